@@ -1,5 +1,6 @@
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
+import { styleText } from "node:util";
 import { type Diagnostic, diagnosticToJson, formatDiagnostic, printable, type Result } from "noiseline/core";
 import { countOf } from "../std/count_of.ts";
 import { withTypedCommands } from "./program.ts";
@@ -100,19 +101,15 @@ export function printDiagnostics(diagnostics: readonly Diagnostic[]): void {
   if (diagnostics.length > MAX_SHOWN) printError(`… and ${diagnostics.length - MAX_SHOWN} more\n`);
 }
 
-export type Style = Readonly<ReturnType<typeof styleOf>>;
+const COLOURS = { error: "red", warning: "yellow", good: "green", accent: "cyan", dim: "dim", bold: "bold" } as const;
 
-const styleOf = (wrap: (open: number, close: number) => (text: string) => string) => ({
-  error: wrap(31, 39),
-  warning: wrap(33, 39),
-  good: wrap(32, 39),
-  accent: wrap(36, 39),
-  dim: wrap(2, 22),
-  bold: wrap(1, 22),
-});
+export type Style = Readonly<Record<keyof typeof COLOURS, (text: string) => string>>;
 
-const COLOURED = styleOf((open, close) => (text) => `\u001b[${open}m${text}\u001b[${close}m`);
-const PLAIN = styleOf(() => (text) => text);
+const styleOf = (wrap: (colour: typeof COLOURS[keyof Style], text: string) => string) =>
+  Object.fromEntries(Object.entries(COLOURS).map(([name, colour]) => [name, wrap.bind(null, colour)])) as Style;
+
+const COLOURED = styleOf((colour, text) => styleText(colour, text, { validateStream: false }));
+const PLAIN = styleOf((_, text) => text);
 
 /** Returns colours for a terminal, and none if NO_COLOR is set. */
 export function styleFor(stream: { readonly isTTY?: boolean } = process.stdout): Style {

@@ -24,7 +24,7 @@ export interface LoadArguments
   readonly file: string;
   readonly store?: string | undefined;
   /** True to accept a pipeline that needs inputs from another pipeline. */
-  readonly asPart?: boolean;
+  readonly allowMissingInputs?: boolean;
   /** Stages that the command line names. */
   readonly targets?: readonly string[];
 }
@@ -56,7 +56,7 @@ export function openForCommand(settings: CliSettings, options: LoadArguments) {
     ...settings,
     overrides: options.set ?? [],
     profiles: options.profile ?? [],
-    asPart: options.asPart,
+    allowMissingInputs: options.allowMissingInputs,
   });
   return { store: openStoreFor(options, dirname(resolve(options.file))), loader };
 }

@@ -60,8 +60,8 @@ function sizeOf({ artifact: { type, files } }: Collected): number {
 
 type Item = Collected & Required<Pick<CollectOptions, "isServed">>;
 
-/** @param odd receives messages about parts that are left out */
-type Collector = (item: Item, content: Content, odd: string[], items: readonly Collected[]) => Promise<void>;
+/** @param warnings receives messages about parts that are left out */
+type Collector = (item: Item, content: Content, warnings: string[], items: readonly Collected[]) => Promise<void>;
 
 const trainedOnSchema = z.object({ images: z.object({ source: z.record(z.string(), z.unknown()) }) });
 
@@ -90,10 +90,10 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async schedule(item, { schedules }) {
     await addPicture(schedules, item, "schedule.svg", item);
   },
-  async samples(item, { samples, films }, odd, items) {
+  async samples(item, { samples, films }, warnings, items) {
     const { title, artifact } = item;
     const info = await readJson(artifact, "images.json", imagesInfoSchema);
-    const facts = factsOf(info.source, `${title}: `, odd);
+    const facts = factsOf(info.source, `${title}: `, warnings);
     const { sampler, model: { step, weights } = {}, name, seed } = facts;
     const note = joined([
       `${info.count.toLocaleString("en")} images of ${info.height}x${info.width}`,
@@ -111,11 +111,11 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     await addPicture(films, item, "trajectory.png", { title: `${title}: the images`, note });
     await addPicture(films, item, "trajectory-x0.png", { title: `${title}: the predicted x0`, note });
   },
-  async metrics(item, { metrics, rates, neighbours }, odd) {
+  async metrics(item, { metrics, rates, neighbours }, warnings) {
     const { title, artifact } = item;
     const record = await readMetrics(artifact);
     const images = Object.entries(record.images).map(([role, set]) => {
-      return [role, { ...set, source: factsOf(set.source, `${title}: images.${role}.`, odd) }] as const;
+      return [role, { ...set, source: factsOf(set.source, `${title}: images.${role}.`, warnings) }] as const;
     });
     metrics.push({ title, record: { ...record, images: Object.fromEntries(images) } });
     await addPicture(rates, item, "rate-distortion.svg", { title: `${title}: rate and distortion` });

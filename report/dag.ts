@@ -18,7 +18,7 @@ interface Placed extends Readonly<Record<"x" | "y", number>> {
  * stages.
  */
 export function drawDag(stages: readonly ReportStage[]): Html {
-  const placed = place(stages);
+  const placed = placeStages(stages);
   const all = [...placed.values()];
   if (all.length === 0 || all.length > MOST_DRAWN) return markup``;
   const width = Math.max(...all.map(({ x }) => x)) + BOX.width + BOX.margin;
@@ -41,7 +41,7 @@ function readBy(stages: readonly ReportStage[]): string[] {
   return [...new Set(stages.flatMap(({ reads }) => reads.map(entryOf)))];
 }
 
-function place(stages: readonly ReportStage[]): Map<string, Placed> {
+function placeStages(stages: readonly ReportStage[]): Map<string, Placed> {
   const rows: number[] = [];
   const placed = new Map<string, Placed>();
   // Stages are in dependency order, so every stage that this one reads already has its column.

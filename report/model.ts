@@ -72,7 +72,7 @@ export interface ReportPicture {
   readonly step?: number | undefined;
   /** In a comparison of experiments: the page of the picture's run, its row, and its experiment. */
   readonly href?: string | undefined;
-  readonly place?: readonly [row: string, experiment: string] | undefined;
+  readonly comparisonCell?: readonly [row: string, experiment: string] | undefined;
   /** For a grid, the positions of its images. */
   readonly cells?: GridCells & { readonly count: number } | undefined;
 }
@@ -100,11 +100,11 @@ export type SourceFacts = z.output<typeof factsSchema>;
 
 /**
  * Parses the facts in a record, in which a stage may have written anything.
- * @param odd receives messages about facts that are left out, each with its place
+ * @param warnings receives messages about facts that are left out, each with its place
  */
-export function factsOf(source: Readonly<Record<string, unknown>>, where: string, odd: string[]): SourceFacts {
+export function factsOf(source: Readonly<Record<string, unknown>>, where: string, warnings: string[]): SourceFacts {
   const places = factsSchema.safeParse(source).error?.issues.map(({ path }) => path) ?? [];
-  odd.push(...places.map((path) => `${where}source.${path.join(".")} is left out: it is not what belongs there`));
+  warnings.push(...places.map((path) => `${where}source.${path.join(".")} is left out: it is not what belongs there`));
   const left = Object.entries(source).filter(([name]) => places.every(([first]) => first !== name));
   return factsSchema.parse(Object.fromEntries(left));
 }

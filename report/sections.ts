@@ -101,7 +101,8 @@ function nameOfFigure(name: string): string {
 export function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
   const groups = Map.groupBy(
     all,
-    ({ title, note, step, place }) => JSON.stringify([place, note, ...step === undefined ? [title] : []]),
+    ({ title, note, step, comparisonCell }) =>
+      JSON.stringify([comparisonCell, note, ...step === undefined ? [title] : []]),
   );
   return [...groups.values()].flatMap((group) => {
     const distinct = new Set(group.map(({ step }) => step)).size === group.length;
@@ -115,7 +116,7 @@ export function pictures(all: readonly ReportPicture[]): Html[] {
   const moving = groups.filter(({ length }) => length > 1).flat();
   const steps = [...new Set(moving.map(({ step }) => step!))].sort((a, b) => a - b);
   const frames = groups.map((group, i) => {
-    const isNext = i > 0 && group[0]!.place?.[0] !== groups[i - 1]![0]!.place?.[0];
+    const isNext = i > 0 && group[0]!.comparisonCell?.[0] !== groups[i - 1]![0]!.comparisonCell?.[0];
     return markup`${isNext ? markup`<br>` : ""}${drawFrame(group)}`;
   });
   return [...(steps.length > 0 ? [slider(steps)] : []), ...frames];

@@ -1,14 +1,6 @@
 import process from "node:process";
 import type { Emit } from "noiseline/core";
-import {
-  executeTask,
-  LIMIT_NEAR,
-  openSubmission,
-  QUEUE as queue,
-  queueParts,
-  TASK_EXIT,
-  waitForCache,
-} from "noiseline/job";
+import * as job from "noiseline/job";
 import { type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { parseWhole } from "../format/units.ts";
 import { Exit, printLine, valueOf } from "../io.ts";
@@ -30,7 +22,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .action(async (folder, { digest, part }) => {
       const stop = new AbortController();
       if (part !== undefined) {
-        process.on("SIGUSR2", () => stop.abort(LIMIT_NEAR));
+        process.on("SIGUSR2", () => stop.abort(job.LIMIT_NEAR));
         process.on("SIGTERM", () => stop.abort("ended"));
       }
       const reporter = new TextReporter();
@@ -39,20 +31,20 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         const { view: _view, ...shown } = { view: undefined, ...event };
         if (shown.type !== "run-finished") reporter.emit(shown);
       };
-      const given = { queue, emit, stop: stop.signal };
-      const first = openSubmission(folder, digest);
-      const waits = !first.ok && queue.own() !== undefined && await waitForCache(folder, given);
-      const submission = valueOf(waits ? openSubmission(folder, digest) : first);
+      const given = { queue: job.QUEUE, emit, stop: stop.signal };
+      const first = job.openSubmission(folder, digest);
+      const waits = !first.ok && job.QUEUE.own() !== undefined && await job.waitForCache(folder, given);
+      const submission = valueOf(waits ? job.openSubmission(folder, digest) : first);
       if (part === undefined) {
-        const queued = await queueParts(submission, { queue, say: printLine });
-        if (!queued.ok) throw new Exit(TASK_EXIT.failed, queued.diagnostics);
+        const queued = await job.queueParts(submission, { queue: job.QUEUE, say: printLine });
+        if (!queued.ok) throw new Exit(job.TASK_EXIT.failed, queued.diagnostics);
         // The queue had no room for the job that would queue the rest, so this job queues itself again.
-        if (queued.value.stuck && await queue.requeueOwn() !== undefined) throw new Exit(TASK_EXIT.failed);
+        if (queued.value.stuck && await job.QUEUE.requeueOwn() !== undefined) throw new Exit(job.TASK_EXIT.failed);
         return;
       }
       const kinds = await settings.loadKinds();
-      const { code, end, problems } = await executeTask({ ...given, submission, part, kinds, versions: VERSIONS });
+      const { code, end, problems } = await job.executeTask({ ...given, submission, part, kinds, versions: VERSIONS });
       if (end !== undefined) printLine(`attempt ${end.attempt} of job ${end.job} on ${end.node}: ${end.state}`);
-      if (code !== TASK_EXIT.done) throw new Exit(code, problems);
+      if (code !== job.TASK_EXIT.done) throw new Exit(code, problems);
     });
 }

@@ -1,17 +1,6 @@
 import { existsSync } from "node:fs";
 import { delay } from "@std/async";
-import {
-  actionsOf,
-  attemptsOf,
-  type Cluster,
-  etaOf,
-  isLive,
-  jobsByLine,
-  type LiveProgress,
-  RunReader,
-  selectStages,
-  type Store,
-} from "noiseline/engine";
+import * as engine from "noiseline/engine";
 import { inspectCluster } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { formatLive } from "../format/plan.ts";
@@ -38,14 +27,14 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--run <id>", "the log of this run (default: the newest that has one; see `runs`)")
     .action(async (file, stage, { on, run: wanted, follow = false, json = false, ...options }) => {
       const { pipeline, store } = await loadForCommand(settings, { file, ...options });
-      const action = actionsOf(pipeline.stages.values()).find((one) => one.id === stage);
-      const { stages: named, problems } = selectStages(pipeline, action === undefined ? [stage] : []);
+      const action = engine.actionsOf(pipeline.stages.values()).find((one) => one.id === stage);
+      const { stages: named, problems } = engine.selectStages(pipeline, action === undefined ? [stage] : []);
       if (problems.length > 0) refuseWith(problems);
       if (named.length > 1) refuse(`"${stage}" is several stages`, `name one of: ${shortList(named)}`);
       const id = action?.id ?? named[0]!;
       const away = on && await findAttempts(await clusterFor(settings, on, pipeline.folder), pipeline.name, id);
       const runs = away ? away.runs : store.runs;
-      const log: StageLog = { id, runs, reader: new RunReader({ runs }), isOn: away ? away.isOn : undefined };
+      const log: StageLog = { id, runs, reader: new engine.RunReader({ runs }), isOn: away ? away.isOn : undefined };
       const find = () => findRun(log, pipeline.name, follow);
       let { run, silent }: ReturnType<typeof find> = wanted === undefined
         ? find()
@@ -85,8 +74,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 /** The log of a stage, in one run or several. */
 interface StageLog {
   readonly id: string;
-  readonly runs: Store["runs"];
-  readonly reader: RunReader;
+  readonly runs: engine.Store["runs"];
+  readonly reader: engine.RunReader;
   /** On a cluster: returns true if the stage's job may still print, in this attempt or another. */
   readonly isOn: ((attemptEnded: boolean) => Promise<boolean>) | undefined;
 }
@@ -118,7 +107,7 @@ function findRun({ id, runs, reader }: StageLog, pipeline: string, follow: boole
 const WORKED: readonly string[] = ["ran", "failed", "interrupted"];
 
 /** Returns true if nothing more can be written to the log. */
-function hasEnded(reader: RunReader, run: string, id: string): boolean {
+function hasEnded(reader: engine.RunReader, run: string, id: string): boolean {
   const now = reader.lookAt(run);
   return now?.state !== "running" || now.ends.has(id);
 }
@@ -127,10 +116,10 @@ function hasEnded(reader: RunReader, run: string, id: string): boolean {
  * Finds the attempts of a stage on a cluster.
  * @returns their runs, a check for further output, and a message for a log that is empty
  */
-async function findAttempts(cluster: Cluster, pipeline: string, id: string) {
+async function findAttempts(cluster: engine.Cluster, pipeline: string, id: string) {
   const { queue, stages, queueError } = await inspectCluster(cluster, pipeline);
   const all = () => stages().filter((one) => one.id === id);
-  const found = all().find((one) => one.job !== undefined || attemptsOf(one).ids().length > 0) ??
+  const found = all().find((one) => one.job !== undefined || engine.attemptsOf(one).ids().length > 0) ??
     all().next().value;
   if (found === undefined) fail(`"${id}" was not submitted to ${cluster.name}`, "see `runs --on` for what was");
   let [asked, { job }] = [-Infinity, found];
@@ -140,15 +129,15 @@ async function findAttempts(cluster: Cluster, pipeline: string, id: string) {
     if (performance.now() < asked + (attemptEnded ? 5_000 : 60_000)) return true;
     asked = performance.now();
     const view = await queue.poll();
-    if ("jobs" in view) job = jobsByLine(found.submission, view.jobs).get(found.line);
-    return "silent" in view ? !attemptEnded : job !== undefined && isLive(job);
+    if ("jobs" in view) job = engine.jobsByLine(found.submission, view.jobs).get(found.line);
+    return "silent" in view ? !attemptEnded : job !== undefined && engine.isLive(job);
   };
   const emptyLogMessage = () => {
-    if (job !== undefined && isLive(job)) return `is ${job.state} and has printed nothing yet`;
+    if (job !== undefined && engine.isLive(job)) return `is ${job.state} and has printed nothing yet`;
     const unknown = queueError === undefined ? "" : ` yet, and the queue is silent: ${queueError}`;
     return `has printed nothing${unknown}`;
   };
-  return { runs: attemptsOf(found), isOn, emptyLogMessage };
+  return { runs: engine.attemptsOf(found), isOn, emptyLogMessage };
 }
 
 const POLL_MS = 200;
@@ -176,11 +165,11 @@ class LogPrinter {
   }
 
   /** Prints the progress if it has changed, as often as a run whose output is a pipe. */
-  printProgress(progress: LiveProgress | undefined): void {
+  printProgress(progress: engine.LiveProgress | undefined): void {
     const now = performance.now();
     if (progress === undefined || progress.at === this.#at || now - this.#toldAt < PROGRESS_INTERVAL_MS) return;
     [this.#toldAt, this.#at] = [now, progress.at];
-    const etaMs = etaOf(progress);
+    const etaMs = engine.etaOf(progress);
     if (this.json) printLine(JSON.stringify({ type: "progress", stage: this.id, ...progress, etaMs }));
     else printError(`${this.id}: ${formatLive({ progress, etaMs })}`);
   }

@@ -1,15 +1,5 @@
 import type { Forecast, LiveStage, PlannedAction } from "noiseline/core";
-import {
-  capacityOf,
-  forecastPlan,
-  formatMemory,
-  mayRun,
-  memoryNeed,
-  type Plan,
-  RunReader,
-  summariseForecasts,
-  totalOf,
-} from "noiseline/core";
+import * as core from "noiseline/core";
 import { type AnyCommand, type CliSettings, collect, ON, planCommand, printingAnswer } from "../command.ts";
 import { formatForecast, formatLive, formatReasons, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
 import { countOf, parseCount, shortList } from "../format/units.ts";
@@ -35,22 +25,21 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { plan, store, warnings } = await planFor(settings, { file, ...options, targets });
       if (plan.problems.length > 0) refuseWith(plan.problems);
       const { pipeline, stages } = plan;
-      const forecasts = forecastPlan(plan, store);
-      const capacity = capacityOf(options);
-      const total = totalOf(plan, forecasts, capacity);
-      const outlook = summariseForecasts(plan, forecasts, capacity);
+      const forecasts = core.forecastPlan(plan, store);
+      const capacity = core.capacityOf(options);
+      const total = core.totalOf(plan, forecasts, capacity);
+      const outlook = core.summariseForecasts(plan, forecasts, capacity);
       // If all stages are cached, reading the records of runs would take most of the time.
-      const live: Live = forecasts.size === 0 ? new Map() : new RunReader(store).findPlanned(plan);
-      const rights = describeRights([...plan.actions.values()].filter(mayRun), pipeline);
+      const live: Live = forecasts.size === 0 ? new Map() : new core.RunReader(store).findPlanned(plan);
+      const rights = describeRights([...plan.actions.values()].filter(core.mayRun), pipeline);
       const { notes, question } = describeOutlook(outlook, pipeline);
       return {
         data: {
           pipeline: pipeline.name,
           file,
-          stages: Array.from(
-            stages,
-            ([id, planned]) => plannedToJson(id, planned, { forecast: forecasts.get(id), live: live.get(id) }),
-          ),
+          stages: [...stages].map(([id, planned]) => {
+            return plannedToJson(id, planned, { forecast: forecasts.get(id), live: live.get(id) });
+          }),
           leftOut: Object.fromEntries(pipeline.leftOut),
           total: { ...total, ...capacity },
           ...outlook,
@@ -73,7 +62,7 @@ type Stages = ReadonlyMap<string, PlannedAction>;
 type Forecasts = ReadonlyMap<string, Forecast>;
 type Live = ReadonlyMap<string, LiveStage>;
 
-function describeStages({ stages, actions }: Plan, forecasts: Forecasts, live: Live, all?: boolean): string[] {
+function describeStages({ stages, actions }: core.Plan, forecasts: Forecasts, live: Live, all?: boolean): string[] {
   const whole = [...stages];
   const restored = whole.filter(([id, { state }]) => all !== true && state === "restore" && !live.has(id));
   const folded = new Set(restored.length > 2 ? restored : []);
@@ -92,11 +81,8 @@ function describeStages({ stages, actions }: Plan, forecasts: Forecasts, live: L
   const restores = [...sources].map(([from, some]) =>
     `restore ${countOf(some.length, "result")} from ${from}: ${shortList(some.map(([id]) => id))}`
   );
-  return [
-    ...formatTable(rows),
-    ...restores,
-    ...hidden > 0 ? [styleFor().dim(`… and ${countOf(hidden, "cached stage")}`)] : [],
-  ];
+  const more = hidden > 0 ? [styleFor().dim(`… and ${countOf(hidden, "cached stage")}`)] : [];
+  return [...formatTable(rows), ...restores, ...more];
 }
 
 function summarise(name: string, stages: Stages, forecasts: Forecasts, times: string): string[] {
@@ -108,8 +94,8 @@ function summarise(name: string, stages: Stages, forecasts: Forecasts, times: st
     const shown = bases.length > 6 ? [...bases.slice(0, 6), "…"] : bases;
     return bases.length > 0 ? [`  ${known ? "times from" : "time unknown"}: ${shown.join("; ")}`] : [];
   });
-  const needs = [...stages].map(([id, planned]) => [memoryNeed(planned) ?? 0, id] as const);
+  const needs = [...stages].map(([id, planned]) => [core.memoryNeed(planned) ?? 0, id] as const);
   const [most, largest] = needs.reduce((one, other) => other[0] > one[0] ? other : one);
-  const memory = most > 0 ? [`  memory: up to about ${formatMemory(most)}, for ${largest}`] : [];
+  const memory = most > 0 ? [`  memory: up to about ${core.formatMemory(most)}, for ${largest}`] : [];
   return [`${name}: ${parts}${times === "" ? "" : ` (${times})`}`, ...basis, ...memory];
 }

@@ -1,12 +1,4 @@
-import {
-  type KnownRun,
-  listAttempts,
-  lookAt,
-  type OpenSubmission,
-  RunReader,
-  type Store,
-  type SubmittedStage,
-} from "noiseline/engine";
+import * as engine from "noiseline/engine";
 import { describeSubmitted, inspectCluster } from "../clusters.ts";
 import { type Answer, type AnyCommand, type CliSettings, ON, printingAnswer, storeCommand } from "../command.ts";
 import { describeDifference } from "../format/plan.ts";
@@ -36,7 +28,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (what !== undefined && !namesPipeline(what)) return describe(openStoreFor(options), what);
       const loaded = what === undefined ? undefined : await loadForCommand(settings, { file: what, ...options });
       const store = loaded?.store ?? openStoreFor(options);
-      const known = new RunReader(store).look(loaded?.pipeline.name).take(options.limit ?? 20);
+      const known = new engine.RunReader(store).look(loaded?.pipeline.name).take(options.limit ?? 20);
       const shown = known.map(summarizeRun).toArray();
       return {
         data: shown.map(toJson),
@@ -59,12 +51,12 @@ async function answerOn(
   const { jobs, queueError, notices, submissions } = await inspectCluster(cluster, pipeline?.name);
   if (what !== undefined && pipeline === undefined) {
     const found = submissions().find(({ head }) => head.id === what);
-    if (found !== undefined) return { ...describeSubmission(found, lookAt(found, jobs), queueError), notices };
+    if (found !== undefined) return { ...describeSubmission(found, engine.lookAt(found, jobs), queueError), notices };
     refuse(`there is no submission "${what}" in ${cluster.settings.cache}`, `see \`runs --on ${on}\``);
   }
   const shown = submissions().take(options.limit ?? 20).map((one) => {
     const { id, pipeline, user, cluster, host, at } = one.head;
-    const states = Map.groupBy(lookAt(one, jobs), (stage) => describeSubmitted(stage, queueError)[0]);
+    const states = Map.groupBy(engine.lookAt(one, jobs), (stage) => describeSubmitted(stage, queueError)[0]);
     const counts = Array.from(states, ([state, all]) => [all.length, state]);
     return { id, pipeline: pipeline.name, cluster, at, user, host, counts };
   }).toArray();
@@ -80,12 +72,12 @@ async function answerOn(
 
 /** Describes the stages of a submission, each with its earlier attempts. */
 function describeSubmission(
-  submission: OpenSubmission,
-  all: readonly SubmittedStage[],
+  submission: engine.OpenSubmission,
+  all: readonly engine.SubmittedStage[],
   queueError: string | undefined,
 ) {
   const { id, pipeline, at, user, host } = submission.head;
-  const ended = listAttempts(submission);
+  const ended = engine.listAttempts(submission);
   const stages = all.map((stage) => {
     const [state, note] = describeSubmitted(stage, queueError);
     const attempts = ended.get(stage.line)?.flatMap((one) => submission.readEnd(one) ?? []) ?? [];
@@ -107,7 +99,7 @@ function describeSubmission(
 type PastRun = ReturnType<typeof summarizeRun>;
 
 /** Returns a run as the history shows it. */
-function summarizeRun({ record, state, since, ends, shards }: KnownRun) {
+function summarizeRun({ record, state, since, ends, shards }: engine.KnownRun) {
   const [startedMs, endedMs] = [record.startedAt, record.endedAt ?? new Date().toISOString()].map((at) =>
     Date.parse(at)
   );
@@ -134,9 +126,9 @@ function toJson({ record, state, durationMs, counts }: PastRun): Record<string, 
   return { ...rest, durationMs, counts, status: state };
 }
 
-function describe(store: Store, id: string): Answer {
+function describe(store: engine.Store, id: string): Answer {
   const { runId: wanted } = runFor(store, id);
-  const run = summarizeRun(new RunReader(store).look().find(({ record }) => record.runId === wanted)!);
+  const run = summarizeRun(new engine.RunReader(store).look().find(({ record }) => record.runId === wanted)!);
   const { record, state, durationMs, words } = run;
   const { runId, pipeline, file, startedAt, host, pid, overrides, versions, stages } = record;
   const { results } = store.runs.used(runId);

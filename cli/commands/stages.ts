@@ -94,29 +94,17 @@ function describeKind(
   { summary, inputs, outputs }: Pick<Kind, "summary" | "inputs" | "outputs">,
   params: ReturnType<typeof describeParams>,
 ): string[] {
-  return [
-    `${name}: ${summary}`,
-    ...section(
-      "inputs",
-      Object.entries(inputs).map(([name, { type, optional, list, description }]) => [
-        name,
-        `${[type].flat().join(" | ")}${list ? "[]" : ""}${optional ? "?" : ""}`,
-        description,
-      ]),
-    ),
-    ...section("outputs", Object.entries(outputs).map(([name, { type, description }]) => [name, type, description])),
-    ...sectionOfParams(params),
-  ];
+  const read = Object.entries(inputs).map(([name, { type, optional, list, description }]) => {
+    return [name, `${[type].flat().join(" | ")}${list ? "[]" : ""}${optional ? "?" : ""}`, description];
+  });
+  const made = Object.entries(outputs).map(([name, { type, description }]) => [name, type, description]);
+  return [`${name}: ${summary}`, ...section("inputs", read), ...section("outputs", made), ...sectionOfParams(params)];
 }
 
 function sectionOfParams(params: ReturnType<typeof describeParams>): string[] {
-  return section(
-    "params",
-    params.map(({ name, type, fallback, role, description }) => [
-      name,
-      type,
-      fallback === undefined ? "" : `= ${JSON.stringify(fallback)}`,
-      role === "identity" ? description : `[${role}] ${description}`,
-    ]),
-  );
+  const rows = params.map(({ name, type, fallback, role, description }) => {
+    const value = fallback === undefined ? "" : `= ${JSON.stringify(fallback)}`;
+    return [name, type, value, role === "identity" ? description : `[${role}] ${description}`];
+  });
+  return section("params", rows);
 }

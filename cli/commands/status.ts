@@ -50,9 +50,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     const running = runs.running.map((run) => {
       return { ...run, now: live.filter((one) => one.run.runId === run.runId).map(({ id }) => id) };
     });
-    const phrases = running.map(({ now, ...run }) => {
+    const phrases = running.map(({ now, pid, host, startedAt }) => {
       const what = now.length === 0 ? "" : ` (${now.join(", ")})`;
-      return `${styleFor().accent("running")}: pid ${run.pid} on ${run.host} since ${run.startedAt}${what}`;
+      return `${styleFor().accent("running")}: pid ${pid} on ${host} since ${startedAt}${what}`;
     });
     return {
       data: {

@@ -17,7 +17,7 @@ const MORE = " With --on, it also submits a one-minute test job to the cluster."
 export function makeCommand(settings: CliSettings): AnyCommand {
   const command = pipelineCommand("validate", EXAMPLES, MORE).addOption(ON).addOption(GRANT);
   return command.action(printingAnswer(async (file, options) => {
-    const loaded = await loadForCommand(settings, { file, ...options, asPart: options.on === undefined });
+    const loaded = await loadForCommand(settings, { file, ...options, allowMissingInputs: options.on === undefined });
     makePlanner(loaded);
     const { pipeline, warnings } = loaded;
     const stages = [...pipeline.stages.values()];

@@ -1,20 +1,4 @@
-import {
-  capacityOf,
-  type Cause,
-  type Dependents,
-  explainStages,
-  type Explanation,
-  type ExternalFacts,
-  findDependents,
-  findPending,
-  type Forecast,
-  forecastPlan,
-  type ResultFacts,
-  RunReader,
-  type SavedProgress,
-  totalOf,
-  type Upstream,
-} from "noiseline/engine";
+import * as engine from "noiseline/engine";
 import { type AnyCommand, type CliSettings, ON, planCommand, printingAnswer } from "../command.ts";
 import {
   formatDevice,
@@ -45,15 +29,15 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const loaded = await loadForCommand(settings, { file, ...options, targets: [id] });
       const { store, targets, pipeline } = loaded;
       const plan = await makePlanner(loaded, await sharedOptions(settings, options, pipeline)).plan();
-      const forecasts = forecastPlan(plan, store);
-      const explanations = explainStages(plan, store, targets);
-      const live = new RunReader(store).findPlanned(plan);
-      const before = findPending(plan, targets);
-      const followers = findDependents(plan, targets);
+      const forecasts = engine.forecastPlan(plan, store);
+      const explanations = engine.explainStages(plan, store, targets);
+      const live = new engine.RunReader(store).findPlanned(plan);
+      const before = engine.findPending(plan, targets);
+      const followers = engine.findDependents(plan, targets);
       const involved = [...before, ...targets, ...followers.certain, ...followers.mayRun];
       const costs = involved.flatMap((one) => forecasts.has(one) ? [[one, forecasts.get(one)!] as const] : []);
-      const capacity = capacityOf(options);
-      const total = totalOf(plan, forecasts, capacity, involved);
+      const capacity = engine.capacityOf(options);
+      const total = engine.totalOf(plan, forecasts, capacity, involved);
       return {
         data: {
           pipeline: pipeline.name,
@@ -77,7 +61,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     }));
 }
 
-function describeStages(name: string, explanations: readonly Explanation[]): string[] {
+function describeStages(name: string, explanations: readonly engine.Explanation[]): string[] {
   const { bold } = styleFor();
   const brief = explanations.length > 1;
   const states = Map.groupBy(explanations, ({ planned }) => planned.state);
@@ -93,7 +77,7 @@ function describeStages(name: string, explanations: readonly Explanation[]): str
   ];
 }
 
-function describeFollowers({ certain, mayRun, unchanged }: Dependents): string[] {
+function describeFollowers({ certain, mayRun, unchanged }: engine.Dependents): string[] {
   if (certain.length + mayRun.length + unchanged.length === 0) return [styleFor().dim("  no stage reads it")];
   const said: [string, readonly string[]][] = [
     ["certain to run next", certain],
@@ -103,7 +87,7 @@ function describeFollowers({ certain, mayRun, unchanged }: Dependents): string[]
   return said.filter(([, ids]) => ids.length > 0).map(([what, ids]) => `  ${what}: ${shortList(ids)}`);
 }
 
-function describeCosts(costs: readonly (readonly [string, Forecast])[], total: string): string[] {
+function describeCosts(costs: readonly (readonly [string, engine.Forecast])[], total: string): string[] {
   if (costs.length === 0) return [];
   const rows = costs.slice(0, 12).map(([id, forecast]) => {
     const time = forecast.known ? `about ${formatDuration(forecast.durationMs)}` : "unknown";
@@ -124,7 +108,11 @@ const SHOWN = 8;
  * Explains a stage's planned state, in lines without a heading.
  * @param brief true to leave out results, when several stages are explained
  */
-export function explanationLines(explanation: Explanation, brief: boolean, nowMs: number = Date.now()): string[] {
+export function explanationLines(
+  explanation: engine.Explanation,
+  brief: boolean,
+  nowMs: number = Date.now(),
+): string[] {
   const { planned, causes, result, last, lost, progress } = explanation;
   const { device, problem, state } = planned;
   const lines = causeLines(causes);
@@ -141,13 +129,13 @@ export function explanationLines(explanation: Explanation, brief: boolean, nowMs
 }
 
 /** Returns what changed: for each change its origin, and indented below it the changes upstream that caused it. */
-export function causeLines(causes: readonly Cause[]): string[] {
+export function causeLines(causes: readonly engine.Cause[]): string[] {
   const waits = causes.filter(({ reason }) => reason.code === "upstream").flatMap(({ upstream = [] }) => upstream);
   const others = causes.filter(({ reason }) => reason.code !== "upstream");
   return [...firstBlocks(others.map(causeBlock)), ...upstreamLines(waits, "waits for ")];
 }
 
-function causeBlock(cause: Cause): string[] {
+function causeBlock(cause: engine.Cause): string[] {
   const { reason, origin, upstream = [] } = cause;
   const from = origin === undefined ? [] : [styleFor().dim(`from ${origin.join(" <- ")}`)];
   const below = [...detailsOf(cause), ...from, ...upstreamLines(upstream, "")];
@@ -159,7 +147,7 @@ function causeBlock(cause: Cause): string[] {
  * Describes upstream stages; stages with the same description are grouped, as children of a matrix usually have the
  * same.
  */
-function upstreamLines(stages: readonly Upstream[], prefix: string): string[] {
+function upstreamLines(stages: readonly engine.Upstream[], prefix: string): string[] {
   const groups = Map.groupBy(stages, ({ state, note, causes }) => {
     const said = note === undefined ? "" : `: ${note}`;
     return [`(${state})${said}`, ...causeLines(causes).map(indent)].join("\n");
@@ -170,25 +158,23 @@ function upstreamLines(stages: readonly Upstream[], prefix: string): string[] {
   return firstBlocks(blocks);
 }
 
-function detailsOf({ reason, before, after, modules }: Cause): string[] {
+function detailsOf({ reason, before, after, modules }: engine.Cause): string[] {
   if (reason.code === "external") return [`was ${formatExternal(before)}`, `now ${formatExternal(after)}`];
   if (reason.code !== "code" || !onlyUserCodeDiffers(reason)) return [];
   if (modules === undefined) return ["unknown which ones: there is no record of the run that made the last result"];
-  const { changed, added, removed } = modules;
-  const named = { changed, added, removed };
-  return Object.entries(named).filter(([, places]) => places.length > 0).map(([what, places]) =>
+  return Object.entries(modules).filter(([, places]) => places.length > 0).map(([what, places]) =>
     `${what}: ${shortList(places)}`
   );
 }
 
-function formatExternal(facts: ExternalFacts | undefined): string {
+function formatExternal(facts: engine.ExternalFacts | undefined): string {
   if (facts === undefined) return "nothing";
   const size = facts.sizeBytes === undefined ? "size not known" : formatBytes(facts.sizeBytes);
   const digest = /^[0-9a-f]{64}$/.test(facts.digest) ? short(facts.digest) : facts.digest;
   return `${digest}, ${size}${facts.path === undefined ? "" : `, ${facts.path}`}`;
 }
 
-function resultLines(how: string, result: ResultFacts, nowMs: number): string[] {
+function resultLines(how: string, result: engine.ResultFacts, nowMs: number): string[] {
   const { resolvedKey, madeAt, runId, numerics, device, durationMs, host, pipeline, stage, extent } = result;
   const at = extent === null ? "" : `, at ${extent}`;
   const when = madeAt === undefined ? "" : `made ${formatTime(madeAt, nowMs)}, `;
@@ -199,7 +185,11 @@ function resultLines(how: string, result: ResultFacts, nowMs: number): string[] 
   return lines;
 }
 
-function progressLines({ planned }: Explanation, { folder, states }: SavedProgress, nowMs: number): string[] {
+function progressLines(
+  { planned }: engine.Explanation,
+  { folder, states }: engine.SavedProgress,
+  nowMs: number,
+): string[] {
   const { state, fromStep, stage } = planned;
   const goal = stage.extent === undefined ? "" : ` of ${stage.extent}`;
   const why = state === "extend" ? "a shorter run ended there" : "a run that has not finished saved it";
@@ -217,9 +207,7 @@ function formatTime(iso: string, nowMs: number): string {
   return Number.isNaN(ageMs) || ageMs < 0 ? text : `${text}, ${formatDuration(ageMs)} ago`;
 }
 
-function indent(line: string): string {
-  return `  ${line}`;
-}
+const indent = (line: string) => `  ${line}`;
 
 /** Returns the first blocks, and the number of those left out. */
 function firstBlocks(blocks: readonly string[][]): string[] {
@@ -228,7 +216,7 @@ function firstBlocks(blocks: readonly string[][]): string[] {
 }
 
 /** Returns a cause as plain data. The shape is documented in docs/explain.md. */
-function causeToJson({ reason, upstream, ...details }: Cause): Record<string, unknown> {
+function causeToJson({ reason, upstream, ...details }: engine.Cause): Record<string, unknown> {
   const before = upstream?.map(({ causes, ...rest }) => ({ ...rest, causes: causes.map(causeToJson) }));
   return { ...reason, ...details, upstream: before };
 }

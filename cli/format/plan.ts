@@ -1,13 +1,4 @@
-import type {
-  Difference,
-  Forecast,
-  LiveProgress,
-  LiveStage,
-  PlannedAction,
-  Reason,
-  StageDevice,
-  Total,
-} from "noiseline/engine";
+import type * as engine from "noiseline/engine";
 import { diagnosticToJson, memoryNeed, printable } from "noiseline/core";
 import { countOf, formatDuration, short, shortList } from "./units.ts";
 
@@ -21,7 +12,7 @@ export function showParam(value: unknown): string {
  * Returns one reason as a phrase.
  * @param placed true to say where the param is written
  */
-export function formatReason(reason: Reason, placed: boolean = true): string {
+export function formatReason(reason: engine.Reason, placed: boolean = true): string {
   switch (reason.code) {
     case "new":
     case "forced":
@@ -54,8 +45,8 @@ export function formatReason(reason: Reason, placed: boolean = true): string {
 }
 
 /** Returns all reasons in one line; upstream stages that are waited for are grouped, and a long list is shortened. */
-export function formatReasons(reasons: readonly Reason[]): string {
-  const waits = reasons.filter(({ code }) => code === "upstream") as Extract<Reason, { code: "upstream" }>[];
+export function formatReasons(reasons: readonly engine.Reason[]): string {
+  const waits = reasons.filter(({ code }) => code === "upstream") as Extract<engine.Reason, { code: "upstream" }>[];
   const others = reasons.filter(({ code }) => code !== "upstream").map((one) => formatReason(one));
   if (waits.length === 0) return others.join("; ");
   return [...others, `upstream: ${shortList(waits.map(({ stage }) => stage), 4)}`].join("; ");
@@ -80,8 +71,8 @@ function showVersion(version: string): string {
  * @param actions all actions of the plan, to count the shards that are done
  */
 export function formatState(
-  { state, fromStep, manifest, parts }: PlannedAction,
-  actions?: ReadonlyMap<string, PlannedAction>,
+  { state, fromStep, manifest, parts }: engine.PlannedAction,
+  actions?: ReadonlyMap<string, engine.PlannedAction>,
 ): string {
   if (parts === undefined || manifest !== undefined) {
     return fromStep === undefined ? state : `${state} from ${fromStep}`;
@@ -91,18 +82,20 @@ export function formatState(
 }
 
 /** Describes a device and why it was chosen. */
-export function formatDevice({ name, numerics, reason }: Pick<StageDevice, "name" | "numerics" | "reason">): string {
+export function formatDevice(
+  { name, numerics, reason }: Pick<engine.StageDevice, "name" | "numerics" | "reason">,
+): string {
   return `${name} (${numerics}): ${reason}`;
 }
 
 /** Formats a forecast: `about 3m 05s` */
-export function formatForecast(forecast: Forecast | undefined): string {
+export function formatForecast(forecast: engine.Forecast | undefined): string {
   if (forecast === undefined) return "";
   return forecast.known ? `about ${formatDuration(forecast.durationMs)}` : "time unknown";
 }
 
 /** Formats a total: `at least about 3m 05s with 2 jobs, 4m 10s if every may-run stage runs; time unknown for score` */
-export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number): string {
+export function formatTotal({ atLeastMs, ifAllMs, unknown }: engine.Total, jobs: number): string {
   const slots = `with ${countOf(jobs, "job")}`;
   const all = `${formatDuration(ifAllMs)} if every may-run stage runs`;
   const same = formatDuration(atLeastMs) === formatDuration(ifAllMs);
@@ -115,7 +108,10 @@ export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number
 }
 
 /** Returns the last progress of a running stage, after a text that says where it runs. */
-export function formatLive({ progress, etaMs }: Pick<LiveStage, "progress" | "etaMs">, where: string = ""): string {
+export function formatLive(
+  { progress, etaMs }: Pick<engine.LiveStage, "progress" | "etaMs">,
+  where: string = "",
+): string {
   const [[name, figure] = []] = Object.entries(progress?.figures ?? {});
   const told = figure === undefined ? "" : `, ${printable(name!, " ")} ${figure.last.toPrecision(4)}`;
   return [where, progress === undefined ? "" : formatProgress(progress, etaMs) + told].filter(Boolean).join(": ");
@@ -123,7 +119,7 @@ export function formatLive({ progress, etaMs }: Pick<LiveStage, "progress" | "et
 
 /** Formats progress: `step 1200 of 5000, 9.8/s, ETA 6m 28s` */
 export function formatProgress(
-  { unit, done, total, perSecond }: Pick<LiveProgress, "unit" | "done" | "total" | "perSecond">,
+  { unit, done, total, perSecond }: Pick<engine.LiveProgress, "unit" | "done" | "total" | "perSecond">,
   etaMs: number | undefined,
 ): string {
   const pace = perSecond === null ? "" : `, ${perSecond < 10 ? perSecond.toPrecision(2) : Math.round(perSecond)}/s`;
@@ -136,8 +132,11 @@ export function formatProgress(
  */
 export function plannedToJson(
   id: string,
-  planned: PlannedAction,
-  { forecast, live }: { readonly forecast?: Forecast | undefined; readonly live?: LiveStage | undefined } = {},
+  planned: engine.PlannedAction,
+  { forecast, live }: {
+    readonly forecast?: engine.Forecast | undefined;
+    readonly live?: engine.LiveStage | undefined;
+  } = {},
 ): Record<string, unknown> {
   const { state, fromStep, reasons, recipeKey, keys, manifest, stage, shard, parts, device, problem } = planned;
   const { run, since, progress, etaMs } = live ?? {};
@@ -161,10 +160,12 @@ export function plannedToJson(
 }
 
 /** Describes a key that gave two different results. */
-export function describeDifference({ pipeline, stage, resolvedKey, cause, first, second, kept }: Difference): string[] {
+export function describeDifference(
+  { pipeline, stage, resolvedKey, cause, first, second, kept }: engine.Difference,
+): string[] {
   const head = cause === "device" ? "differs by device" : "not deterministic";
   const ports = Object.keys(first.outputs).filter((port) => first.outputs[port] !== second.outputs[port]);
-  const show = (which: "first" | "second", one: Difference["first"]) => {
+  const show = (which: "first" | "second", one: engine.Difference["first"]) => {
     const digests = ports.map((port) => `${port} ${one.outputs[port]?.slice(0, 12) ?? "-"}`).join(", ");
     const on = one.numerics === null ? "" : ` on ${one.numerics}`;
     return `  ${which} ${digests}${on} in run ${one.runId}${kept === which ? " (kept)" : ""}`;

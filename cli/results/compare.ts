@@ -1,22 +1,5 @@
 import { leavesIn, parseStageId } from "noiseline/engine";
-import {
-  comparisonSlots,
-  curvePlaces,
-  encodePath,
-  entryOf,
-  link,
-  liveContent,
-  type LiveRun,
-  type LiveStage,
-  markup,
-  type Page,
-  paramName,
-  pictures,
-  type ReportCurve,
-  type Shown,
-  table,
-  timeOf,
-} from "noiseline/report";
+import * as report from "noiseline/report";
 import { isOverall, phraseMean, shortNumber, withDeviation } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, matchesSelection, nameOf, SHARED } from "./experiments.ts";
@@ -30,7 +13,7 @@ type Comparison = Compared["comparison"];
  */
 interface Candidate {
   readonly experiment: Experiment;
-  readonly now?: { readonly run: LiveRun; readonly curves: readonly ReportCurve[] };
+  readonly now?: { readonly run: report.LiveRun; readonly curves: readonly report.ReportCurve[] };
 }
 
 /**
@@ -45,8 +28,8 @@ export async function compareExperiments(all: readonly Candidate[]) {
     const content = found.contents[i]!;
     return {
       ...{ experiment, name: names[i]!, seed: found.seeds[i] },
-      ...{ run: now?.run, href: now && encodePath("run", now.run.runId) },
-      content: now === undefined ? content : liveContent(now.run, now.curves, content, experiment.stages),
+      ...{ run: now?.run, href: now && report.encodePath("run", now.run.runId) },
+      content: now === undefined ? content : report.liveContent(now.run, now.curves, content, experiment.stages),
       figures: new Map(found.own[i]!.filter(isOverall).map((row) => [columnOf(row), row])),
     };
   });
@@ -100,14 +83,16 @@ const MAX_LABEL_PARAMS = 3;
  * same values.
  */
 function labelled<
-  T extends Readonly<{ experiment: Experiment; name: string; seed: number | undefined; run: LiveRun | undefined }>,
+  T extends Readonly<
+    { experiment: Experiment; name: string; seed: number | undefined; run: report.LiveRun | undefined }
+  >,
 >(
   parts: readonly T[],
   params: readonly { readonly path: string; readonly values: readonly unknown[] }[],
 ) {
   const isSeeded = new Set(parts.map(({ seed }) => seed)).size > 1;
   const choices = parts.map(({ experiment: { source, label }, name, seed, run }, i) => {
-    const began = run && timeOf(run.startedMs);
+    const began = run && report.timeOf(run.startedMs);
     if (began === undefined && !RUN_ID.test(source)) return [name];
     const alike = (_: unknown, k: number) => parts[k]!.experiment.label === label;
     const said = params.filter(({ values }) => values[i] !== undefined)
@@ -174,7 +159,7 @@ function codesIn(version: string, id: string): [path: string, code: string][] {
   return own.map(([param, code]) => [[id, param, "uses"].filter(Boolean).join("."), code]);
 }
 
-const parsed = ({ id, params }: Pick<LiveStage, "id" | "params">) => ({ ...parseStageId(id), params });
+const parsed = ({ id, params }: Pick<report.LiveStage, "id" | "params">) => ({ ...parseStageId(id), params });
 
 /**
  * Returns params by dotted name: from the run's plan, which has all of them, else from the results, which lack
@@ -183,7 +168,7 @@ const parsed = ({ id, params }: Pick<LiveStage, "id" | "params">) => ({ ...parse
 function paramsByStage({ made, select: own }: Experiment, planned: readonly ReturnType<typeof parsed>[]) {
   const mine = planned.filter(({ select, params }) => matchesSelection(select, own) && params.length > 0);
   const all = new Map(mine.map(({ stage, params }) => {
-    return [stage, params.map(({ path, value }): Leaf => [paramName(stage, path), value])];
+    return [stage, params.map(({ path, value }): Leaf => [report.paramName(stage, path), value])];
   }));
   for (const [id, { params, version }] of made) {
     all.set(id, [...all.get(id) ?? leavesOf(params, id), ...codesIn(version, id)]);
@@ -198,7 +183,7 @@ function leavesOf(params: unknown, id: string): Leaf[] {
 }
 
 /** Renders the comparison as a page: tables, overlaid curves, pictures side by side. */
-export function comparisonPage({ comparison, parts }: Compared): Page {
+export function comparisonPage({ comparison, parts }: Compared): report.Page {
   const { metrics, params, without } = comparison;
   const partOf = (name: string) => parts.find((one) => one.name === name) ?? { label: name, href: undefined };
   const overSeeds = comparison.overSeeds.map((row) => {
@@ -208,7 +193,7 @@ export function comparisonPage({ comparison, parts }: Compared): Page {
   const headed = (sheet: string[][]) =>
     orientedTable(sheet.map(([name, ...cells]) => {
       const { label, href } = partOf(name!);
-      return [markup`<span title="${name}">${link(label, href)}</span>`, ...cells];
+      return [report.markup`<span title="${name}">${report.link(label, href)}</span>`, ...cells];
     }));
   const logs = parts.flatMap(({ content, label, href }) => content.curves.map((one) => ({ ...one, label, href })));
   const curves = [...Map.groupBy(logs, ({ title }) => title)].map(([title, runs]) => ({ title, runs }));
@@ -216,13 +201,13 @@ export function comparisonPage({ comparison, parts }: Compared): Page {
   const drawn = parts.flatMap(({ content, label, href }) =>
     content.samples.map((picture) => ({
       ...{ ...picture, title: `${label}: ${picture.title}`, href },
-      place: [entryOf(picture.title), label] as const,
+      comparisonCell: [report.entryOf(picture.title), label] as const,
     }))
   );
-  const samples = [...Map.groupBy(drawn, ({ place: [row] }) => row).values()].flat();
+  const samples = [...Map.groupBy(drawn, ({ comparisonCell: [row] }) => row).values()].flat();
   const figures = metrics.length === 0 ? [] : [headed(sheetOf({ ...comparison, params: [], overSeeds }, parts))];
   const differences = params.length === 0
-    ? markup`<p>None, in the stages that they share.</p>`
+    ? report.markup`<p>None, in the stages that they share.</p>`
     : headed(sheetOf({ ...comparison, metrics: [], overSeeds: [] }, parts));
   return {
     title: "Comparison",
@@ -231,9 +216,9 @@ export function comparisonPage({ comparison, parts }: Compared): Page {
     sections: [
       { id: "metrics", title: "Metrics", body: figures },
       { id: "params", title: "Params that differ", body: [differences] },
-      { id: "curves", title: "Training", body: curvePlaces(curves) },
-      { id: "samples", title: "Samples", body: pictures(samples) },
-      { id: "beside", title: "Side by side", body: comparisonSlots(samples) },
+      { id: "curves", title: "Training", body: report.curvePlaces(curves) },
+      { id: "samples", title: "Samples", body: report.pictures(samples) },
+      { id: "beside", title: "Side by side", body: report.comparisonSlots(samples) },
     ],
     curves,
   };
@@ -245,8 +230,8 @@ const MOST_ACROSS = 6;
 /**
  * Returns a table from rows, the first being the header; transposed if there are few enough experiments for columns.
  */
-function orientedTable(rows: readonly (readonly Shown[])[]) {
+function orientedTable(rows: readonly (readonly report.Shown[])[]) {
   const across = rows.length - 1 <= MOST_ACROSS;
   const [header, ...body] = across ? rows[0]!.map((_, i) => rows.map((row) => row[i]!)) : rows;
-  return table(header!, body);
+  return report.table(header!, body);
 }

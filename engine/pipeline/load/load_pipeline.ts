@@ -34,7 +34,7 @@ export interface LoadOptions {
   /** `--profile` names, in order. */
   readonly profiles?: readonly string[];
   /** True to accept a pipeline that needs inputs from another pipeline; it can then be inspected but not run. */
-  readonly asPart?: boolean | undefined;
+  readonly allowMissingInputs?: boolean | undefined;
 }
 
 /** Reads, resolves and checks a pipeline, which may then be planned. Reports all problems at once; writes nothing. */
@@ -57,7 +57,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   addIssues(issues.filter(({ path, keys }) => keys !== undefined || !known.has(formatPath(path))), [], finding);
   if (parsed === undefined) return refuse(onceEach(problems.diagnostics(origins)));
   const given = Object.keys(parsed.inputs ?? {});
-  if (options.asPart !== true) checkInputs(given, problems);
+  if (options.allowMissingInputs !== true) checkInputs(given, problems);
   // From the raw value, from which nothing was taken out.
   checkIds(Object.keys(asMap(asMap(value)["stages"])), { families, groups }, problems);
 

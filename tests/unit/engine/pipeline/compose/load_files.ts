@@ -10,7 +10,7 @@ import { TINY_KINDS } from "../../support/tiny_kinds.ts";
 interface Options {
   readonly profiles?: readonly string[];
   readonly overrides?: readonly string[];
-  readonly asPart?: boolean;
+  readonly allowMissingInputs?: boolean;
 }
 
 /** Loads `p.yaml` of a folder with these files. */

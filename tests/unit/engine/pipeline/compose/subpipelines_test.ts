@@ -265,7 +265,7 @@ Deno.test("a part of other pipelines is checked alone as it is where it is used,
   const yaml =
     "name: p\nstages:\n  a: { uses: source }\n  use: { uses: ./part.yaml, inputs: { start: a, more: a } }\n" +
     "  read: { uses: mix, inputs: { from: [use.all], one: use.end } }\n";
-  const alone = async (part: string) => await loadFiles({ "p.yaml": part }, { asPart: true });
+  const alone = async (part: string) => await loadFiles({ "p.yaml": part }, { allowMissingInputs: true });
   const found = await alone(PART);
   assert(found.ok, JSON.stringify(found));
   assertEquals(found.value.given, ["start", "more"]);
