@@ -290,7 +290,13 @@ Deno.test("pictures of several training steps share a frame, and all frames the 
 Deno.test("where experiments are compared, each has frames of its own, and each stage a row", () => {
   const all = ["sample", "preview"].flatMap((row) =>
     ["a", "b"].flatMap((name) =>
-      [10, 20].map((step) => ({ title: name, note: "n", source: Uint8Array.of(1), step, comparisonCell: [row, name] as const }))
+      [10, 20].map((step) => ({
+        title: name,
+        note: "n",
+        source: Uint8Array.of(1),
+        step,
+        comparisonCell: [row, name] as const,
+      }))
     )
   );
   const shape = pictures(all).slice(1).map(({ text }) => [text.startsWith("<br>"), text.split("<img").length - 1]);
