@@ -6,13 +6,13 @@ import type { NamedArrays, Network } from "../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../diffusion/networks.ts";
 import { makeObjective, type Objective } from "../diffusion/objective.ts";
 import { builtinObjective, DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../diffusion/objectives.ts";
-import { atWholeTimes, pathFacts } from "../diffusion/path.ts";
+import { discretized, pathFacts } from "../diffusion/path.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors, floatsOf } from "../formats/safetensors.ts";
 import { isOwn, ownRecordSchema } from "../schemas/definitions.ts";
 import type { CheckpointFacts } from "./facts.ts";
 import { classNamesOf, type Labels } from "./labels.ts";
-import { definitionOf } from "./own.ts";
+import { definitionByDigest } from "./own.ts";
 import { checked, checkWeights, readBytes, readJson, writeJson } from "./record.ts";
 import { encodePath, pathOf, pathSpecSchema } from "./schedule.ts";
 
@@ -108,7 +108,7 @@ export async function readCheckpoint(
     network,
     /** The objective that the network was trained with. */
     objective,
-    path: whole ? atWholeTimes(stored) : stored,
+    path: whole ? discretized(stored) : stored,
     /** The chosen weights, flat [P]. */
     params: checked(WEIGHT_FILES[weights], () => packParameters(named, network)),
   };
@@ -149,7 +149,7 @@ async function readWeights(
 /** Builds the network that a record describes. @throws FormatError where it cannot be built */
 export async function networkOf(record: NetworkRecord, own: readonly OwnDefinition[]): Promise<Network> {
   const sizes = sizesOf(record);
-  const definition = "uses" in record ? definitionOf("network", record, own) : await BUILTIN_NETWORK.load();
+  const definition = "uses" in record ? definitionByDigest("network", record, own) : await BUILTIN_NETWORK.load();
   const params = "uses" in record ? record.params : record;
   return checked(`${CONFIG_FILE}, model`, () => makeNetwork(sizes, definition.build(sizes, params)));
 }
@@ -170,7 +170,7 @@ export function objectiveOf(
   own: readonly OwnDefinition[],
 ): Objective {
   if (!isOwn(objective)) return builtinObjective(objective);
-  return makeObjective(definitionOf("objective", objective, own), objective.params);
+  return makeObjective(definitionByDigest("objective", objective, own), objective.params);
 }
 
 /** Checks a checkpoint without user code: the shapes of a user's network are taken from the weight files. */
@@ -187,7 +187,7 @@ export async function validate(artifact: InputArtifact): Promise<void> {
 export async function facts(artifact: InputArtifact): Promise<CheckpointFacts> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
   const { images: { height, width, channels }, model, timesteps, objective = DEFAULT_OBJECTIVE } = config;
-  const told = { classes: null, ...toldLabels(config) };
+  const told = { classes: null, ...labelFacts(config) };
   return {
     ...{ height, width, channels, ...told, timesteps },
     variancePreserving: pathFacts(await readPath(artifact, config)).variancePreserving,
@@ -199,7 +199,7 @@ export async function facts(artifact: InputArtifact): Promise<CheckpointFacts> {
 }
 
 /** The classes of a class-conditional network; without `classes` for any other network. */
-export function toldLabels({ model, images }: Pick<CheckpointConfig, "model" | "images">): Partial<Labels> {
+export function labelFacts({ model, images }: Pick<CheckpointConfig, "model" | "images">): Partial<Labels> {
   return {
     ...(model.classes === undefined ? {} : { classes: model.classes }),
     classNames: classNamesOf(images.source),

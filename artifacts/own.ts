@@ -10,7 +10,7 @@ import type { OwnRecord, Sort } from "../schemas/definitions.ts";
  * @throws FormatError if no definition has the digest, because the project no longer has the file or has another
  * version of it; or for params that the definition's schema cannot have produced
  */
-export function definitionOf<S extends Sort>(
+export function definitionByDigest<S extends Sort>(
   sort: S,
   { uses, code, params }: OwnRecord,
   own: readonly OwnDefinition[],

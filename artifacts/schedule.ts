@@ -1,14 +1,14 @@
 import { z } from "zod";
 import type { InputArtifact, OwnDefinition } from "../contract/stage.ts";
 import type { Path } from "../diffusion/define.ts";
-import { chainPath, definedPath, pathFacts, tabledPath, tableOf } from "../diffusion/path.ts";
+import { chainPath, definedPath, pathFacts, pathFromTable, tableOf } from "../diffusion/path.ts";
 import { SCHEDULE_NAMES } from "../diffusion/schedule/betas.ts";
 import { makeTables } from "../diffusion/schedule/tables.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../formats/vectors.ts";
 import { ownRecordSchema } from "../schemas/definitions.ts";
 import type { ScheduleFacts } from "./facts.ts";
-import { definitionOf } from "./own.ts";
+import { definitionByDigest } from "./own.ts";
 import { checked, readBytes, readJson } from "./record.ts";
 
 /** Artifact of type `schedule`: `schedule.json`, `tables.safetensors` and a plot of the tables for people. */
@@ -84,7 +84,7 @@ export function pathOf(
 ): Path {
   const stored = storedPath(spec, file, bytes);
   if (!("code" in spec) || own === undefined) return stored;
-  const path = definedPath(definitionOf("path", spec, own), spec.params, spec.timesteps);
+  const path = definedPath(definitionByDigest("path", spec, own), spec.params, spec.timesteps);
   for (let t = 0; t < spec.timesteps; t++) {
     for (const name of ["signal", "noise"] as const) {
       const [got, wanted] = [stored[name](t), path[name](t)];
@@ -98,7 +98,7 @@ export function pathOf(
 function storedPath(spec: PathSpec, file: string, bytes: Uint8Array): Path {
   const { vectors } = decodeVectors(bytes);
   const table = (name: string) => vectorOf(vectors, name, { file, type: Float64Array, length: spec.timesteps });
-  if ("code" in spec) return tabledPath({ signal: table("signal"), noise: table("noise") });
+  if ("code" in spec) return pathFromTable({ signal: table("signal"), noise: table("noise") });
   const betas = table("betas");
   return chainPath(checked(file, () => makeTables(betas)));
 }

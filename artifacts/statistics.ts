@@ -68,11 +68,11 @@ const HEADER_BYTES = 4_096;
  * @throws FormatError if it is not such a file, or its values are impossible
  */
 export function momentsOf(bytes: Uint8Array): Pick<FeatureStatistics, "mean" | "covariance"> {
-  const of = (numbers: number) => HEADER_BYTES + numbers * Float64Array.BYTES_PER_ELEMENT;
+  const maxFileBytes = (numbers: number) => HEADER_BYTES + numbers * Float64Array.BYTES_PER_ELEMENT;
   // `mu` is read first, since its length limits the size of `sigma`: a small file can unpack to more than the memory.
-  const mu = decodeNpz(bytes, "mu", of(MAX_FEATURES));
+  const mu = decodeNpz(bytes, "mu", maxFileBytes(MAX_FEATURES));
   const size = mu?.shape[0] ?? 0;
-  const sigma = size <= MAX_FEATURES ? decodeNpz(bytes, "sigma", of(size * size)) : undefined;
+  const sigma = size <= MAX_FEATURES ? decodeNpz(bytes, "sigma", maxFileBytes(size * size)) : undefined;
   if (!mu || !sigma || size === 0 || mu.shape.length !== 1 || sigma.shape.join() !== [size, size].join()) {
     const got = `mu [${mu?.shape ?? "none"}] and sigma [${sigma?.shape ?? "none"}]`;
     throw new FormatError("statistics", { got, wanted: `mu [D] and sigma [D, D], D from 1 to ${MAX_FEATURES}` });

@@ -54,7 +54,7 @@ export async function factsOf(artifact: InputArtifact): Promise<Facts | undefine
  * Wraps a stage so that its input and output files are checked against their types: a wrong file is a failure, not a
  * bug.
  */
-export function holdToTypes(stage: StageRun | StageDefinition): StageRun {
+export function withTypeChecks(stage: StageRun | StageDefinition): StageRun {
   const run = typeof stage === "function" ? stage : stage.run;
   // The outputs of a built-in stage are not checked: it writes with the code that others read with.
   const ports = typeof stage === "function" ? {} : stage.outputs;

@@ -3,9 +3,8 @@ import type { NamedTensors, PureFunction, Signature, TensorSpec } from "../tenso
 import { keepMask } from "../tensor/random/keep_mask.ts";
 import type { LossInputs } from "./define.ts";
 import { mixed, perImage, stopGradient, trainingLossPerImage } from "./loss.ts";
-import { freeLoss, isBetween, type LossOptions, ownFigures, stepFigures } from "./loss_tables.ts";
-import { classSignature } from "./model_output.ts";
-import { type Network, predict, unpackTensors } from "./network.ts";
+import { figureInputs, freeLoss, type LossOptions, stepFigures, usesContinuousTimes } from "./loss_tables.ts";
+import { classSignature, type Network, predict, unpackTensors } from "./network.ts";
 
 export interface GradientOptions extends LossOptions {
   /** Probability that an activation is dropped (see `keepMask`), in [0, 1). Default 0: no dropout. */
@@ -26,7 +25,7 @@ export function batchSignature({ sizes }: Network, batch: number, options: Gradi
   const images = float32([batch, sizes.height, sizes.width, sizes.channels]);
   return {
     x0: images,
-    t: { shape: [batch], dtype: isBetween(options) ? "float32" : "int32" },
+    t: { shape: [batch], dtype: usesContinuousTimes(options) ? "float32" : "int32" },
     noise: images,
     ...Object.fromEntries(Object.keys(stepFigures(options)).map((name) => [name, float32([batch])])),
     ...(dropout > 0 ? { dropoutKey: { shape: [2], dtype: "int32" } } : {}),
@@ -66,7 +65,7 @@ export function lossOfBatch(
   }
   const given = {
     ...{ x0, noise, xt, t, signal, noiseLevel, stopGradient },
-    figures: Object.fromEntries(ownFigures(options).map(([name, input]) => [name, broadcast(input)])),
+    figures: Object.fromEntries(figureInputs(options).map(([name, input]) => [name, broadcast(input)])),
   };
   const averaged: LossInputs["predict"] = (x, t) =>
     stopGradient(predict(network, { weights: unpackTensors(inputs["ema"]!, network), x, t, labels }));

@@ -36,7 +36,7 @@ export function freeLoss({ definition }: Pick<Objective, "definition">): FreeObj
 }
 
 /** Returns the names of the figures of a user-defined loss, each with the name of the step's input that holds it. */
-export function ownFigures({ objective, path }: LossOptions): readonly (readonly [name: string, input: string])[] {
+export function figureInputs({ objective, path }: LossOptions): readonly (readonly [name: string, input: string])[] {
   const figures = freeLoss(objective)?.figures?.(timePoint(path, path.timesteps - 1), objective.params) ?? {};
   return Object.keys(figures).map((name) => [name, OWN_PREFIX + name]);
 }
@@ -47,7 +47,9 @@ export function needsChain({ weighting, variance, objective }: Omit<LossOptions,
 }
 
 /** True if training times may lie between the indices of the tables. */
-export function isBetween(options: LossOptions & { readonly timestepSampler?: "uniform" | "loss-aware" }): boolean {
+export function usesContinuousTimes(
+  options: LossOptions & { readonly timestepSampler?: "uniform" | "loss-aware" },
+): boolean {
   return options.path.continuous && options.timestepSampler !== "loss-aware";
 }
 
@@ -62,7 +64,7 @@ export function lossFigures(options: LossOptions): Readonly<Record<string, Figur
   const { definition, params } = objective;
   const free = freeLoss(objective);
   if (free !== undefined) {
-    const own = ownFigures(options);
+    const own = figureInputs(options);
     return Object.fromEntries(
       own.map(([name, input]) => [input, (at) => free.figures!(at, params)[name] ?? NaN]),
     );

@@ -15,7 +15,7 @@ export function chainPath(tables: DiffusionTables): Path {
 }
 
 /** Returns a user's path of which only the table is known: it has whole times only. */
-export function tabledPath(table: PathTable): Path {
+export function pathFromTable(table: PathTable): Path {
   return discretePath(table, tablesOf(table));
 }
 
@@ -65,14 +65,14 @@ export function tableOf({ timesteps, signal, noise }: Pick<Path, "timesteps" | "
 }
 
 /** Rounding error that is allowed in signal^2 + noise^2 = 1. */
-const PRESERVED = 1e-9;
+const VARIANCE_TOLERANCE = 1e-9;
 
 /** Returns all tables of a variance-preserving path whose noise grows at each step; undefined for any other path. */
 function tablesOf({ signal, noise }: PathTable): DiffusionTables | undefined {
   const betas = new Float64Array(signal.length);
   for (let t = 0; t < betas.length; t++) {
     const [kept, added] = [signal[t]! ** 2, noise[t]! ** 2];
-    if (!(Math.abs(kept + added - 1) <= PRESERVED)) return undefined;
+    if (!(Math.abs(kept + added - 1) <= VARIANCE_TOLERANCE)) return undefined;
     const before = t === 0 ? 0 : noise[t - 1]! ** 2;
     // 1 - A_t / A_{t-1}, computed from the smaller of A and 1 - A, which has more digits.
     betas[t] = kept > added ? (added - before) / (1 - before) : 1 - kept / (t === 0 ? 1 : signal[t - 1]! ** 2);
@@ -116,7 +116,7 @@ export function snrOf(path: Path): Float64Array {
  * Returns a path with the times of its tables only, all equally likely in training, for objectives that need a chain. A
  * path without tables is returned as it is.
  */
-export function atWholeTimes(path: Path): Path {
+export function discretized(path: Path): Path {
   return path.continuous && path.tables !== undefined ? chainPath(path.tables) : path;
 }
 

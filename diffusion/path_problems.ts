@@ -1,6 +1,7 @@
 import type { DefinitionProblem, Path } from "./define.ts";
-import { DATA_TIME, priorKlOfPath, tableOf } from "./path.ts";
-import { MAX_PRIOR_BITS_PER_DIM } from "./schedule/tables.ts";
+import { chainPath, DATA_TIME, priorKlOfPath, tableOf } from "./path.ts";
+import { makeTables, MAX_PRIOR_BITS_PER_DIM, priorKlOfSignal } from "./schedule/tables.ts";
+import { makeBetas, type ScheduleShape } from "./schedule/betas.ts";
 
 /**
  * Allowed rounding error: distance from signal 1 and noise 0 at the image, and steps in the wrong direction between two
@@ -23,22 +24,22 @@ const NORMALS = [-8, -1, 0, 1, 8];
  */
 export function pathProblems(path: Path): DefinitionProblem[] {
   const values = checkValues(path);
-  const said = [checkStart(path), values ?? checkDraws(path)].filter((one) => one !== undefined);
+  const said = [checkStart(path), values ?? checkTrainingTimes(path)].filter((one) => one !== undefined);
   const errors = said.map(([message, got, wanted]) => ({ param: [], message, got, wanted }));
   // If float32 cannot hold the path, its end is not checked either.
   return values === undefined ? [...errors, ...checkEnd(path)] : errors;
 }
 
-type Said = readonly [message: string, got: string, wanted: string];
+type ProblemText = readonly [message: string, got: string, wanted: string];
 
-function checkStart({ signal, noise }: Path): Said | undefined {
+function checkStart({ signal, noise }: Path): ProblemText | undefined {
   const [s, n] = [signal(DATA_TIME), noise(DATA_TIME)];
   if (Math.abs(s - 1) <= SLACK && Math.abs(n) <= SLACK) return undefined;
   return ["the path does not start at the image", `signal ${s} and noise ${n} at u = 0`, "signal 1 and noise 0"];
 }
 
 /** Reports the first index at which a path breaks a rule. */
-function checkValues(path: Path): Said | undefined {
+function checkValues(path: Path): ProblemText | undefined {
   const [{ signal, noise }, again] = [tableOf(path), tableOf(path)];
   let before = { s: 1, n: 0, ratio: Infinity };
   for (let t = 0; t < path.timesteps; t++) {
@@ -89,7 +90,7 @@ function checkEnd(path: Path): DefinitionProblem[] {
   }];
 }
 
-function checkDraws(path: Path): Said | undefined {
+function checkTrainingTimes(path: Path): ProblemText | undefined {
   for (const uniform of UNIFORMS) {
     for (const normal of NORMALS) {
       const t = path.draw({ uniform, normal });
@@ -100,4 +101,53 @@ function checkDraws(path: Path): Said | undefined {
     }
   }
   return undefined;
+}
+
+/** Upper limit of the search: far past any chain that could be sampled, and still a few milliseconds to evaluate. */
+export const SEARCH_LIMIT_TIMESTEPS = 100_000;
+
+/**
+ * Returns the largest T whose path float32 can hold (see `pathProblems`), at most `limitTimesteps`; 0 if float32 cannot
+ * even hold that of T = 1. Longer chains of these schedules leave less signal at their end, so the property is monotone
+ * in T, and a bisection finds the limit.
+ */
+export function largestFiniteTimesteps(shape: ScheduleShape, limitTimesteps: number = SEARCH_LIMIT_TIMESTEPS): number {
+  const overflows = (timesteps: number) =>
+    pathProblems(chainPath(makeTables(makeBetas({ ...shape, timesteps })))).some((one) => one.severity !== "warning");
+  return (firstTrue(overflows, limitTimesteps) ?? limitTimesteps + 1) - 1;
+}
+
+/**
+ * Returns the smallest T whose chain ends at N(0, I) to within `maxBitsPerDim` of prior KL, for data of mean square 1,
+ * the worst case in [-1, 1]; undefined if no T up to `limitTimesteps` does. The property is monotone for the same
+ * reason as above.
+ */
+export function smallestNormalTimesteps(
+  shape: ScheduleShape,
+  maxBitsPerDim: number,
+  limitTimesteps: number = SEARCH_LIMIT_TIMESTEPS,
+): number | undefined {
+  const isNormal = (timesteps: number) => {
+    const signal = makeBetas({ ...shape, timesteps }).reduce((product, beta) => product * (1 - beta), 1);
+    return priorKlOfSignal(signal, 1) <= maxBitsPerDim;
+  };
+  return firstTrue(isNormal, limitTimesteps);
+}
+
+/** Finds the smallest n in [1, limit] for which a monotone predicate holds: doubling, then bisection. */
+function firstTrue(holds: (n: number) => boolean, limit: number): number | undefined {
+  let low = 0;
+  let high = 1;
+  while (!holds(high)) {
+    if (high === limit) return undefined;
+    low = high;
+    high = Math.min(high * 2, limit);
+  }
+  // Invariant: holds(high), and not holds(low) (or low is 0).
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if (holds(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
 }

@@ -2,7 +2,7 @@
  * The entry of a stage's own process. The engine generates a few lines that import one stage and pass it to this
  * module, which connects it to the engine.
  */
-import { holdToTypes } from "../artifacts/types.ts";
+import { withTypeChecks } from "../artifacts/types.ts";
 import { sortOf } from "../diffusion/define.ts";
 import { describeFile as describe } from "../engine/process/describe_host.ts";
 import { type LoadModule, serveStage as serve } from "../engine/process/worker_host.ts";
@@ -27,6 +27,6 @@ export const describeFile = (load: LoadModule): Promise<void> =>
 
 export const serveStage: typeof serve = (load, loadOwn) =>
   serve(async () => {
-    const stage = (await load()).default as Parameters<typeof holdToTypes>[0];
-    return { default: explainMemory(holdToTypes(stage)) };
+    const stage = (await load()).default as Parameters<typeof withTypeChecks>[0];
+    return { default: explainMemory(withTypeChecks(stage)) };
   }, loadOwn);

@@ -68,11 +68,11 @@ function modelNames(root: string): string[] {
   return [...new Set(names)].sort();
 }
 
-const list = (folder: string) => look(() => readdirSync(folder)) ?? [];
-const readText = (path: string) => look(() => readFileSync(path, "utf8"));
+const list = (folder: string) => tryRead(() => readdirSync(folder)) ?? [];
+const readText = (path: string) => tryRead(() => readFileSync(path, "utf8"));
 
 /** Returns the result of a read; undefined if it fails: there is no driver, or this is not Linux. */
-function look<T>(at: () => T): T | undefined {
+function tryRead<T>(at: () => T): T | undefined {
   try {
     return at();
   } catch {

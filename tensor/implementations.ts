@@ -1,14 +1,7 @@
 import process from "node:process";
 import type { Device, DeviceOptions } from "./device.ts";
-import {
-  AUTO_ORDER,
-  type ConcreteDeviceName,
-  DEVICE_NAMES,
-  type DeviceDescription,
-  type DeviceGrants,
-  type DeviceName,
-  type DeviceTrouble,
-} from "./devices.ts";
+import { AUTO_ORDER, DEVICE_NAMES } from "./devices.ts";
+import type { ConcreteDeviceName, DeviceDescription, DeviceGrants, DeviceName, DeviceTrouble } from "./devices.ts";
 import { definedOnly } from "../std/defined_only.ts";
 
 /** The options of a device that affect its description. */

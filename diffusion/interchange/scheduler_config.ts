@@ -1,11 +1,11 @@
 import type { ObjectiveName } from "../objectives.ts";
 import { endsOf, makeBetas, SCHEDULE_NAMES } from "../schedule/betas.ts";
-import type { Figures, ScheduleName, ScheduleSpec } from "../schedule/betas.ts";
+import type { ScheduleName, ScheduleParameters, ScheduleSpec } from "../schedule/betas.ts";
 import type { SchedulerConfig } from "./config_schemas.ts";
 import type { InterchangeProblem, Translated } from "./problem.ts";
 
 /** A schedule with every parameter that has a default. */
-export type FullScheduleSpec = ScheduleSpec & Figures;
+export type FullScheduleSpec = ScheduleSpec & ScheduleParameters;
 
 interface Chain {
   readonly spec: FullScheduleSpec;
@@ -67,11 +67,14 @@ export function toChainConfig({ spec, betas, objective }: Chain, learned: boolea
 const NAMES = { linear: "ho/linear", scaled_linear: "ldm/linear", squaredcos_cap_v2: "ldm/cosine" } as const;
 
 /** Noiseline's second names for the same curves. */
-const SAME: Partial<Record<ScheduleName, ScheduleName>> = { "ldm/sqrt_linear": "ho/linear", "ho/quad": "ldm/linear" };
+const ALIASES: Partial<Record<ScheduleName, ScheduleName>> = {
+  "ldm/sqrt_linear": "ho/linear",
+  "ho/quad": "ldm/linear",
+};
 
 function libraryName({ name, cosineS }: FullScheduleSpec): string | undefined {
   if (name === "ldm/cosine" && cosineS !== COSINE_S) return undefined;
-  return Object.entries(NAMES).find(([, ours]) => ours === (SAME[name] ?? name))?.[0];
+  return Object.entries(NAMES).find(([, ours]) => ours === (ALIASES[name] ?? name))?.[0];
 }
 
 /**
@@ -83,10 +86,10 @@ export function fromChainConfig(config: SchedulerConfig, known?: FullScheduleSpe
   const { beta_schedule: name, prediction_type: prediction, trained_betas: trained } = config;
   const objective = (Object.keys(PREDICTIONS) as ObjectiveName[]).find((key) => PREDICTIONS[key] === prediction);
   if (objective === undefined) {
-    return unfit("prediction_type", prediction, Object.values(PREDICTIONS).join(", "));
+    return refuse("prediction_type", prediction, Object.values(PREDICTIONS).join(", "));
   }
   if (trained === null && !Object.hasOwn(NAMES, name)) {
-    return unfit("beta_schedule", name, `${Object.keys(NAMES).join(", ")}, or trained_betas`);
+    return refuse("beta_schedule", name, `${Object.keys(NAMES).join(", ")}, or trained_betas`);
   }
   const named: FullScheduleSpec = {
     name: NAMES[name as keyof typeof NAMES],
@@ -102,19 +105,19 @@ export function fromChainConfig(config: SchedulerConfig, known?: FullScheduleSpe
     return { value: { spec: identifyBetas(betas, known === undefined ? [named] : [known, named])!, betas, objective } };
   }
   if (config.rescale_betas_zero_snr) {
-    return unfit("rescale_betas_zero_snr", "true, with trained_betas", "false: the betas are used as they are");
+    return refuse("rescale_betas_zero_snr", "true, with trained_betas", "false: the betas are used as they are");
   }
   if (trained.length !== config.num_train_timesteps) {
-    return unfit("trained_betas", `${trained.length} betas`, `${config.num_train_timesteps}`);
+    return refuse("trained_betas", `${trained.length} betas`, `${config.num_train_timesteps}`);
   }
   const betas = Float64Array.from(trained);
   const spec = identifyBetas(betas, known === undefined ? [] : [known]);
   return spec === undefined
-    ? unfit("trained_betas", `${betas.length} betas`, "those of a schedule that docs/schedules.md has")
+    ? refuse("trained_betas", `${betas.length} betas`, "those of a schedule that docs/schedules.md has")
     : { value: { spec, betas, objective } };
 }
 
-function unfit(field: string, got: string, wanted: string): Translated<never> {
+function refuse(field: string, got: string, wanted: string): Translated<never> {
   const message = `the scheduler cannot be expressed here: ${field} of scheduler_config.json`;
   const fix = "none for this checkpoint: its network was trained on another schedule";
   return { problem: { message, got, wanted, fix } };

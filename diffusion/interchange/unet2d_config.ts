@@ -59,23 +59,23 @@ export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
   for (const [field, wanted] of Object.entries(FIXED)) {
     const got = theirs[field as keyof typeof FIXED];
     // "swish" and "silu" are both names of x sigmoid(x).
-    if (got !== wanted && !(field === "act_fn" && got === "swish")) return unfit(field, got, JSON.stringify(wanted));
+    if (got !== wanted && !(field === "act_fn" && got === "swish")) return refuse(field, got, JSON.stringify(wanted));
   }
   const size = typeof theirs.sample_size === "number" ? [theirs.sample_size] : theirs.sample_size ?? [];
   if (size.length === 0 || size.some((side) => side !== size[0])) {
-    return unfit("sample_size", theirs.sample_size, "the side of square images");
+    return refuse("sample_size", theirs.sample_size, "the side of square images");
   }
   const { in_channels: inChannels, out_channels: outChannels, block_out_channels: widths } = theirs;
   if (outChannels !== inChannels && outChannels !== 2 * inChannels) {
-    return unfit("out_channels", outChannels, `${inChannels}, or ${2 * inChannels} with a learned variance`);
+    return refuse("out_channels", outChannels, `${inChannels}, or ${2 * inChannels} with a learned variance`);
   }
   const channels = widths[0]!;
   if (widths.some((width) => width % channels !== 0)) {
-    return unfit("block_out_channels", widths, `multiples of the first, ${channels}`);
+    return refuse("block_out_channels", widths, `multiples of the first, ${channels}`);
   }
   const levels = attentionLevels(theirs);
   if (levels === undefined) {
-    return unfit(
+    return refuse(
       "down_block_types, up_block_types",
       [theirs.down_block_types, theirs.up_block_types],
       `${widths.length} each of DownBlock2D or AttnDownBlock2D, UpBlock2D or AttnUpBlock2D, mirrored`,
@@ -93,18 +93,18 @@ export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
   };
   const [invalid] = validateUnetConfig(config);
   if (invalid !== undefined) {
-    return unfit(invalid.field, JSON.stringify(config), `got ${invalid.got}, wanted ${invalid.wanted}`);
+    return refuse(invalid.field, JSON.stringify(config), `got ${invalid.got}, wanted ${invalid.wanted}`);
   }
   const groups = normGroupsOf(config);
   if (groups.length !== 1) return { problem: unevenGroups(config, groups) };
   const { norm_num_groups: norm, attn_norm_num_groups: attentionNorm } = theirs;
-  if (norm !== groups[0]) return unfit("norm_num_groups", norm, `${groups[0]} for these widths`);
-  if (attentionNorm !== null && attentionNorm !== norm) return unfit("attn_norm_num_groups", attentionNorm, `${norm}`);
+  if (norm !== groups[0]) return refuse("norm_num_groups", norm, `${groups[0]} for these widths`);
+  if (attentionNorm !== null && attentionNorm !== norm) return refuse("attn_norm_num_groups", attentionNorm, `${norm}`);
 
   const attended = [...levels.map((level) => widths[level]!), widths.at(-1)!];
   const head = theirs.attention_head_dim;
   if (head !== null && attended.some((width) => width !== head)) {
-    return unfit("attention_head_dim", head, "null: one head as wide as the layer");
+    return refuse("attention_head_dim", head, "null: one head as wide as the layer");
   }
   return { value: config };
 }
@@ -128,7 +128,7 @@ function attentionLevels(theirs: Unet2dConfig): number[] | undefined {
   return levels;
 }
 
-function unfit(field: string, value: unknown, wanted: string): Translated<never> {
+function refuse(field: string, value: unknown, wanted: string): Translated<never> {
   const message = `the network is not one of Ho et al. 2020, the only kind supported: ${field}`;
   const got = typeof value === "string" ? value : JSON.stringify(value);
   const fix = "train a network with that configuration; these weights belong to a different function";

@@ -19,7 +19,7 @@ export function toUnet2dTensors(named: Readonly<Record<string, Float32Array>>, c
     unet2dLinks(config).map((link) => {
       const source = named[link.ours]!;
       const data = new Float32Array(link.outputs * link.inputs * link.taps);
-      pair(link, 0, (theirs, ours) => data[theirs] = source[ours]!);
+      forEachElementPair(link, 0, (theirs, ours) => data[theirs] = source[ours]!);
       return [link.theirs, { shape: link.shape, data }];
     }),
   );
@@ -43,22 +43,24 @@ export function fromUnet2dTensors(
   for (const link of unet2dLinks(config)) {
     const name = tensors[link.theirs] === undefined ? link.older : link.theirs;
     const tensor = tensors[name];
-    if (tensor === undefined) return wrong(link.theirs, "none", `shape [${link.shape}]`);
-    if (`${tensor.shape}` !== `${link.shape}`) return wrong(name, `shape [${tensor.shape}]`, `[${link.shape}]`);
+    if (tensor === undefined) return tensorProblem(link.theirs, "none", `shape [${link.shape}]`);
+    if (`${tensor.shape}` !== `${link.shape}`) return tensorProblem(name, `shape [${tensor.shape}]`, `[${link.shape}]`);
     unread.delete(name);
     const target = named[link.ours]!;
     const rotation = flipped && link.ours === TIME_KERNEL ? link.inputs / 2 : 0;
-    pair(link, rotation, (theirs, ours) => target[ours] = tensor.data[theirs]!);
+    forEachElementPair(link, rotation, (theirs, ours) => target[ours] = tensor.data[theirs]!);
   }
   const [extra] = unread;
-  return extra === undefined ? { value: named } : wrong(extra, `shape [${tensors[extra]!.shape}]`, "no such tensor");
+  return extra === undefined
+    ? { value: named }
+    : tensorProblem(extra, `shape [${tensors[extra]!.shape}]`, "no such tensor");
 }
 
 /**
  * Visits all elements of a tensor with their indices in both layouts.
  * @param rotation offset of noiseline's inputs from those of the `UNet2DModel`
  */
-function pair(link: TensorLink, rotation: number, visit: (theirs: number, ours: number) => void): void {
+function forEachElementPair(link: TensorLink, rotation: number, visit: (theirs: number, ours: number) => void): void {
   const { outputs, inputs, taps, ourOutputs, column } = link;
   let theirs = 0;
   for (let output = 0; output < outputs; output++) {
@@ -71,7 +73,7 @@ function pair(link: TensorLink, rotation: number, visit: (theirs: number, ours: 
   }
 }
 
-function wrong(name: string, got: string, wanted: string): Translated<never> {
+function tensorProblem(name: string, got: string, wanted: string): Translated<never> {
   const message = `the weights are not those of the network that their config.json describes: tensor ${name}`;
   const fix = "take config.json and the weights from one save_pretrained of a UNet2DModel";
   return { problem: { message, got, wanted, fix } };

@@ -1,13 +1,13 @@
 import type { DiffusionTables } from "./tables.ts";
 
 /** A schedule of any length. Defaults: linearStart 1e-4, linearEnd 2e-2, cosineS 8e-3. */
-export interface ScheduleShape extends Partial<Omit<Figures, "timesteps">> {
+export interface ScheduleShape extends Partial<Omit<ScheduleParameters, "timesteps">> {
   readonly name: ScheduleName;
   /** True to rescale the finished schedule so that it ends in pure noise (Lin et al. 2023). Default false. */
   readonly zeroTerminalSnr?: boolean;
 }
 
-export type ScheduleSpec = ScheduleShape & Pick<Figures, "timesteps">;
+export type ScheduleSpec = ScheduleShape & Pick<ScheduleParameters, "timesteps">;
 
 /** Returns the betas of a schedule: float64 [T], each in (0, 1]; the last is 1 if the chain ends in pure noise. */
 export function makeBetas(spec: ScheduleSpec): Float64Array {
@@ -22,7 +22,7 @@ export function makeBetas(spec: ScheduleSpec): Float64Array {
  */
 
 /** Parameters of a schedule. Each schedule uses some of them. */
-export interface Figures {
+export interface ScheduleParameters {
   /** T, the number of diffusion steps; an integer >= 1. */
   readonly timesteps: number;
   /** First beta, in (0, 1), or its square; used by the schedules whose `endsOf` includes it. */
@@ -38,80 +38,81 @@ export type End = "linearStart" | "linearEnd";
 /** One schedule and its description. */
 interface NamedSchedule {
   /** float64 [T], each in (0, 1] */
-  readonly betas: (figures: Figures) => Float64Array;
+  readonly betas: (figures: ScheduleParameters) => Float64Array;
   /** Description in one line, shown to users who choose a schedule or wrote an unknown name. */
-  readonly says: string;
+  readonly about: string;
   /** The ends that the schedule is made from. Default: both. */
   readonly ends?: readonly End[];
   /** The name that the schedule has only in other code. */
-  readonly elsewhere?: string;
+  readonly alias?: string;
   /** Rule of thumb: T should be above this. */
-  readonly above?: number;
+  readonly aboveTimesteps?: number;
 }
 
 /** Latent diffusion's schedules need T > 1000 as a rule, so that x_T is normal. See docs/schedules.md. */
-const LDM = { above: 1_000 };
+const LDM = { aboveTimesteps: 1_000 };
 
-const linear = ({ linearStart, linearEnd, timesteps }: Figures) => linspace(linearStart, linearEnd, timesteps);
+const linear = ({ linearStart, linearEnd, timesteps }: ScheduleParameters) =>
+  linspace(linearStart, linearEnd, timesteps);
 
-const linearInRoot = ({ linearStart, linearEnd, timesteps }: Figures) =>
+const linearInRoot = ({ linearStart, linearEnd, timesteps }: ScheduleParameters) =>
   linspace(Math.sqrt(linearStart), Math.sqrt(linearEnd), timesteps).map((root) => root * root);
 
 /** Linear in beta over the first fraction of the chain, then constant. */
-const warmup = (fraction: number) => ({ linearStart, linearEnd, timesteps }: Figures) => {
+const warmup = (fraction: number) => ({ linearStart, linearEnd, timesteps }: ScheduleParameters) => {
   const betas = new Float64Array(timesteps).fill(linearEnd);
   betas.set(linspace(linearStart, linearEnd, Math.trunc(timesteps * fraction)));
   return betas;
 };
 
 /** A = cos^2((t / T + s) / (1 + s) pi / 2) up to a factor: Nichol & Dhariwal 2021, eq. 17. */
-const cosine = ({ timesteps, cosineS }: Figures) =>
+const cosine = ({ timesteps, cosineS }: ScheduleParameters) =>
   signalBetas(timesteps, (u) => Math.cos((u + cosineS) / (1 + cosineS) * Math.PI / 2) ** 2);
 
 /** A falls as a logistic curve: Jabri et al. 2022 (arXiv 2212.11972), as in denoising-diffusion-pytorch. */
-const sigmoid = ({ timesteps }: Figures) =>
+const sigmoid = ({ timesteps }: ScheduleParameters) =>
   signalBetas(timesteps, (u) => logistic(SIGMOID_END) - logistic(SIGMOID_START + u * (SIGMOID_END - SIGMOID_START)));
 
 const IN_ROOT = 'and the "scaled_linear" of diffusers: linear in sqrt(beta)';
 
 /** The built-in schedules. */
 const SCHEDULES = {
-  "ldm/linear": { ...LDM, betas: linearInRoot, elsewhere: "scaled_linear", says: `the same as ho/quad ${IN_ROOT}` },
+  "ldm/linear": { ...LDM, betas: linearInRoot, alias: "scaled_linear", about: `the same as ho/quad ${IN_ROOT}` },
   "ldm/cosine": {
     ...LDM,
     betas: cosine,
     ends: [],
-    elsewhere: "squaredcos_cap_v2",
-    says: 'Nichol and Dhariwal 2021, the "squaredcos_cap_v2" of diffusers',
+    alias: "squaredcos_cap_v2",
+    about: 'Nichol and Dhariwal 2021, the "squaredcos_cap_v2" of diffusers',
   },
   "ldm/sqrt_linear": {
     ...LDM,
     betas: linear,
-    says: 'the same as ho/linear and the "linear" of diffusers: linear in beta',
+    about: 'the same as ho/linear and the "linear" of diffusers: linear in beta',
   },
   "ldm/sqrt": {
     ...LDM,
     betas: (figures) => linear(figures).map(Math.sqrt),
-    says: "root of a line from linearStart to linearEnd",
+    about: "root of a line from linearStart to linearEnd",
   },
   "ho/linear": {
     betas: linear,
-    says: 'Ho et al. 2020, the same as ldm/sqrt_linear and the "linear" of diffusers: linear in beta',
+    about: 'Ho et al. 2020, the same as ldm/sqrt_linear and the "linear" of diffusers: linear in beta',
   },
-  "ho/quad": { betas: linearInRoot, says: `Ho et al. 2020, the same as ldm/linear ${IN_ROOT}` },
-  "ho/warmup10": { betas: warmup(0.1), says: "linear in beta over the first 10 %, then constant" },
-  "ho/warmup50": { betas: warmup(0.5), says: "linear in beta over the first 50 %, then constant" },
+  "ho/quad": { betas: linearInRoot, about: `Ho et al. 2020, the same as ldm/linear ${IN_ROOT}` },
+  "ho/warmup10": { betas: warmup(0.1), about: "linear in beta over the first 10 %, then constant" },
+  "ho/warmup50": { betas: warmup(0.5), about: "linear in beta over the first 50 %, then constant" },
   "ho/const": {
     betas: ({ timesteps, linearEnd }) => new Float64Array(timesteps).fill(linearEnd),
     ends: ["linearEnd"],
-    says: "linearEnd throughout",
+    about: "linearEnd throughout",
   },
   "ho/jsd": {
     betas: ({ timesteps }) => Float64Array.from({ length: timesteps }, (_, t) => 1 / (timesteps - t)),
     ends: [],
-    says: "1/T, 1/(T-1), ..., 1; ends in pure noise",
+    about: "1/T, 1/(T-1), ..., 1; ends in pure noise",
   },
-  "sigmoid": { betas: sigmoid, ends: [], says: "Jabri et al. 2022, from -3 to 3" },
+  "sigmoid": { betas: sigmoid, ends: [], about: "Jabri et al. 2022, from -3 to 3" },
 } satisfies Readonly<Record<string, NamedSchedule>>;
 
 export type ScheduleName = keyof typeof SCHEDULES;

@@ -7,9 +7,8 @@ import { FormatError } from "../../formats/format_error.ts";
 import { endAt, unpacksToMore } from "../../formats/inflate.ts";
 import { downloadAll } from "../shared/download.ts";
 import { downloadsOf } from "./kind.ts";
-import { readFile } from "./read_file.ts";
+import { type ReadDataset, readFile, type Split } from "./split.ts";
 import { CIFAR_FILES, SOURCES } from "./sources.ts";
-import type { ReadDataset, Split } from "./split.ts";
 
 const { images: { side: SIDE, ...IMAGES } } = SOURCES.cifar10;
 const IMAGE_BYTES = SIDE ** 2 * IMAGES.channels;

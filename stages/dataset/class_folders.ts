@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { ImageFacts } from "../../artifacts/facts.ts";
 
 /** Matches the names of files that are read as images. */
-export const READ = /\.(png|jpe?g)$/i;
+export const SUPPORTED_IMAGE = /\.(png|jpe?g)$/i;
 
 /**
  * Returns the labels of a folder from its names alone, as reading the folder gives them. Returns nothing if only the
@@ -13,7 +13,7 @@ export function classesOf(root: string): Pick<ImageFacts, "classes" | "className
     const entries = entriesOf(root);
     const folders = entries.filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
     const classNames = folders.filter((name) => holdsImages(join(root, name))).sort();
-    const isLoose = entries.some(({ name, isDirectory }) => !isDirectory && READ.test(name));
+    const isLoose = entries.some(({ name, isDirectory }) => !isDirectory && SUPPORTED_IMAGE.test(name));
     if (isLoose === classNames.length > 0) return {};
     return isLoose ? { classes: null } : { classes: classNames.length, classNames };
   } catch {
@@ -24,7 +24,7 @@ export function classesOf(root: string): Pick<ImageFacts, "classes" | "className
 
 function holdsImages(folder: string): boolean {
   return entriesOf(folder).some(({ name, isDirectory }) =>
-    isDirectory ? holdsImages(join(folder, name)) : READ.test(name)
+    isDirectory ? holdsImages(join(folder, name)) : SUPPORTED_IMAGE.test(name)
   );
 }
 

@@ -5,10 +5,9 @@ import { FormatError } from "../../formats/format_error.ts";
 import { decodeJpeg, isJpeg } from "../../formats/jpeg/jpeg.ts";
 import { decodePng, isPng } from "../../formats/png_decoder.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { READ } from "./class_folders.ts";
+import { SUPPORTED_IMAGE } from "./class_folders.ts";
 import { cropSquare, flatten, resizeSquare } from "./pixels.ts";
-import { readFile } from "./read_file.ts";
-import { type ReadDataset, splitByHash } from "./split.ts";
+import { type ReadDataset, readFile, splitByHash } from "./split.ts";
 
 /** Reads the images of a folder; each split is in code-unit order of the paths. */
 export const read: ReadDataset = async (context) => {
@@ -71,7 +70,7 @@ const NEITHER = "neither PNG nor JPEG; convert it, or move it elsewhere";
 /**
  * Images that the user surely meant to include. Silently leaving them out would give a smaller data set than asked for.
  */
-const UNREAD = /\.(webp|gif|bmp|tiff?|avif|heic|jxl)$/i;
+const UNSUPPORTED_IMAGE = /\.(webp|gif|bmp|tiff?|avif|heic|jxl)$/i;
 
 /**
  * Lists all images below a folder. Links are followed only within the folder: files elsewhere are not its content.
@@ -99,8 +98,8 @@ async function listImages(root: string) {
       }
       const isFolder = entry.isSymlink ? (await Deno.stat(join(root, path))).isDirectory : entry.isDirectory;
       if (isFolder) await visit(path, new Set([...above, real]));
-      else if (READ.test(entry.name)) images.push(path);
-      else if (UNREAD.test(entry.name)) broken.set(path, NEITHER);
+      else if (SUPPORTED_IMAGE.test(entry.name)) images.push(path);
+      else if (UNSUPPORTED_IMAGE.test(entry.name)) broken.set(path, NEITHER);
       else others++;
     }
   };

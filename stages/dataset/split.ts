@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { StageEnd } from "../../contract/stage.ts";
 import type { DatasetContext } from "./kind.ts";
+import { FormatError } from "../../formats/format_error.ts";
 
 export type SplitName = "train" | "test";
 
@@ -42,4 +43,19 @@ export function splitByHash(
   const digests = names.map((name) => createHash("sha256").update(name).digest("hex"));
   const order = names.map((_, index) => index).sort((a, b) => digests[a]! < digests[b]! ? -1 : 1);
   return { train: order.slice(testCount, limit), test: order.slice(0, testCount) };
+}
+
+/**
+ * Reads a whole file after checking its length.
+ * @throws FormatError when the file cannot be read, or is longer than `mostBytes`
+ */
+export async function readFile(path: string, what: string, mostBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    const { size } = await Deno.stat(path);
+    if (size > mostBytes) throw new FormatError(what, { got: `${size} bytes`, wanted: `at most ${mostBytes}` });
+    return await Deno.readFile(path);
+  } catch (cause) {
+    if (cause instanceof FormatError || !(cause instanceof Error)) throw cause;
+    throw new FormatError(what, { got: cause.message, wanted: "a file that can be read", cause });
+  }
 }

@@ -4,7 +4,7 @@ import { CompileError } from "../../tensor/trace/failure.ts";
 import { withDevice } from "../shared/device.ts";
 import { faultOf } from "../shared/draw/draw_images.ts";
 import { chooseSampler } from "../shared/draw/sampler.ts";
-import { makeWalk } from "../shared/draw/walk.ts";
+import { openSampler } from "../shared/draw/walk.ts";
 import { failedBy, runOf } from "../shared/run_of.ts";
 import { demoKind } from "./kind.ts";
 import { renderPage } from "./page.ts";
@@ -29,7 +29,7 @@ export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitio
   const sampler = chooseSampler(params.sampler, definitions);
   try {
     const options = { batchSize: 1, guidance, sampler };
-    await withDevice({ params: { threads: 1 }, device }, (device) => makeWalk(checkpoint, { device, ...options }));
+    await withDevice({ params: { threads: 1 }, device }, (device) => openSampler(checkpoint, { device, ...options }));
   } catch (error) {
     if (!(error instanceof CompileError)) return faultOf(error);
     const [problem, fix] = error.message.replace('use device "onnx", or ', "").split(". Fix: ");

@@ -27,15 +27,15 @@ const HALF_RANGE = 127.5;
  * 255.
  */
 interface BoundWork extends Work {
-  /** Also returns `stands`, the number of terms that the item stands for. */
-  item(index: number): WorkItem & { readonly stands: number };
+  /** Also returns `termCount`, the number of terms that the item termCount for. */
+  item(index: number): WorkItem & { readonly termCount: number };
 }
 
 /**
  * Returns the evaluations of the bound: for each image t = 0, and one t from each of `perImage - 1` equal ranges of [1,
- * T), which stands for its range. With `perImage` = T these are all t once, as in hojonathanho/diffusion; with fewer,
- * the sum differs but has the same mean. Timesteps and noise are functions of seed, image and timestep. The predicted
- * x0 is clipped to [-1, 1], as in hojonathanho/diffusion.
+ * T), which termCount for its range. With `perImage` = T these are all t once, as in hojonathanho/diffusion; with
+ * fewer, the sum differs but has the same mean. Timesteps and noise are functions of seed, image and timestep. The
+ * predicted x0 is clipped to [-1, 1], as in hojonathanho/diffusion.
  */
 export function boundTerms(images: number, options: BoundOptions): BoundWork {
   const { path, objective, variance: kind, perImage, seed, logVarianceClip = "second" } = options;
@@ -50,12 +50,12 @@ export function boundTerms(images: number, options: BoundOptions): BoundWork {
   const fixed = kind === "fixedsmall" ? small : tables.fixedLargeLogVariance;
   return {
     count: images * perImage,
-    figures: 2,
+    scoresPerItem: 2,
     item(index) {
       const [image, k] = [Math.floor(index / perImage), index % perImage];
       const [from, to] = k === 0 ? [0, 1] : [edge(k - 1), edge(k)];
       const t = from + Math.floor(draws.uniform(image, 1, { offset: k })[0]! * (to - from));
-      return { image, t, stands: to - from, fillNoise: (out) => normals.normal(image * timesteps + t, out) };
+      return { image, t, termCount: to - from, fillNoise: (out) => normals.normal(image * timesteps + t, out) };
     },
     score({ t, x0, xt, prediction, variance }) {
       const at = { tables, t };
@@ -97,9 +97,9 @@ export function sumBound(
   const totals = priors.slice();
   const byTimestep = new Float64Array(buckets.at(-1)!.to);
   terms.forEach((term, index) => {
-    const { image, t, stands } = work.item(index);
-    totals[image]! += stands * term;
-    byTimestep[t]! += stands * term / count;
+    const { image, t, termCount } = work.item(index);
+    totals[image]! += termCount * term;
+    byTimestep[t]! += termCount * term / count;
   });
   const sum = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0);
   const total = sum(totals) / count;
@@ -147,11 +147,11 @@ export function rateDistortion(
 ) {
   const sums = buckets.map(() => ({ bits: 0, squares: 0, weight: 0 }));
   for (let index = 0; index < scores.length / 2; index++) {
-    const { t, stands } = work.item(index);
+    const { t, termCount } = work.item(index);
     const own = sums[buckets.findIndex(({ from, to }) => t >= from && t < to)]!;
-    own.bits += stands * scores[2 * index]! / images;
-    own.squares += stands * scores[2 * index + 1]!;
-    own.weight += stands;
+    own.bits += termCount * scores[2 * index]! / images;
+    own.squares += termCount * scores[2 * index + 1]!;
+    own.weight += termCount;
   }
   let rate = 0;
   const points = buckets.map((bucket, i) => ({ ...bucket, ...sums[i]! })).reverse();

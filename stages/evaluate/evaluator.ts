@@ -5,8 +5,7 @@ import type { Objective } from "../../diffusion/objective.ts";
 import type { Path } from "../../diffusion/define.ts";
 import { timePoint } from "../../diffusion/path.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
-import { bytesToUnit, tellLabels } from "../shared/feeds.ts";
-import { bindNetwork, splitOutput } from "../shared/network_output.ts";
+import { bindNetwork, bytesToUnit, encodeLabels, splitOutput } from "../shared/feeds.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 
 /** One evaluation of the network: an image, noised to a timestep. */
@@ -30,7 +29,7 @@ export interface WorkOptions {
 export interface Work {
   readonly count: number;
   /** Number of scores of one evaluation. */
-  readonly figures: number;
+  readonly scoresPerItem: number;
   /** @param index in [0, count) */
   item(index: number): WorkItem;
   score(evaluation: Evaluation): readonly number[];
@@ -52,7 +51,7 @@ interface Evaluation {
  * Makes a function that evaluates a network on the items of some work, a batch at a time. Items do not affect each
  * other, so the batch size changes nothing but the rounding of the network; scores are computed in float64.
  *
- * @returns scores [items, figures] of a batch that starts at the given item, with fewer items at the end of the work
+ * @returns scores [items, scoresPerItem] of a batch that starts at the given item, with fewer items at the end
  */
 export async function makeEvaluator(
   checkpoint: StoredCheckpoint,
@@ -80,7 +79,7 @@ export async function makeEvaluator(
     });
     // For images without labels, the network gets no label.
     const labels = Array.from({ length: batchSize }, (_, i) => images.labels?.[items[i]?.image ?? -1]);
-    const { prediction, variance } = splitOutput(await ask(x, t, tellLabels(sizes, labels)), sizes);
+    const { prediction, variance } = splitOutput(await ask(x, t, encodeLabels(sizes, labels)), sizes);
     return Float64Array.from(items.flatMap(({ t }, i) => {
       const evaluation = { t, x0: own(x0, i), noise: own(noise, i), xt: own(x, i), prediction: own(prediction, i) };
       return work.score({ ...evaluation, variance: variance && own(variance, i) });
@@ -100,7 +99,7 @@ export function noiseErrors(
   const normals = randomStream({ seed, stream: "evaluate/noise" });
   return {
     count: timesteps.length,
-    figures: 1,
+    scoresPerItem: 1,
     item: (image) => ({ image, t: timesteps[image]!, fillNoise: (out) => normals.normal(image, out) }),
     score({ t, noise, xt, prediction }) {
       const recovery = objective.recover!(timePoint(path, t)).eps;

@@ -53,7 +53,7 @@ export default runOf(evaluateKind, async (context) => {
     const priors = imagePriors(images, path.tables!, count);
     const perImage = params.bound!.timesteps;
     const boundScores = scores.subarray(count);
-    const terms = boundScores.filter((_, i) => i % bound.figures === 0);
+    const terms = boundScores.filter((_, i) => i % bound.scoresPerItem === 0);
     const figures = sumBound(bound, { terms, priors, buckets });
     const shares = makeBuckets(timesteps, Math.min(perImage, MOST_RATE_POINTS));
     const points = rateDistortion(bound, { scores: boundScores, images: count, buckets: shares });
@@ -96,7 +96,7 @@ async function scoreAll(
   const total = works.reduce((sum, { count }) => sum + count, 0);
   const unit = works.length > 1 ? "evaluation" : "image";
   const saved = await progress.latest();
-  const scores = new Float64Array(works.reduce((sum, { count, figures }) => sum + count * figures, 0));
+  const scores = new Float64Array(works.reduce((sum, { count, scoresPerItem }) => sum + count * scoresPerItem, 0));
   let done = saved?.step ?? 0;
   /** Number of scores of the evaluations that are done. */
   let length = 0;
@@ -119,13 +119,13 @@ async function scoreAll(
         const batch = await evaluate(work, first);
         const bad = batch.findIndex((score) => !Number.isFinite(score));
         if (bad >= 0) {
-          const { image } = work.item(first + Math.floor(bad / work.figures));
+          const { image } = work.item(first + Math.floor(bad / work.scoresPerItem));
           const message = `the loss of image ${image} is ${batch[bad]}: the weights are broken`;
           return { status: "failed", message } as const;
         }
         scores.set(batch, length);
         length += batch.length;
-        done += batch.length / work.figures;
+        done += batch.length / work.scoresPerItem;
         context.report({ done, total, unit });
         await yieldToMessages();
       }

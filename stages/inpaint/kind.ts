@@ -4,7 +4,7 @@ import { defineKind } from "../../contract/stage.ts";
 import { checkMost, problemsOf } from "../shared/checks.ts";
 import { positiveInt } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { checkWalk, drawingFacts, walkParams } from "../shared/draw/check.ts";
+import { checkSampling, samplingFacts, samplingParams } from "../shared/draw/check.ts";
 
 export const inpaintKind = defineKind({
   kind: "inpaint",
@@ -19,7 +19,7 @@ export const inpaintKind = defineKind({
     repeats: positiveInt(100).default(1).describe(
       "Times to take each reverse step, so that the parts fit (Lugmayr et al. 2022)",
     ),
-    ...walkParams(),
+    ...samplingParams(),
   }),
   inputs: {
     checkpoint: { type: "checkpoint", description: "The network to sample from" },
@@ -35,10 +35,10 @@ export const inpaintKind = defineKind({
     const [checkpoint, images] = [readCheckpointFacts(inputs.checkpoint), readImageFacts(inputs.images)];
     const { count, repeats } = params;
     const problems = problemsOf(
-      checkWalk(params.sampler, { checkpoint, images, own: own?.["sampler"] }),
+      checkSampling(params.sampler, { checkpoint, images, own: own?.["sampler"] }),
       checkMost(["count"], count, images?.count, { message: "there are not that many images" }),
     );
     if (checkpoint === undefined) return { problems };
-    return { problems, ...drawingFacts(checkpoint, params, { count, walks: count * repeats, classes: null }) };
+    return { problems, ...samplingFacts(checkpoint, params, { count, walks: count * repeats, classes: null }) };
   },
 });

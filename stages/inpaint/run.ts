@@ -2,7 +2,7 @@ import { readCheckpoint } from "../../artifacts/checkpoint.ts";
 import type { ImageSize } from "../../artifacts/facts.ts";
 import { imageAt, readImages, writePicture } from "../../artifacts/images.ts";
 import type { ContextOf } from "../../contract/stage.ts";
-import { drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
+import { sampleOnDevice, writeSamples } from "../shared/draw/draw_images.ts";
 import { runOf } from "../shared/run_of.ts";
 import { makeDrawer } from "./drawer.ts";
 import { inpaintKind } from "./kind.ts";
@@ -20,7 +20,7 @@ export default runOf(inpaintKind, async (context) => {
   const { count, region, repeats, batchSize } = params;
   const { images: size } = checkpoint.config;
   const kept = keptPixels(region, size);
-  const drawn = await drawOnDevice(
+  const drawn = await sampleOnDevice(
     context,
     checkpoint,
     { count, batchSize },
@@ -29,7 +29,7 @@ export default runOf(inpaintKind, async (context) => {
   if ("status" in drawn) return drawn;
   // Kept pixels keep their exact bytes; conversion to [-1, 1] and back could change them by a level.
   const pixels = drawn.pixels.map((value, i) => kept[i % kept.length] === 1 ? images.pixels[i]! : value);
-  await writeDrawn(context, checkpoint, {
+  await writeSamples(context, checkpoint, {
     name: "inpaint",
     how: { region, repeats },
     of: { digest: inputs.images.digest, source: images.info.source },

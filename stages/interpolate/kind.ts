@@ -4,7 +4,7 @@ import { defineKind } from "../../contract/stage.ts";
 import { checkMost, problemsOf } from "../shared/checks.ts";
 import { positiveInt } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { checkWalk, drawingFacts, lastTime, walkParams } from "../shared/draw/check.ts";
+import { checkSampling, lastTime, samplingFacts, samplingParams } from "../shared/draw/check.ts";
 
 export const interpolateKind = defineKind({
   kind: "interpolate",
@@ -15,7 +15,7 @@ export const interpolateKind = defineKind({
     pairs: positiveInt(1_000).default(8).describe("Images 0 and 1 are the first pair, 2 and 3 the second"),
     points: z.int().min(2).max(64).default(9).describe("Images from one end to the other, both ends included"),
     timestep: z.int().min(0).max(1_000_000).describe("Where the noised images are mixed. Ho et al.: 500 of 1000"),
-    ...walkParams(),
+    ...samplingParams(),
   }),
   inputs: {
     checkpoint: { type: "checkpoint", description: "The network to sample from" },
@@ -37,7 +37,7 @@ export const interpolateKind = defineKind({
     // With few steps, times that count down from T - 1 end above 0.
     const lowest = timesteps === undefined ? 0 : lastTime(sampler, timesteps);
     const problems = problemsOf(
-      checkWalk(sampler, { checkpoint, images, own: own?.["sampler"] }),
+      checkSampling(sampler, { checkpoint, images, own: own?.["sampler"] }),
       timestep < lowest && {
         param: ["timestep"],
         message: "the sampler visits no timestep this low",
@@ -53,6 +53,6 @@ export const interpolateKind = defineKind({
     if (checkpoint === undefined) return { problems };
     const count = params.pairs * params.points;
     const share = Math.min(1, (params.timestep + 1) / (checkpoint.timesteps ?? Infinity));
-    return { problems, ...drawingFacts(checkpoint, params, { count, walks: count * share, classes: null }) };
+    return { problems, ...samplingFacts(checkpoint, params, { count, walks: count * share, classes: null }) };
   },
 });

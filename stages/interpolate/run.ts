@@ -5,7 +5,7 @@ import type { Path } from "../../diffusion/define.ts";
 import { mix } from "../../diffusion/samplers/mix.ts";
 import { DATA_TIME } from "../../diffusion/path.ts";
 import { randomStream } from "../../tensor/mod.ts";
-import { type BatchDrawer, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
+import { type BatchDrawer, sampleOnDevice, writeSamples } from "../shared/draw/draw_images.ts";
 import type { Walk } from "../shared/draw/walk.ts";
 import { bytesToUnit } from "../shared/feeds.ts";
 import { runOf } from "../shared/run_of.ts";
@@ -22,14 +22,14 @@ export default runOf(interpolateKind, async (context) => {
   const ends = await readImages(inputs.images);
   const { pairs, points, timestep, batchSize } = params;
   const plan = { count: pairs * points, batchSize };
-  const drawn = await drawOnDevice(
+  const drawn = await sampleOnDevice(
     context,
     checkpoint,
     plan,
     (walk) => makeDrawer(context, checkpoint.path, { walk, ends }),
   );
   if ("status" in drawn) return drawn;
-  await writeDrawn(context, checkpoint, {
+  await writeSamples(context, checkpoint, {
     name: "interpolate",
     how: { timestep, points },
     of: { digest: inputs.images.digest, source: ends.info.source },

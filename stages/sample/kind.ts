@@ -8,7 +8,7 @@ import { extent, legacy } from "../../schemas/roles.ts";
 import { checkMost, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { drawingFacts } from "../shared/draw/check.ts";
+import { samplingFacts } from "../shared/draw/check.ts";
 import { checkSampler } from "../shared/draw/sampler.ts";
 
 const label = z.union([z.int().min(0).max(255), z.string().min(1).max(255)]);
@@ -98,7 +98,7 @@ export const sampleKind = defineKind({
         ...checkDrawing(params, checkpoint, guide !== undefined),
         ...checkGuidance(params, checkpoint, guide),
       ],
-      ...drawingFacts(checkpoint, params, {
+      ...samplingFacts(checkpoint, params, {
         count,
         walks: asked * drawn,
         together: guide === undefined ? asked : 1,

@@ -1,9 +1,9 @@
-import { describeModel, readCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
+import { describeModel, labelFacts, readCheckpoint } from "../../artifacts/checkpoint.ts";
 import { imageAt, writePicture } from "../../artifacts/images.ts";
 import type { StageEnd } from "../../contract/stage.ts";
 import type { Path } from "../../diffusion/define.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { type Drawn, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
+import { type Drawn, sampleOnDevice, writeSamples } from "../shared/draw/draw_images.ts";
 import type { Walk } from "../shared/draw/walk.ts";
 import { type Batch, inParts } from "../shared/parts.ts";
 import { runOf } from "../shared/run_of.ts";
@@ -23,13 +23,13 @@ export default runOf(sampleKind, async (context) => {
   if (guide !== undefined && !isSamePath(guide.path, checkpoint.path)) return ANOTHER_PATH;
   const { images } = checkpoint.config;
   const size = images.height * images.width * images.channels;
-  const told = toldLabels(checkpoint.config);
+  const told = labelFacts(checkpoint.config);
   const labelOf = labelsOf(params, told);
   let drawn: Drawn | undefined;
   const open = async () => {
     const plan = { ...params, guide };
     const draw = (walk: Walk) => makeDrawer(context, checkpoint.path, walk, { labelOf });
-    const ended = await drawOnDevice(context, checkpoint, plan, draw);
+    const ended = await sampleOnDevice(context, checkpoint, plan, draw);
     if ("status" in ended) return ended;
     drawn = ended;
     if (ended.film !== undefined) await shard?.part.write(FILM_FILE, ended.film);
@@ -41,7 +41,7 @@ export default runOf(sampleKind, async (context) => {
     const pixels = drawn?.pixels ?? new Uint8Array(count * size);
     if (drawn === undefined) { for await (const { first, rows } of batches) pixels.set(rows.pixels, first * size); }
     const shown = told.classes !== undefined && params.labels !== "none";
-    await writeDrawn(context, checkpoint, {
+    await writeSamples(context, checkpoint, {
       name: "sample",
       // Absent fields stand for the values of older samples, which must not change by a byte.
       how: {

@@ -2,15 +2,15 @@ import { z } from "zod";
 import { type CheckProblem, type CheckResult, defineKind, type Facts } from "../../contract/stage.ts";
 import type { DefinitionProblem, Path } from "../../diffusion/define.ts";
 import { chainPath, pathFacts, priorKlOfPath } from "../../diffusion/path.ts";
-import { pathProblems } from "../../diffusion/path_problems.ts";
+import {
+  largestFiniteTimesteps,
+  pathProblems,
+  SEARCH_LIMIT_TIMESTEPS,
+  smallestNormalTimesteps,
+} from "../../diffusion/path_problems.ts";
 import { endsOf, makeBetas, rescaleZeroTerminalSnr, scheduleOf } from "../../diffusion/schedule/betas.ts";
 import type { ScheduleSpec } from "../../diffusion/schedule/betas.ts";
 import { makeTables, MAX_PRIOR_BITS_PER_DIM } from "../../diffusion/schedule/tables.ts";
-import {
-  largestFiniteTimesteps,
-  SEARCH_LIMIT_TIMESTEPS,
-  smallestNormalTimesteps,
-} from "../../diffusion/schedule/search.ts";
 import { isOwn, type OwnParam } from "../../schemas/definitions.ts";
 import { problemsOf } from "../shared/checks.ts";
 import { DEFAULT_TIMESTEPS, pathTimesteps, type ScheduleParams, scheduleParams, toScheduleSpec } from "./params.ts";
@@ -136,11 +136,11 @@ function withTimesteps(spec: ScheduleSpec, { severity = "error", message, got }:
 
 /** Notes why a rule of thumb does not matter for this schedule: its purpose is met without it. */
 function notesOn({ name, timesteps }: ScheduleSpec, path: Path): string[] {
-  const { above = 0 } = scheduleOf(name);
-  if (timesteps > above) return [];
+  const { aboveTimesteps = 0 } = scheduleOf(name);
+  if (timesteps > aboveTimesteps) return [];
   const bits = priorKlOfPath(path).toExponential(2);
   return [
-    `the rule for ${name} is T > ${above}, so that x_T is pure noise, which it is here with timesteps ${timesteps} too: ` +
+    `the rule for ${name} is T > ${aboveTimesteps}, so that x_T is pure noise, which it is here with timesteps ${timesteps} too: ` +
     `it keeps ${bits} bits per dimension of the image (L_T; up to ${MAX_PRIOR_BITS_PER_DIM.toExponential()} is fine)`,
   ];
 }

@@ -9,9 +9,9 @@ function explainBetas({ input }: { readonly input?: unknown }): string {
     return `a list of 1 to ${MAX_TIMESTEPS.toLocaleString("en-US")} betas, each above 0 and at most 1`;
   }
   const meant = SCHEDULE_NAMES.filter((name) =>
-    typeof input === "string" && (name.endsWith(`/${input}`) || scheduleOf(name).elsewhere === input)
+    typeof input === "string" && (name.endsWith(`/${input}`) || scheduleOf(name).alias === input)
   );
-  const names = meant.map((name) => `${name} (${scheduleOf(name).says})`).join(" or ");
+  const names = meant.map((name) => `${name} (${scheduleOf(name).about})`).join(" or ");
   if (meant.length > 1) return `${names}, since ${input} alone is ambiguous`;
   if (meant.length > 0) return `${names}, since names carry their family`;
   return `one of ${SCHEDULE_NAMES.join(", ")}, a list of betas, or { path: betas.json }`;
@@ -35,7 +35,7 @@ export const scheduleParams = z.strictObject({
   ]).describe(
     "A family and a name, since a name alone means different things elsewhere; or a list of betas, above 0 " +
       "and at most 1; or { path: betas.json }, a file with such a list. " +
-      SCHEDULE_NAMES.map((name) => `${name}: ${scheduleOf(name).says}`).join(". "),
+      SCHEDULE_NAMES.map((name) => `${name}: ${scheduleOf(name).about}`).join(". "),
   ),
   timesteps: z.int().min(1).max(MAX_TIMESTEPS).optional().describe(
     "T, the number of timesteps. Left out where betas are listed: their number",

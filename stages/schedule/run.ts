@@ -20,7 +20,7 @@ import { type LineChart, lineChartsSvg } from "../../formats/line_charts.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { isError } from "../shared/checks.ts";
 import { readNamedFile } from "../shared/named_file.ts";
-import { ownNamed } from "../shared/own.ts";
+import { definitionByFile } from "../shared/own.ts";
 import { failedBy } from "../shared/run_of.ts";
 import { listedPath, type scheduleKind } from "./kind.ts";
 import { MAX_TIMESTEPS, toScheduleSpec } from "./params.ts";
@@ -56,7 +56,7 @@ export default (async (context) => {
 async function makePath(context: Context) {
   const { params, definitions } = context;
   if (isOwn(params)) {
-    const { uses, definition, record, params: { timesteps, ...own } } = ownNamed("path", params, definitions);
+    const { uses, definition, record, params: { timesteps, ...own } } = definitionByFile("path", params, definitions);
     const path = definedPath(definition, own, timesteps as number);
     const spec = { ...record, params: own, timesteps: path.timesteps };
     return { of: uses, spec, path };

@@ -2,7 +2,7 @@ import { type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { isOverInception } from "../shared/inception.ts";
+import { isInceptionArchitecture } from "../shared/inception.ts";
 import type { ScoredSet } from "./figures.ts";
 import { type ScoreParams, scoreParams } from "./params.ts";
 
@@ -50,7 +50,7 @@ function checkSets({ real, fake }: Facts, { bootstrap }: ScoreParams): CheckProb
       : [{ input, message: "a covariance needs at least two images", got: `${count}`, wanted: "at least 2" }];
   const [a, b] = [real?.resize, fake?.resize];
   const extractor = real?.extractor;
-  const known = isOverInception(extractor) || (a !== undefined && b !== undefined);
+  const known = isInceptionArchitecture(extractor) || (a !== undefined && b !== undefined);
   return problemsOf(
     tooFew("real", real?.count),
     tooFew("fake", fake?.count),

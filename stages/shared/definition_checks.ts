@@ -4,8 +4,7 @@ import type { NetworkDefinition, NetworkSizes, Recovery, TimePoint } from "../..
 import { gradientStepSignature, lossOfBatch, makeGradientStep } from "../../diffusion/gradient_step.ts";
 import type { GradientOptions } from "../../diffusion/gradient_step.ts";
 import { stepFigures } from "../../diffusion/loss_tables.ts";
-import { modelOutputSignature } from "../../diffusion/model_output.ts";
-import { makeNetwork, type Network, predict } from "../../diffusion/network.ts";
+import { makeNetwork, modelOutputSignature, type Network, predict } from "../../diffusion/network.ts";
 import type { Objective } from "../../diffusion/objective.ts";
 import { timePoint } from "../../diffusion/path.ts";
 import { suggestName } from "../../std/did_you_mean.ts";

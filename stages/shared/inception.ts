@@ -32,7 +32,7 @@ export function inceptionName(sha256 = INCEPTION_WEIGHTS.sha256): string {
 }
 
 /** True if features are those of the network, whatever its weights. */
-export function isOverInception(extractor: unknown): boolean {
+export function isInceptionArchitecture(extractor: unknown): boolean {
   return typeof extractor === "string" && extractor.startsWith("inception-");
 }
 

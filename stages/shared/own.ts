@@ -7,7 +7,7 @@ import { fileName } from "../../std/file_name.ts";
  * Returns the definition that a param of the stage names by its file, with its record for an artifact. The engine has
  * loaded the definition, or the stage would not run.
  */
-export function ownNamed<S extends Sort>(
+export function definitionByFile<S extends Sort>(
   sort: S,
   { uses, ...params }: OwnParam,
   definitions: readonly OwnDefinition[],

@@ -35,7 +35,7 @@ export interface ComputedBatch<R extends Rows> extends Pick<Batch, "first" | "co
 }
 
 /** Returns the batches of a process: in a shard every `of`-th batch, starting at the shard's index; else all. */
-export function dealOut(
+export function batchesOfShard(
   { count, batchSize }: { readonly count: number; readonly batchSize: number },
   { index, of }: Shard = { index: 0, of: 1 },
 ): Batch[] {
@@ -49,7 +49,7 @@ export function dealOut(
 }
 
 class Stopped extends Error {}
-class Misfit extends FormatError {
+class ShardMismatch extends FormatError {
   constructor(index: number, got: string, wanted: string) {
     super(`part of shard ${index + 1}`, { got, wanted });
   }
@@ -86,7 +86,7 @@ export async function inParts<R extends Rows>(
       const { about, ...dealing } = await readHead(parts, work.count);
       return await finish(readParts<R>(parts, dealing), about) ?? undefined;
     }
-    const batches = dealOut(work, shard);
+    const batches = batchesOfShard(work, shard);
     // A shard without batches opens nothing.
     const opened: BatchWork<R> | StageEnd = batches.length > 0 ? await open() : { compute: () => ({} as R) };
     if ("status" in opened) return opened;
@@ -103,7 +103,7 @@ export async function inParts<R extends Rows>(
     return await writePart(shard, JSON.stringify({ count, batchSize, of: shard.of, about: opened.about }), computed());
   } catch (error) {
     if (error instanceof Stopped) return { status: "interrupted", step: 0 };
-    if (!(error instanceof Misfit)) throw error;
+    if (!(error instanceof ShardMismatch)) throw error;
     return { status: "failed", message: error.message, fix: "compute its shards again: run with --force STAGE" };
   }
 }
@@ -134,14 +134,14 @@ async function writePart(
   if (bytes > 0 || files === 0) await flush();
 }
 
-/** Reads one file of a shard's output. @throws Misfit if there is none */
+/** Reads one file of a shard's output. @throws ShardMismatch if there is none */
 async function readFile(parts: readonly InputArtifact[], index: number, number: number) {
   try {
     const { vectors, metadata: { work = "", index: own } } = decodeVectors(await parts[index]!.read(fileOf(number)));
-    if (own !== `${index}`) throw new Misfit(index, `part ${own}`, `part ${index}`);
+    if (own !== `${index}`) throw new ShardMismatch(index, `part ${own}`, `part ${index}`);
     return { vectors, work, head: JSON.parse(work) };
   } catch (error) {
-    throw error instanceof Misfit ? error : new Misfit(index, (error as Error).message, fileOf(number));
+    throw error instanceof ShardMismatch ? error : new ShardMismatch(index, (error as Error).message, fileOf(number));
   }
 }
 
@@ -149,14 +149,14 @@ async function readFile(parts: readonly InputArtifact[], index: number, number: 
 async function readHead(parts: readonly InputArtifact[], count: number) {
   const { work, head: { batchSize, about, ...head } } = await readFile(parts, 0, 0);
   if (head.count === count && head.of === parts.length && batchSize >= 1) return { work, count, batchSize, about };
-  throw new Misfit(0, `${head.count} items, 1 part of ${head.of}`, `${count} items, 1 part of ${parts.length}`);
+  throw new ShardMismatch(0, `${head.count} items, 1 part of ${head.of}`, `${count} items, 1 part of ${parts.length}`);
 }
 
 /** Yields the batches of one shard in their order. */
 async function* readPart(parts: readonly InputArtifact[], index: number, work: string) {
   for (let number = 0;; number++) {
     const file = await readFile(parts, index, number);
-    if (file.work !== work) throw new Misfit(index, file.work, work);
+    if (file.work !== work) throw new ShardMismatch(index, file.work, work);
     const batches = Map.groupBy(Object.entries(file.vectors), ([name]) => parseInt(name));
     for (const [first, own] of [...batches].sort(([a], [b]) => a - b)) {
       yield { first, rows: Object.fromEntries(own.map(([name, data]) => [name.replace(/^\d+ /, ""), data])) };
@@ -171,14 +171,14 @@ async function* readParts<R extends Rows>(
 ): AsyncGenerator<ComputedBatch<R>> {
   const sources = parts.map((_, index) => readPart(parts, index, dealing.work));
   let columns: string | undefined;
-  for (const [number, { first, count }] of dealOut(dealing).entries()) {
+  for (const [number, { first, count }] of batchesOfShard(dealing).entries()) {
     const index = number % parts.length;
     const { first: found, rows } = (await sources[index]!.next()).value!;
     const got = Object.keys(rows).sort().map((name) =>
       `${name} ${rows[name]!.length / count} ${rows[name]!.constructor.name}`
     ).join();
     columns ??= got;
-    if (found !== first || got !== columns) throw new Misfit(index, `${found}: ${got}`, `${first}: ${columns}`);
+    if (found !== first || got !== columns) throw new ShardMismatch(index, `${found}: ${got}`, `${first}: ${columns}`);
     yield { first, count, rows: rows as R };
   }
 }

@@ -15,7 +15,7 @@ import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { describeProblem, isError } from "./checks.ts";
 import { describeDefinition } from "./describe_definition.ts";
-import { ownNamed } from "./own.ts";
+import { definitionByFile } from "./own.ts";
 
 /** Wraps the run of a kind: the kind's check comes first, now with the facts of the existing inputs. */
 export function runOf<P extends z.ZodObject, I extends InputPorts, O extends OutputPorts>(
@@ -42,7 +42,7 @@ function ownFacts(
     Object.entries(places).flatMap(([place, sort]) => {
       const value = place === "" ? params : (params as Readonly<Record<string, unknown>>)[place];
       if (!isOwn(value)) return [];
-      const { definition, params: own } = ownNamed(sort, value, definitions);
+      const { definition, params: own } = definitionByFile(sort, value, definitions);
       return [[place, describeDefinition(definition, own)]];
     }),
   );

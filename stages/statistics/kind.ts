@@ -4,7 +4,7 @@ import { execution, externalFile } from "../../schemas/roles.ts";
 import { problemsOf } from "../shared/checks.ts";
 import { address, positiveInt, resizeParam, sha256, threadsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { isOverInception } from "../shared/inception.ts";
+import { isInceptionArchitecture } from "../shared/inception.ts";
 import { checkNamedFile, namedDownloads } from "../shared/named_file.ts";
 
 /** Maximum size of a file with mu and sigma: 8,192 features, in float64. */
@@ -54,7 +54,7 @@ export const statisticsKind = defineKind({
           wanted: "extractor and count",
           fix: "add extractor and count, such as extractor: inception-2015-12-05, count: 50000",
         },
-        isOverInception(extractor) && resize === undefined && {
+        isInceptionArchitecture(extractor) && resize === undefined && {
           param: ["extractor"],
           message: "a file of mu and sigma does not say how its images were resized",
           wanted: "resize",

@@ -15,8 +15,13 @@ import {
 import { countOf } from "../../std/count_of.ts";
 import { gradientStepSignature, lossOfBatch } from "../../diffusion/gradient_step.ts";
 import { freeLoss } from "../../diffusion/loss_tables.ts";
-import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../diffusion/model_output.ts";
-import { makeNetwork, unpackTensors } from "../../diffusion/network.ts";
+import {
+  makeModelOutput,
+  makeNetwork,
+  modelOutputSignature,
+  oneHotLabels,
+  unpackTensors,
+} from "../../diffusion/network.ts";
 import { makeObjective, type Objective } from "../../diffusion/objective.ts";
 import { chainPath, definedPath, timePoint } from "../../diffusion/path.ts";
 import { pathProblems } from "../../diffusion/path_problems.ts";

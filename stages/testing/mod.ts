@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import { writeImages } from "../../artifacts/images.ts";
-import { holdToTypes } from "../../artifacts/types.ts";
+import { withTypeChecks } from "../../artifacts/types.ts";
 import type {
   InputPort,
   InputPorts,
@@ -108,7 +108,8 @@ export async function testStage<P extends ParamsSchema, const I extends InputPor
     const context = makeContext(start, stop, (event) => {
       if (event.type === "note" || event.type === "warn") notes.push(event.message);
     });
-    const end = await holdToTypes(stage as unknown as StageDefinition)(context as unknown as StageContext) ?? undefined;
+    const end = await withTypeChecks(stage as unknown as StageDefinition)(context as unknown as StageContext) ??
+      undefined;
     const outputs = Object.fromEntries(places.map(([port, place]) => [port, collect(place)]));
     return { end, outputs: outputs as { [K in keyof O]: TestOutput }, notes };
   } finally {

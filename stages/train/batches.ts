@@ -1,8 +1,8 @@
 import type { StoredImages } from "../../artifacts/images.ts";
 import type { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import type { Path } from "../../diffusion/define.ts";
-import { isBetween, type LossOptions, stepFigures } from "../../diffusion/loss_tables.ts";
-import { oneHotLabels } from "../../diffusion/model_output.ts";
+import { type LossOptions, stepFigures, usesContinuousTimes } from "../../diffusion/loss_tables.ts";
+import { oneHotLabels } from "../../diffusion/network.ts";
 import { timePoint } from "../../diffusion/path.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type HostTensors, randomStream } from "../../tensor/mod.ts";
@@ -44,7 +44,7 @@ export function makeBatches(
   const batchesPerEpoch = Math.floor(count / batchSize);
 
   const { path } = loss;
-  const between = isBetween({ ...loss, timestepSampler: timesteps === undefined ? "uniform" : "loss-aware" });
+  const between = usesContinuousTimes({ ...loss, timestepSampler: timesteps === undefined ? "uniform" : "loss-aware" });
   const drawTimes = timeDrawer(path, batchSize, stream);
 
   const feeds = definedOnly({

@@ -5,30 +5,30 @@ import type { NetworkSizes, Path } from "../../diffusion/define.ts";
 import { freeLoss, needsChain } from "../../diffusion/loss_tables.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
-import { atWholeTimes, timePoint } from "../../diffusion/path.ts";
+import { discretized, timePoint } from "../../diffusion/path.ts";
 import { isOwn, type OwnRecord } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { describeProblem } from "../shared/checks.ts";
 import { buildNetwork, checkLossCode, checkNetworkCode, checkObjectiveAt } from "../shared/definition_checks.ts";
 import type { CodeProblem } from "../shared/definition_checks.ts";
-import { ownNamed } from "../shared/own.ts";
+import { definitionByFile } from "../shared/own.ts";
 import { failedBy } from "../shared/run_of.ts";
-import { sizesFor, type trainKind } from "./kind.ts";
+import { networkSizesFor, type trainKind } from "./kind.ts";
 
 type Context = Pick<ContextOf<typeof trainKind>, "params" | "definitions">;
 
 /** The network, loss and settings of a training, built-in or the user's. */
-export type Science = Exclude<Awaited<ReturnType<typeof scienceOf>>, StageEnd>;
+export type TrainingSetup = Exclude<Awaited<ReturnType<typeof buildTrainingSetup>>, StageEnd>;
 
 /** Builds everything that a stage's params and the path stand for, or returns what is wrong with the user's code. */
-export async function scienceOf(
+export async function buildTrainingSetup(
   { params: { model, objective, ...params }, definitions }: Context,
   images: ImagesInfo,
   path: Path,
 ) {
-  const ownNetwork = isOwn(model) ? ownNamed("network", model, definitions) : undefined;
-  const ownObjective = isOwn(objective) ? ownNamed("objective", objective, definitions) : undefined;
-  const sizes = sizesFor(params, images);
+  const ownNetwork = isOwn(model) ? definitionByFile("network", model, definitions) : undefined;
+  const ownObjective = isOwn(objective) ? definitionByFile("objective", objective, definitions) : undefined;
+  const sizes = networkSizesFor(params, images);
   const record = isOwn(model) ? ownRecord(ownNetwork!.record, sizes) : BUILTIN_NETWORK.recordOf(sizes, model);
   const built = ownNetwork === undefined
     ? { network: await networkOf(record, []) }
@@ -38,7 +38,7 @@ export async function scienceOf(
   const named = isOwn(objective) ? ownObjective!.record : objective;
   const learned = objectiveOf({ objective: named }, definitions);
   const loss = { ...params, objective: learned };
-  const options = { ...loss, path: needsChain(loss) ? atWholeTimes(path) : path };
+  const options = { ...loss, path: needsChain(loss) ? discretized(path) : path };
   const files = [ownNetwork, ownObjective].flatMap((one) => one === undefined ? [] : [one.uses]);
   if (files.length > 0) {
     const ofNetwork = ownNetwork === undefined ? [] : await checkNetworkCode(network);

@@ -69,7 +69,7 @@ export const trainKind = defineKind({
     if (problems.some(isError)) return { problems, facts: { checkpoint: known } };
     const network = isOwn(params.model)
       ? params.model
-      : BUILTIN_NETWORK.recordOf(sizesFor(params, images), params.model);
+      : BUILTIN_NETWORK.recordOf(networkSizesFor(params, images), params.model);
     return {
       problems,
       facts: { checkpoint: { ...known, network, objective: params.objective } },
@@ -83,7 +83,7 @@ export const trainKind = defineKind({
 });
 
 /** Returns the image size, channels and classes that the network of a `train` stage is built for. */
-export function sizesFor(
+export function networkSizesFor(
   { variance, labels }: Pick<TrainParams, "variance" | "labels">,
   { height, width, channels, classes }: Pick<ImageFacts, "height" | "width" | "channels" | "classes">,
 ): NetworkSizes {
@@ -165,7 +165,7 @@ function checkImages(params: TrainParams, images: ImageFacts): CheckProblem[] {
       wanted: "a data set with labels",
       fix: "remove labels, or use images that have them",
     },
-    !isOwn(model) && BUILTIN_NETWORK.check(sizesFor(params, images), model).map(({ param, ...problem }) => {
+    !isOwn(model) && BUILTIN_NETWORK.check(networkSizesFor(params, images), model).map(({ param, ...problem }) => {
       return param.length === 0 ? { input: "images", ...problem } : { param: ["model", ...param], ...problem };
     }),
     batchSize % microBatches !== 0 && {

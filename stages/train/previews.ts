@@ -5,7 +5,7 @@ import { labelsOf, makeDrawer } from "../sample/drawer.ts";
 import { describeProblem } from "../shared/checks.ts";
 import type { DrawnNetwork } from "../shared/draw/predictor.ts";
 import { chooseSampler } from "../shared/draw/sampler.ts";
-import { makeWalk, SamplerFault } from "../shared/draw/walk.ts";
+import { openSampler, SamplerError } from "../shared/draw/walk.ts";
 import { unitToBytes } from "../shared/feeds.ts";
 import type { trainKind } from "./kind.ts";
 
@@ -49,7 +49,7 @@ export function startPreviews(
 
 /** Describes an error of a preview, which must not end the training. */
 function reasonOf(error: unknown): string {
-  return error instanceof SamplerFault ? describeProblem({ ...error.problem, message: error.message }) : `${error}`;
+  return error instanceof SamplerError ? describeProblem({ ...error.problem, message: error.message }) : `${error}`;
 }
 
 /**
@@ -71,7 +71,7 @@ async function draw(
   };
   try {
     const options = { sampler: chooseSampler(sampler, definitions), device: { ...device, compile }, batchSize: count };
-    const walk = await makeWalk(learned, options);
+    const walk = await openSampler(learned, options);
     const how = { params: { batchSize: count }, seed, stream: "preview" };
     const drawer = makeDrawer(how, path, walk, { labelOf: labelsOf({}, sizes) });
     const { images } = await drawer.draw(0, () => stop.throwIfAborted());

@@ -9,7 +9,7 @@ import { runOf } from "../shared/run_of.ts";
 import { takeSteps } from "../shared/steps.ts";
 import { makeBuckets } from "../shared/timestep_buckets.ts";
 import { makeBatches } from "./batches.ts";
-import { type Science, scienceOf } from "./definitions.ts";
+import { buildTrainingSetup, type TrainingSetup } from "./definitions.ts";
 import { trainKind } from "./kind.ts";
 import { startPreviews } from "./previews.ts";
 import { decodeState, encodeState, initialState, makeStepper, trainSteps } from "./training.ts";
@@ -21,9 +21,9 @@ export default runOf(trainKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
   const images = await readImages(inputs.images);
   const schedule = await readSchedule(inputs.schedule, context.definitions);
-  const science = await scienceOf(context, images.info, schedule.path);
-  if ("status" in science) return science;
-  const trained = await train(context, images, science);
+  const setup = await buildTrainingSetup(context, images.info, schedule.path);
+  if ("status" in setup) return setup;
+  const trained = await train(context, images, setup);
   if ("status" in trained) return trained;
   const { step, vectors, log } = trained;
   const { height, width, channels, source } = images.info;
@@ -36,9 +36,9 @@ export default runOf(trainKind, async (context) => {
       parameters: vectors.params.length,
       ema: params.ema,
       seed,
-      ...science.config,
+      ...setup.config,
     },
-    network: science.network,
+    network: setup.network,
     path: schedule.path,
     params: vectors.params,
     ema: vectors.ema,
@@ -51,7 +51,7 @@ export default runOf(trainKind, async (context) => {
 async function train(
   context: Context,
   images: StoredImages,
-  { network, params: learning, files }: Science,
+  { network, params: learning, files }: TrainingSetup,
 ): Promise<TrainState | StageEnd> {
   const { params, progress, seed, stop } = context;
   const saved = await progress.latest();

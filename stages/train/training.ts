@@ -120,7 +120,7 @@ interface StepperStart {
  * of the current vectors
  */
 export function makeStepper(device: Device, start: StepperStart) {
-  return start.params.microBatches > 1 ? inParts(device, start) : atOnce(device, start);
+  return start.params.microBatches > 1 ? accumulateGradients(device, start) : atOnce(device, start);
 }
 
 async function atOnce(device: Device, { network, params, vectors }: StepperStart) {
@@ -146,7 +146,7 @@ async function atOnce(device: Device, { network, params, vectors }: StepperStart
  * Accumulates gradients: the device holds the activations of one part at a time. Parameters and gradients pass through
  * the host, at a small share of the cost of a part.
  */
-async function inParts(device: Device, { network, params, vectors }: StepperStart) {
+async function accumulateGradients(device: Device, { network, params, vectors }: StepperStart) {
   const { batchSize, microBatches } = params;
   const size = batchSize / microBatches;
   const signature = gradientStepSignature(network, size, params);

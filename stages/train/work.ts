@@ -17,9 +17,9 @@ const BASE_BYTES = 200e6;
  * computes for one image of the batch. Training holds weights, moments, averages and gradients, and keeps activations
  * for the gradient; inference keeps only values that later layers read. docs/performance.md has the measurements.
  */
-const HELD = {
+const MEMORY_FACTORS = {
   training: { parameters: 6.4, activations: 1 },
-  asking: { parameters: 2, activations: 0.2 },
+  inference: { parameters: 2, activations: 0.2 },
 };
 
 /**
@@ -33,14 +33,14 @@ export function networkWork(
   network: NetworkFacts | undefined,
   passes: number | undefined,
   batch: number,
-  { use = "asking", images = batch, data = 0 }: {
-    readonly use?: keyof typeof HELD;
+  { use = "inference", images = batch, data = 0 }: {
+    readonly use?: keyof typeof MEMORY_FACTORS;
     readonly images?: number;
     readonly data?: number;
   } = {},
 ) {
   if (network === undefined || passes === undefined || isOwn(network)) return {};
-  const { parameters, activations } = HELD[use];
+  const { parameters, activations } = MEMORY_FACTORS[use];
   const numbers = parameters * BUILTIN_NETWORK.parameterCount(network) +
     activations * images * BUILTIN_NETWORK.activationCount(network);
   const perPass = BUILTIN_NETWORK.forwardGflop(network);

@@ -3,13 +3,12 @@ import { allocate } from "../feeds.ts";
 import { isOperation } from "../trace/emit/shape.ts";
 import { type Graph, liveValues, type Value } from "../trace/graph.ts";
 import { specOf, type TracedFunction } from "../trace/trace.ts";
-import { chooseConvolutions } from "./passes/choose_convolutions.ts";
+import { chooseConvolutions, splitFixed, stripViews } from "./passes/split_fixed.ts";
 import { fuseBias } from "./passes/fuse_bias.ts";
 import { fuseContrib } from "./passes/fuse_contrib.ts";
 import { overwritableInputs } from "./passes/in_place.ts";
 import { pixelsFirst } from "./passes/pixels_first.ts";
 import { rewriteEach } from "./passes/rewrite.ts";
-import { splitFixed, withoutViews } from "./passes/split_fixed.ts";
 import { viewArrays, viewFlatVectors } from "./passes/views.ts";
 import { openSession, type SessionOptions } from "./session.ts";
 
@@ -80,7 +79,7 @@ function filterConstants(graph: Graph, outputs: ReadonlyMap<string, Value>, held
   const constants = new Map<Value, Value>();
   for (const value of liveValues(outputs.values())) {
     if (!isOperation(value, "Conv")) continue;
-    for (const input of value.inputs.slice(1).map(withoutViews)) {
+    for (const input of value.inputs.slice(1).map(stripViews)) {
       if (input.kind !== "input" || !(input.name in held)) continue;
       constants.set(input, graph.constant(input.type, input.shape, held[input.name]!));
     }

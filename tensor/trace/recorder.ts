@@ -1,10 +1,16 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { compose, COMPOSITIONS, FAULTS } from "../compositions.ts";
 import { callerOf, type CompileError, compileError } from "./failure.ts";
-import { fromData } from "./emit/constants.ts";
+import { fromData } from "./emit/shape.ts";
 import { Graph, type Value } from "./graph.ts";
-import { TRANSLATIONS } from "./kernels/table.ts";
 import { REFUSED } from "./refused.ts";
+import { CONV } from "./kernels/conv.ts";
+import { ELEMENTWISE } from "./kernels/elementwise.ts";
+import { POOL } from "./kernels/pool.ts";
+import { RANDOM } from "./kernels/random.ts";
+import { REDUCE } from "./kernels/reduce.ts";
+import { SHAPE } from "./kernels/shape.ts";
+import type { TranslationTable } from "./kernels/translation.ts";
 
 /** TF.js backend whose kernels compute nothing and record what they would compute. */
 const RECORDER = "noiseline-recorder";
@@ -21,19 +27,19 @@ export class Recording {
   readonly #tensors: tf.Tensor[] = [];
   /** A failure that TF.js hides from the traced function in a promise. */
   failure: CompileError | undefined;
-  readonly calledAt = new Set<string>();
+  readonly callSites = new Set<string>();
 
   /**
    * @param backend TF.js backend that will run the function, if any: a kernel that the backend lacks is refused
-   * @param watch a kernel, or the id of a value: `calledAt` collects the places that call the kernel or compute the
+   * @param watched a kernel, or the id of a value: `callSites` collects the places that call the kernel or compute the
    * value
    */
-  constructor(readonly label: string, readonly backend?: string, readonly watch?: string | number) {}
+  constructor(readonly label: string, readonly backend?: string, readonly watched?: string | number) {}
 
   /** Called before each kernel. */
-  enter(kernelName: string, inputs: tf.NamedTensorInfoMap, attributes: tf.NamedAttrMap): void {
-    const { backend, watch } = this;
-    if (kernelName === watch) this.#noteCaller();
+  checkKernel(kernelName: string, inputs: tf.NamedTensorInfoMap, attributes: tf.NamedAttrMap): void {
+    const { backend, watched } = this;
+    if (kernelName === watched) this.#noteCaller();
     if (backend === undefined || kernelName in COMPOSITIONS) return;
     const missing = tf.getKernel(kernelName, backend) === undefined;
     if (!missing && FAULTS[backend]?.[kernelName]?.(inputs, attributes) !== true) return;
@@ -47,7 +53,7 @@ export class Recording {
   /** Returns a tensor that stands for `value`. Call only while the recorder is TF.js's backend. */
   tensorOf(value: Value): tf.Tensor {
     // A kernel may make several values, and returns the last of them.
-    if (typeof this.watch === "number" && value.id >= this.watch && this.calledAt.size === 0) this.#noteCaller();
+    if (typeof this.watched === "number" && value.id >= this.watched && this.callSites.size === 0) this.#noteCaller();
     const dataId = {};
     this.#values.set(dataId, value);
     const info = { dataId, shape: [...value.shape], dtype: tensorType(value.type)! };
@@ -74,7 +80,7 @@ export class Recording {
   }
 
   #noteCaller(): void {
-    this.calledAt.add(callerOf(new Error()) ?? "an unknown place");
+    this.callSites.add(callerOf(new Error()) ?? "an unknown place");
   }
 
   /**
@@ -166,7 +172,7 @@ function recordKernel(
   inputs: tf.NamedTensorInfoMap,
   attributes: tf.NamedAttrMap = {},
 ): tf.TensorInfo | tf.TensorInfo[] {
-  recording.enter(kernelName, inputs, attributes);
+  recording.checkKernel(kernelName, inputs, attributes);
   const fail = (problem: string, fix: string): never => {
     throw compileError(recording.label, `TF.js op "${kernelName}": ${problem}`, fix);
   };
@@ -213,3 +219,6 @@ export function withBackend<T>(name: string, body: () => T): T {
     void tf.setBackend(previous);
   }
 }
+
+/** Every TF.js kernel that can be translated. */
+export const TRANSLATIONS: TranslationTable = { ...ELEMENTWISE, ...SHAPE, ...REDUCE, ...CONV, ...POOL, ...RANDOM };

@@ -31,7 +31,7 @@ export function trace(fn: PureFunction, inputs: Signature, label: string, backen
     } catch {
       // Fails as it did before.
     }
-    const places = [...again.calledAt].slice(0, SHOWN_PLACES).join(" or ");
+    const places = [...again.callSites].slice(0, SHOWN_PLACES).join(" or ");
     const message = (error as CompileError).message.replace(/\.?$/, ".");
     const where = `This is in the gradient of TF.js op "${watch}", called at ${places}.`;
     throw new CompileError(`${message} ${where}`, { cause: error });
@@ -42,7 +42,7 @@ export function trace(fn: PureFunction, inputs: Signature, label: string, backen
 export function placeOf({ id }: Value, fn: PureFunction, inputs: Signature): string {
   const again = new Recording("place", undefined, id);
   record(fn, inputs, again);
-  return [...again.calledAt].join();
+  return [...again.callSites].join();
 }
 
 /** Returns the kernel whose gradient was being computed when an error was thrown, if any. */

@@ -1,7 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
-import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
-import { packParameters } from "../../diffusion/network.ts";
+import { makeModelOutput, modelOutputSignature, packParameters } from "../../diffusion/network.ts";
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import type { Device, HostTensors } from "../../tensor/device.ts";

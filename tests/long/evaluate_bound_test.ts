@@ -27,7 +27,7 @@ Deno.test("the terms stand for each timestep once, whatever is evaluated", () =>
     const work = boundTerms(3, { ...OPTIONS, perImage });
     assertEquals(work.count, 3 * perImage);
     const items = Array.from({ length: work.count }, (_, i) => work.item(i)).filter(({ image }) => image === 1);
-    assertEquals(items.reduce((sum, { stands }) => sum + stands, 0), 100);
+    assertEquals(items.reduce((sum, { termCount }) => sum + termCount, 0), 100);
     assertEquals(items[0]!.t, 0);
     const times = items.map(({ t }) => t);
     assertEquals(times, [...new Set(times)].sort((a, b) => a - b));
@@ -37,7 +37,7 @@ Deno.test("the terms stand for each timestep once, whatever is evaluated", () =>
 
 Deno.test("sumBound() adds up terms, priors and their parts", () => {
   const work = boundTerms(2, { ...OPTIONS, perImage: 3 });
-  const stands = Array.from({ length: 6 }, (_, i) => work.item(i).stands);
+  const stands = Array.from({ length: 6 }, (_, i) => work.item(i).termCount);
   assertEquals(stands, [1, 49, 50, 1, 49, 50]);
   const figures = sumBound(work, {
     terms: Float64Array.of(1, 0.1, 0.2, 3, 0.3, 0.4),

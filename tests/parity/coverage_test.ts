@@ -1,12 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
-import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
+import { makeModelOutput, modelOutputSignature } from "../../diffusion/network.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import { unetParameterSpecs } from "../../diffusion/unet/plan.ts";
 import { COMPOSITIONS } from "../../tensor/compositions.ts";
 import type { HostTensors, PureFunction, Signature } from "../../tensor/device.ts";
-import { TRANSLATIONS } from "../../tensor/trace/kernels/table.ts";
-import { KERNEL_NAMES } from "../../tensor/trace/recorder.ts";
+import { KERNEL_NAMES, TRANSLATIONS } from "../../tensor/trace/recorder.ts";
 import { REFUSED } from "../../tensor/trace/refused.ts";
 import { sampleFeeds } from "../support/tensors.ts";
 import { unetOf } from "../support/unet.ts";

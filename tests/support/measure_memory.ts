@@ -10,7 +10,7 @@
  */
 import { networkOf } from "../../artifacts/checkpoint.ts";
 import type { StageContext } from "../../contract/stage.ts";
-import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
+import { makeModelOutput, modelOutputSignature } from "../../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { initialWeights } from "../../stages/train/training.ts";
 import probe from "../../stages/train/probe.ts";
@@ -34,7 +34,7 @@ if (use === "train") {
   for (let i = 0; i < 2; i++) await bound.run({ x, t: new Int32Array(images) });
 }
 const peak = Number(/^VmHWM:\s+(\d+) kB/m.exec(Deno.readTextFileSync("/proc/self/status"))![1]) * 1024;
-const { memoryBytes } = networkWork(record, 1, images, { use: use === "train" ? "training" : "asking" });
+const { memoryBytes } = networkWork(record, 1, images, { use: use === "train" ? "training" : "inference" });
 // deno-lint-ignore no-console -- what it is for
 console.log(JSON.stringify({ peakMB: Math.round(peak / 1e6), estimateMB: Math.round(memoryBytes! / 1e6) }));
 // Devices may keep threads alive.

@@ -17,7 +17,7 @@ import type {
   StageRun,
 } from "../../contract/stage.ts";
 import type { StageEvent } from "../../engine/process/protocol.ts";
-import { holdToTypes } from "../../artifacts/types.ts";
+import { withTypeChecks } from "../../artifacts/types.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { onnxNumerics } from "../../tensor/onnx/describe.ts";
 
@@ -116,7 +116,7 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
     else options.onSaid?.(event);
   });
   const { inputs = {}, progress = context.progress, definitions = [] } = options;
-  const end = await holdToTypes(run)({ ...context, inputs, progress, parts, definitions }) ?? undefined;
+  const end = await withTypeChecks(run)({ ...context, inputs, progress, parts, definitions }) ?? undefined;
   const finished = end === undefined ? Object.entries(ports) : [];
   const artifacts = finished.map(([port, { type }]) =>
     [port, openInput(folderArtifact(outputs[port]!, type))] as const

@@ -1,4 +1,4 @@
-import { readCheckpoint, type StoredCheckpoint, toldLabels } from "../../../artifacts/checkpoint.ts";
+import { labelFacts, readCheckpoint, type StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import type { InputArtifact, OwnDefinition } from "../../../contract/stage.ts";
 import { learnsVariance } from "../../../diffusion/network.ts";
 import { samplerParams } from "../../../diffusion/samplers.ts";
@@ -11,7 +11,7 @@ import { makeDrawer as makeInpainter } from "../../inpaint/drawer.ts";
 import { initialNoise, labelsOf, makeDrawer as makeSampler } from "../../sample/drawer.ts";
 import { describeProblem, isError } from "../../shared/checks.ts";
 import { checkSampler, chooseSampler, type SamplerParam } from "../../shared/draw/sampler.ts";
-import { BrokenImages, makeWalk, SamplerFault } from "../../shared/draw/walk.ts";
+import { NonFiniteImages, openSampler, SamplerError } from "../../shared/draw/walk.ts";
 import { unitToBytes } from "../../shared/feeds.ts";
 import { OPEN, type Opened } from "./backends.ts";
 import { bytesOf } from "./protocol.ts";
@@ -39,7 +39,7 @@ export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly Ow
     const { task, first, count: batchSize } = message;
     const sampler = chooseSampler(task.sampler, definitions);
     try {
-      const walk = await makeWalk(checkpoint!, { device, batchSize, guidance: task.guidance, sampler });
+      const walk = await openSampler(checkpoint!, { device, batchSize, guidance: task.guidance, sampler });
       const { steps: total, draw } = drawerOf(task, batchSize, checkpoint!, walk);
       const see = (done: number, x: Float32Array, x0: Float32Array) => {
         const frame: Frame = { done, total, x: pixelsOf(x), x0: pixelsOf(x0, task) };
@@ -66,11 +66,11 @@ export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly Ow
 
 /** Describes an error in words; `final` if the checkpoint or user code is at fault. */
 function failedBy(error: Error, checkpoint?: StoredCheckpoint): FromWorker {
-  const fault = error instanceof SamplerFault;
+  const fault = error instanceof SamplerError;
   const message = fault ? describeProblem({ ...error.problem, message: error.message }) : error.message;
   const model = checkpoint?.config.model ?? {};
   const file = error instanceof CompileError && "uses" in model ? `${model.uses}: ` : "";
-  const final = (fault && !(error instanceof BrokenImages)) || error instanceof FormatError;
+  const final = (fault && !(error instanceof NonFiniteImages)) || error instanceof FormatError;
   return { kind: "failed", message: file + message, final };
 }
 
@@ -97,7 +97,7 @@ function modelOf(
     !checkSampler(param, known, chooseSampler(param, definitions).definition).some(isError);
   return {
     images: config.images,
-    ...toldLabels(config),
+    ...labelFacts(config),
     timesteps,
     samplers: [given, ...others.filter(fits)],
   };
@@ -115,7 +115,7 @@ function drawerOf(
   { seed, labels, inpaint, way }: Task,
   batchSize: number,
   checkpoint: StoredCheckpoint,
-  walk: Awaited<ReturnType<typeof makeWalk>>,
+  walk: Awaited<ReturnType<typeof openSampler>>,
 ) {
   const params = { batchSize, repeats: 1 };
   if (inpaint !== undefined) {
@@ -123,7 +123,7 @@ function drawerOf(
     const images = { count: 1, pixels: inpaint.image, labels: told };
     return makeInpainter({ params, seed }, checkpoint, { walk, images, kept: inpaint.kept });
   }
-  const labelOf = labelsOf({ labels }, toldLabels(checkpoint.config));
+  const labelOf = labelsOf({ labels }, labelFacts(checkpoint.config));
   const noiseOf = way && ((point: number) => {
     const end = (of: number) => initialNoise(of, walk.pixels)(way.image);
     // On a circle: the squares of the factors add up to 1, so that each point is noise as well.

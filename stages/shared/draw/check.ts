@@ -10,7 +10,7 @@ import { longRunningParams, positiveInt, weightsParam } from "../common_params.t
 import { checkSampler, type SamplerParam } from "./sampler.ts";
 
 /** Params of stages that sample starting from given images. */
-export const walkParams = () => ({
+export const samplingParams = () => ({
   sampler: ownable(samplerParams.default({ name: "ancestral", variance: "fixedlarge" }).describe("How to sample")),
   weights: weightsParam(),
   batchSize: positiveInt(65_536).default(64).describe("Images drawn at a time"),
@@ -18,7 +18,7 @@ export const walkParams = () => ({
 });
 
 /** Reports everything that prevents a stage from sampling with given images. */
-export function checkWalk(
+export function checkSampling(
   sampler: SamplerParam,
   { checkpoint, images, own }: {
     readonly checkpoint: CheckpointFacts | undefined;
@@ -54,7 +54,7 @@ export function lastTime(param: SamplerParam, timesteps: number): number {
  * @param walks number of images that are sampled along the whole chain; may be a fraction
  * @param together number of evaluations of the network per image in one batch
  */
-export function drawingFacts(
+export function samplingFacts(
   { height, width, channels, timesteps, network }: CheckpointFacts,
   { sampler, batchSize }: { readonly sampler: SamplerParam; readonly batchSize: number },
   { count, walks, together = 1, classes }: {

@@ -4,11 +4,11 @@ import type { InputArtifact, OutputArtifact, OwnDefinition, StageContext, StageE
 import { decodeVectors, encodeVectors, vectorOf } from "../../../formats/vectors.ts";
 import { withDevice } from "../device.ts";
 import { unitToBytes } from "../feeds.ts";
-import { dealOut } from "../parts.ts";
+import { batchesOfShard } from "../parts.ts";
 import { failedBy } from "../run_of.ts";
 import type { PredictorOptions } from "./predictor.ts";
 import { chooseSampler, type SamplerParam } from "./sampler.ts";
-import { type BatchWalk, makeWalk, SamplerFault, type Walk } from "./walk.ts";
+import { type BatchWalk, openSampler, SamplerError, type Walk } from "./walk.ts";
 
 /** The finished images, saved as the progress of a stage that samples. */
 const FILE = "images.safetensors";
@@ -39,7 +39,7 @@ export interface Drawn {
  * Samples images batch by batch on the stage's device, with its sampler, continuing from images that an earlier run
  * saved. Saves at intervals and when it is stopped.
  */
-export function drawOnDevice(
+export function sampleOnDevice(
   context: Pick<StageContext, "progress" | "stop" | "report" | "device" | "shard" | "definitions"> & {
     readonly params: { readonly sampler: SamplerParam; readonly saveEverySeconds: number };
   },
@@ -52,7 +52,7 @@ export function drawOnDevice(
     const { batchSize } = options;
     const { height, width, channels } = checkpoint.config.images;
     const pixels = height * width * channels;
-    const batches = dealOut({ count, batchSize }, context.shard);
+    const batches = batchesOfShard({ count, batchSize }, context.shard);
     const total = batches[0]?.total ?? 0;
     const saved = await progress.latest();
     // The last batch is computed in full, like the others, and images beyond `count` are dropped: another kind of
@@ -81,7 +81,7 @@ export function drawOnDevice(
     // A sampler may continue, and even return images, after it was told to stop.
     let stopped = false;
     const sampler = chooseSampler(params.sampler, context.definitions);
-    const drawer = await makeWalk(checkpoint, { ...options, sampler, device }).then(makeDrawer).catch(faultOf);
+    const drawer = await openSampler(checkpoint, { ...options, sampler, device }).then(makeDrawer).catch(faultOf);
     if ("status" in drawer) return drawer;
     for (const { first, done, ...own } of left) {
       const batch = await drawer.draw(first, (steps) => {
@@ -112,7 +112,7 @@ export function drawOnDevice(
 
 /** Converts a fault of a sampler to the end of its stage. Other errors are bugs. */
 export function faultOf(error: unknown): StageEnd {
-  if (!(error instanceof SamplerFault)) throw error;
+  if (!(error instanceof SamplerError)) throw error;
   return failedBy({ ...error.problem, message: error.message });
 }
 
@@ -126,7 +126,7 @@ interface DrawContext {
 }
 
 /** Writes sampled images, with everything that they were made from. */
-export async function writeDrawn(
+export async function writeSamples(
   { params: { sampler: param, weights, batchSize }, definitions, seed, inputs, outputs }: DrawContext,
   checkpoint: StoredCheckpoint,
   { name, how, of, pixels, classes = null, ...rest }: Omit<ImagesToWrite, "info" | "picture"> & {

@@ -3,8 +3,7 @@ import { mix } from "../../../diffusion/samplers/mix.ts";
 import { timePoint } from "../../../diffusion/path.ts";
 import { dynamicThreshold } from "../../../diffusion/samplers/dynamic_threshold.ts";
 import type { Device } from "../../../tensor/mod.ts";
-import { tellLabels } from "../feeds.ts";
-import { bindNetwork, splitOutput } from "../network_output.ts";
+import { bindNetwork, encodeLabels, splitOutput } from "../feeds.ts";
 
 /** A network with its parameters, objective and path. */
 export type DrawnNetwork = Pick<StoredCheckpoint, "network" | "objective" | "path" | "params">;
@@ -24,12 +23,12 @@ export interface PredictorOptions {
   readonly guide?: DrawnNetwork | undefined;
 }
 
-/** The output of one network for a batch, and the share of its x_0 in the result. */
-function tell(output: Float32Array<ArrayBuffer>, by: DrawnNetwork, share: number) {
-  return { output, by, share, ...splitOutput(output, by.network.sizes) };
+/** The output of one network for a batch, and the weight of its x_0 in the result. */
+function weigh(output: Float32Array<ArrayBuffer>, from: DrawnNetwork, weight: number) {
+  return { output, from, weight, ...splitOutput(output, from.network.sizes) };
 }
 
-type Told = ReturnType<typeof tell>;
+type WeightedOutput = ReturnType<typeof weigh>;
 
 /**
  * Makes a function that predicts noised images for a sampler: x_0 by the network's objective, guided and clipped, and
@@ -52,36 +51,36 @@ export async function makePredictor(checkpoint: DrawnNetwork, options: Predictor
   const askBoth = guided && guide === undefined ? await bind(checkpoint, 2) : undefined;
   const askGuide = guided && guide !== undefined ? await bind(guide) : undefined;
   const askOne = askBoth === undefined || guidanceInterval !== undefined ? await bind(checkpoint) : undefined;
-  const untold = tellLabels(network.sizes, new Array<undefined>(batchSize).fill(undefined));
+  const noLabels = encodeLabels(network.sizes, new Array<undefined>(batchSize).fill(undefined));
 
   /** Returns the outputs to combine, that of the network first. */
   const ask = async (
     x: Float32Array<ArrayBuffer>,
     t: number,
     classes: Float32Array<ArrayBuffer> | undefined,
-  ): Promise<Told[]> => {
+  ): Promise<WeightedOutput[]> => {
     const times = (count: number) => new Array<number>(count * batchSize).fill(t);
     const sigma = path.noise(t) / path.signal(t);
     const { from, to } = guidanceInterval ?? { from: 0, to: Infinity };
     if (!guided || sigma <= from || sigma > to) {
-      return [tell(await askOne!(x, times(1), classes), checkpoint, 1)];
+      return [weigh(await askOne!(x, times(1), classes), checkpoint, 1)];
     }
     if (askBoth !== undefined) {
-      const output = await askBoth(joined(x, x), times(2), classes && joined(classes, untold!));
+      const output = await askBoth(joined(x, x), times(2), classes && joined(classes, noLabels!));
       const [told, none] = [output.slice(0, output.length / 2), output.subarray(output.length / 2)];
-      return [tell(told, checkpoint, guidance), tell(none, checkpoint, 1 - guidance)];
+      return [weigh(told, checkpoint, guidance), weigh(none, checkpoint, 1 - guidance)];
     }
-    const good = tell(await askOne!(x, times(1), classes), checkpoint, guidance);
-    return [good, tell(await askGuide!(x, times(1), classes), guide!, 1 - guidance)];
+    const good = weigh(await askOne!(x, times(1), classes), checkpoint, guidance);
+    return [good, weigh(await askGuide!(x, times(1), classes), guide!, 1 - guidance)];
   };
 
   return {
     /** Length of one image. */
     pixels,
     async predict(x: Float32Array<ArrayBuffer>, t: number, classes: Float32Array<ArrayBuffer> | undefined) {
-      const told = await ask(x, t, classes);
-      const { output, variance } = told[0]!;
-      const x0 = mixedX0(x, t, told);
+      const outputs = await ask(x, t, classes);
+      const { output, variance } = outputs[0]!;
+      const x0 = mixedX0(x, t, outputs);
       if (clip === "unit") { for (let i = 0; i < x0.length; i++) x0[i] = Math.min(1, Math.max(-1, x0[i]!)); }
       if (clip === "dynamic") {
         for (let at = 0; at < x0.length; at += pixels) dynamicThreshold(x0.subarray(at, at + pixels), clipQuantile);
@@ -101,12 +100,12 @@ function joined(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {
 }
 
 /** Adds the shares of each x_0, in float64 until the end: far from the image they are differences of large numbers. */
-function mixedX0(x: Float32Array, t: number, told: readonly Told[]): Float32Array<ArrayBuffer> {
+function mixedX0(x: Float32Array, t: number, outputs: readonly WeightedOutput[]): Float32Array<ArrayBuffer> {
   const sum = new Float64Array(x.length);
-  for (const { prediction, by: { objective, path }, share } of told) {
+  for (const { prediction, from: { objective, path }, weight } of outputs) {
     // An objective without `recover` gives no x_0; NaN marks that.
     const { xt, output: factor } = objective.recover?.(timePoint(path, t)).x0 ?? { xt: NaN, output: NaN };
-    for (let i = 0; i < sum.length; i++) sum[i]! += share * (xt * x[i]! + factor * prediction[i]!);
+    for (let i = 0; i < sum.length; i++) sum[i]! += weight * (xt * x[i]! + factor * prediction[i]!);
   }
   return new Float32Array(sum);
 }

@@ -5,7 +5,7 @@ import { builtinSampler, type SamplerParams, SAMPLERS_OF_ANY_PATH } from "../../
 import { isOwn, type OwnParam } from "../../../schemas/definitions.ts";
 import { fileName } from "../../../std/file_name.ts";
 import { problemsOf } from "../checks.ts";
-import { ownNamed } from "../own.ts";
+import { definitionByFile } from "../own.ts";
 
 /** A built-in sampler, or the user's. */
 export type SamplerParam = SamplerParams | OwnParam;
@@ -15,7 +15,7 @@ export type ChosenSampler = ReturnType<typeof chooseSampler>;
 
 /** Returns the sampler of a running stage, with its record for an artifact. `uses` is the file of a user's sampler. */
 export function chooseSampler(param: SamplerParam, definitions: readonly OwnDefinition[]) {
-  if (isOwn(param)) return ownNamed("sampler", param, definitions);
+  if (isOwn(param)) return definitionByFile("sampler", param, definitions);
   return { ...builtinSampler(param), record: param, uses: undefined };
 }
 

@@ -4,13 +4,13 @@ import { DATA_TIME } from "../../../diffusion/path.ts";
 import { learnsVariance } from "../../../diffusion/network.ts";
 import { firstNotFinite } from "../../../metrics/vectors.ts";
 import { isError } from "../checks.ts";
-import { tellLabels } from "../feeds.ts";
+import { encodeLabels } from "../feeds.ts";
 import { yieldToMessages } from "../macrotask.ts";
 import { type DrawnNetwork, makePredictor, type PredictorOptions } from "./predictor.ts";
 import { checkFit, type ChosenSampler } from "./sampler.ts";
 
 /** Thrown if a sampler does not fit or breaks its contract. Ends the stage, and is not a bug of the toolkit. */
-export class SamplerFault extends Error {
+export class SamplerError extends Error {
   constructor({ uses }: Pick<ChosenSampler, "uses">, readonly problem: CheckProblem) {
     super(uses === undefined ? problem.message : `sampler ${uses}: ${problem.message}`);
   }
@@ -20,7 +20,7 @@ export class SamplerFault extends Error {
  * Thrown if an image has a number that is NaN or infinite. The sampler alone is not to blame, as another engine may
  * compute a valid number.
  */
-export class BrokenImages extends SamplerFault {}
+export class NonFiniteImages extends SamplerError {}
 
 /** Options of sampling one batch. */
 export interface BatchWalk {
@@ -36,11 +36,11 @@ export interface BatchWalk {
     | undefined;
 }
 
-/** See {@linkcode makeWalk}. */
-export type Walk = Awaited<ReturnType<typeof makeWalk>>;
+/** See {@linkcode openSampler}. */
+export type Walk = Awaited<ReturnType<typeof openSampler>>;
 
 /** Makes functions that sample batches of images from noise to data with a sampler. */
-export async function makeWalk(
+export async function openSampler(
   checkpoint: DrawnNetwork,
   { sampler, ...options }: PredictorOptions & { readonly sampler: ChosenSampler },
 ) {
@@ -52,13 +52,13 @@ export async function makeWalk(
   const predictor = await makePredictor(checkpoint, options);
   const { pixels } = predictor;
   const length = options.batchSize * pixels;
-  const fault = (problem: CheckProblem) => new SamplerFault(sampler, problem);
+  const fault = (problem: CheckProblem) => new SamplerError(sampler, problem);
 
   /** Begins a batch. @returns a function that samples the batch along times, the whole path or a part of it */
   const begin = (
     { labels = new Array<undefined>(options.batchSize).fill(undefined), repeats = 1, onStep, see }: BatchWalk,
   ) => {
-    const classes = tellLabels(network.sizes, labels);
+    const classes = encodeLabels(network.sizes, labels);
     let done = 0;
     let x0: Float32Array | undefined;
     const predict = async (x: Float32Array<ArrayBuffer>, t: number): Promise<Prediction> => {
@@ -91,7 +91,7 @@ export async function makeWalk(
       const message = uses === undefined
         ? `an image has a pixel that is ${images[bad]}: the weights are broken`
         : `sample gave back a number that is ${images[bad]}`;
-      if (bad >= 0) throw new BrokenImages(sampler, { message });
+      if (bad >= 0) throw new NonFiniteImages(sampler, { message });
       see?.(done, { x: images, x0: x0 ?? images }, true);
       return images;
     };
@@ -99,7 +99,7 @@ export async function makeWalk(
   return { times, steps, pixels, begin, fault };
 }
 
-/** Returns the times of a sampler that fits the network. @throws SamplerFault */
+/** Returns the times of a sampler that fits the network. @throws SamplerError */
 function timesOf(sampler: ChosenSampler, { path, network }: Omit<DrawnNetwork, "params">): readonly number[] {
   const { definition, params, uses = "" } = sampler;
   const known = {
@@ -108,16 +108,16 @@ function timesOf(sampler: ChosenSampler, { path, network }: Omit<DrawnNetwork, "
     variancePreserving: path.tables !== undefined,
   };
   const problem = checkFit(uses, sampler, known).find(isError);
-  if (problem !== undefined) throw new SamplerFault(sampler, problem);
+  if (problem !== undefined) throw new SamplerError(sampler, problem);
   let times: readonly number[];
   try {
     times = definition.times(params, path);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new SamplerFault(sampler, { message: error.message });
+    throw new SamplerError(sampler, { message: error.message });
   }
   const wrong = checkTimes(times, path);
-  if (wrong !== undefined) throw new SamplerFault(sampler, { message: "times", ...wrong });
+  if (wrong !== undefined) throw new SamplerError(sampler, { message: "times", ...wrong });
   return times;
 }
 

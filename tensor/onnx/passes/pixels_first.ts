@@ -1,6 +1,5 @@
-import { indices } from "../../trace/emit/constants.ts";
+import { concat, expand, gather, indices, isOperation, permutationOf, reshape } from "../../trace/emit/shape.ts";
 import { reduce, sumOfParts } from "../../trace/emit/contract.ts";
-import { concat, expand, gather, isOperation, permutationOf, reshape } from "../../trace/emit/shape.ts";
 import { type Graph, type OperationValue, sameShape, type Shape, sizeOf, type Value } from "../../trace/graph.ts";
 import { countUses, type Current, rewriteEach, withInputs } from "./rewrite.ts";
 

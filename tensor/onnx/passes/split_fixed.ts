@@ -1,6 +1,7 @@
 import { isOperation } from "../../trace/emit/shape.ts";
 import { type Graph, type InputValue, liveValues, type Value } from "../../trace/graph.ts";
 import { rewriteEach } from "./rewrite.ts";
+import { computeConvolution } from "../../trace/kernels/conv.ts";
 
 /**
  * Cuts a graph in two: the part that depends only on inputs that never change, and the rest.
@@ -14,7 +15,7 @@ export function splitFixed(
   outputs: ReadonlyMap<string, Value>,
   fixedInputs: ReadonlySet<InputValue>,
 ) {
-  const fixed = followers(outputs, fixedInputs);
+  const fixed = dependentsOf(outputs, fixedInputs);
   const live = liveValues(outputs.values());
   const met = new Set<Value>(outputs.values());
   for (const value of live) {
@@ -25,7 +26,7 @@ export function splitFixed(
   const replaced = new Map<Value, Value>();
   for (const value of live) {
     if (!met.has(value) || !fixed.has(value)) continue;
-    const source = withoutViews(value);
+    const source = stripViews(value);
     if (source.kind !== "operation" || replaced.has(source)) continue;
     let name = `prepared:${prepared.size}`;
     while (taken.has(name)) name += "'";
@@ -37,7 +38,7 @@ export function splitFixed(
 }
 
 /** Returns the fixed inputs and the values that depend on them alone. */
-export function followers(outputs: ReadonlyMap<string, Value>, fixedInputs: ReadonlySet<InputValue>): Set<Value> {
+export function dependentsOf(outputs: ReadonlyMap<string, Value>, fixedInputs: ReadonlySet<InputValue>): Set<Value> {
   const fixed = new Set<Value>(fixedInputs);
   for (const value of liveValues(outputs.values())) {
     // Callers can pass only these types.
@@ -49,6 +50,25 @@ export function followers(outputs: ReadonlyMap<string, Value>, fixedInputs: Read
 }
 
 /** Removes reshapes and expansions, which cost less where a value is used than storing their result. */
-export function withoutViews(value: Value): Value {
-  return isOperation(value, "Reshape") || isOperation(value, "Expand") ? withoutViews(value.inputs[0]!) : value;
+export function stripViews(value: Value): Value {
+  return isOperation(value, "Reshape") || isOperation(value, "Expand") ? stripViews(value.inputs[0]!) : value;
+}
+
+/**
+ * Replaces each convolution, and each gradient of one, by the operations that compute it.
+ * @param fixed the inputs that never change; filters that depend on them alone become constants
+ * @param fastConv true if ONNX Runtime's own convolution is fast with a constant filter
+ */
+export function chooseConvolutions(
+  graph: Graph,
+  outputs: ReadonlyMap<string, Value>,
+  fixed: ReadonlySet<InputValue>,
+  fastConv: boolean,
+): Map<string, Value> {
+  const known = dependentsOf(outputs, fixed);
+  return rewriteEach(graph, outputs, (value, current) => {
+    if (value.kind !== "operation") return undefined;
+    const [, filter] = value.inputs;
+    return computeConvolution(graph, value, value.inputs.map(current), fastConv && known.has(filter!));
+  });
 }

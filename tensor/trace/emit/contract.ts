@@ -1,8 +1,7 @@
 import type { ProductOptions } from "../../matrix.ts";
 import { type Graph, sizeOf, type Value } from "../graph.ts";
 import { broadcastShapes } from "./elementwise.ts";
-import { indices, splat } from "./constants.ts";
-import { reshape, transpose } from "./shape.ts";
+import { indices, reshape, splat, transpose } from "./shape.ts";
 
 /** Emitters of operations that sum over elements. */
 

@@ -1,7 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { ElementType, Graph, Shape, Value } from "../graph.ts";
-import { isSplat, scalar, splatValue } from "./constants.ts";
-import { expand, isOperation } from "./shape.ts";
+import { expand, isOperation, isSplat, scalar, splatValue } from "./shape.ts";
 
 /**
  * Emitters of operations on single elements. An operation on a broadcast operand runs on the operand before

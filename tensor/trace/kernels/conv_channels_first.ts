@@ -2,7 +2,7 @@ import { matMul, reduce } from "../emit/contract.ts";
 import { binary } from "../emit/elementwise.ts";
 import { concat, pad, reshape, reverse, rowsOfPixels, slice, transpose } from "../emit/shape.ts";
 import { type Attributes, type Graph, type Shape, sizeOf, type Value } from "../graph.ts";
-import { seenPixels } from "./conv_columns.ts";
+import { inputColumns } from "./conv_columns.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
 
 /**
@@ -54,7 +54,12 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
  */
 export function filterGradient(graph: Graph, x: Value, dy: Value, g: ConvolutionGeometry): Value {
   if (g.groups > 1) {
-    const seen = reshape(graph, seenPixels(graph, x, g), [sizeOf(g.output.slice(0, 3)), sizeOf(g.kernel), g.groups, 1]);
+    const seen = reshape(graph, inputColumns(graph, x, g), [
+      sizeOf(g.output.slice(0, 3)),
+      sizeOf(g.kernel),
+      g.groups,
+      1,
+    ]);
     const products = binary(graph, "Mul", seen, reshape(graph, dy, [seen.shape[0]!, 1, ...g.filter.slice(2)]));
     return reshape(graph, reduce(graph, "ReduceSum", products, [0], false), g.filter);
   }

@@ -15,7 +15,7 @@ import { type ConvolutionGeometry, isPointwise, type Windows } from "./conv_geom
 export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeometry): Value {
   const outChannels = g.filter.at(-1)!;
   const weights = reshape(graph, filter, [sizeOf(g.filter) / outChannels, outChannels]);
-  return reshape(graph, matMul(graph, seenPixels(graph, x, g), weights), g.output);
+  return reshape(graph, matMul(graph, inputColumns(graph, x, g), weights), g.output);
 }
 
 /** dL/dx, [N, ...size, C]. */
@@ -25,7 +25,7 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
   const byTap = reshape(graph, filter, [taps, inChannels, outChannels]);
   if (isDense(g)) {
     const turned = reshape(graph, transpose(graph, byTap, [0, 2, 1]), [taps * outChannels, inChannels]);
-    return reshape(graph, matMul(graph, seeingPixels(graph, dy, g), turned), g.input);
+    return reshape(graph, matMul(graph, outputColumns(graph, dy, g), turned), g.input);
   }
   // With strides, most pixels are read by few taps: multiply first, then sum what each pixel gets.
   const rows = reshape(graph, filter, [taps * inChannels, outChannels]);
@@ -40,12 +40,12 @@ export function filterGradient(graph: Graph, x: Value, dy: Value, g: Convolution
   // The columns of dy are those of the input's gradient, so they cost nothing extra; for few input channels, as in the
   // first layer, the columns of x are much smaller.
   if (isDense(g) && 4 * inChannels > outChannels) {
-    const byChannel = matMul(graph, rowsOfPixels(graph, x), seeingPixels(graph, dy, g), { transposeA: true });
+    const byChannel = matMul(graph, rowsOfPixels(graph, x), outputColumns(graph, dy, g), { transposeA: true });
     const byTap = transpose(graph, reshape(graph, byChannel, [inChannels, taps, outChannels]), [1, 0, 2]);
     return reshape(graph, byTap, g.filter);
   }
   const gradients = rowsOfPixels(graph, dy);
-  return reshape(graph, matMul(graph, seenPixels(graph, x, g), gradients, { transposeA: true }), g.filter);
+  return reshape(graph, matMul(graph, inputColumns(graph, x, g), gradients, { transposeA: true }), g.filter);
 }
 
 /** True if almost every one of several taps reads every pixel of the input. */
@@ -57,13 +57,13 @@ function isDense(g: ConvolutionGeometry): boolean {
  * Returns the pixels in the window of each output pixel of all images, [output pixels, taps C]; `outside` where there
  * is no pixel.
  */
-export function seenPixels(graph: Graph, x: Value, g: Windows, outside = 0): Value {
+export function inputColumns(graph: Graph, x: Value, g: Windows, outside = 0): Value {
   if (isPointwise(g)) return rowsOfPixels(graph, x);
-  return columnsOf(graph, x, table(graph, "seen", g, () => pixelsSeen(g)), outside);
+  return columnsOf(graph, x, table(graph, "seen", g, () => inputIndexTable(g)), outside);
 }
 
 /** Returns the input pixel for each output pixel and tap, [output pixels, taps]. */
-export function pixelsSeen(g: Windows): number[][] {
+export function inputIndexTable(g: Windows): number[][] {
   const { input, strides, dilations, pads } = g;
   return tapsOfPixels(
     g.output,
@@ -72,7 +72,7 @@ export function pixelsSeen(g: Windows): number[][] {
   );
 }
 
-/** The adjoint of {@linkcode seenPixels}: each pixel gets the sum of its values in all windows, [N, ...size, C]. */
+/** The adjoint of {@linkcode inputColumns}: each pixel gets the sum of its values in all windows, [N, ...size, C]. */
 export function scattered(graph: Graph, shares: Value, g: Windows): Value {
   const perImage = reshape(graph, shares, [g.input[0]!, pixelsOf(g.output) * sizeOf(g.kernel), g.input.at(-1)!]);
   const seen = gather(graph, withPaddingRow(graph, perImage), scatterTable(graph, g), 1);
@@ -80,9 +80,9 @@ export function scattered(graph: Graph, shares: Value, g: Windows): Value {
 }
 
 /** Returns, [input pixels, taps O], the gradients of the output pixels whose windows hold each input pixel, by tap. */
-function seeingPixels(graph: Graph, dy: Value, g: ConvolutionGeometry): Value {
+function outputColumns(graph: Graph, dy: Value, g: ConvolutionGeometry): Value {
   // For each input pixel and tap the output pixel, [input pixels, taps].
-  const seeing = (at: Shape, tap: Shape) => seeingPixel(g, at, tap);
+  const seeing = (at: Shape, tap: Shape) => outputIndex(g, at, tap);
   return columnsOf(graph, dy, table(graph, "seeing", g, () => tapsOfPixels(g.input, g, seeing)));
 }
 
@@ -105,21 +105,21 @@ function columnsOf(graph: Graph, images: Value, table: ConstantValue, outside = 
 function scatterTable(graph: Graph, g: Windows): ConstantValue {
   return table(graph, "scatter", g, () => {
     const none = pixelsOf(g.output) * sizeOf(g.kernel);
-    const rows = rowsSeeing(g);
+    const rows = rowsReadingPixel(g);
     const longest = rows.reduce((most, row) => Math.max(most, row.length), 1);
     return rows.map((row) => [...row, ...Array<number>(longest - row.length).fill(none)]);
   });
 }
 
 /** Returns for each input pixel the rows (output pixel, tap) that read it, by tap. */
-export function rowsSeeing(g: Windows): number[][] {
+export function rowsReadingPixel(g: Windows): number[][] {
   const taps = sizeOf(g.kernel);
   const none = pixelsOf(g.output) * taps;
-  const all = tapsOfPixels(g.input, g, (at, tap, index) => seeingPixel(g, at, tap) * taps + index);
+  const all = tapsOfPixels(g.input, g, (at, tap, index) => outputIndex(g, at, tap) * taps + index);
   return all.map((row) => row.filter((entry) => entry < none));
 }
 
-function seeingPixel({ output, strides, dilations, pads }: Windows, at: Shape, tap: Shape): number {
+function outputIndex({ output, strides, dilations, pads }: Windows, at: Shape, tap: Shape): number {
   return pixelIndex(output, (axis) => (at[axis]! + pads[axis]! - tap[axis]! * dilations[axis]!) / strides[axis]!);
 }
 

@@ -4,7 +4,7 @@ import type { ConstantValue, Graph, Value } from "../graph.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
 import { bothWays, FILTER_TRANSFORM, INPUT_TRANSFORM, OUTPUT_TRANSFORM, transposed } from "./winograd_matrices.ts";
 import type { TransformMatrix } from "./winograd_matrices.ts";
-import { isWhole, PIXELS, POINTS, rowTable, tileCount, tileTable } from "./winograd_tiles.ts";
+import { PIXELS, POINTS, rowTable, tileCount, tilesFit, tileTable } from "./winograd_tiles.ts";
 
 /**
  * 3x3 convolutions of stride 1 by F(4x4, 3x3): a quarter of the multiplications, and tiles that hold each pixel 2.25
@@ -34,7 +34,7 @@ export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeo
 export function inputGradient(graph: Graph, dy: Value, filter: Value, g: ConvolutionGeometry): Value {
   const channels = g.input[3]!;
   const tiles = tileCount(g);
-  const weights = transformedFilter(graph, filter, g, { anew: true });
+  const weights = transformedFilter(graph, filter, g, { recompute: true });
   const products = matMul(graph, transformedGradient(graph, dy, g), weights, { transposeB: true });
   const flat = reshape(graph, products, [POINTS, tiles * channels]);
   const shares = reshape(graph, transform(graph, INPUT_ADJOINT, flat), [POINTS * tiles, channels]);
@@ -61,7 +61,7 @@ function transformedTiles(graph: Graph, x: Value, g: ConvolutionGeometry): Value
 
 /**
  * Returns the transformed filter, [36, C, O].
- * @param options.anew true to compute it even if the graph already has it: it is four times as large as the filter, so
+ * @param options.recompute true to compute it even if the graph has it already: it is four times the filter's size, so
  * computing it is cheaper than keeping it from the forward pass to the gradient. A different form of the product keeps
  * the graph from treating the two as one value.
  */
@@ -69,11 +69,11 @@ export function transformedFilter(
   graph: Graph,
   filter: Value,
   g: ConvolutionGeometry,
-  { anew = false }: { readonly anew?: boolean } = {},
+  { recompute = false }: { readonly recompute?: boolean } = {},
 ): Value {
   const [, , inChannels, outChannels] = g.filter as [number, number, number, number];
   const taps = reshape(graph, filter, [TAPS, inChannels * outChannels]);
-  const points = anew
+  const points = recompute
     ? matMul(graph, denseMatrix(graph, FILTER_ADJOINT), taps, { transposeA: true })
     : transform(graph, FILTER_TRANSFORM, taps);
   return reshape(graph, points, [POINTS, inChannels, outChannels]);
@@ -83,7 +83,7 @@ export function transformedFilter(
 function transformedGradient(graph: Graph, dy: Value, g: ConvolutionGeometry): Value {
   const channels = g.output[3]!;
   const pixels = rowsOfPixels(graph, dy);
-  const tiles = gather(graph, isWhole(g) ? pixels : withPaddingRow(graph, pixels), tileTable(graph, g, "output"), 0);
+  const tiles = gather(graph, tilesFit(g) ? pixels : withPaddingRow(graph, pixels), tileTable(graph, g, "output"), 0);
   const flat = reshape(graph, tiles, [PIXELS, tileCount(g) * channels]);
   return reshape(graph, transform(graph, OUTPUT_ADJOINT, flat), [POINTS, tileCount(g), channels]);
 }

@@ -23,7 +23,7 @@ export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeo
 
 /** dL/dx, [N, H, W, C]. */
 export function inputGradient(graph: Graph, dy: Value, filter: Value, g: ConvolutionGeometry): Value {
-  const weights = filterPoints(graph, filter, g, { anew: true });
+  const weights = filterPoints(graph, filter, g, { recompute: true });
   const products = matMul(graph, outputPoints(graph, dy, g), weights, { transposeB: true });
   return fromPoints(graph, products, axesOf(g, "input").map(transposed), g.input);
 }
@@ -104,7 +104,7 @@ function fromPoints(graph: Graph, points: Value, transforms: readonly TransformM
 }
 
 /** Returns the transformed filter, [6, 1, 6, C, O]. */
-function filterPoints(graph: Graph, filter: Value, g: ConvolutionGeometry, options?: { readonly anew: boolean }) {
+function filterPoints(graph: Graph, filter: Value, g: ConvolutionGeometry, options?: { readonly recompute: boolean }) {
   const points = transformedFilter(graph, filter, g, options);
   return reshape(graph, points, [TILE_INPUTS, 1, TILE_INPUTS, ...points.shape.slice(1)]);
 }

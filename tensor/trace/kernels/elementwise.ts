@@ -1,4 +1,4 @@
-import { scalar, splat } from "../emit/constants.ts";
+import { scalar, splat } from "../emit/shape.ts";
 import { binary, cast, unary, where } from "../emit/elementwise.ts";
 import type { ElementType, Graph, Value } from "../graph.ts";
 import type { KernelCall, Translation, TranslationTable } from "./translation.ts";

@@ -1,8 +1,7 @@
-import { fromData } from "../emit/constants.ts";
+import { expand, fromData, reshape, transpose } from "../emit/shape.ts";
 import { binary, cast, scale } from "../emit/elementwise.ts";
-import { expand, reshape, transpose } from "../emit/shape.ts";
 import { sizeOf, type Value } from "../graph.ts";
-import { scattered, seenPixels } from "./conv_columns.ts";
+import { inputColumns, scattered } from "./conv_columns.ts";
 import { poolGeometry } from "./conv_geometry.ts";
 import type { KernelCall, Translation, TranslationTable } from "./translation.ts";
 
@@ -43,7 +42,7 @@ function maximumGradient(call: KernelCall): Value {
   const x = call.input("input");
   const g = poolGeometry(call, x.shape);
   const [windows, taps, channels] = [sizeOf(g.output.slice(0, -1)), sizeOf(g.kernel), x.shape.at(-1)!];
-  const seen = reshape(graph, seenPixels(graph, x, g, -Infinity), [windows, taps, channels]);
+  const seen = reshape(graph, inputColumns(graph, x, g, -Infinity), [windows, taps, channels]);
   const largest = graph.operation("ArgMax", [seen], "int64", [windows, 1, channels], { axis: 1, keepdims: 1 });
   const numbers = fromData(graph, "int32", [taps, 1], Int32Array.from({ length: taps }, (_, tap) => tap));
   const hot = cast(graph, binary(graph, "Equal", cast(graph, largest, "int32"), numbers, "bool"), "float32");

@@ -1,8 +1,7 @@
 import { FINAL_TERM, HALF_WORD, POSITION_STEP, siteOffset } from "../../random/counter_words.ts";
 import { gridOf, KEEP_MASK, type KeepMaskAttributes, keepRule } from "../../random/keep_mask.ts";
-import { scalar } from "../emit/constants.ts";
+import { reshape, scalar, slice } from "../emit/shape.ts";
 import { binary, cast, scale } from "../emit/elementwise.ts";
-import { reshape, slice } from "../emit/shape.ts";
 import type { Graph, Value } from "../graph.ts";
 import type { TranslationTable } from "./translation.ts";
 

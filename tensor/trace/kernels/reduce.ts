@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { scalar } from "../emit/constants.ts";
+import { scalar } from "../emit/shape.ts";
 import { matMul, reduce, type Reduction } from "../emit/contract.ts";
 import { cast } from "../emit/elementwise.ts";
 import type { KernelCall, Translation, TranslationTable } from "./translation.ts";

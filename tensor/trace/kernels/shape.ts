@@ -1,7 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { fromData } from "../emit/constants.ts";
+import { concat, expand, fromData, gather, pad, reshape, reverse, slice, tile, transpose } from "../emit/shape.ts";
 import { binary, cast } from "../emit/elementwise.ts";
-import { concat, expand, gather, pad, reshape, reverse, slice, tile, transpose } from "../emit/shape.ts";
 import { sizeOf } from "../graph.ts";
 import type { TranslationTable } from "./translation.ts";
 

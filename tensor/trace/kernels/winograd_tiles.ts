@@ -1,5 +1,5 @@
 import { type ConstantValue, type Graph, sizeOf } from "../graph.ts";
-import { pixelsOf, pixelsSeen, rowsSeeing } from "./conv_columns.ts";
+import { inputIndexTable, pixelsOf, rowsReadingPixel } from "./conv_columns.ts";
 import type { ConvolutionGeometry, Windows } from "./conv_geometry.ts";
 import { TILE_INPUTS, TILE_OUTPUTS } from "./winograd_matrices.ts";
 
@@ -33,7 +33,7 @@ export function tileCount(g: ConvolutionGeometry): number {
 }
 
 /** True if no tile reaches beyond the output. */
-export function isWhole({ output }: ConvolutionGeometry): boolean {
+export function tilesFit({ output }: ConvolutionGeometry): boolean {
   return output.slice(1, 3).every((length) => length % TILE_OUTPUTS === 0);
 }
 
@@ -45,7 +45,7 @@ export function tileTable(graph: Graph, g: ConvolutionGeometry, of: Side): Const
   const tiles = windowsOf(g, of);
   const [images, pixels] = [tiles.input[0]!, pixelsOf(tiles.input)];
   return table(graph, `tile of ${of}`, g, [sizeOf(tiles.kernel), tileCount(g)], () => {
-    const seen = pixelsSeen(tiles);
+    const seen = inputIndexTable(tiles);
     return (place, tile) => {
       const pixel = seen[tile % seen.length]![place]!;
       return pixels * (pixel === pixels ? images : Math.floor(tile / seen.length)) + pixel % pixels;
@@ -62,7 +62,7 @@ export function rowTable(graph: Graph, g: ConvolutionGeometry, of: Side): Consta
   const [count, places] = [tileCount(g), sizeOf(tiles.kernel)];
   const shape = [of === "input" ? 4 : 1, tiles.input[0]! * pixelsOf(tiles.input)] as const;
   return table(graph, `row of ${of}`, g, shape, () => {
-    const rows = rowsSeeing(tiles);
+    const rows = rowsReadingPixel(tiles);
     return (nth, pixel) => {
       // If one tile comes before another, it holds a shared pixel at a later position.
       const row = rows[pixel % rows.length]!.at(-1 - nth);

@@ -9,8 +9,13 @@
  * @module
  */
 import { dirname, join } from "node:path";
-import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../../diffusion/model_output.ts";
-import { packParameters, sizeOf } from "../../../diffusion/network.ts";
+import {
+  makeModelOutput,
+  modelOutputSignature,
+  oneHotLabels,
+  packParameters,
+  sizeOf,
+} from "../../../diffusion/network.ts";
 import type { ObjectiveName } from "../../../diffusion/objectives.ts";
 import { chainPath } from "../../../diffusion/path.ts";
 import { makeBetas, type ScheduleName } from "../../../diffusion/schedule/betas.ts";

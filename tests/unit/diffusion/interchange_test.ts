@@ -10,10 +10,9 @@ import {
 import type { Translated } from "../../../diffusion/interchange/problem.ts";
 import { fromUnet2dConfig, toUnet2dConfig } from "../../../diffusion/interchange/unet2d_config.ts";
 import { fromUnet2dTensors, toUnet2dTensors } from "../../../diffusion/interchange/unet2d_tensors.ts";
-import { oneHotLabels } from "../../../diffusion/model_output.ts";
+import { type NamedArrays, oneHotLabels, predict as predictNetwork } from "../../../diffusion/network.ts";
 import { makeBetas, SCHEDULE_NAMES } from "../../../diffusion/schedule/betas.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";
-import { type NamedArrays, predict as predictNetwork } from "../../../diffusion/network.ts";
 import { schedulerConfigSchema, unet2dConfigSchema } from "../../../diffusion/interchange/config_schemas.ts";
 import { unetOf } from "../../support/unet.ts";
 import { assertAllClose } from "./assert_close.ts";

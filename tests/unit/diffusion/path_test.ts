@@ -6,9 +6,9 @@ import {
   chainPath,
   definedPath,
   pathFacts,
+  pathFromTable,
   priorKlOfPath,
   snrOf,
-  tabledPath,
   tableOf,
 } from "../../../diffusion/path.ts";
 import { pathProblems } from "../../../diffusion/path_problems.ts";
@@ -86,7 +86,7 @@ Deno.test("rectified flow is a continuous path that does not preserve the varian
 Deno.test("a path by its table alone has the figures of the path, at whole times", () => {
   for (const functions of [FLOW, COSINE]) {
     const path = pathOf(functions);
-    const stored = tabledPath(tableOf(path));
+    const stored = pathFromTable(tableOf(path));
     assertEquals([tableOf(stored), stored.tables], [tableOf(path), path.tables]);
     assertEquals(pathFacts(stored), pathFacts(path));
     assertEquals([stored.signal(-1), stored.noise(-1)], [1, 0]);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { makeBetas, SCHEDULE_NAMES, type ScheduleName } from "../../../diffusion/schedule/betas.ts";
 import { tablesFiniteInFloat32 } from "../../support/finite_tables.ts";
 import { makeTables, priorKlBitsPerDim } from "../../../diffusion/schedule/tables.ts";
-import { largestFiniteTimesteps, smallestNormalTimesteps } from "../../../diffusion/schedule/search.ts";
+import { largestFiniteTimesteps, smallestNormalTimesteps } from "../../../diffusion/path_problems.ts";
 import { assertClose, TWELVE_DIGITS } from "./assert_close.ts";
 
 const tablesOf = (name: ScheduleName, timesteps: number) => makeTables(makeBetas({ name, timesteps }));

@@ -8,7 +8,7 @@ import {
 } from "../../../diffusion/schedule/betas.ts";
 import { tablesFiniteInFloat32 } from "../../support/finite_tables.ts";
 import { makeTables, priorKlBitsPerDim } from "../../../diffusion/schedule/tables.ts";
-import { largestFiniteTimesteps, smallestNormalTimesteps } from "../../../diffusion/schedule/search.ts";
+import { largestFiniteTimesteps, smallestNormalTimesteps } from "../../../diffusion/path_problems.ts";
 import { assertAllClose, assertClose, TWELVE_DIGITS } from "./assert_close.ts";
 
 const T = 1000;

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
 import { networkOf } from "../../../artifacts/checkpoint.ts";
 import { lessMemory } from "../../../contract/less_memory.ts";
-import { makeModelOutput, modelOutputSignature } from "../../../diffusion/model_output.ts";
+import { makeModelOutput, modelOutputSignature } from "../../../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../../../diffusion/networks.ts";
 import { liveValues, sizeOf } from "../../../tensor/trace/graph.ts";
 import { trace } from "../../../tensor/trace/trace.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import type { InputArtifact, StageEnd } from "../../../contract/stage.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
-import { type Batch, dealOut, inParts } from "../../../stages/shared/parts.ts";
+import { type Batch, batchesOfShard, inParts } from "../../../stages/shared/parts.ts";
 import { withFolder } from "./small_world.ts";
 
 const never = new AbortController().signal;
@@ -16,10 +16,10 @@ const dealings = fc.record({
 
 Deno.test("batches are those of one process, each in one shard", () => {
   fc.assert(fc.property(dealings, ({ of, ...work }) => {
-    const shards = Array.from({ length: of }, (_, index) => dealOut(work, { index, of }));
+    const shards = Array.from({ length: of }, (_, index) => batchesOfShard(work, { index, of }));
     const place = ({ first, count }: Batch) => [first, count];
     const all = shards.flat().sort((a, b) => a.first - b.first).map(place);
-    assertEquals(all, dealOut(work).map(place));
+    assertEquals(all, batchesOfShard(work).map(place));
     assertEquals(all.reduce((sum, [, count]) => sum + count!, 0), work.count);
     for (const own of shards) {
       let done = 0;

@@ -5,8 +5,8 @@ import { plotRateDistortion, rateDistortion } from "../../../stages/evaluate/bou
 const ITEMS = [[0, 1], [2, 4], [7, 5], [0, 1], [4, 4], [5, 5]];
 const work = {
   item: (index: number) => {
-    const [t, stands] = ITEMS[index]! as [number, number];
-    return { image: Math.floor(index / 3), t, stands, fillNoise: () => {} };
+    const [t, termCount] = ITEMS[index]! as [number, number];
+    return { image: Math.floor(index / 3), t, termCount, fillNoise: () => {} };
   },
 };
 // Bits and mean square errors of each item.

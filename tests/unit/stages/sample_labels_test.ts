@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { oneHotLabels } from "../../../diffusion/model_output.ts";
+import { oneHotLabels } from "../../../diffusion/network.ts";
 import { evaluateKind, sampleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { decodeNpz } from "../../../formats/npz.ts";

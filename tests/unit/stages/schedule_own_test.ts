@@ -11,7 +11,7 @@ import {
   readSchedule,
   validate,
 } from "../../../artifacts/schedule.ts";
-import { definitionOf } from "../../../artifacts/own.ts";
+import { definitionByDigest } from "../../../artifacts/own.ts";
 import type { InputArtifact, OwnDefinition } from "../../../contract/stage.ts";
 import { defineNetwork, definePath } from "../../../diffusion/define.ts";
 import { chainPath, pathFacts, tableOf } from "../../../diffusion/path.ts";
@@ -266,7 +266,7 @@ Deno.test("a schedule by name has the key that it had before betas could be list
 Deno.test("params of a record are held to the schema of the definition", () => {
   const read = (definition: unknown, params: Record<string, unknown>) =>
     assertThrows(
-      () => definitionOf("path", { uses: "flow.ts", code: CODE, params }, own(definition)),
+      () => definitionByDigest("path", { uses: "flow.ts", code: CODE, params }, own(definition)),
       FormatError,
     ).message;
   assertStringIncludes(read(flow, { power: -1 }), "the params of flow.ts: got power: Too small");
@@ -278,7 +278,7 @@ Deno.test("params of a record are held to the schema of the definition", () => {
     signal: (u) => 1 - u,
     noise: (u) => u,
   });
-  assertEquals(definitionOf("path", { uses: "flow.ts", code: CODE, params: { power: 1 } }, own(turned)), turned);
+  assertEquals(definitionByDigest("path", { uses: "flow.ts", code: CODE, params: { power: 1 } }, own(turned)), turned);
 });
 
 Deno.test("what the code of a path says of itself before it runs is held to what it was given, and cut", () => {

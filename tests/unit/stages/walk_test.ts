@@ -4,8 +4,7 @@ import fc from "fast-check";
 import { z } from "zod";
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { defineSampler, type SamplerDefinition } from "../../../diffusion/define.ts";
-import { oneHotLabels } from "../../../diffusion/model_output.ts";
-import { makeNetwork } from "../../../diffusion/network.ts";
+import { makeNetwork, oneHotLabels } from "../../../diffusion/network.ts";
 import { makeObjective } from "../../../diffusion/objective.ts";
 import { OBJECTIVES } from "../../../diffusion/objectives.ts";
 import { chainPath } from "../../../diffusion/path.ts";
@@ -13,7 +12,7 @@ import { builtinSampler, samplerParams } from "../../../diffusion/samplers.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { makePredictor, type PredictorOptions } from "../../../stages/shared/draw/predictor.ts";
-import { BrokenImages, makeWalk, SamplerFault } from "../../../stages/shared/draw/walk.ts";
+import { NonFiniteImages, openSampler, SamplerError } from "../../../stages/shared/draw/walk.ts";
 import { failedBy } from "../../../stages/shared/run_of.ts";
 import { tfjsDevice } from "../../support/tfjs_device.ts";
 import { assertAllClose } from "../diffusion/assert_close.ts";
@@ -156,7 +155,7 @@ function own(wrong: Partial<SamplerDefinition>) {
 
 async function walkWith(wrong: Partial<SamplerDefinition>, checkpoint = checkpointOf()) {
   const { device } = tfjsDevice();
-  const { begin, times } = await makeWalk(checkpoint, { device, batchSize: 2, sampler: own(wrong) });
+  const { begin, times } = await openSampler(checkpoint, { device, batchSize: 2, sampler: own(wrong) });
   const noise = () => new Float32Array(4);
   const walk = begin({ onStep: () => {} });
   return await walk({ x: Float32Array.of(1, 2, 3, 4), times, noise });
@@ -192,18 +191,18 @@ Deno.test("what a sampler of one's own does wrong is told with its file", async 
     "sample gave back a number that is NaN": { sample: ({ x }) => Promise.resolve(x.fill(NaN)) },
   };
   for (const [message, wrong] of Object.entries(faults)) {
-    const { message: text, problem } = await assertRejects(() => walkWith(wrong), SamplerFault);
+    const { message: text, problem } = await assertRejects(() => walkWith(wrong), SamplerError);
     const end = failedBy({ ...problem, message: text }) as { readonly message: string };
     assertStringIncludes(end.message, `sampler ./mine.ts: ${message}`);
   }
   // Another engine may compute finite numbers.
-  await assertRejects(() => walkWith({ sample: ({ x }) => Promise.resolve(x.fill(NaN)) }), BrokenImages);
+  await assertRejects(() => walkWith({ sample: ({ x }) => Promise.resolve(x.fill(NaN)) }), NonFiniteImages);
   assertEquals((await walkWith({})).length, 4);
 });
 
 Deno.test("a sampler that needs a chain is refused on another path", async () => {
   const checkpoint = { ...checkpointOf(), path: { ...path, tables: undefined } };
-  await assertRejects(() => walkWith({ needs: "chain" }, checkpoint), SamplerFault, "needs the chain");
+  await assertRejects(() => walkWith({ needs: "chain" }, checkpoint), SamplerError, "needs the chain");
   assertEquals((await walkWith({}, checkpoint)).length, 4);
 });
 

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import type { PureFunction } from "../../../tensor/device.ts";
 import { hasFastConv } from "../../../tensor/onnx/describe.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
-import { chooseConvolutions } from "../../../tensor/onnx/passes/choose_convolutions.ts";
+import { chooseConvolutions } from "../../../tensor/onnx/passes/split_fixed.ts";
 import { methodFor, type METHODS } from "../../../tensor/trace/kernels/conv.ts";
 import type { ConvolutionGeometry } from "../../../tensor/trace/kernels/conv_geometry.ts";
 import { liveValues, type OperationValue } from "../../../tensor/trace/graph.ts";

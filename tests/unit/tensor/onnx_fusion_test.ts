@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { HostTensors, PureFunction, Signature } from "../../../tensor/device.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
 import { trace } from "../../../tensor/trace/trace.ts";
-import { chooseConvolutions } from "../../../tensor/onnx/passes/choose_convolutions.ts";
+import { chooseConvolutions } from "../../../tensor/onnx/passes/split_fixed.ts";
 import { fuseContrib } from "../../../tensor/onnx/passes/fuse_contrib.ts";
 import { liveValues } from "../../../tensor/trace/graph.ts";
 import { assertCloseArrays, float32, runEagerly, sampleFeeds, withGradients } from "../../support/tensors.ts";

@@ -2,11 +2,10 @@ import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import "../../../tensor/complete_tfjs.ts";
 import type { PureFunction, Signature } from "../../../tensor/device.ts";
-import { chooseConvolutions } from "../../../tensor/onnx/passes/choose_convolutions.ts";
+import { chooseConvolutions } from "../../../tensor/onnx/passes/split_fixed.ts";
 import { fuseBias } from "../../../tensor/onnx/passes/fuse_bias.ts";
 import { fuseContrib } from "../../../tensor/onnx/passes/fuse_contrib.ts";
-import { Graph, liveValues } from "../../../tensor/trace/graph.ts";
-import type { Value } from "../../../tensor/trace/graph.ts";
+import { Graph, liveValues, type Value } from "../../../tensor/trace/graph.ts";
 import { trace } from "../../../tensor/trace/trace.ts";
 import { float32 } from "../../support/tensors.ts";
 
