@@ -1,7 +1,7 @@
 import { z } from "zod";
-import type { InputArtifact, OwnDefinition } from "../contract/stage.ts";
+import type { InputArtifact, OutputArtifact, OwnDefinition } from "../contract/stage.ts";
 import type { Path } from "../diffusion/define.ts";
-import { chainPath, definedPath, pathFacts, pathFromTable, tableOf } from "../diffusion/path.ts";
+import { chainPath, definedPath, pathFacts, pathFromTable, priorKlOfPath, snrOf, tableOf } from "../diffusion/path.ts";
 import { SCHEDULE_NAMES } from "../diffusion/schedule/betas.ts";
 import { makeTables } from "../diffusion/schedule/tables.ts";
 import { FormatError } from "../formats/format_error.ts";
@@ -9,12 +9,11 @@ import { decodeVectors, encodeVectors, vectorOf } from "../formats/vectors.ts";
 import { ownRecordSchema } from "../schemas/definitions.ts";
 import type { ScheduleFacts } from "./facts.ts";
 import { definitionByDigest } from "./own.ts";
-import { checked, readBytes, readJson } from "./record.ts";
+import { checked, readBytes, readJson, writeJson } from "./record.ts";
 
 /** Artifact of type `schedule`: `schedule.json`, `tables.safetensors` and a plot of the tables for people. */
-export const SCHEDULE_FILE = "schedule.json";
-export const TABLES_FILE = "tables.safetensors";
-export const PLOT_FILE = "schedule.svg";
+const SCHEDULE_FILE = "schedule.json";
+const TABLES_FILE = "tables.safetensors";
 
 /**
  * Largest allowed difference between a path's numbers on two machines, whose sines and powers may differ in the last
@@ -48,7 +47,7 @@ export const pathSpecSchema = z.union([
 
 export type PathSpec = z.output<typeof pathSpecSchema>;
 
-export const scheduleFileSchema = z.strictObject({
+const scheduleFileSchema = z.strictObject({
   spec: pathSpecSchema,
   timesteps: z.int().min(1),
   /** L_T of Ho et al. 2020 for E[x_0^2] = 1, the largest that images in [-1, 1] can have. */
@@ -57,21 +56,13 @@ export const scheduleFileSchema = z.strictObject({
   snr: z.strictObject({ first: z.number(), last: z.number() }),
 });
 
-/**
- * Encodes tables as F64 [T] by name: for a chain all of `DiffusionTables`, for a user's path also `signal` and `noise`.
- */
-export function encodeTables(path: Path): Uint8Array<ArrayBuffer> {
-  const { timesteps: _timesteps, ...tables } = path.tables ?? {};
-  return encodeVectors({ ...tables, ...(path.continuous ? tableOf(path) : {}) });
-}
-
 /** Encodes only the tables that determine the path: `betas` of a chain, else `signal` and `noise`. */
 export function encodePath(path: Path): Uint8Array<ArrayBuffer> {
   return encodeVectors(path.continuous ? tableOf(path) : { betas: path.tables!.betas });
 }
 
 /**
- * Reads the path of a file that `encodeTables` or `encodePath` made.
+ * Reads the path of a file that `writeSchedule` or `encodePath` made.
  *
  * @param own definitions of the project, for a user's path; undefined: the user's code is not run, and the path has
  * only the times of the stored tables
@@ -101,6 +92,23 @@ function storedPath(spec: PathSpec, file: string, bytes: Uint8Array): Path {
   if ("code" in spec) return pathFromTable({ signal: table("signal"), noise: table("noise") });
   const betas = table("betas");
   return chainPath(checked(file, () => makeTables(betas)));
+}
+
+/**
+ * Writes a schedule: its numbers, its tables, and a plot, as SVG. The tables are F64 [T] by name, for a chain all of
+ * `DiffusionTables`, for a user's path also `signal` and `noise`.
+ */
+export async function writeSchedule(
+  output: OutputArtifact,
+  spec: PathSpec,
+  { path, plot }: { path: Path; plot: string },
+) {
+  const [snr, priorKlBitsPerDim] = [snrOf(path), priorKlOfPath(path)];
+  const { timesteps = path.timesteps, ...tables } = path.tables ?? {};
+  const file = { spec, timesteps, priorKlBitsPerDim, snr: { first: snr[0]!, last: snr.at(-1)! } };
+  await writeJson(output, SCHEDULE_FILE, file, scheduleFileSchema);
+  await output.write(TABLES_FILE, encodeVectors({ ...tables, ...(path.continuous ? tableOf(path) : {}) }));
+  await output.write("schedule.svg", plot);
 }
 
 /** @throws FormatError when the artifact's files are not those of kind `schedule`; see {@linkcode pathOf} */

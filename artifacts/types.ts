@@ -1,14 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
-import type {
-  Facts,
-  InputArtifact,
-  OutputArtifact,
-  OutputPorts,
-  StageDefinition,
-  StageEnd,
-  StageRun,
-} from "../contract/stage.ts";
+import type { Facts, InputArtifact, StageDefinition, StageRun } from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
 
 /** The functions that the module of an artifact type exports. */
@@ -60,35 +52,29 @@ export function withTypeChecks(stage: StageRun | StageDefinition): StageRun {
   const ports = typeof stage === "function" ? {} : stage.outputs;
   return async (context) => {
     try {
-      return await run(context) ?? await validateOutputs(context.shard === undefined ? ports : {}, context.outputs);
+      const end = await run(context);
+      if (end !== undefined || context.shard !== undefined) return end;
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       const { message, fix = "correct the stage or the file that it comes from" } = error;
       return { status: "failed", message, fix };
     }
-  };
-}
-
-async function validateOutputs(
-  ports: OutputPorts,
-  outputs: Readonly<Record<string, OutputArtifact>>,
-): Promise<StageEnd | undefined> {
-  for (const [port, { type }] of Object.entries(ports)) {
-    const known = TYPES[type];
-    if (known === undefined) continue;
-    const artifact = openWritten(type, outputs[port]!.folder);
-    // The engine reports outputs that are missing.
-    if (artifact.files.length === 0) continue;
-    const { validate } = await known.load();
-    try {
-      await validate(artifact);
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      const { fix = "write the files of a built-in stage's artifact of this type, or declare type: files" } = known;
-      return { status: "failed", message: `output "${port}" is not of type ${type}: ${error.message}`, fix };
+    for (const [port, { type }] of Object.entries(ports)) {
+      const artifact = openWritten(type, context.outputs[port]!.folder);
+      const known = TYPES[type];
+      // The engine reports outputs that are missing.
+      if (known === undefined || artifact.files.length === 0) continue;
+      const { validate } = await known.load();
+      try {
+        await validate(artifact);
+      } catch (error) {
+        if (!(error instanceof FormatError)) throw error;
+        const { fix = "write the files of a built-in stage's artifact of this type, or declare type: files" } = known;
+        return { status: "failed", message: `output "${port}" is not of type ${type}: ${error.message}`, fix };
+      }
     }
-  }
-  return undefined;
+    return undefined;
+  };
 }
 
 /** Opens files that a stage wrote, as its readers will see them. */

@@ -118,18 +118,14 @@ export function largestFiniteTimesteps(shape: ScheduleShape, limitTimesteps: num
 }
 
 /**
- * Returns the smallest T whose chain ends at N(0, I) to within `maxBitsPerDim` of prior KL, for data of mean square 1,
+ * Returns the smallest T whose chain ends at N(0, I) to within `MAX_PRIOR_BITS_PER_DIM`, for data of mean square 1,
  * the worst case in [-1, 1]; undefined if no T up to `limitTimesteps` does. The property is monotone for the same
  * reason as above.
  */
-export function smallestNormalTimesteps(
-  shape: ScheduleShape,
-  maxBitsPerDim: number,
-  limitTimesteps: number = SEARCH_LIMIT_TIMESTEPS,
-): number | undefined {
+export function smallestNormalTimesteps(shape: ScheduleShape, limitTimesteps = SEARCH_LIMIT_TIMESTEPS) {
   const isNormal = (timesteps: number) => {
     const signal = makeBetas({ ...shape, timesteps }).reduce((product, beta) => product * (1 - beta), 1);
-    return priorKlOfSignal(signal, 1) <= maxBitsPerDim;
+    return priorKlOfSignal(signal, 1) <= MAX_PRIOR_BITS_PER_DIM;
   };
   return firstTrue(isNormal, limitTimesteps);
 }

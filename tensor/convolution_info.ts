@@ -23,10 +23,7 @@ type WindowInfo = tf.backend_util.Conv2DInfo | tf.backend_util.Conv3DInfo;
 /** Computes sizes and padding of windows over images [N, ...size, C], by the rules of TF.js's pools. */
 export function poolInfo(
   images: readonly number[],
-  { filterSize, strides, pad, dimRoundingMode }: Pick<
-    tf.AvgPoolAttrs,
-    "filterSize" | "strides" | "pad" | "dimRoundingMode"
-  >,
+  { filterSize, strides, pad, dimRoundingMode }: tf.AvgPoolAttrs,
 ): WindowInfo {
   const { computePool2DInfo, computePool3DInfo } = tf.backend_util;
   // Both functions accept the same arguments; their types differ only in the lengths of lists.

@@ -107,10 +107,10 @@ export async function chooseDevice(
   for (const name of wanted === "auto" ? AUTO_ORDER : [wanted]) {
     const looked = await describe(name, options);
     // A software adapter is slower than computing on the CPU directly.
-    const played = wanted === "auto" && name === "webgpu" && looked.available && looked.card !== true;
-    const found = played ? looked : await asTried(looked, tryOut);
+    const isSoftware = wanted === "auto" && name === "webgpu" && looked.available && looked.card !== true;
+    const found = isSoftware ? looked : await asTried(looked, tryOut);
     const { available, reason, numerics, card = false } = found;
-    if (available && !played) {
+    if (available && !isSoftware) {
       const better = passedOver.length === 0 ? "" : `; better, but not available: ${list(passedOver)}`;
       const missed = passedOver.find(({ seen }) => seen !== undefined);
       const warning = missed === undefined ? softwareWarning(found) : warnOf(missed, name);
@@ -152,9 +152,7 @@ function softwareWarning({ name, card, reason }: DeviceDescription) {
 }
 
 /** Requesting a WebGPU adapter loads graphics drivers, which is skipped if there cannot be a GPU. */
-async function describeForAuto(name: ConcreteDeviceName, options: DescribeOptions): Promise<DeviceDescription> {
-  if (name === "webgpu" && !(await import("./gpus.ts")).mayHaveGpu()) {
-    return { name, available: false, reason: "no GPU", numerics: undefined };
-  }
-  return await describeDevice(name, options);
-}
+const describeForAuto: Describe = async (name, options) =>
+  name !== "webgpu" || (await import("./gpus.ts")).mayHaveGpu()
+    ? await describeDevice(name, options)
+    : { name, available: false, reason: "no GPU", numerics: undefined };

@@ -17,12 +17,7 @@ export const unet2dConfigSchema = z.preprocess(
     time_embedding_dim: size.nullable().default(null),
     freq_shift: z.number().default(0),
     flip_sin_to_cos: z.boolean().default(true),
-    down_block_types: z.array(z.string()).default([
-      "DownBlock2D",
-      "AttnDownBlock2D",
-      "AttnDownBlock2D",
-      "AttnDownBlock2D",
-    ]),
+    down_block_types: z.array(z.string()).default(["DownBlock2D", ...new Array<string>(3).fill("AttnDownBlock2D")]),
     mid_block_type: z.string().nullable().default("UNetMidBlock2D"),
     up_block_types: z.array(z.string()).default(["AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"]),
     block_out_channels: z.array(size).min(1).default([224, 448, 672, 896]),

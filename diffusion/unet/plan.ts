@@ -1,11 +1,6 @@
 import { assertUnetConfig, resolutionsOf, type UnetConfig } from "./config.ts";
 import type { ParameterSpec } from "../define.ts";
-import {
-  convParameters as conv,
-  denseParameters as dense,
-  layerParameters as layer,
-  normParameters as norm,
-} from "../layer_parameters.ts";
+import { convParameters, denseParameters, layerParameters, normParameters } from "../layer_parameters.ts";
 
 /** One residual block and the self-attention after it, if any. `name` is the prefix of its parameters. */
 export interface BlockPlan {
@@ -87,15 +82,15 @@ export function unetParameterSpecs(config: UnetConfig): ParameterSpec[] {
   const width = 4 * config.channels;
   const blocks = (list: readonly BlockPlan[]) => list.flatMap((block) => blockSpecs(block, width));
   return [
-    ...dense("time.dense1", config.channels, width),
-    ...dense("time.dense2", width, width),
+    ...denseParameters("time.dense1", config.channels, width),
+    ...denseParameters("time.dense2", width, width),
     ...(config.classes === undefined ? [] : [classEmbedding(config.classes, width)]),
-    ...conv("conv_in", config.inChannels, config.channels),
+    ...convParameters("conv_in", config.inChannels, config.channels),
     ...plan.down.flatMap((level) => [...blocks(level.blocks), ...resample(level.resample, level.channels)]),
     ...blocks(plan.middle),
     ...plan.up.flatMap((level) => [...blocks(level.blocks), ...resample(level.resample, level.channels)]),
-    ...norm("norm_out", plan.headChannels),
-    ...conv("conv_out", plan.headChannels, config.outChannels, ZERO_SCALE),
+    ...normParameters("norm_out", plan.headChannels),
+    ...convParameters("conv_out", plan.headChannels, config.outChannels, ZERO_SCALE),
   ];
 }
 
@@ -110,25 +105,25 @@ function classEmbedding(classes: number, width: number): ParameterSpec {
 function blockSpecs(block: BlockPlan, timeWidth: number): ParameterSpec[] {
   const { name, inChannels, outChannels, attention } = block;
   return [
-    ...norm(`${name}.norm1`, inChannels),
-    ...conv(`${name}.conv1`, inChannels, outChannels),
-    ...dense(`${name}.time`, timeWidth, outChannels),
-    ...norm(`${name}.norm2`, outChannels),
-    ...conv(`${name}.conv2`, outChannels, outChannels, ZERO_SCALE),
-    ...(inChannels === outChannels ? [] : dense(`${name}.shortcut`, inChannels, outChannels)),
+    ...normParameters(`${name}.norm1`, inChannels),
+    ...convParameters(`${name}.conv1`, inChannels, outChannels),
+    ...denseParameters(`${name}.time`, timeWidth, outChannels),
+    ...normParameters(`${name}.norm2`, outChannels),
+    ...convParameters(`${name}.conv2`, outChannels, outChannels, ZERO_SCALE),
+    ...(inChannels === outChannels ? [] : denseParameters(`${name}.shortcut`, inChannels, outChannels)),
     ...(attention === undefined ? [] : attentionSpecs(attention, outChannels)),
   ];
 }
 
 function attentionSpecs(name: string, channels: number): ParameterSpec[] {
   return [
-    ...norm(`${name}.norm`, channels),
+    ...normParameters(`${name}.norm`, channels),
     // Queries, keys and values are side by side in one product; each third is initialised like a square layer.
-    ...layer(`${name}.qkv`, [channels, 3 * channels], { scale: 1, fanIn: channels, fanOut: channels }),
-    ...dense(`${name}.out`, channels, channels, ZERO_SCALE),
+    ...layerParameters(`${name}.qkv`, [channels, 3 * channels], { scale: 1, fanIn: channels, fanOut: channels }),
+    ...denseParameters(`${name}.out`, channels, channels, ZERO_SCALE),
   ];
 }
 
 function resample(name: string | undefined, channels: number): ParameterSpec[] {
-  return name === undefined ? [] : conv(name, channels, channels);
+  return name === undefined ? [] : convParameters(name, channels, channels);
 }

@@ -10,8 +10,8 @@ import { downloadsOf } from "./kind.ts";
 import { type ReadDataset, readFile, type Split } from "./split.ts";
 import { CIFAR_FILES, SOURCES } from "./sources.ts";
 
-const { images: { side: SIDE, ...IMAGES } } = SOURCES.cifar10;
-const IMAGE_BYTES = SIDE ** 2 * IMAGES.channels;
+const { images: { side: SIDE, channels } } = SOURCES.cifar10;
+const IMAGE_BYTES = SIDE ** 2 * channels;
 const BATCH_IMAGES = 10_000;
 
 /** Reads CIFAR-10 from its archive or its files, in their order. */
@@ -30,8 +30,6 @@ export const read: ReadDataset = async (context) => {
   const batches = await (isFolder ? readFolder(path, wanted) : readArchive(path, wanted));
   const splitOf = (names: readonly string[]) => joinBatches(names.map((name) => batches.get(name)!), limit);
   return {
-    side: SIDE,
-    ...IMAGES,
     source: (split) => ({ name: "cifar10", split }),
     train: splitOf(train),
     test: splitOf(CIFAR_FILES.test),

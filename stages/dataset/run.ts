@@ -3,7 +3,7 @@ import type { RunOf } from "../../contract/stage.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import type { datasetKind } from "./kind.ts";
 import type { DatasetSource } from "./params.ts";
-import { IDX_FILES } from "./sources.ts";
+import { IDX_FILES, type Source, SOURCES } from "./sources.ts";
 import type { ReadDataset } from "./split.ts";
 
 interface Reader {
@@ -34,12 +34,14 @@ const READERS: Readonly<Record<DatasetSource, Reader>> = {
 };
 
 export default (async (context) => {
-  const { load, fix } = READERS[context.params.source];
+  const { params } = context;
+  const { load, fix } = READERS[params.source];
   const { read } = await load();
   try {
     const data = await read(context);
     if ("status" in data) return data;
-    const { side, channels, classes, source } = data;
+    const { form = (SOURCES[params.source] as Source).images!, source } = data;
+    const { side, channels, classes } = { ...form, side: params.size ?? form.side };
     for (const split of ["train", "test"] as const) {
       const count = data[split].pixels.length / (side ** 2 * channels);
       const info = { count, height: side, width: side, channels, classes, source: source(split) };

@@ -14,10 +14,8 @@ export interface Split {
 
 /** A data set that a source gives. */
 interface Dataset extends Record<SplitName, Split> {
-  readonly side: number;
-  readonly channels: number;
-  /** null without labels. */
-  readonly classes: number | null;
+  /** The form of the images, where the source does not have the same for all; classes null without labels. */
+  readonly form?: { readonly side: number; readonly channels: number; readonly classes: number | null };
   /** Returns the origin of a split, in readable form. */
   readonly source: (split: SplitName) => Readonly<Record<string, unknown>>;
 }

@@ -5,7 +5,8 @@ import { withDevice } from "../shared/device.ts";
 import { faultOf } from "../shared/draw/draw_images.ts";
 import { chooseSampler } from "../shared/draw/sampler.ts";
 import { openSampler } from "../shared/draw/walk.ts";
-import { failedBy, runOf } from "../shared/run_of.ts";
+import { failedBy } from "../shared/checks.ts";
+import { runOf } from "../shared/run_of.ts";
 import { demoKind } from "./kind.ts";
 import { renderPage } from "./page.ts";
 

@@ -27,13 +27,13 @@ const HALF_RANGE = 127.5;
  * 255.
  */
 interface BoundWork extends Work {
-  /** Also returns `termCount`, the number of terms that the item termCount for. */
+  /** Also returns `termCount`, the number of terms that the item stands for. */
   item(index: number): WorkItem & { readonly termCount: number };
 }
 
 /**
  * Returns the evaluations of the bound: for each image t = 0, and one t from each of `perImage - 1` equal ranges of [1,
- * T), which termCount for its range. With `perImage` = T these are all t once, as in hojonathanho/diffusion; with
+ * T), which stands for its range. With `perImage` = T these are all t once, as in hojonathanho/diffusion; with
  * fewer, the sum differs but has the same mean. Timesteps and noise are functions of seed, image and timestep. The
  * predicted x0 is clipped to [-1, 1], as in hojonathanho/diffusion.
  */

@@ -9,7 +9,8 @@ import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { encodeSafetensors } from "../../formats/safetensors.ts";
 import { DIFFUSERS_FILES, METADATA_KEY } from "../shared/diffusers_files.ts";
 import { isOwn } from "../../schemas/definitions.ts";
-import { failedBy, runOf } from "../shared/run_of.ts";
+import { failedBy } from "../shared/checks.ts";
+import { runOf } from "../shared/run_of.ts";
 import { exportKind, ownProblem } from "./kind.ts";
 
 export default runOf(exportKind, async ({ params, inputs, outputs, definitions }) => {

@@ -6,14 +6,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { checkSameSize, problemsOf } from "../shared/checks.ts";
 import { address, deviceParam, positiveInt, resizeParam, sha256, threadsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
-import {
-  INCEPTION,
-  INCEPTION_GFLOP,
-  INCEPTION_HOMES,
-  INCEPTION_REDIRECTS,
-  INCEPTION_WEIGHTS,
-  inceptionName,
-} from "../shared/inception.ts";
+import { INCEPTION, INCEPTION_GFLOP, INCEPTION_WEIGHTS, inceptionName } from "../shared/inception.ts";
 import { checkNamedFile, namedDownloads } from "../shared/named_file.ts";
 
 /** The input images that an extractor graph expects. */
@@ -170,7 +163,11 @@ export function extractorDownloads(params: FeaturesParams): DownloadExternal[] {
   if (extractor === "onnx") return namedDownloads(params, MAX_FILE_BYTES);
   if (extractor !== INCEPTION) return [];
   if (sha256 !== undefined && sha256 !== INCEPTION_WEIGHTS.sha256) return namedDownloads(params, MAX_FILE_BYTES);
-  const urls = path === undefined ? url === undefined ? INCEPTION_HOMES : [url] : [];
-  const { sha256: published, bytes: maxBytes } = INCEPTION_WEIGHTS;
-  return [{ name: "path", sha256: published, maxBytes, urls, redirects: INCEPTION_REDIRECTS }];
+  const { bytes: maxBytes, urls: published, ...weights } = INCEPTION_WEIGHTS;
+  return [{
+    name: "path",
+    ...weights,
+    maxBytes,
+    urls: path === undefined ? url === undefined ? published : [url] : [],
+  }];
 }

@@ -147,7 +147,7 @@ const openGraph: OpenExtractor = async (context, size) => {
   const file = await readFile(context);
   if ("status" in file) return file;
   try {
-    const { openOnnxGraph } = await import("../../tensor/onnx/graph.ts");
+    const { openOnnxGraph } = await import("../../tensor/onnx/session.ts");
     const graph = await openOnnxGraph(file.bytes, { threads });
     const name = basename(path ?? url!).replace(/\.onnx$/, "");
     const output = params.output ?? graph.outputs[0]!;

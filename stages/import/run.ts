@@ -16,10 +16,9 @@ import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { hasZeroTerminalSnr } from "../../diffusion/schedule/betas.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeSafetensors, floatsOf } from "../../formats/safetensors.ts";
-import { checkPrediction } from "../shared/checks.ts";
+import { checkPrediction, failedBy } from "../shared/checks.ts";
 import { objectiveFacts } from "../shared/describe_definition.ts";
 import { DIFFUSERS_FILES, METADATA_KEY } from "../shared/diffusers_files.ts";
-import { failedBy } from "../shared/run_of.ts";
 import type { importKind } from "./kind.ts";
 
 /** The metadata that an export stores with the weights. */

@@ -118,7 +118,7 @@ function withTimesteps(spec: ScheduleSpec, { severity = "error", message, got }:
       fix: works ? `use timesteps: ${largest} or fewer, or a smaller linearEnd` : "lower linearStart and linearEnd",
     };
   }
-  const smallest = smallestNormalTimesteps(spec, MAX_PRIOR_BITS_PER_DIM);
+  const smallest = smallestNormalTimesteps(spec);
   const limit = SEARCH_LIMIT_TIMESTEPS.toLocaleString("en-US");
   const fixes = [
     ...(smallest === undefined ? [] : [`use timesteps: ${smallest} or more`]),

@@ -1,14 +1,7 @@
 import { basename } from "node:path";
 import { z } from "zod";
-import { checked, jsonText, parseJson, parseRecord } from "../../artifacts/record.ts";
-import {
-  encodeTables,
-  nameOf,
-  PLOT_FILE,
-  SCHEDULE_FILE,
-  scheduleFileSchema,
-  TABLES_FILE,
-} from "../../artifacts/schedule.ts";
+import { checked, parseJson, parseRecord } from "../../artifacts/record.ts";
+import { nameOf, writeSchedule } from "../../artifacts/schedule.ts";
 import type { ContextOf, RunOf, StageEnd } from "../../contract/stage.ts";
 import type { Path } from "../../diffusion/define.ts";
 import { chainPath, definedPath, priorKlOfPath, snrOf, tableOf } from "../../diffusion/path.ts";
@@ -18,10 +11,9 @@ import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { type LineChart, lineChartsSvg } from "../../formats/line_charts.ts";
 import { isOwn } from "../../schemas/definitions.ts";
-import { isError } from "../shared/checks.ts";
+import { failedBy, isError } from "../shared/checks.ts";
 import { readNamedFile } from "../shared/named_file.ts";
 import { definitionByFile } from "../shared/own.ts";
-import { failedBy } from "../shared/run_of.ts";
 import { listedPath, type scheduleKind } from "./kind.ts";
 import { MAX_TIMESTEPS, toScheduleSpec } from "./params.ts";
 
@@ -36,19 +28,9 @@ export default (async (context) => {
   if (isFile) problems.forEach(({ message }) => context.warn(`${of}: ${message}`));
   const error = problems.find(isError);
   if (error !== undefined) return failedBy({ ...error, message: `${of}: ${error.message}` });
-  const { timesteps } = path;
-  const snr = snrOf(path);
-  const file = {
-    spec,
-    timesteps,
-    priorKlBitsPerDim: priorKlOfPath(path),
-    snr: { first: snr[0]!, last: snr[timesteps - 1]! },
-  };
-  const { schedule } = context.outputs;
-  await schedule.write(SCHEDULE_FILE, jsonText(scheduleFileSchema.parse(file)));
-  await schedule.write(TABLES_FILE, encodeTables(path));
   const zero = "zeroTerminalSnr" in spec && spec.zeroTerminalSnr;
-  await schedule.write(PLOT_FILE, plotSchedule(zero ? `${nameOf(spec)} with zero terminal SNR` : nameOf(spec), path));
+  const plot = plotSchedule(zero ? `${nameOf(spec)} with zero terminal SNR` : nameOf(spec), path);
+  await writeSchedule(context.outputs.schedule, spec, { path, plot });
   return undefined;
 }) satisfies RunOf<typeof scheduleKind>;
 

@@ -2,7 +2,8 @@ import { writeMetrics } from "../../artifacts/metrics.ts";
 import { CovarianceError } from "../../metrics/frechet.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { openFloat64Products } from "../../tensor/onnx/products.ts";
-import { failedBy, runOf } from "../shared/run_of.ts";
+import { failedBy } from "../shared/checks.ts";
+import { runOf } from "../shared/run_of.ts";
 import { openSet, scoreSets } from "./figures.ts";
 import { checkScored, scoreKind } from "./kind.ts";
 

@@ -1,6 +1,7 @@
 import { type ImageSize, type ScheduleFacts, sizeText } from "../../artifacts/facts.ts";
-import type { CheckProblem } from "../../contract/stage.ts";
+import type { CheckProblem, StageEnd } from "../../contract/stage.ts";
 import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 
 /** Flattens the results of several checks into a list of problems. */
 export function problemsOf(...found: readonly (CheckProblem | readonly CheckProblem[] | false)[]): CheckProblem[] {
@@ -16,6 +17,11 @@ export function isError({ severity }: CheckProblem): boolean {
 export function describeProblem({ message, got, wanted }: Pick<CheckProblem, "message" | "got" | "wanted">): string {
   const details = [got === undefined ? [] : `got ${got}`, wanted === undefined ? [] : `wanted ${wanted}`].flat();
   return details.length === 0 ? message : `${message}: ${details.join(", ")}`;
+}
+
+/** Converts a problem that a check could not find before the inputs existed to the end of a run. */
+export function failedBy(problem: CheckProblem): StageEnd {
+  return definedOnly({ status: "failed" as const, message: describeProblem(problem), fix: problem.fix });
 }
 
 /**

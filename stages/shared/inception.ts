@@ -1,6 +1,5 @@
 import type { ExtractorInfo } from "../../artifacts/features.ts";
 import { resizeParam } from "./common_params.ts";
-import type { PublishedFile } from "./download.ts";
 
 /** The network that the FID, the KID and the Inception Score are defined with. */
 export const INCEPTION = "inception-2015-12-05";
@@ -9,19 +8,17 @@ export const INCEPTION = "inception-2015-12-05";
  * The network's weights as PyTorch saved them, made from
  * http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz
  */
-export const INCEPTION_WEIGHTS: PublishedFile = {
-  name: "pt_inception-2015-12-05-6726825d.pth",
+export const INCEPTION_WEIGHTS = {
   sha256: "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
   bytes: 95_628_359,
+  /** Releases of pytorch-fid, and of torch-fidelity, which has the same bytes. */
+  urls: [
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
+  ],
+  /** Hosts on which GitHub stores the files of releases. */
+  redirects: ["release-assets.githubusercontent.com", "objects.githubusercontent.com"],
 };
-
-/** Releases of pytorch-fid, and of torch-fidelity, which has the same bytes. */
-export const INCEPTION_HOMES = [
-  `https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/${INCEPTION_WEIGHTS.name}`,
-  "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
-];
-/** Hosts on which GitHub stores the files of releases. */
-export const INCEPTION_REDIRECTS = ["release-assets.githubusercontent.com", "objects.githubusercontent.com"];
 
 /** Arithmetic for one image. */
 export const INCEPTION_GFLOP = 11.4;

@@ -8,11 +8,10 @@ import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { discretized, timePoint } from "../../diffusion/path.ts";
 import { isOwn, type OwnRecord } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { describeProblem } from "../shared/checks.ts";
+import { describeProblem, failedBy } from "../shared/checks.ts";
 import { buildNetwork, checkLossCode, checkNetworkCode, checkObjectiveAt } from "../shared/definition_checks.ts";
 import type { CodeProblem } from "../shared/definition_checks.ts";
 import { definitionByFile } from "../shared/own.ts";
-import { failedBy } from "../shared/run_of.ts";
 import { networkSizesFor, type trainKind } from "./kind.ts";
 
 type Context = Pick<ContextOf<typeof trainKind>, "params" | "definitions">;

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { userFolder } from "../../std/user_folder.ts";
 import process from "node:process";
 
@@ -50,24 +50,16 @@ export function installationFor(gpu: boolean): Installation {
 /** Returns the installation that a device uses; undefined if there is none. */
 export function findInstallation(gpu: boolean): Installation | undefined {
   const installation = installationFor(gpu);
-  return existsSync(addonFile(installation.folder)) ? installation : undefined;
-}
-
-export function packageFolderOf(folder: string): string {
-  return join(folder, "package");
-}
-
-/** Returns the path of the native addon, where tfjs-node itself looks for it. */
-export function addonFile(folder: string): string {
-  return join(packageFolderOf(folder), "lib", "napi-v8", "tfjs_binding.node");
+  return existsSync(placesIn(installation.folder).addon) ? installation : undefined;
 }
 
 /**
- * Returns the path of an addon that is loaded first, so that TensorFlow's symbols do not mix with others (see the
- * setup).
+ * Returns the places in the folder of an installation: tfjs-node's package, the addon, where tfjs-node itself looks for
+ * it, and an addon that is loaded first, so that TensorFlow's symbols do not mix with others (see the setup).
  */
-export function preloadFile(folder: string): string {
-  return join(dirname(addonFile(folder)), "preload.node");
+export function placesIn(folder: string) {
+  const [root, addons] = [join(folder, "package"), join(folder, "package", "lib", "napi-v8")];
+  return { root, addon: join(addons, "tfjs_binding.node"), preload: join(addons, "preload.node") };
 }
 
 /** Returns the command that installs what is missing. */

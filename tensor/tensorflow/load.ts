@@ -2,15 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import util from "node:util";
-import {
-  addonFile,
-  type Installation,
-  packageFolderOf,
-  preloadFile,
-  setTensorflowEnvironment,
-  setupCommand,
-  TFJS_HANDOVER,
-} from "./installation.ts";
+import { type Installation, placesIn, setTensorflowEnvironment, setupCommand, TFJS_HANDOVER } from "./installation.ts";
 
 /**
  * Loads tfjs-node into the TF.js that the project uses (see `setup/tfjs_node_package.ts`). Processes that do not open
@@ -59,7 +51,7 @@ interface NodeBackend extends tf.KernelBackend {
 }
 
 function requireBackend({ folder, gpu, tensorflow }: Installation): NodeBackend {
-  const root = packageFolderOf(folder);
+  const { root, addon, preload } = placesIn(folder);
   const require = createRequire(join(root, "package.json"));
   const key = Symbol.for(TFJS_HANDOVER);
   const host = globalThis as { [key]?: unknown };
@@ -69,8 +61,8 @@ function requireBackend({ folder, gpu, tensorflow }: Installation): NodeBackend 
     const { NodeJSKernelBackend } = require("./dist/nodejs_kernel_backend.js") as {
       NodeJSKernelBackend: new (binding: object, packageName: string) => NodeBackend;
     };
-    require(preloadFile(folder));
-    const binding = require(addonFile(folder)) as { readonly TF_Version: string };
+    require(preload);
+    const binding = require(addon) as { readonly TF_Version: string };
     if (binding.TF_Version !== tensorflow) {
       throw new Error(`got TensorFlow ${binding.TF_Version}, wanted ${tensorflow}`);
     }

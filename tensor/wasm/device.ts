@@ -1,9 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { BackendWasm, setThreadsCount } from "@tensorflow/tfjs-backend-wasm";
 import type { Device, DeviceOptions } from "../device.ts";
-import { openEagerDevice } from "../eager_device.ts";
+import { openEagerDevice, ProcessEngine } from "../eager_device.ts";
 import { checkThreads } from "../numerics.ts";
-import { ProcessEngine } from "../process_engine.ts";
 import { MAX_THREADS, wasmNumerics } from "./describe.ts";
 import { BACKEND } from "./engine.ts";
 import "./kernels/register.ts";

@@ -1,8 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import type { Device, DeviceOptions } from "../device.ts";
-import { openEagerDevice } from "../eager_device.ts";
-import { ProcessEngine } from "../process_engine.ts";
+import { openEagerDevice, ProcessEngine } from "../eager_device.ts";
 import { ADAPTER_FIX, BACKEND, requestAdapter, webgpuNumerics } from "./describe.ts";
 import "./kernels/register.ts";
 

@@ -31,7 +31,7 @@ export async function openPool({ data, forced, begin }: PoolOptions) {
   const passed: string[] = [];
   const ports: Port<ToWorker, FromWorker>[] = [];
   let stopped = false;
-  const passOver = (name: string, error: unknown) => {
+  const skipBackend = (name: string, error: unknown) => {
     if (!(error instanceof Failure) || error.final) throw error;
     passed.push(`${name} cannot be used (${error.message.replace(/\.$/, "")})`);
   };
@@ -46,7 +46,7 @@ export async function openPool({ data, forced, begin }: PoolOptions) {
         const why = passed.length === 0 ? "" : `, because ${passed.join(" and ")}`;
         return { name, most, model, about: `Sampled by ${name} on ${on}${why}.` };
       } catch (error) {
-        passOver(name, error);
+        skipBackend(name, error);
       }
     }
     throw new Failure(`This browser cannot sample: ${passed.join(" and ")}.`, true);
@@ -76,7 +76,7 @@ export async function openPool({ data, forced, begin }: PoolOptions) {
       const failed = ends.find((end) => end.status === "rejected");
       if (failed === undefined) return !stopped;
       if (left.length === 0) throw failed.reason;
-      passOver(opened.name, failed.reason);
+      skipBackend(opened.name, failed.reason);
       opened = await open();
       return await this.draw(task, count, onFrame);
     },

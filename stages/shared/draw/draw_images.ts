@@ -5,7 +5,7 @@ import { decodeVectors, encodeVectors, vectorOf } from "../../../formats/vectors
 import { withDevice } from "../device.ts";
 import { unitToBytes } from "../feeds.ts";
 import { batchesOfShard } from "../parts.ts";
-import { failedBy } from "../run_of.ts";
+import { failedBy } from "../checks.ts";
 import type { PredictorOptions } from "./predictor.ts";
 import { chooseSampler, type SamplerParam } from "./sampler.ts";
 import { type BatchWalk, openSampler, SamplerError, type Walk } from "./walk.ts";

@@ -10,10 +10,10 @@ import { countUses, type Current, rewriteEach, withInputs } from "./rewrite.ts";
  */
 export function pixelsFirst(graph: Graph, outputs: ReadonlyMap<string, Value>): Map<string, Value> {
   const uses = countUses(outputs);
-  let layout: Layout | undefined;
+  let rewriter: PixelsFirst | undefined;
   return rewriteEach(graph, outputs, (value, current) => {
-    layout ??= new Layout(graph, uses, current);
-    return value.kind === "operation" ? layout.replacement(value) : undefined;
+    rewriter ??= new PixelsFirst(graph, uses, current);
+    return value.kind === "operation" ? rewriter.replacement(value) : undefined;
   });
 }
 
@@ -31,7 +31,7 @@ interface Axes {
   readonly channels: Shape;
 }
 
-class Layout {
+class PixelsFirst {
   /**
    * The [P, N, C] version of values. The version with images first exists as well, but is computed only if something
    * reads it.
@@ -42,14 +42,14 @@ class Layout {
   constructor(readonly graph: Graph, readonly uses: ReadonlyMap<Value, number>, readonly current: Current) {}
 
   replacement(value: OperationValue): Value | undefined {
-    const placed = this.#place(value);
-    if (placed === undefined) return this.#plain(value);
+    const placed = this.#toPixelsFirst(value);
+    if (placed === undefined) return this.#inPlace(value);
     this.#placed.set(value, placed);
     return this.#imagesFirst(placed, value.shape);
   }
 
   /** Returns the value as [P, N, C], if possible. */
-  #place(value: OperationValue): Value | undefined {
+  #toPixelsFirst(value: OperationValue): Value | undefined {
     const { graph } = this;
     const { op, inputs: [x] } = value;
     if (x === undefined) return undefined;
@@ -99,12 +99,12 @@ class Layout {
   }
 
   /** Computes a value from placed ones, if possible, in its original order. */
-  #plain(value: OperationValue): Value | undefined {
+  #inPlace(value: OperationValue): Value | undefined {
     const { graph } = this;
     const { op, inputs: [x, y] } = value;
     if (isTranspose(value, TO_PIXELS_FIRST)) {
       const [h, w, n, c] = value.shape as [number, number, number, number];
-      return reshape(graph, this.#as(x!, [h * w, n, c]), value.shape);
+      return reshape(graph, this.#laidOut(x!, [h * w, n, c]), value.shape);
     }
     if (op === "Gemm" && value.attributes["transA"] === 1 && value.attributes["transB"] === 0) {
       const known = this.#placed.get(x!) ?? this.#placed.get(y!);
@@ -112,7 +112,7 @@ class Layout {
       const [p, n] = known.shape as [number, number];
       if (x!.shape[0] !== p * n) return undefined;
       const rows = [x!, y!].map((operand) =>
-        reshape(graph, this.#as(operand, [p, n, operand.shape[1]!]), operand.shape)
+        reshape(graph, this.#laidOut(operand, [p, n, operand.shape[1]!]), operand.shape)
       );
       return graph.operation("Gemm", rows, value.type, value.shape, value.attributes);
     }
@@ -140,7 +140,7 @@ class Layout {
     const operands: Value[] = [];
     for (const input of value.inputs) {
       if (sameShape(input.shape, value.shape)) {
-        operands.push(this.#as(input, [p, n, c]));
+        operands.push(this.#laidOut(input, [p, n, c]));
         continue;
       }
       const shape = [...Array<number>(value.shape.length - input.shape.length).fill(1), ...input.shape];
@@ -186,26 +186,26 @@ class Layout {
     for (const input of value.inputs) {
       const c = input.shape.at(-1)!;
       if (sizeOf(input.shape) !== p * n * c || input.shape[0] !== n) return undefined;
-      parts.push(this.#as(input, [p, n, c]));
+      parts.push(this.#laidOut(input, [p, n, c]));
     }
     return concat(graph, parts, 2);
   }
 
   /** Returns a value [N P, C], in any shape, as [P, N, C]. */
-  #as(value: Value, shape: readonly [number, number, number]): Value {
+  #laidOut(value: Value, shape: readonly [number, number, number]): Value {
     const placed = this.#placed.get(value);
     if (placed !== undefined && sameShape(placed.shape, shape)) return placed;
     const [p, n, c] = shape;
-    return reshape(this.graph, this.#turned(reshape(this.graph, this.current(value), [n * p, c]), n, p), shape);
+    return reshape(this.graph, this.#swapRows(reshape(this.graph, this.current(value), [n * p, c]), n, p), shape);
   }
 
   #imagesFirst(placed: Value, shape: Shape): Value {
     const [p, n, c] = placed.shape as [number, number, number];
-    return reshape(this.graph, this.#turned(reshape(this.graph, placed, [p * n, c]), p, n), shape);
+    return reshape(this.graph, this.#swapRows(reshape(this.graph, placed, [p * n, c]), p, n), shape);
   }
 
   /** Turns rows [a b, C] into [b a, C] by a gather: ONNX Runtime gathers with all threads and transposes with one. */
-  #turned(rows: Value, a: number, b: number): Value {
+  #swapRows(rows: Value, a: number, b: number): Value {
     if (a === 1 || b === 1) return rows;
     const table = this.graph.table(
       `turned ${a} ${b}`,

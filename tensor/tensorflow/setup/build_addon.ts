@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { addonFile, packageFolderOf, preloadFile } from "../installation.ts";
+import { placesIn } from "../installation.ts";
 import { requireProgram, runProgram } from "./programs.ts";
 
 /** Read from the variable as make reads it: a program and, for `ccache g++`, its first arguments. */
@@ -34,11 +34,12 @@ NAPI_MODULE_INIT() {
  * @param site the unpacked wheels @param headers folder of Node-API's headers
  */
 export async function buildAddon(folder: string, site: string, headers: string): Promise<void> {
-  const sources = join(packageFolderOf(folder), "binding");
+  const { root, addon, preload } = placesIn(folder);
+  const sources = join(root, "binding");
   const libraries = join(site, "tensorflow");
-  mkdirSync(dirname(addonFile(folder)), { recursive: true });
-  const preload = join(sources, "preload.cc");
-  writeFileSync(preload, PRELOAD);
+  mkdirSync(dirname(addon), { recursive: true });
+  const preloadSource = join(sources, "preload.cc");
+  writeFileSync(preloadSource, PRELOAD);
   const compile = (files: readonly string[], output: string, flags: readonly string[] = []) =>
     runProgram(COMPILER, [
       ...COMPILER_ARGS,
@@ -49,9 +50,9 @@ export async function buildAddon(folder: string, site: string, headers: string):
       "-Wl,-rpath,$ORIGIN/../../../site/tensorflow",
       ...["-o", output],
     ], { purpose: "build tfjs-node's addon", fix: "use g++ 9 or newer, or report what the compiler says" });
-  await compile(["tfjs_backend.cc", "tfjs_binding.cc"].map((source) => join(sources, source)), addonFile(folder), [
+  await compile(["tfjs_backend.cc", "tfjs_binding.cc"].map((source) => join(sources, source)), addon, [
     `-L${libraries}`,
     ...["libtensorflow_cc.so.2", "libtensorflow_framework.so.2"].map((library) => `-l:${library}`),
   ]);
-  await compile([preload], preloadFile(folder), ["-ldl"]);
+  await compile([preloadSource], preload, ["-ldl"]);
 }

@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { installFiles } from "noiseline/engine";
-import { packageFolderOf, TFJS_HANDOVER, TFJS_NODE_VERSION } from "../installation.ts";
+import { placesIn, TFJS_HANDOVER, TFJS_NODE_VERSION } from "../installation.ts";
 import { SetupFailure } from "./programs.ts";
 
 /**
@@ -46,7 +46,7 @@ export async function layOutTfjsNode(folder: string): Promise<string> {
       "check the network and npm's settings, then run this again",
     );
   };
-  const target = packageFolderOf(folder);
+  const { root: target } = placesIn(folder);
   cpSync(await fetched("tfjsNode"), target, { recursive: true });
   cpSync(await fetched("protobuf"), join(target, "node_modules", "google-protobuf"), { recursive: true });
   for (const [path, text] of Object.entries(standInFiles(TFJS_NODE_VERSION))) {

@@ -68,7 +68,7 @@ Deno.test("priorKlBitsPerDim() gives the reference bits when T is 1000", () => {
 });
 
 Deno.test("smallestNormalTimesteps() is the first T within the limit when the schedule reaches it", () => {
-  const found = SCHEDULE_NAMES.map((name) => smallestNormalTimesteps({ name }, 1e-4));
+  const found = SCHEDULE_NAMES.map((name) => smallestNormalTimesteps({ name }));
   assertEquals(found, [1231, 5, 879, 89, 879, 1231, 463, 586, 440, 1, 5]);
   SCHEDULE_NAMES.forEach((name, i) => {
     assert(priorKlBitsPerDim(tablesOf(name, found[i]!)) <= 1e-4);
@@ -77,9 +77,9 @@ Deno.test("smallestNormalTimesteps() is the first T within the limit when the sc
 });
 
 Deno.test("smallestNormalTimesteps() is undefined when no T within the limit is enough", () => {
-  assertEquals(smallestNormalTimesteps({ name: "ldm/linear" }, 1e-4, 1230), undefined);
-  assertEquals(smallestNormalTimesteps({ name: "ldm/linear" }, 1e-4, 1231), 1231);
-  assertEquals(smallestNormalTimesteps({ name: "ldm/linear", linearStart: 1e-7, linearEnd: 1e-7 }, 1e-4), undefined);
+  assertEquals(smallestNormalTimesteps({ name: "ldm/linear" }, 1230), undefined);
+  assertEquals(smallestNormalTimesteps({ name: "ldm/linear" }, 1231), 1231);
+  assertEquals(smallestNormalTimesteps({ name: "ldm/linear", linearStart: 1e-7, linearEnd: 1e-7 }), undefined);
 });
 
 Deno.test("tablesFiniteInFloat32() accepts entries that round to zero or to a subnormal", () => {

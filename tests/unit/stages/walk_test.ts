@@ -13,7 +13,7 @@ import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { makePredictor, type PredictorOptions } from "../../../stages/shared/draw/predictor.ts";
 import { NonFiniteImages, openSampler, SamplerError } from "../../../stages/shared/draw/walk.ts";
-import { failedBy } from "../../../stages/shared/run_of.ts";
+import { failedBy } from "../../../stages/shared/checks.ts";
 import { tfjsDevice } from "../../support/tfjs_device.ts";
 import { assertAllClose } from "../diffusion/assert_close.ts";
 
