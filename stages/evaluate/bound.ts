@@ -165,14 +165,8 @@ export function rateDistortion(
 export function plotRateDistortion(points: ReturnType<typeof rateDistortion>, label: string): string {
   const xLabel = `reverse steps, ${points.length} shares of the chain`;
   const chart = (key: "rate" | "rmse", title: string, note: string, color: string) => {
-    return {
-      title,
-      note,
-      xLabel,
-      values: Float64Array.from(points, (point) => point[key]),
-      color,
-      scale: "linear",
-    } as const;
+    const values = Float64Array.from(points, (point) => point[key]);
+    return { title, note, xLabel, values, color, scale: "linear" } as const;
   };
   const [rmse, rate] = [points.at(-1)!.rmse.toFixed(2), points.at(-1)!.rate.toFixed(3)];
   return lineChartsSvg([

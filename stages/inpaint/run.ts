@@ -3,6 +3,7 @@ import type { ImageSize } from "../../artifacts/facts.ts";
 import { imageAt, readImages, writePicture } from "../../artifacts/images.ts";
 import type { ContextOf } from "../../contract/stage.ts";
 import { sampleOnDevice, writeSamples } from "../shared/draw/draw_images.ts";
+import type { Walk } from "../shared/draw/walk.ts";
 import { runOf } from "../shared/run_of.ts";
 import { makeDrawer } from "./drawer.ts";
 import { inpaintKind } from "./kind.ts";
@@ -20,12 +21,9 @@ export default runOf(inpaintKind, async (context) => {
   const { count, region, repeats, batchSize } = params;
   const { images: size } = checkpoint.config;
   const kept = keptPixels(region, size);
-  const drawn = await sampleOnDevice(
-    context,
-    checkpoint,
-    { count, batchSize },
-    (walk) => makeDrawer(context, checkpoint, { walk, images: { ...images, count: images.info.count }, kept }),
-  );
+  const known = { images: { ...images, count: images.info.count }, kept };
+  const draw = (walk: Walk) => makeDrawer(context, checkpoint, { walk, ...known });
+  const drawn = await sampleOnDevice(context, checkpoint, { count, batchSize }, draw);
   if ("status" in drawn) return drawn;
   // Kept pixels keep their exact bytes; conversion to [-1, 1] and back could change them by a level.
   const pixels = drawn.pixels.map((value, i) => kept[i % kept.length] === 1 ? images.pixels[i]! : value);

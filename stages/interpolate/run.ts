@@ -21,13 +21,8 @@ export default runOf(interpolateKind, async (context) => {
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights, context.definitions);
   const ends = await readImages(inputs.images);
   const { pairs, points, timestep, batchSize } = params;
-  const plan = { count: pairs * points, batchSize };
-  const drawn = await sampleOnDevice(
-    context,
-    checkpoint,
-    plan,
-    (walk) => makeDrawer(context, checkpoint.path, { walk, ends }),
-  );
+  const draw = (walk: Walk) => makeDrawer(context, checkpoint.path, { walk, ends });
+  const drawn = await sampleOnDevice(context, checkpoint, { count: pairs * points, batchSize }, draw);
   if ("status" in drawn) return drawn;
   await writeSamples(context, checkpoint, {
     name: "interpolate",

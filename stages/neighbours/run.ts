@@ -41,9 +41,8 @@ export default runOf(neighboursKind, async (context) => {
     }
     return { indices, squares };
   };
-  return await inParts(context, { count: asked + others, batchSize: BATCH }, () => Promise.resolve({ compute }), async (
-    batches,
-  ) => {
+  const open = () => Promise.resolve({ compute });
+  return await inParts(context, { count: asked + others, batchSize: BATCH }, open, async (batches) => {
     const indices = new Int32Array((asked + others) * k);
     const squares = new Float64Array((asked + others) * k);
     for await (const { first, rows } of batches) {
