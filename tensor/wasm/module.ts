@@ -4,21 +4,6 @@ import { binariesFolder } from "./describe.ts";
 import { connect, fail, type WasmModule } from "./engine.ts";
 import { threadMain } from "./thread.ts";
 
-/** Names of the script, of its factory function, and of the binary. */
-type Build = Readonly<Record<"script" | "factory" | "binary", string>>;
-
-/** Both builds use SIMD; TF.js, too, starts the build without threads with the script of the build without SIMD. */
-const ONE_THREAD: Build = {
-  script: "tfjs-backend-wasm.js",
-  factory: "WasmBackendModule",
-  binary: "tfjs-backend-wasm-simd.wasm",
-};
-const MANY_THREADS: Build = {
-  script: "tfjs-backend-wasm-threaded-simd.js",
-  factory: "WasmBackendModuleThreadedSimd",
-  binary: "tfjs-backend-wasm-threaded-simd.wasm",
-};
-
 /** The setting in the script that starts eight workers, whatever the number of threads. */
 const POOL_SIZE = "pthreadPoolSize=8";
 
@@ -58,13 +43,14 @@ async function evaluate(
   printErr: (line: string) => void,
   onFailure: (error: Error) => void,
 ): Promise<WasmModule> {
-  const build = threads > 1 ? MANY_THREADS : ONE_THREAD;
-  const binary = readFileSync(join(binariesFolder(), build.binary));
-  const script = sizePool(readFileSync(join(binariesFolder(), build.script), "utf8"), threads);
+  const many = threads > 1 ? "-threaded-simd" : "";
+  const read = (rest: string) => readFileSync(join(binariesFolder(), `tfjs-backend-wasm${rest}`));
+  // Both builds use SIMD; TF.js, too, starts the build without threads with the script of the build without SIMD.
+  const [binary, script] = [read(`${many || "-simd"}.wasm`), sizePool(read(`${many}.js`).toString(), threads)];
   // With these names undefined the script treats its environment as a plain shell, in which everything that it needs is
   // passed in.
   const names = ["process", "module", "exports", "define", "__filename"];
-  const define = new Function("Worker", ...names, `${script}; return ${build.factory};`);
+  const define = new Function("Worker", ...names, `${script}; return WasmBackendModule${many && "ThreadedSimd"};`);
   const factory: (settings: object) => Promise<WasmModule> = define(Worker);
   return await factory({
     locateFile: (path: string) => path,
