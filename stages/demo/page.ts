@@ -44,7 +44,7 @@ export function renderPage(
 }
 
 /** The style of the page, including the elements that `browser/main.ts` makes. */
-export const STYLE = `
+const STYLE = `
 :root { color-scheme: light dark; --ink: light-dark(#1a1c1f, #e7e9ee); --faint: light-dark(#5c6370, #a2a9b8);
   --line: light-dark(#c9ced8, #3f4656); --paper: light-dark(#fff, #15171c); --accent: light-dark(#1d5fd1, #7fb0ff);
   background: var(--paper); color: var(--ink); }

@@ -38,7 +38,7 @@ export function splitFixed(
 }
 
 /** Returns the fixed inputs and the values that depend on them alone. */
-export function dependentsOf(outputs: ReadonlyMap<string, Value>, fixedInputs: ReadonlySet<InputValue>): Set<Value> {
+function dependentsOf(outputs: ReadonlyMap<string, Value>, fixedInputs: ReadonlySet<InputValue>): Set<Value> {
   const fixed = new Set<Value>(fixedInputs);
   for (const value of liveValues(outputs.values())) {
     // Callers can pass only these types.
