@@ -60,7 +60,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const warn = (diagnostic: Diagnostic) => reporter.emit({ type: "warning", diagnostic });
       const warnOfAll = (all: readonly Diagnostic[]) => json ? all.forEach(warn) : printDiagnostics(all);
       const nothing = isPlain ? await checkUpToDate(opened.loader, opened.store, targets) : undefined;
-      const known = nothing && opened.store.viewsOf(nothing.pipeline.name).upToDate(PAGE);
+      const known = nothing && opened.store.viewsOf(nothing.pipeline.name).pathIfNewest(PAGE);
       if (nothing !== undefined && known !== undefined) {
         warnOfAll(opened.loader.warnings);
         const shown = { ...resultPaths(nothing.pipeline, opened.store), file, page: known };

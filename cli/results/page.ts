@@ -30,7 +30,7 @@ export async function runEnd(
   try {
     // If nothing ran, there is nothing new to report. Stages that ran without new scores, such as failed ones, are on
     // the page too.
-    if (runId === undefined) end = { page: views.upToDate(PAGE) };
+    if (runId === undefined) end = { page: views.pathIfNewest(PAGE) };
     else if (status === "done") end = { scores: await scoresOf(pipeline, stages, store) };
     if (end.page !== undefined) return end;
     if (!now.ok) refuse(now.diagnostics[0]!);

@@ -6,7 +6,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { delay } from "@std/async";
 import { z } from "zod";
-import { importLate, keepOwn, readRecord, realPath, writeAtomically } from "noiseline/core";
+import { importLate, readRecord, realPath, writeAtomically, writePrivately } from "noiseline/core";
 import type { Cluster, QueuedJob } from "noiseline/engine";
 import { definedOnly } from "../../std/defined_only.ts";
 import { escapeMarkup } from "../../std/escape.ts";
@@ -156,7 +156,7 @@ export async function findServer(
   if ("inUse" in started && started.inUse && port === undefined) started = await start(0);
   if ("trouble" in started) return started;
   const address = { version: VERSION, port: started.port, token };
-  keepOwn(path, () => writeAtomically(path, JSON.stringify(address)));
+  writePrivately(path, () => writeAtomically(path, JSON.stringify(address)));
   return { ...address, ...definedOnly({ child: started.child }) };
 }
 
@@ -180,7 +180,7 @@ export function redirectPage(address: string): string {
  */
 export function writeOpener(address: Address, of: string): string {
   const path = join(userFolder("ui"), `open-${address.port}.html`);
-  keepOwn(path, () => writeAtomically(path, redirectPage(loginAddress(address, of))));
+  writePrivately(path, () => writeAtomically(path, redirectPage(loginAddress(address, of))));
   return path;
 }
 

@@ -14,7 +14,7 @@ import type { Trouble } from "../store/cache/backend.ts";
 import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { PATIENCE } from "../store/cache/client.ts";
 import { SharedCache } from "../store/cache/shared_cache.ts";
-import { removeQuietly, spareFlushes, writeAtomically } from "../store/files.ts";
+import { disableFsync, removeQuietly, writeAtomically } from "../store/files.ts";
 import { isAbandoned, newRunId } from "../store/processes.ts";
 import { entriesOf, isThere, realPath, statIfThere } from "../store/reading.ts";
 import { recordText } from "../store/records.ts";
@@ -183,7 +183,7 @@ class Task {
 
   async #work(scratch: string): Promise<Outcome> {
     const { submission, own: { line } } = this;
-    const store = openStore(join(scratch, "store"), undefined, submission.runsOf(line));
+    const store = openStore(join(scratch, "store"), submission.runsOf(line));
     const cache = this.#openCache();
     const action = await readAction(submission, line, cache);
     if (!action.ok) return { state: "failed", unusable: true, problems: action.diagnostics };
@@ -215,7 +215,7 @@ class Task {
    */
   #openCache(): SharedCache {
     const { submission: { cache, folder, head }, own: { job }, options: { emit, pace } } = this;
-    const backend = new FolderBackend(cache, undefined, () => isHere(folder));
+    const backend = new FolderBackend(cache, () => isHere(folder));
     const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
     const { signal: stop } = new AbortController();
     const claimant = { owner: `${head.id} ${job}`, host: `job ${job}` };
@@ -351,6 +351,6 @@ function makeScratch(): Disposable & { readonly path: string } {
   }
   const path = Deno.makeTempDirSync({ dir: root, prefix: `${prefix}${newRunId(new Date(), Deno.pid)}-` });
   openRoot(path);
-  spareFlushes(path);
+  disableFsync(path);
   return { path, [Symbol.dispose]: () => removeQuietly(path) };
 }

@@ -3,7 +3,7 @@ import type { Diagnostic, SourceText, Span } from "./diagnostic.ts";
 
 /** Terminal codes for colours and other styles; without them the same text is left. */
 // deno-lint-ignore no-control-regex
-const LOOKS = /\u001b\[[\d;]*m/g;
+const ANSI_STYLES = /\u001b\[[\d;]*m/g;
 
 /**
  * Makes a text from a stage, a file or a result safe to show: characters that would act on a terminal are written out,
@@ -13,7 +13,9 @@ const LOOKS = /\u001b\[[\d;]*m/g;
  */
 export function printable(text: string, newline = "\n"): string {
   // Millions of breaks that stay are not to be replaced one by one.
-  return writeOut(text.replaceAll(LOOKS, "").replaceAll(newline === "\n" ? /\r\n?/g : /\r\n?|\n/g, () => newline));
+  return writeOut(
+    text.replaceAll(ANSI_STYLES, "").replaceAll(newline === "\n" ? /\r\n?/g : /\r\n?|\n/g, () => newline),
+  );
 }
 
 /** Functions that set off parts of a message; those of the plain style leave the parts as they are. */

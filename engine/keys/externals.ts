@@ -80,7 +80,7 @@ export function contentDigest(path: string, digests: Digests): string {
   const entryOf = ({ path: name, facts }: FolderFile) => {
     return { path: name, size: facts.size, sha256: digests.digest(join(path, name), facts) };
   };
-  return digests.folderDigest(path, files, () => artifactDigest("files", files.map(entryOf)));
+  return digests.rememberedDigest(path, files, () => artifactDigest("files", files.map(entryOf)));
 }
 
 /** The folder of a pipeline, and the places where its values are written. */

@@ -4,7 +4,7 @@ import { isOwn, userFolder } from "../../std/user_folder.ts";
 import type { Kind, ModuleMap } from "../keys/stage.ts";
 import { makeFolder, writeNew } from "../store/files.ts";
 import { hashFile, readTextIfThere, sha256Of } from "../store/reading.ts";
-import { dropOldest, keepOwn, readChecked, writeChecked } from "../store/records.ts";
+import { dropOldest, readChecked, writeChecked, writePrivately } from "../store/records.ts";
 import { moduleFlags, TOOLKIT_CONFIG } from "./module_lock.ts";
 import { askGraph, loadModules, type ModuleGraph } from "./runtime.ts";
 
@@ -32,7 +32,7 @@ export async function bundleForBrowsers(
   const [entry, file] = [join(folder, "entry.ts"), join(folder, "bundle.js")];
   const text = entryText(browser, userCode);
   writeNew(entry, text);
-  const flags = moduleFlags(folder, map && inBrowser(map(), browser));
+  const flags = moduleFlags(folder, map && withBrowserEntry(map(), browser));
   const asked = await askGraph(flags, entry);
   if ("error" in asked) return failedBy(asked.error);
   const { modules } = asked;
@@ -52,7 +52,7 @@ export async function bundleForBrowsers(
   if ("error" in rest) return failedBy(rest.error);
   const left = rest.modules.flatMap(importsOf);
   if (left.length > 0) return failedBy(describeLeft(left, modules));
-  keepOwn(path, () => {
+  writePrivately(path, () => {
     dropOldest(kept, "", MOST_KEPT);
     writeChecked(path, made);
   });
@@ -87,7 +87,7 @@ function entryText(browser: string, userCode: Kind["userCode"]): string {
 }
 
 /** Replaces the toolkit's main entry point, which reaches much that no browser has, by the kind's browser code. */
-function inBrowser({ imports, ...more }: ModuleMap, browser: string): ModuleMap {
+function withBrowserEntry({ imports, ...more }: ModuleMap, browser: string): ModuleMap {
   const door = imports["noiseline"];
   const { scopes } = more;
   const turned = JSON.stringify({ imports, scopes }, (_, to) => to === door ? browser : to);

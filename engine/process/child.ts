@@ -158,7 +158,7 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     graceTimer = setTimeout(() => child.kill(), graceMs);
   };
   const onStop = () => {
-    child.tell("stop");
+    child.writeLine("stop");
     if (outcome === undefined) killAfter(STOP_GRACE_MS);
   };
   options.stop.addEventListener("abort", onStop);
@@ -180,25 +180,25 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   };
 
   try {
-    await child.tell({ ...start, nonce });
+    await child.writeLine({ ...start, nonce });
     if (options.stop.aborted) onStop();
     const status = await child.read(readMessages, (text) => options.log.keep(text));
     if (child.timedOut) {
       return { status: "timeout", message: `it ran longer than its timeout of ${options.timeoutMs! / 1000} s` };
     }
-    if (child.held !== undefined) {
-      const took = `${formatMemory(child.held)} of memory, over its limit of ${formatMemory(memoryLimit!)}`;
+    if (child.overLimitBytes !== undefined) {
+      const took = `${formatMemory(child.overLimitBytes)} of memory, over its limit of ${formatMemory(memoryLimit!)}`;
       const fix = `${smaller}, or raise resources: { memory: … } in its definition or in the pipeline`;
       return failed(`it took ${took}; it was stopped`, fix);
     }
     if (outcome !== undefined) return outcome;
     if (options.kill.aborted || options.stop.aborted) return { status: "interrupted", step: 0 };
     const killed = kills === undefined ? undefined : memoryKills()! > kills;
-    return describeLoss(status, options.log.tail(), { smaller, killed, most: child.most });
+    return describeLoss(status, options.log.tail(), { smaller, killed, most: child.peakBytes });
   } finally {
     clearTimeout(graceTimer);
     options.stop.removeEventListener("abort", onStop);
-    await child.hangUp();
+    await child.closeInput();
   }
 }
 

@@ -24,7 +24,7 @@ export type CodeDigest = Awaited<ReturnType<typeof digestCode>>;
 export type Code = Readonly<Extract<CodeDigest, { digest: string }>>;
 
 /** Lets Deno resolve all imports by the user's own settings. An import that the settings do not name has no target. */
-async function askDeno(
+async function resolveImports(
   file: string,
   { config, lock }: ReturnType<typeof findSettings>,
 ): Promise<{ readonly info: ModuleGraph; readonly lock: Lock } | { readonly error: string }> {
@@ -66,7 +66,7 @@ function explainModule(said: string, folder: string): { error: string; fix?: str
 const DOORS_FIX = 'import from "noiseline", or from its layers, tensor or engine';
 
 /** Returns the URL that a specifier resolves to where no settings say otherwise. */
-function plainly(specifier: string, from: string): string | undefined {
+function resolveWithoutSettings(specifier: string, from: string): string | undefined {
   return /^(\.{0,2}\/|\w+:)/.test(specifier) ? URL.parse(specifier, from)?.href : undefined;
 }
 
@@ -79,10 +79,10 @@ function plainly(specifier: string, from: string): string | undefined {
 export async function digestCode(file: string) {
   const root = pathToFileURL(file).href;
   const settings = findSettings(file);
-  const asked = await askDeno(file, settings);
+  const asked = await resolveImports(file, settings);
   if ("error" in asked) return explainModule(asked.error, dirname(file));
   const { info } = asked;
-  const names = toolkitNames();
+  const names = toolkitImportMap();
   const doors = new Set(Object.values(names));
   const dependencies = info.modules.flatMap(({ dependencies = [] }) => dependencies);
   // A module that is imported with attributes may be read as text, and the options of `import(name, options)` are
@@ -139,7 +139,7 @@ export async function digestCode(file: string) {
       const url = target.pinned ? target.url : info.redirects?.[target.url] ?? target.url;
       if (target.pinned && url.startsWith("npm:")) parts.push(packagePart(packageOf(url)));
       else queue.add(url);
-      if (url === plainly(name, specifier) || (target.pinned && !/^(npm|jsr):/.test(name))) continue;
+      if (url === resolveWithoutSettings(name, specifier) || (target.pinned && !/^(npm|jsr):/.test(name))) continue;
       scopes[specifier] = { ...scopes[specifier], [name]: url };
       if (target.pinned) continue;
       // A package that the import itself names is in the module's text, and its version among the packages.
@@ -187,16 +187,16 @@ const SETTINGS = ["deno.json", "deno.jsonc", "package.json", "deno.lock"];
 const ALWAYS_OURS = /^(noiseline|@noiseline\/noiseline|zod)(\/|$)/;
 
 /** Entry points of the package that user code may import while it runs. */
-const OPEN_DOORS = [".", "./data", "./engine", "./layers", "./tensor"];
+const ENTRY_POINTS = [".", "./data", "./engine", "./layers", "./tensor"];
 
 /**
  * Returns the import map that the toolkit offers to code from outside it. For noiseline itself the map has the entry
  * points that a stage may use while it runs, under the clone's name for it and the package's.
  */
-export function toolkitNames(): Record<string, string> {
+export function toolkitImportMap(): Record<string, string> {
   const { name: own, exports } = manifest;
   const base = pathToFileURL(TOOLKIT_CONFIG);
-  const open = Object.entries(exports).filter(([door]) => OPEN_DOORS.includes(door));
+  const open = Object.entries(exports).filter(([door]) => ENTRY_POINTS.includes(door));
   const others = Object.entries(manifest.imports).filter(([name]) => !ALWAYS_OURS.test(name) || name === "zod");
   const doors = ["noiseline", own].flatMap((name) => open.map(([door, to]) => [name + door.slice(1), to] as const));
   return Object.fromEntries(

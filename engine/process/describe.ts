@@ -7,7 +7,7 @@ import type { ModuleMap } from "../keys/stage.ts";
 import { wantedBy } from "../../schemas/zod_def.ts";
 import { validate } from "./schema_issues.ts";
 import { formatPath } from "../diagnostic/document.ts";
-import { noteModule } from "./read_log.ts";
+import { recordModule } from "./read_log.ts";
 import { workerOptions, type WorkerTask, writeEntry } from "./child.ts";
 import { type CodeDigest, digestCode } from "./code_digest.ts";
 import { MAX_ANSWER, StageLog, streamText } from "./lines.ts";
@@ -106,8 +106,8 @@ export async function askChild<A extends z.ZodType>(
   const nonce = crypto.randomUUID();
   const { flags, env } = await workerOptions(folder, map);
   using child = new DenoChild([...flags, module], { env, ...limits });
-  await child.tell({ ...question, nonce });
-  await child.hangUp();
+  await child.writeLine({ ...question, nonce });
+  await child.closeInput();
   // Only the answer and the last lines are kept, as loaded code may print without end.
   const log = new StageLog(() => {});
   let line: string | undefined;
@@ -125,7 +125,7 @@ export async function askChild<A extends z.ZodType>(
   });
   if (line !== undefined) {
     const answer = schema.safeParse(valueOf(line.slice(prefix.length)));
-    return answer.success ? { answer: answer.data } : { error: INVALID };
+    return answer.success ? { answer: answer.data } : { error: "it gave an invalid answer" };
   }
   const said = log.tail();
   if (fetched || !UNCACHED.test(said)) return explainSilence(said, place, child, status);
@@ -133,8 +133,6 @@ export async function askChild<A extends z.ZodType>(
   if (missing !== undefined) return { error: `cannot fetch its packages: ${missing}` };
   return await askChild(task, file, map, question, schema, { limits, fetched: true });
 }
-
-const INVALID = "it gave an invalid answer";
 
 /** Parses a text with arbitrary keys; undefined if it was cut, as overlong texts are, or cannot be part of a key. */
 function valueOf(text: string): unknown {
@@ -167,7 +165,7 @@ export async function loadCode(
     return { error: error instanceof Deno.errors.NotFound ? "no such file" : (error as Error).message, fix };
   }
   const code = await digestCode(file);
-  if (!("error" in code)) noteModule(file, code);
+  if (!("error" in code)) recordModule(file, code);
   return code;
 }
 

@@ -6,7 +6,7 @@ import { isOwn, userFolder } from "../../std/user_folder.ts";
 import { writeAtomically } from "../store/files.ts";
 import { machineClass } from "../store/machine.ts";
 import { sha256Of } from "../store/reading.ts";
-import { keepOwn, readRecord, recordText } from "../store/records.ts";
+import { readRecord, recordText, writePrivately } from "../store/records.ts";
 import { loadModules } from "./runtime.ts";
 
 const CONFIG = new URL("../../deno.json", import.meta.url);
@@ -46,7 +46,7 @@ export function tryDevice(trial: DeviceTrial, { again = false, folder = userFold
     const trouble = await runTrial(trial);
     if (trouble?.passing === true) return trouble;
     const verdict = { of, trouble: trouble ?? null };
-    keepOwn(path, () => writeAtomically(path, recordText(path, deviceVerdictSchema, verdict)));
+    writePrivately(path, () => writeAtomically(path, recordText(path, deviceVerdictSchema, verdict)));
     return trouble;
   });
 }

@@ -63,7 +63,7 @@ const STAGES_COUNT_MORE = 300;
  * Makes the kernel, if memory runs out, kill the given process rather than the run, which keeps what is done and says
  * why.
  */
-export function killFirst(pid: number): void {
+export function raiseOomScore(pid: number): void {
   const own = readTextIfThere("/proc/self/oom_score_adj");
   try {
     if (own === undefined) return;

@@ -31,13 +31,13 @@ export async function watchReads<T>(work: () => Promise<T>): Promise<{ value: T;
  * Records a text file that decides what a pipeline is. Every reader of such a file must call this, with the very bytes
  * that it read.
  */
-export function noteText(path: string, bytes: Uint8Array): void {
+export function recordRead(path: string, bytes: Uint8Array): void {
   if (open.size === 0) return;
   const digest = sha256Of(bytes);
   for (const { texts } of open) texts.set(resolve(path), digest);
 }
 
 /** Records a TypeScript file that decides what a pipeline is. */
-export function noteModule(path: string, code: Code): void {
+export function recordModule(path: string, code: Code): void {
   for (const { modules } of open) modules.set(resolve(path), code);
 }

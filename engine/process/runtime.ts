@@ -4,7 +4,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { makeFolder } from "../store/files.ts";
 import { isThere, readTextIfThere } from "../store/reading.ts";
 import { StageLog, streamText } from "./lines.ts";
-import { killFirst, totalMemory } from "./memory.ts";
+import { raiseOomScore, totalMemory } from "./memory.ts";
 
 /**
  * Returns a command prefix that makes the kernel kill the child when this process dies, for whatever reason. Linux
@@ -88,7 +88,7 @@ function spawnDeno(args: readonly string[], { cwd, env }: DenoOptions): Deno.Chi
     },
     ...definedOnly({ cwd }),
   }).spawn();
-  killFirst(child.pid);
+  raiseOomScore(child.pid);
   return child;
 }
 
@@ -99,9 +99,9 @@ function spawnDeno(args: readonly string[], { cwd, env }: DenoOptions): Deno.Chi
 export class DenoChild implements Disposable {
   timedOut = false;
   /** The memory that the process held, in bytes, when that was too much. */
-  held: number | undefined;
+  overLimitBytes: number | undefined;
   /** The most memory that the process was seen to hold, in bytes. */
-  most = 0;
+  peakBytes = 0;
   readonly #timeoutMs: number | undefined;
   readonly #child: Deno.ChildProcess;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
@@ -123,9 +123,9 @@ export class DenoChild implements Disposable {
     }
     if (memory !== undefined || Deno.build.os === "linux") {
       this.#end.defer(watchMemory(child.pid, (held) => {
-        this.most = Math.max(this.most, held);
+        this.peakBytes = Math.max(this.peakBytes, held);
         if (held <= (memory ?? Infinity)) return;
-        this.held ??= held;
+        this.overLimitBytes ??= held;
         kill();
       }));
     }
@@ -136,7 +136,7 @@ export class DenoChild implements Disposable {
 
   /** The time or memory by which the process exceeded a limit, in words. */
   get exceeded(): string | undefined {
-    if (this.held !== undefined) return `${formatMemory(this.held)} of memory`;
+    if (this.overLimitBytes !== undefined) return `${formatMemory(this.overLimitBytes)} of memory`;
     return this.timedOut ? `more than ${this.#timeoutMs! / 1000} s` : undefined;
   }
 
@@ -152,13 +152,13 @@ export class DenoChild implements Disposable {
   }
 
   /** Writes a message to the child's standard input, as a line. */
-  async tell(message: unknown): Promise<void> {
+  async writeLine(message: unknown): Promise<void> {
     // If the child is gone, its exit status says more than the broken pipe.
     await this.#stdin.write(new TextEncoder().encode(`${JSON.stringify(message)}\n`)).catch(() => {});
   }
 
   /** Closes the child's standard input. */
-  async hangUp(): Promise<void> {
+  async closeInput(): Promise<void> {
     await this.#stdin.close().catch(() => {});
   }
 
@@ -195,7 +195,7 @@ export async function loadModules(
   onLine?: (line: string) => void,
 ): Promise<{ readonly success: boolean; readonly stdout: string; readonly said: string }> {
   using child = new DenoChild(args, { ...LOADING_LIMITS, ...options });
-  await child.hangUp();
+  await child.closeInput();
   const chunks: Uint8Array[] = [];
   const takeOutput = async (stdout: ReadableStream<Uint8Array>) => {
     let size = 0;

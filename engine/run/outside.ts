@@ -5,7 +5,7 @@ import type { PlannedAction } from "../plan/plan.ts";
 import { bundleForBrowsers } from "../process/bundle.ts";
 import { installFiles } from "../process/install.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
-import { isLentWhole } from "../store/lent.ts";
+import { isTooLargeToCopy } from "../store/lent.ts";
 import { realPath } from "../store/reading.ts";
 import { pruneStates, removeStatesSince, statesIn } from "../store/progress.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -28,7 +28,7 @@ function hostOf(url: string): string {
  */
 function copyExternal(path: string, place: string, name: string): string | undefined {
   const files = Array.from(filesAt(path), (file) => ({ path: file.path, size: file.facts.size }));
-  if (isLentWhole(files)) return undefined;
+  if (isTooLargeToCopy(files)) return undefined;
   const copy = join(place, name);
   const folders = [
     Deno.statSync(path).isDirectory ? copy : place,

@@ -25,7 +25,7 @@ export type RunSummary = Readonly<ValueOf<typeof runPipeline>>;
 export async function runPipeline(pipeline: Pipeline, store: Store, options: RunOptions = {}) {
   const emit = options.emit ?? (() => {});
   const onWait = (holder: string) => emit({ type: "note", message: waitingForStore(holder) });
-  const locked = await lockStore(store, () => store.guards.holdStill(options.stop, onWait));
+  const locked = await lockStore(store, () => store.guards.acquireSharedGcLock(options.stop, onWait));
   if (!locked.ok) return locked;
   using still = new DisposableStack();
   still.use(locked.value);
@@ -71,7 +71,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
   }
   // After Ctrl-C while `gc` had the store to itself, the plan was made without the lock.
   if (isStopped()) return finishEarly();
-  options.cache?.catchUp(store);
+  options.cache?.resumeUploads(store);
   if (results.size === plan.actions.size) {
     grants.keep();
     if (options.cache !== undefined) await finishSending(options.cache, emit);

@@ -15,7 +15,7 @@ import { type Grants, notGranted, requestsOf } from "../process/rights.ts";
 import { StageLog } from "../process/lines.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
 import { makeDurableFolder } from "../store/folders.ts";
-import { isLentWhole, lend, takeBack } from "../store/lent.ts";
+import { isTooLargeToCopy, restoreMetadata, snapshotMetadata } from "../store/lent.ts";
 import { progressFolder, pruneStates, savedSteps } from "../store/progress.ts";
 import { inside } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
@@ -191,7 +191,7 @@ export class StageExecution {
     makeDurableFolder(start.progressFolder);
     const grants = await planned.device?.grants() ?? {};
     if (stage.kind.userCode.length > 0) {
-      lend(folder, [...linkedInputs(start), ...reachable.lent, ...grants.read ?? []]);
+      snapshotMetadata(folder, [...linkedInputs(start), ...reachable.lent, ...grants.read ?? []]);
     }
     const params = withPaths({ kind: stage.kind, params: start.params }, reachable.params);
     try {
@@ -210,7 +210,7 @@ export class StageExecution {
         log,
       });
     } finally {
-      if (takeBack(folder).length > 0) forward({ type: "warn", message: CHANGED_WHAT_IT_READS });
+      if (restoreMetadata(folder).length > 0) forward({ type: "warn", message: CHANGED_WHAT_IT_READS });
     }
   }
 }
@@ -220,7 +220,7 @@ const CHANGED_WHAT_IT_READS = "it changed the mode, owner or times of files it m
 /** Returns the folders of inputs that a stage's process shares with the store. */
 function linkedInputs({ inputs, parts = [] }: StartMessage): string[] {
   const messages = [...Object.values(inputs).flat(), ...parts].filter((one) => one !== null);
-  return messages.filter(({ files }) => isLentWhole(files)).map(({ folder }) => folder!);
+  return messages.filter(({ files }) => isTooLargeToCopy(files)).map(({ folder }) => folder!);
 }
 
 /**

@@ -69,7 +69,7 @@ export class StageRunner {
     let planned = planner.planAction(id);
     const forced = isForced(planned);
     if (planned.state === "cached") {
-      using still = await this.#holdStill(id, stop);
+      using still = await this.#acquireSharedGcLock(id, stop);
       return still === undefined ? NOT_BEGUN : this.#serve(planned)!;
     }
     if (planned.keys === undefined && planned.manifest === undefined) {
@@ -91,7 +91,7 @@ export class StageRunner {
     for (let tries = 0, unsettled = 0;;) {
       {
         // Keeps a result that is found, or fetched from a shared cache, until it is on record that this run uses it.
-        using still = await this.#holdStill(id, stop);
+        using still = await this.#acquireSharedGcLock(id, stop);
         if (still === undefined) return NOT_BEGUN;
         // Another run may have published this very result while this one waited for the lock.
         const late = await this.#find(id, forced);
@@ -256,9 +256,9 @@ export class StageRunner {
   }
 
   /** Keeps `gc` off the store, or reports that `gc` has the store to itself. */
-  #holdStill(id: string, signal: AbortSignal): Promise<Disposable | undefined> {
+  #acquireSharedGcLock(id: string, signal: AbortSignal): Promise<Disposable | undefined> {
     const { store, emit } = this.options;
-    return store.guards.holdStill(signal, (holder) => {
+    return store.guards.acquireSharedGcLock(signal, (holder) => {
       emit({ type: "stage-note", id, level: "note", message: waitingForStore(holder) });
     });
   }
@@ -301,7 +301,7 @@ export class StageRunner {
       // Only the disk has work left, and the next stage need not wait for it.
       held.release();
       // Until the manifest names them, nothing refers to the files that are moved into the store.
-      using _still = await this.#holdStill(id, kill);
+      using _still = await this.#acquireSharedGcLock(id, kill);
       const collected = await collectOutputs(planned, start.outputs, listed.names, store);
       clean = collected.emptied;
       const numerics = this.#numericsOf(planned);

@@ -28,7 +28,7 @@ export function findStaleOutputs({ pipeline, stages }: Pick<Plan, "pipeline" | "
       : key !== views.shown(id)?.resolvedKey;
     if (isOther) other.add(id);
   }
-  return [...[...other].filter((id) => views.isShown(id)), ...views.strangers(pipeline.stages)];
+  return [...[...other].filter((id) => views.isShown(id)), ...views.orphanedOutputs(pipeline.stages)];
 }
 
 /** Returns the current state of all stages of a pipeline, as far as it is known without looking at devices. */

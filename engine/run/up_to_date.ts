@@ -43,7 +43,7 @@ export async function checkUpToDate(loader: PipelineLoader, store: Store, target
   const known = record?.count(outside.externals);
   // While the record holds, all stages of the pipeline show what they should.
   const views = store.viewsOf(pipeline.name);
-  if (known !== undefined) return { pipeline, stages: known, earlier: views.strangers(pipeline.stages) };
+  if (known !== undefined) return { pipeline, stages: known, earlier: views.orphanedOutputs(pipeline.stages) };
   const plan = planIfCached(pipeline, store, targets, outside);
   if (plan === undefined) return undefined;
   record?.keep(plan.stages);

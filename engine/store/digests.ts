@@ -41,7 +41,7 @@ export class Digests {
    * @param facts the file's facts, if they were just taken
    */
   digest(path: string, facts: FileFacts = factsOf(Deno.statSync(path))): string {
-    return this.folderDigest(path, [{ path: "", facts }], () => hashFile(path));
+    return this.rememberedDigest(path, [{ path: "", facts }], () => hashFile(path));
   }
 
   /** True if a file's content has a digest, from memory where that is safe; false if the file cannot be read. */
@@ -53,7 +53,7 @@ export class Digests {
    * Returns the digest of a folder's content, from memory if every file is as it was when `compute` last returned it. A
    * hundred thousand files are recognised by one digest of their facts, without a remembered line for each.
    */
-  folderDigest(folder: string, files: readonly FolderFile[], compute: () => string): string {
+  rememberedDigest(folder: string, files: readonly FolderFile[], compute: () => string): string {
     let newest = 0;
     const lines = files.map(({ path, facts: { dev, ino, size, mtimeMs, ctimeMs } }) => {
       newest = Math.max(newest, mtimeMs, ctimeMs);

@@ -14,17 +14,17 @@ export function makeFolder(path: string): void {
 }
 
 /** The scratch folder, which disappears with this process: nothing in it is flushed. */
-let fleeting: string | undefined;
+let scratchRoot: string | undefined;
 
 /** Turns off flushing below a folder that disappears with this process. */
-export function spareFlushes(folder: string): void {
-  fleeting = folder;
+export function disableFsync(folder: string): void {
+  scratchRoot = folder;
 }
 
-const isFleeting = (path: string) => fleeting !== undefined && isWithin(path, fleeting);
+const isScratch = (path: string) => scratchRoot !== undefined && isWithin(path, scratchRoot);
 
 function sync(file: Deno.FsFile, path: string): void {
-  if (!isFleeting(path)) file.syncSync();
+  if (!isScratch(path)) file.syncSync();
 }
 
 /** Makes a rename or a new name in a folder durable. Windows cannot open folders and needs no such step. */
@@ -50,7 +50,7 @@ export function flushFolder(path: string): Promise<void> {
 }
 
 async function flush(file: Deno.FsFile, path: string): Promise<void> {
-  if (!isFleeting(path)) await file.sync();
+  if (!isScratch(path)) await file.sync();
 }
 
 /** Creates or replaces a file and flushes it. Not atomic: use it for names that nobody reads yet. */

@@ -12,7 +12,7 @@ import { readRecords } from "./records.ts";
 const COPIED_BYTES = 64 << 20;
 
 /** True if code that is not trusted gets the files themselves and not copies. */
-export function isLentWhole(files: readonly { readonly size: number }[]): boolean {
+export function isTooLargeToCopy(files: readonly { readonly size: number }[]): boolean {
   return files.reduce((sum, { size }) => sum + size, 0) > COPIED_BYTES;
 }
 
@@ -37,7 +37,7 @@ function collect(path: string, found: Set<string>): void {
  * Records the metadata of files, and of folders with everything in them, before a stage gets them. The record lies in
  * the folder of the stage's run, which the stage cannot see.
  */
-export function lend(folder: string, paths: readonly string[]): void {
+export function snapshotMetadata(folder: string, paths: readonly string[]): void {
   const found = new Set<string>();
   for (const path of paths) collect(path, found);
   if (found.size === 0) return;
@@ -49,13 +49,13 @@ export function lend(folder: string, paths: readonly string[]): void {
  * Restores the metadata of everything that was lent, also after a run was killed.
  * @returns the paths whose metadata had changed
  */
-export function takeBack(folder: string): string[] {
+export function restoreMetadata(folder: string): string[] {
   // Needs no schema: the engine wrote the record, where no stage can write.
   return readRecords(join(folder, RECORD), z.custom<ReturnType<typeof recordOf>>()).filter((was) => {
     try {
       const now = recordOf(was.path);
       if (now.dev !== was.dev || now.ino !== was.ino || now.born !== was.born) return false;
-      return putRight(was, now);
+      return restoreOne(was, now);
     } catch {
       // The file is gone, or another user's: then the stage could not change it.
       return false;
@@ -63,7 +63,7 @@ export function takeBack(folder: string): string[] {
   }).map(({ path }) => path);
 }
 
-function putRight(was: ReturnType<typeof recordOf>, now: ReturnType<typeof recordOf>): boolean {
+function restoreOne(was: ReturnType<typeof recordOf>, now: ReturnType<typeof recordOf>): boolean {
   const { mtime, ctime, atime } = Deno.statSync(was.path);
   const owner = now.uid !== was.uid || now.gid !== was.gid;
   const mode = now.mode !== was.mode;

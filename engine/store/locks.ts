@@ -99,7 +99,7 @@ export class StoreGuards {
    * @param onWait called once if another process holds the store exclusively
    * @returns undefined when `signal` fires first
    */
-  async holdStill(signal?: AbortSignal, onWait?: (holder: string) => void): Promise<Disposable | undefined> {
+  async acquireSharedGcLock(signal?: AbortSignal, onWait?: (holder: string) => void): Promise<Disposable | undefined> {
     if (statIfThere(this.folder) === undefined) return UNGUARDED;
     const options = { signal, onWait, shared: true };
     try {
@@ -118,14 +118,14 @@ export class StoreGuards {
   }
 
   /** Keeps everybody from starting to rely on results or objects while this process removes some. */
-  async stopReliance(onWait?: () => void): Promise<Disposable> {
+  async acquireExclusiveGcLock(onWait?: () => void): Promise<Disposable> {
     using locks = new DisposableStack();
     for (const lock of ["turn", "still"] as const) locks.use(await acquireLock(this.#pathOf(lock), { onWait }));
     return locks.move();
   }
 
   /** Succeeds only while no run is in progress; none starts until the lock is disposed of. */
-  tryUnused(): Disposable | undefined {
+  tryExclusiveUse(): Disposable | undefined {
     return tryAlone(this.#pathOf("in-use"));
   }
 }

@@ -13,7 +13,7 @@ import {
 import { holds, isThere, statIfThere } from "./reading.ts";
 import { inside } from "./roots.ts";
 import { FolderMaker } from "./folders.ts";
-import { isLentWhole } from "./lent.ts";
+import { isTooLargeToCopy } from "./lent.ts";
 import type { Digests } from "./digests.ts";
 
 const READ_ONLY = 0o444;
@@ -79,7 +79,7 @@ export class ObjectStore {
    * @param trusted true if the reader's code is known to leave the files as they are
    */
   layOut(files: readonly FileEntry[], folder: string, trusted: boolean): void {
-    const place = trusted || isLentWhole(files) ? linkOrCopy : copyFile;
+    const place = trusted || isTooLargeToCopy(files) ? linkOrCopy : copyFile;
     const folders = new Set([folder, ...files.map(({ path }) => dirname(inside(folder, path)))]);
     for (const one of folders) makeFolder(one);
     for (const { path, sha256 } of files) place(this.pathOf(sha256), inside(folder, path));

@@ -32,14 +32,14 @@ const NAMES = {
 };
 
 /** Returns the id of the process that made something with such a name; undefined for every other name. */
-export function makerOf(what: keyof typeof NAMES, name: string): number | undefined {
+export function pidInName(what: keyof typeof NAMES, name: string): number | undefined {
   const pid = NAMES[what].exec(name)?.[1];
   return pid === undefined ? undefined : parseInt(pid, what === "run" ? 36 : 10);
 }
 
 /** True if a name belongs to something whose process is gone. */
 export function isAbandoned(what: keyof typeof NAMES, name: string): boolean {
-  const pid = makerOf(what, name);
+  const pid = pidInName(what, name);
   return pid !== undefined && !isRunning(pid);
 }
 

@@ -99,7 +99,7 @@ export function readChecked(path: string) {
 }
 
 /** Writes a file in this user's cache, which nobody else may read or change. If the file is lost, it is made again. */
-export function keepOwn(path: string, write: () => void): void {
+export function writePrivately(path: string, write: () => void): void {
   ignoreTrouble(() => {
     const folder = dirname(path);
     openRoot(folder);

@@ -99,7 +99,7 @@ export class ResultStore {
    *
    * @param isSound true if the remembered manifest fits its key
    */
-  mend(resolvedKey: string, isSound: (manifest: ResultManifest, resolvedKey: string) => boolean): void {
+  repairManifest(resolvedKey: string, isSound: (manifest: ResultManifest, resolvedKey: string) => boolean): void {
     const path = this.manifestPath(resolvedKey);
     if (!isThere(path) || this.readManifest(resolvedKey) !== undefined) return;
     const known = this.byResolved(resolvedKey);

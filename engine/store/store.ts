@@ -1,4 +1,4 @@
-import { statfsSync } from "node:fs";
+import fs from "node:fs";
 import { dirname, join } from "node:path";
 import { differenceSchema, type TagRecord, tagRecordSchema, timingSchema } from "../../schemas/records.ts";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
@@ -6,7 +6,7 @@ import { makeFolder, removeQuietly, removeTree, writeAtomically } from "./files.
 import { entriesOf, isThere, realPath, statIfThere } from "./reading.ts";
 import { ignoreTrouble, isMachineTrouble } from "./trouble.ts";
 import { makeDurableFolder } from "./folders.ts";
-import { takeBack } from "./lent.ts";
+import { restoreMetadata } from "./lent.ts";
 import { ObjectStore } from "./objects.ts";
 import { ResultStore } from "./results.ts";
 import { assertInside, openRoot } from "./roots.ts";
@@ -41,14 +41,9 @@ export function findStoreRoot(pipelineFolder: string): string {
  * Opens the store in a folder.
  * @param folder the store's folder; links on its path are followed here, once: the processes of stages are given real
  * paths, and have permissions for these alone
- * @param typeOf the magic number of the file system that a path lies on, as statfs(2) reports it
  * @param runs where runs are recorded, if elsewhere
  */
-export function openStore(
-  folder: string,
-  typeOf = (path: string): number => Number(statfsSync(path).type),
-  runs?: string,
-) {
+export function openStore(folder: string, runs?: string) {
   const root = realPath(folder);
   const at = (...names: string[]) => join(root, ...names);
   const paths = {
@@ -67,7 +62,7 @@ export function openStore(
     outputs: join(dirname(folder), "outputs"),
   };
   for (const folder of [root, paths.outputs, paths.runs]) openRoot(folder);
-  ignoreTrouble(() => abandoned(paths.tmp).forEach(takeBack));
+  ignoreTrouble(() => abandoned(paths.tmp).forEach(restoreMetadata));
   const digests = new Digests(paths.digests);
   const objects = new ObjectStore(paths.objects, digests);
   const views = new Map<string, ViewStore>();
@@ -101,7 +96,7 @@ export function openStore(
     viewsPath,
     lockPath: (identityKey: string) => join(paths.locks, `${identityKey}.lock`),
     /** Makes the folders that a run needs, or says why they cannot be made. */
-    prepare: () => prepare(root, paths, typeOf),
+    prepare: () => prepare(root, paths),
   };
 }
 
@@ -121,10 +116,10 @@ function nearestThere(path: string): string {
   return statIfThere(path) !== undefined || dirname(path) === path ? path : nearestThere(dirname(path));
 }
 
-function prepare(root: string, paths: NeededPaths, typeOf: (path: string) => number): Result<void> {
+function prepare(root: string, paths: NeededPaths): Result<void> {
   try {
     // Before anything is made or swept: a process on another host may be using the store.
-    const kind = NETWORK_FILE_SYSTEMS[typeOf(nearestThere(root))];
+    const kind = NETWORK_FILE_SYSTEMS[Number(fs.statfsSync(nearestThere(root)).type)];
     if (kind !== undefined) {
       const message = `Cannot keep the store on ${kind} (${root}): its locks do not hold between hosts`;
       return refuse([errorOf("file-unreadable", message, "give a folder on a local disk with --store")]);

@@ -8,7 +8,7 @@ import { fileNameOf, listFiles, makeDurableFolder } from "./folders.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
 import { lockNow } from "./locks.ts";
 import type { ObjectStore } from "./objects.ts";
-import { isAbandoned, makerOf } from "./processes.ts";
+import { isAbandoned, pidInName } from "./processes.ts";
 import type { Digests } from "./digests.ts";
 
 type ShownFile = ViewRecord["files"][number];
@@ -71,7 +71,7 @@ export class ViewStore {
   }
 
   /** The path of such a file, if it was written after the last stage was shown. */
-  upToDate(name: string): string | undefined {
+  pathIfNewest(name: string): string | undefined {
     const path = inside(this.folder, name);
     const [file, shown] = [statIfThere(path), statIfThere(this.record)];
     return file?.isFile && file.mtime! >= (shown?.mtime ?? file.mtime!) ? path : undefined;
@@ -83,13 +83,13 @@ export class ViewStore {
   }
 
   /** Ids of stages that are shown here but are not among the given ones. */
-  strangers(stages: ReadonlyMap<string, unknown>, folder = ""): string[] {
+  orphanedOutputs(stages: ReadonlyMap<string, unknown>, folder = ""): string[] {
     const folders = entriesOf(join(this.folder, folder)).filter(({ isDirectory }) => isDirectory);
     return folders.map(({ name }) => `${folder}${name}`).filter((id) => !stages.has(id)).sort().flatMap((id) => {
       const isParent = [...stages.keys()].some((stage) => stage.startsWith(`${id}/`));
       if (!isParent && this.shown(id) !== undefined) return [id];
       // Stages of a nested pipeline lie within its folder; deeper than that are files of the user's.
-      return id.split("/").length < MAX_DEPTH ? this.strangers(stages, `${id}/`) : [];
+      return id.split("/").length < MAX_DEPTH ? this.orphanedOutputs(stages, `${id}/`) : [];
     });
   }
 
@@ -140,7 +140,7 @@ export class ViewStore {
     try {
       const files = this.#write(fresh, manifest);
       const before = statIfThere(home);
-      const mine = before && this.#moveMine(stage, before, files);
+      const mine = before && this.#moveUserFiles(stage, before, files);
       if (before?.isDirectory === true) {
         left.add(old);
         rename(home, old);
@@ -165,7 +165,7 @@ export class ViewStore {
     this.#swept = true;
     for (const { name } of entriesOf(this.folder)) {
       // This process has written nothing here yet, so a name with its process id is a killed process's.
-      if (makerOf("view", name) === Deno.pid || isAbandoned("view", name)) removeQuietly(join(this.folder, name));
+      if (pidInName("view", name) === Deno.pid || isAbandoned("view", name)) removeQuietly(join(this.folder, name));
     }
   }
 
@@ -192,7 +192,7 @@ export class ViewStore {
   }
 
   /** Moves files that the user changed or added out of the way, keeping their names. */
-  #moveMine(stage: string, before: Deno.FileInfo, fresh: ViewRecord["files"]): string | undefined {
+  #moveUserFiles(stage: string, before: Deno.FileInfo, fresh: ViewRecord["files"]): string | undefined {
     const home = this.folderOf(stage);
     if (!before.isDirectory) {
       // A link or a file in the place of the folder is the user's as a whole; a link's target is not touched.

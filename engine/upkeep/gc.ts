@@ -39,8 +39,8 @@ export async function collectGarbage(store: Store, options: GcOptions) {
   const policy: GcPolicy = { ...GC_DEFAULTS, ...rest, nowMs };
   const touches = !dryRun && statIfThere(store.paths.locks) !== undefined;
   try {
-    using _alone = touches ? await store.guards.stopReliance(onWait) : undefined;
-    using unused = touches ? store.guards.tryUnused() : undefined;
+    using _alone = touches ? await store.guards.acquireExclusiveGcLock(onWait) : undefined;
+    using unused = touches ? store.guards.tryExclusiveUse() : undefined;
     const inventory = takeInventory(store, { unused: unused !== undefined });
     const broken = inventory.brokenTags.map((name) => {
       const message = `Cannot read the tag "${name}", so what it keeps is not known`;

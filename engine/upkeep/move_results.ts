@@ -27,7 +27,7 @@ const ANY_RUN = "imported";
  * folder has other bytes
  */
 export async function exportResults(store: Store, folder: string, contents: TagRecord) {
-  using _still = await store.guards.holdStill();
+  using _still = await store.guards.acquireSharedGcLock();
   const manifests = new Map<string, ResultManifest>();
   const gone: Diagnostic[] = [];
   for (const [stage, key] of Object.entries(contents.results)) {
@@ -90,7 +90,7 @@ export async function importResults(store: Store, folder: string) {
   const taken: RunRecord["stages"] = {};
   // Results that the store did not have, results that it had, and the bytes of the objects that were added.
   let [added, known, bytes] = [0, 0, 0];
-  using _still = await store.guards.holdStill();
+  using _still = await store.guards.acquireSharedGcLock();
   const judge = (manifest: ResultManifest, key: string) => fitsItsKey(manifest, key) ? undefined : "damaged";
   for (const key of keys) {
     await cache.find([{ stage: `result ${key.slice(0, 12)}`, recipeKey: key, resolvedKey: key, judge }]);

@@ -40,7 +40,7 @@ export async function replayStage(pipeline: Pipeline, store: Store, id: string, 
   if (!prepared.ok) return prepared;
   using _inUse = await store.guards.markInUse();
   using still = new DisposableStack();
-  still.use(await store.guards.holdStill());
+  still.use(await store.guards.acquireSharedGcLock());
   const made = Planner.make(pipeline, store, { targets: [id], force: new Set([id]) });
   if (!made.ok) return made;
   const planner = made.value;

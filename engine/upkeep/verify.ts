@@ -38,10 +38,10 @@ async function setAside(store: Store, faults: readonly Fault[]): Promise<void> {
   // In a store that may only be read, the damage is reported all the same; a run would not serve it either.
   if (!store.prepare().ok) return;
   try {
-    using _alone = await store.guards.stopReliance();
+    using _alone = await store.guards.acquireExclusiveGcLock();
     store.results.forget();
     for (const { problem, resolvedKey } of faults) {
-      if (problem === "unreadable manifest") store.results.mend(resolvedKey!, fitsItsKey);
+      if (problem === "unreadable manifest") store.results.repairManifest(resolvedKey!, fitsItsKey);
     }
     for (const sha256 of new Set(faults.flatMap((one) => one.problem === "damaged" ? one.sha256! : []))) {
       if (lookAt(store, { sha256 }) === "damaged") store.objects.quarantine(sha256);
@@ -53,7 +53,7 @@ async function setAside(store: Store, faults: readonly Fault[]): Promise<void> {
 
 async function lookThrough(store: Store, only: ReadonlySet<string> | undefined) {
   // Files that `gc` removed meanwhile would look as if they were missing.
-  using _still = await store.guards.holdStill();
+  using _still = await store.guards.acquireSharedGcLock();
   const names = takeNames(store);
   const faults: Fault[] = [];
   const report = (problem: Fault["problem"], resolvedKey?: string, file?: string, sha256?: string) => {

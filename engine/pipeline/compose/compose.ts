@@ -128,7 +128,7 @@ export function shownName(from: string, written: string): string {
  */
 export function mergeValues(base: unknown, over: unknown, path: readonly string[] = []): unknown {
   if (!isRecord(over)) return over;
-  const merged = new Map(isRecord(base) && !isAnotherThing(base, over, path) ? Object.entries(base) : []);
+  const merged = new Map(isRecord(base) && !replacesDefinition(base, over, path) ? Object.entries(base) : []);
   for (const [key, value] of Object.entries(over)) {
     // A null for a key that was never there leaves nothing behind either.
     if (value === null && path[0] !== "profiles") merged.delete(key);
@@ -137,7 +137,7 @@ export function mergeValues(base: unknown, over: unknown, path: readonly string[
   return Object.fromEntries(merged);
 }
 
-function isAnotherThing(base: Entries, over: Entries, path: readonly string[]): boolean {
+function replacesDefinition(base: Entries, over: Entries, path: readonly string[]): boolean {
   const inParams = path.indexOf("with") >= 2;
   const [before, after] = [base, over].map(({ name, uses }) =>
     [name, uses].map((one) => typeof one === "string" ? one : "")

@@ -31,7 +31,7 @@ type Expansion = ReturnType<Expander["expand"]>;
  * Turns a seed of the pipeline that differs from child to child into the seed of each stage that draws random numbers,
  * so that the other stages are not split.
  */
-function spreadSeed(root: Entries, kindsOf: KindsOf): Entries {
+function moveSeedToStages(root: Entries, kindsOf: KindsOf): Entries {
   if (matrixAxesIn(root["seed"]).size === 0) return root;
   const { seed, ...others } = root;
   const stages = Object.entries(asMap(root["stages"])).map(([id, entry]) => [
@@ -61,7 +61,7 @@ export function expandMatrices(
   if (kindsOf === undefined || !isRecord(root) || !isRecord(root["stages"])) {
     return { value: root, families: new Map(), interpolations: [], unresolved: [] };
   }
-  const spread = spreadSeed(root, kindsOf);
+  const spread = moveSeedToStages(root, kindsOf);
   return new Expander(spread, spread["stages"] as Entries, kindsOf, problems, budget).expand();
 }
 

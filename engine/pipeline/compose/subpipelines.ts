@@ -22,7 +22,7 @@ class Included {
   /** The nested stages, by the id of the stage that they replace. */
   readonly groups = new Map<string, readonly string[]>();
   /** Links between files that may not use each other: each is reported once, however often its file is used. */
-  readonly entangled = new Set<string>();
+  readonly reportedLinks = new Set<string>();
 }
 
 export interface IncludeOptions {
@@ -90,8 +90,8 @@ class Scope {
       Object.entries(stages).flatMap(([name, entry]): [string, unknown][] => {
         const id = this.prefix + name;
         const inner = inners.get(name);
-        if (!inners.has(name)) return [[id, this.#rewire(id, entry)]];
-        return inner === undefined ? [] : this.#fitAll(id, this.#rewire(id, entry) as Entries, inner);
+        if (!inners.has(name)) return [[id, this.#toWholeIds(id, entry)]];
+        return inner === undefined ? [] : this.#fitAll(id, this.#toWholeIds(id, entry) as Entries, inner);
       }),
     );
   }
@@ -114,8 +114,8 @@ class Scope {
     const again = this.chain.indexOf(path);
     if (again >= 0 || this.chain.length >= MAX_FILES) {
       const link = `${this.chain.at(-1)} -> ${path}`;
-      if (this.found.entangled.has(link)) return undefined;
-      this.found.entangled.add(link);
+      if (this.found.reportedLinks.has(link)) return undefined;
+      this.found.reportedLinks.add(link);
       const files = [...this.chain.slice(again), path].map((one) => relative(this.#home, one)).join(" -> ");
       return again >= 0
         ? problems.add([...at, "uses"], `pipelines use each other: ${files}`, "remove one of these")
@@ -159,7 +159,7 @@ class Scope {
     const stages = await scope.include(value["stages"] as Entries, read.value, ownSeed ?? seed);
     this.found.groups.set(id, Object.keys(stages));
     const outputs = Object.entries(asMap(value["outputs"])).flatMap(([port, text]) =>
-      scope.#rewireText(text, at).map((one) => [port, String(one)])
+      scope.#toWholeReference(text, at).map((one) => [port, String(one)])
     );
     this.#outputs.set(id, Object.fromEntries(outputs));
     return { stages, matrix: value["matrix"], seed: ownSeed };
@@ -225,15 +225,15 @@ class Scope {
   }
 
   /** Rewrites this file's references to ids of the whole, and to the stages behind outputs of nested pipelines. */
-  #rewire(id: string, entry: unknown): unknown {
+  #toWholeIds(id: string, entry: unknown): unknown {
     if (!isRecord(entry)) return entry;
     return mapReferences(entry, ({ text, port }) => {
-      if (port !== undefined) return this.#rewireText(text, ["stages", id, "inputs", port]);
+      if (port !== undefined) return this.#toWholeReference(text, ["stages", id, "inputs", port]);
       return typeof text === "string" ? this.found.groups.get(this.prefix + text) ?? [this.prefix + text] : [text];
     });
   }
 
-  #rewireText(text: unknown, at: DocumentPath): unknown[] {
+  #toWholeReference(text: unknown, at: DocumentPath): unknown[] {
     // The inputs of a nested pipeline are filled in by the file that uses it.
     if (typeof text !== "string" || (this.prefix !== "" && INPUT.test(text))) return [text];
     const full = this.prefix + text;

@@ -138,9 +138,9 @@ interface Place {
 }
 
 /** Types of artifacts that are read with the code of the definitions that they were made with. */
-const CARRIERS = ["checkpoint", "schedule"];
+const CARRYING_TYPES = ["checkpoint", "schedule"];
 
-const aSort = (sort: string) => `${sort === "objective" ? "an" : "a"} ${sort}`;
+const withArticle = (sort: string) => `${sort === "objective" ? "an" : "a"} ${sort}`;
 
 /** Kinds that no longer exist, and what to do instead. */
 const FORMER_KINDS: ReadonlyMap<string, string> = new Map([
@@ -197,11 +197,11 @@ export class StageKinds {
     if (found === undefined) {
       const own = `name one, such as ./${sort}.ts; what comes with noiseline is written without uses`;
       const fix = `${own}: see \`stages ${kind}${param && `.${param}`}\``;
-      return { error: `${JSON.stringify(uses)} is not the file of ${aSort(sort)}`, fix };
+      return { error: `${JSON.stringify(uses)} is not the file of ${withArticle(sort)}`, fix };
     }
     if ("code" in found && found.sort !== sort) {
       const place = param === "" ? kind : param ?? "uses";
-      const error = `${uses} is a definition of ${aSort(found.sort)}; ${place} takes ${aSort(sort)}`;
+      const error = `${uses} is a definition of ${withArticle(found.sort)}; ${place} takes ${withArticle(sort)}`;
       const own = `name a file that exports define${sort[0]!.toUpperCase()}${sort.slice(1)}({ … })`;
       const takers = this.#takersOf(found.sort);
       return { error, fix: takers === "" ? own : `${own}, or name this one as ${takers}` };
@@ -262,7 +262,7 @@ export class StageKinds {
     const given = new Map<string, readonly UserCode[]>();
     return stages.map((stage) => {
       const named = stage.kind.userCode.filter(({ sort }) => sort !== "stage");
-      const read = Object.values(stage.inputs).flat().filter(({ type }) => CARRIERS.includes(type));
+      const read = Object.values(stage.inputs).flat().filter(({ type }) => CARRYING_TYPES.includes(type));
       const inherited = new Map<string, UserCode>();
       for (const code of read.flatMap((binding) => given.get(binding.stage) ?? [])) {
         inherited.getOrInsert(nameOf(code), { ...code, param: null });

@@ -83,7 +83,7 @@ export class PipelineLoader {
       return undefined;
     }
     this.#kept = found!.checksum;
-    this.#warnings = unpackWarnings(entry.said);
+    this.#warnings = JSON.parse(entry.said.text, (key, value) => key === "source" ? entry.said.sources[value] : value);
     return unpackPipeline(entry.kept);
   }
 
@@ -159,9 +159,6 @@ function moduleFiles({ modules }: ReadLog, since: number): [string, string | nul
 
 type KindData = Omit<Kind, "validate" | "check" | "externals" | "downloads" | "device" | "map">;
 
-/** The validation of kept kinds, which are only asked about params that have been validated. */
-const NEVER_VALID: Kind["validate"] = () => ({ ok: false, issues: [] });
-
 /** Returns a kind without its functions. */
 export function packKind(kind: Kind): KindData {
   return Object.fromEntries(Object.entries(kind).filter(([, value]) => typeof value !== "function")) as KindData;
@@ -176,10 +173,6 @@ function packWarnings(warnings: readonly Diagnostic[]) {
     return sources.indexOf(value);
   });
   return { text, sources };
-}
-
-function unpackWarnings({ text, sources }: ReturnType<typeof packWarnings>): readonly Diagnostic[] {
-  return JSON.parse(text, (key, value) => key === "source" ? sources[value] : value);
 }
 
 export type KeptPipeline = NonNullable<ReturnType<typeof packPipeline>>;
@@ -226,7 +219,8 @@ export function unpackPipeline(kept: KeptPipeline): Pipeline {
   for (const [index, ...answers] of kept.outside) outside.set(kept.stages[index]!.params, answers);
   const kinds = kept.kinds.map((data): Kind => ({
     ...data,
-    validate: NEVER_VALID,
+    // Kept kinds are only asked about params that have been validated.
+    validate: () => ({ ok: false, issues: [] }),
     externals: (params) => outside.get(params)?.[0] ?? [],
     downloads: (params) => outside.get(params)?.[1] ?? [],
   }));

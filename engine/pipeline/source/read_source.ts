@@ -8,7 +8,7 @@ import {
   succeed,
 } from "../../diagnostic/diagnostic.ts";
 import { suggestPath } from "../../../std/near_path.ts";
-import { noteText } from "../../process/read_log.ts";
+import { recordRead } from "../../process/read_log.ts";
 
 /** Larger files are refused: a pipeline of 10,000 stages needs about 2 MB. */
 export const MAX_SOURCE_BYTES = 5_000_000;
@@ -44,7 +44,7 @@ export function readSource(path: string, name: string = path, what: string = "pi
     }
     return refused(error instanceof Error ? error.message : String(error), "check the path");
   }
-  noteText(path, bytes);
+  recordRead(path, bytes);
   if (bytes.length > MAX_SOURCE_BYTES) return tooLarge(bytes.length);
   const zero = bytes.indexOf(0);
   if (zero >= 0) return notText(`a zero byte at offset ${zero}`);

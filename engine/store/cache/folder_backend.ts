@@ -24,19 +24,12 @@ export class FolderBackend implements CacheBackend {
   #count = 0;
   #links = true;
 
-  /**
-   * @param isHere true if the folder is still where it was before: nothing is made in place of a missing mount
-   * @param link makes a hard link; passed in for tests
-   */
-  constructor(
-    readonly place: string,
-    private readonly link: typeof Deno.link = Deno.link,
-    private readonly isHere: () => boolean = () => true,
-  ) {}
+  /** @param isMounted true if the folder is still where it was before: nothing is made in place of a missing mount */
+  constructor(readonly place: string, private readonly isMounted: () => boolean = () => true) {}
 
   async open(name: string): Promise<Answer<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>> {
     const path = join(this.place, name);
-    return await this.#ifThere(async () => {
+    return await this.#undefinedIfAbsent(async () => {
       // A pipe would wait for its writer, and a device has no end. Empty content counts as damaged, like other wrong
       // content.
       const { isFile } = await Deno.stat(path);
@@ -45,11 +38,11 @@ export class FolderBackend implements CacheBackend {
   }
 
   async size(name: string): Promise<Answer<number | undefined>> {
-    return await this.#ifThere(async () => (await Deno.stat(join(this.place, name))).size);
+    return await this.#undefinedIfAbsent(async () => (await Deno.stat(join(this.place, name))).size);
   }
 
   async create(name: string, content: Content, { replace }: CreateOptions): Promise<Answer<"created" | "exists">> {
-    if (!this.isHere()) return this.#away();
+    if (!this.isMounted()) return this.#missing();
     const target = join(this.place, name);
     const temporary = join(this.place, "tmp", `${crypto.randomUUID()}-${this.#count++}`);
     try {
@@ -67,7 +60,7 @@ export class FolderBackend implements CacheBackend {
 
   /** Checks that the folder can be written. Only its last part is made: a missing mount stays missing. */
   async prepare(): Promise<Answer<string | undefined>> {
-    if (!this.isHere()) return this.#away();
+    if (!this.isMounted()) return this.#missing();
     try {
       await makeOne(this.place);
       await this.#folders.ensure(join(this.place, "tmp"));
@@ -82,7 +75,7 @@ export class FolderBackend implements CacheBackend {
     }
   }
 
-  #away() {
+  #missing() {
     return trouble("busy", `the cache folder ${this.place} is not there`);
   }
 
@@ -100,7 +93,7 @@ export class FolderBackend implements CacheBackend {
   async #publish(temporary: string, target: string, replace: boolean): Promise<"created" | "exists"> {
     if (!replace && this.#links) {
       try {
-        await this.link(temporary, target);
+        await Deno.link(temporary, target);
         return "created";
       } catch (error) {
         if (error instanceof Deno.errors.AlreadyExists) return "exists";
@@ -124,7 +117,7 @@ export class FolderBackend implements CacheBackend {
     }
   }
 
-  async #ifThere<T>(look: () => Promise<T>): Promise<Answer<T | undefined>> {
+  async #undefinedIfAbsent<T>(look: () => Promise<T>): Promise<Answer<T | undefined>> {
     try {
       return { value: await look() };
     } catch (error) {

@@ -5,7 +5,7 @@ import type { CacheBackend } from "./backend.ts";
 import { CacheClient, type ClientOptions } from "./client.ts";
 import { type DownloadNotes, Downloads } from "./downloads.ts";
 import { recipeName, resultName, unseal } from "./layout.ts";
-import { Unsent, Uploads } from "./uploads.ts";
+import { PendingUploads, Uploads } from "./uploads.ts";
 import { type HeldClaim, NO_CLAIM, WorkClaims } from "./work_claims.ts";
 
 export type CacheMode = "read-write" | "read";
@@ -39,7 +39,7 @@ export class SharedCache {
   readonly uploads: Uploads;
   readonly #claims: WorkClaims;
   readonly #note: (message: string) => void;
-  #unsent: Unsent | undefined;
+  #unsent: PendingUploads | undefined;
   /** Results that were found, by resolved key. */
   readonly #found = new Map<string, ResultManifest>();
   /** Resolved keys by recipe. */
@@ -155,7 +155,7 @@ export class SharedCache {
   }
 
   /** Sends results that earlier runs on a store could not send. */
-  catchUp(store: Store): void {
+  resumeUploads(store: Store): void {
     if (this.mode !== "read-write") return;
     this.#owed(store).takeOver(({ recipeKey, resolvedKey }) => {
       const manifest = store.results.byResolved(resolvedKey);
@@ -163,7 +163,7 @@ export class SharedCache {
     });
   }
 
-  #owed(store: Store): Unsent {
-    return this.#unsent ??= new Unsent(store.root, this.backend.place);
+  #owed(store: Store): PendingUploads {
+    return this.#unsent ??= new PendingUploads(store.root, this.backend.place);
   }
 }

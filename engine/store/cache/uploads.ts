@@ -71,7 +71,7 @@ export class Uploads {
     const [problem] = problems;
     if (problem !== undefined) {
       const results = problems.length === 1 ? "1 result was" : `${problems.length} results were`;
-      const later = problems.some(isPassing) ? "; a later run will try again" : "";
+      const later = problems.some(isRetryable) ? "; a later run will try again" : "";
       this.client.warn(`${results} not sent: ${problem.message}${later}`, problem.fix);
     }
     return { sent: this.#ends.length - problems.length, failed: problems.length, problem };
@@ -80,7 +80,7 @@ export class Uploads {
   async #upload(upload: Upload): Promise<Trouble | undefined> {
     const problem = this.#pausedBy() ?? await this.#send(upload);
     this.waiting--;
-    if (problem === undefined || !isPassing(problem)) upload.onSettled?.();
+    if (problem === undefined || !isRetryable(problem)) upload.onSettled?.();
     // The cache would answer the next result the same way, after the same wait. In a minute the answer may be another.
     else if (this.#pausedBy() === undefined) this.#pause = { until: performance.now() + PAUSE_MS, problem };
     return problem;
@@ -171,7 +171,7 @@ export class Uploads {
 }
 
 /** A file that is too large never fits; a file that is damaged here is sent when it is made again. */
-const isPassing = ({ kind }: Trouble) => kind !== "unfit";
+const isRetryable = ({ kind }: Trouble) => kind !== "unfit";
 
 /**
  * Results that a store still has to send to a shared cache: they were made while the cache was unreachable, or in a run
@@ -179,7 +179,7 @@ const isPassing = ({ kind }: Trouble) => kind !== "unfit";
  * the file over when that one has ended. Losing the file costs another machine the work, and sending a result twice
  * costs a question.
  */
-export class Unsent {
+export class PendingUploads {
   readonly #folder: string;
   readonly #sender = newRunId(new Date(), Deno.pid);
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { API_VERSION, toolkitNames } from "../../../engine/process/code_digest.ts";
+import { API_VERSION, toolkitImportMap } from "../../../engine/process/code_digest.ts";
 import { comparePins, STAGE_API } from "../../../tools/kinds/pins.ts";
 import { readKindFacts, readPins } from "../../../tools/pin_kinds.ts";
 
@@ -9,7 +9,7 @@ Deno.test("every built-in kind runs the code that is pinned for its version", as
 });
 
 Deno.test("what code from outside may use of the toolkit is four modules, which are pinned", async () => {
-  const names = Object.entries(toolkitNames()).filter(([name]) => name.includes("noiseline"));
+  const names = Object.entries(toolkitImportMap()).filter(([name]) => name.includes("noiseline"));
   const [api, engine, layers, tensor] = ["mod.ts", "package/engine.ts", "diffusion/layers.ts", "tensor/mod.ts"].map((
     one,
   ) => new URL(`../../../${one}`, import.meta.url).href);

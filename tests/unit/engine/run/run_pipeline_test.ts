@@ -85,7 +85,7 @@ stages:
   const gc = Promise.withResolvers<Disposable>();
   const emit = async ({ type }: { readonly type: string }) => {
     if (type !== "stage-started") return;
-    gc.resolve(await openStore(join(folder.path, ".noiseline")).guards.stopReliance());
+    gc.resolve(await openStore(join(folder.path, ".noiseline")).guards.acquireExclusiveGcLock());
     resolve();
   };
   const running = runIn(folder.path, yaml, { jobs: 2, emit: (event) => void emit(event) });
@@ -114,7 +114,7 @@ Deno.test("a run that waits for gc says so, and can be stopped while it waits", 
   await runIn(folder.path, GOOD);
   const stop = new AbortController();
   {
-    using _gc = await openStore(join(folder.path, ".noiseline")).guards.stopReliance();
+    using _gc = await openStore(join(folder.path, ".noiseline")).guards.acquireExclusiveGcLock();
     const run = await runIn(folder.path, GOOD.replace("modx", "other"), {
       stop: stop.signal,
       emit: ({ type }) => void (type === "note" && stop.abort()),

@@ -11,7 +11,7 @@ Deno.test("who wants the store to itself gets it although holds overlap without 
   let busy = true;
   const hold = async () => {
     while (busy) {
-      using _still = await guards.holdStill();
+      using _still = await guards.acquireSharedGcLock();
       held++;
       await delay(20);
       held--;
@@ -20,25 +20,25 @@ Deno.test("who wants the store to itself gets it although holds overlap without 
   const holders = [0, 7, 13].map((start) => delay(start).then(hold));
   await until("somebody to hold it", () => held > 0);
   {
-    using _alone = await guards.stopReliance();
+    using _alone = await guards.acquireExclusiveGcLock();
     assertEquals(held, 0);
     await delay(30);
     assertEquals(held, 0);
   }
   busy = false;
   await Promise.all(holders);
-  using _again = await guards.stopReliance();
+  using _again = await guards.acquireExclusiveGcLock();
 });
 
 Deno.test("who stops waiting for the store holds nothing", async () => {
   await using folder = await makeTempFolder();
   const { guards } = openFreshStore(folder.path);
-  const alone = await guards.stopReliance();
+  const alone = await guards.acquireExclusiveGcLock();
   const stop = new AbortController();
-  const waiting = guards.holdStill(stop.signal);
+  const waiting = guards.acquireSharedGcLock(stop.signal);
   await delay(10);
   stop.abort();
   assertEquals(await waiting, undefined);
   alone[Symbol.dispose]();
-  using _next = await guards.stopReliance();
+  using _next = await guards.acquireExclusiveGcLock();
 });

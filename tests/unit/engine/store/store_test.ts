@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { openStore } from "../../../../engine/store/store.ts";
@@ -17,11 +18,15 @@ for (const [name, type] of Object.entries(REFUSED)) {
     await using folder = await makeTempFolder();
     const asked: string[] = [];
     const root = join(folder.path, "deep", ".noiseline");
-    const prepare = () =>
-      openStore(root, (path) => {
-        asked.push(path);
-        return type;
-      }).prepare();
+    const { statfsSync } = fs;
+    using _disk = {
+      [Symbol.dispose]: () => void (fs.statfsSync = statfsSync),
+    };
+    fs.statfsSync = ((path: string) => {
+      asked.push(path);
+      return { type };
+    }) as unknown as typeof statfsSync;
+    const prepare = () => openStore(root).prepare();
     const refused = prepare();
     assert(!refused.ok);
     assertStringIncludes(refused.diagnostics[0]!.message, `Cannot keep the store on ${name} (${root})`);

@@ -16,7 +16,7 @@ export const EDITS = [
   "file-path",
   "steps",
   "drop-input",
-  "rewire",
+  "toWholeIds",
   "axis-order",
   "axis-value",
   "needs",
@@ -125,7 +125,7 @@ export function applyEdit(world: World, { what, at, by }: Edit, past: readonly W
       return withStage({ steps: 1 + by % 3 });
     case "drop-input":
       return withStage({ reads: stage.reads.slice(1) });
-    case "rewire":
+    case "toWholeIds":
       return withStage({ reads: [by, ...stage.reads.slice(1)] });
     case "axis-order":
       return withStage({ axis: stage.axis?.toReversed() });

@@ -266,7 +266,7 @@ Deno.test("gc leaves locks and files alone while a run is on, and the progress o
 Deno.test("gc waits until what is being published has its manifest", async () => {
   await using folder = await makeTempFolder();
   const store = openFreshStore(folder.path);
-  const still = await store.guards.holdStill();
+  const still = await store.guards.acquireSharedGcLock();
   const file = await takeText(store, "x.txt", "on its way");
   let waited = false;
   const cleaning = gc(store, { onWait: () => waited = true });

@@ -352,7 +352,7 @@ Deno.test("gc takes nothing while results come in", async () => {
     return result;
   });
   // Like gc before it looks at anything.
-  const held = await openStore(store.root).guards.stopReliance();
+  const held = await openStore(store.root).guards.acquireExclusiveGcLock();
   assert(imported, "gc had the store to itself before the import had ended");
   held[Symbol.dispose]();
   const result = await importing;

@@ -109,17 +109,17 @@ Deno.test("verifyStore() leaves alone what was made again while it looked", asyn
   const whole = Deno.readFileSync(object);
   damage(object);
   // A run that publishes the result holds this lock until the manifest exists.
-  const publishing = await store.guards.holdStill();
+  const publishing = await store.guards.acquireSharedGcLock();
   const looked = openStore(store.root);
   const { guards } = looked;
   let waits = false;
-  const stopReliance = () => {
+  const acquireExclusiveGcLock = () => {
     waits = true;
-    return guards.stopReliance();
+    return guards.acquireExclusiveGcLock();
   };
   const verifying = verifyStore({
     ...looked,
-    guards: { holdStill: () => guards.holdStill(), stopReliance } as typeof guards,
+    guards: { acquireSharedGcLock: () => guards.acquireSharedGcLock(), acquireExclusiveGcLock } as typeof guards,
   });
   await until("it to have looked", () => waits);
   Deno.writeFileSync(object, whole);

@@ -70,6 +70,13 @@ const contentOf = (text: string) => {
   return { sha256: sha256Of(bytes), size: bytes.length, from: { bytes } };
 };
 
+/** Lets another function make hard links until it is disposed of. */
+function withLinks(link: typeof Deno.link): Disposable {
+  const own = Deno.link;
+  Deno.link = link;
+  return { [Symbol.dispose]: () => void (Deno.link = own) };
+}
+
 /** Returns an error as Deno would throw it. */
 const failWith = (code: string) => Promise.reject(Object.assign(new Error(`told to fail (${code})`), { code }));
 
@@ -77,7 +84,8 @@ Deno.test("where there are no hard links, a file is renamed if nobody was first"
   for (const code of ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV"]) {
     await using lab = await Lab.open();
     let asked = 0;
-    const backend = new FolderBackend(lab.cacheFolder, () => (asked++, failWith(code)));
+    using _none = withLinks(() => (asked++, failWith(code)));
+    const backend = new FolderBackend(lab.cacheFolder);
     const create = (text: string, replace: boolean) => backend.create("v1/x", contentOf(text), { signal, replace });
     const read = () => Deno.readTextFileSync(join(lab.cacheFolder, "v1/x"));
     assertEquals(await create("first", false), { value: "created" });
@@ -90,7 +98,7 @@ Deno.test("where there are no hard links, a file is renamed if nobody was first"
 
 Deno.test("a cache in a folder without hard links serves as any other", async () => {
   await using lab = await Lab.open();
-  lab.backend = new FolderBackend(lab.cacheFolder, () => failWith("ENOTSUP"));
+  using _none = withLinks(() => failWith("ENOTSUP"));
   const first = await lab.run("one", SOURCE);
   const second = await lab.run("two", SOURCE);
   assertEquals([endStates(first), endStates(second)], ["a: ran", "a: restored"]);
@@ -103,8 +111,9 @@ Deno.test("a link that fails without space or server does not end first come, fi
   ) {
     await using lab = await Lab.open();
     let fails = true;
-    const link: typeof Deno.link = (from, to) => fails ? failWith(code) : Deno.link(from, to);
-    const backend = new FolderBackend(lab.cacheFolder, link);
+    const { link } = Deno;
+    using _some = withLinks((from, to) => fails ? failWith(code) : link(from, to));
+    const backend = new FolderBackend(lab.cacheFolder);
     const create = (text: string) => backend.create("v1/x", contentOf(text), { signal, replace: false });
     const failed = await create("first");
     assertEquals("trouble" in failed && failed.trouble.kind, kind);
