@@ -59,20 +59,13 @@ const EXIT_GRACE_MS = 5_000;
  * Writes a worker's entry module. The entry imports the toolkit's part first, which takes what it needs before the
  * stage is loaded. An import with a literal name needs no permission, so the project itself is never granted.
  */
-export function writeEntry(
-  folder: string,
-  entry: string,
-  task: WorkerTask,
-  userCode: readonly UserCode[] = [],
-): string {
+export function writeEntry(folder: string, entry: string, task: WorkerTask, codes: readonly UserCode[] = []): string {
   const path = join(folder, `${task}.ts`);
   const load = (url: string) => `() => import(${JSON.stringify(url)})`;
-  const more = userCode.length === 0
-    ? ""
-    : `, [${userCode.map(({ file }) => load(pathToFileURL(file).href)).join(", ")}]`;
+  const loads = codes.map(({ file }) => load(pathToFileURL(file).href)).join(", ");
   const lines = [
     `import { ${task} } from ${JSON.stringify(WORKER_MODULE)};`,
-    `await ${task}(${load(entry)}${more});`,
+    `await ${task}(${load(entry)}${loads && `, [${loads}]`});`,
   ];
   writeNew(path, `${lines.join("\n")}\n`);
   return path;

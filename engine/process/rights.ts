@@ -91,11 +91,8 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, 
   return kind.userCode.map(({ file, uses, files }) => {
     // Deno reads JSON and code without a permission, and a pipeline may name files that its user does not know.
     const read = beyondProject(files.map(([path]) => path), projectOf(folder));
-    return {
-      file,
-      uses,
-      rights: [...new Set([...ofProcess, ...[...whole, ...read].map((path) => `read=${path}`)])].sort(),
-    };
+    const rights = [...ofProcess, ...[...whole, ...read].map((path) => `read=${path}`)];
+    return { file, uses, rights: [...new Set(rights)].sort() };
   });
 }
 
