@@ -45,7 +45,7 @@ export {
 export { etaOf, type LiveStage, RunReader } from "./engine/live/run_reader.ts";
 export { writeAtomically } from "./engine/store/files.ts";
 export { readTextIfThere, realPath } from "./engine/store/reading.ts";
-export { writePrivately, readRecord } from "./engine/store/records.ts";
+export { readRecord, writePrivately } from "./engine/store/records.ts";
 export { explainTrouble, ignoreTrouble } from "./engine/store/trouble.ts";
 export { findStoreRoot, nearestConfig, openStore, type Store } from "./engine/store/store.ts";
 export { isRunning } from "./engine/store/processes.ts";
