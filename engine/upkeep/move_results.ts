@@ -6,7 +6,7 @@ import { CacheClient, type ClientOptions } from "../store/cache/client.ts";
 import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { RESULTS, VERSION } from "../store/cache/layout.ts";
 import { SharedCache } from "../store/cache/shared_cache.ts";
-import { Uploads } from "../store/cache/uploads.ts";
+import { Uploads } from "../store/cache/transfers.ts";
 import { type Diagnostic, errorOf, refuse, succeed } from "../diagnostic/diagnostic.ts";
 import { entriesAt, entriesOf } from "../store/reading.ts";
 import { filesOf, sameOutputs } from "../store/results.ts";

@@ -3,9 +3,8 @@ import { recipePointerSchema, type ResultManifest, resultManifestSchema } from "
 import type { Store } from "../store.ts";
 import type { CacheBackend } from "./backend.ts";
 import { CacheClient, type ClientOptions } from "./client.ts";
-import { type DownloadNotes, Downloads } from "./downloads.ts";
+import { type DownloadNotes, Downloads, PendingUploads, Uploads } from "./transfers.ts";
 import { recipeName, resultName, unseal } from "./layout.ts";
-import { PendingUploads, Uploads } from "./uploads.ts";
 import { type HeldClaim, NO_CLAIM, WorkClaims } from "./work_claims.ts";
 
 export type CacheMode = "read-write" | "read";
