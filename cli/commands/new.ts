@@ -145,10 +145,11 @@ function nextCommands(folder: string, config: string | undefined, files: NewFile
   ].map((words) => words.map(shellWord).join(" "));
 }
 
-/** The pipeline's reference to the new file, and the kind of stage that loads the file and asks for its rights. */
-type Reference = readonly [use?: string | undefined, kind?: string | undefined];
-
-function create(name: string, written: string, makeFiles: (folder: string) => NewFiles, [use, kind]: Reference = []) {
+/**
+ * @param use how a pipeline refers to the new file
+ * @param kind the kind of stage that loads the file and asks for its rights
+ */
+function create(name: string, written: string, makeFiles: (at: string) => NewFiles, use?: string, kind?: string) {
   checkName(name);
   const folder = resolve(written);
   try {
@@ -196,23 +197,18 @@ export function makeCommand(): AnyCommand {
   const command: AnyCommand = new Command("new").addHelpText("after", `\nExamples:${EXAMPLES}`)
     .description(`${COMMANDS["new"]}. Existing files are never overwritten.`);
   for (const [sort, [what, use, kind]] of Object.entries(DEFINED)) {
-    const one = subcommand(sort, `Write NAME.ts with ${what} and NAME_test.ts with its test.`, "the name of its files");
-    command.addCommand(
-      one.action(
-        printingAnswer((name, { folder }) =>
-          create(name, folder, (folder) => filesOf(sort, name, folder), [use?.(`./${name}.ts`), kind])
-        ),
-      ),
+    const about = `Write NAME.ts with ${what} and NAME_test.ts with its test.`;
+    const write = printingAnswer((name: string, { folder }: { readonly folder: string }) =>
+      create(name, folder, (at) => filesOf(sort, name, at), use?.(`./${name}.ts`), kind)
     );
+    command.addCommand(subcommand(sort, about, "the name of its files").action(write));
   }
   const templates = Object.entries(TEMPLATES).map(([name, what]) => `${name}: ${what}`).join("; ");
   const template = new Option("-t, --template <template>", templates).choices(Object.keys(TEMPLATES)).default("smoke");
   const pipeline = subcommand("pipeline", "Write NAME.yaml with a pipeline.", "its name and that of the file")
     .addOption(template)
     .action(
-      printingAnswer((name, { template, folder }) =>
-        create(name, folder, (folder) => pipelineFiles(name, template, folder))
-      ),
+      printingAnswer((name, { template, folder }) => create(name, folder, (at) => pipelineFiles(name, template, at))),
     );
   return command.addCommand(pipeline);
 }
