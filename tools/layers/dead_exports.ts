@@ -18,29 +18,16 @@ const LISTED = /^export \{([^}]*)\}/gm;
 const FORWARDED = /^export (?:type )?\* from "([^"]+)"/gm;
 const isTest = (path: string) => path.startsWith("tests/");
 
-/** An export that nobody needs. */
-interface DeadExport {
-  readonly path: string;
-  readonly name: string;
-  readonly line: number;
-  /** True if tests use it: then what it exports, not only the export, is there for them alone. */
-  readonly isTested: boolean;
-}
-
 /**
  * Finds exports that no other file uses, and those that only tests use and that their own file does not need. A file
  * uses an export if it imports the exporting file, directly or through a file that exports all of it, and contains the
- * name.
+ * name. If tests use one that is found, then what it exports, not only the export, is there for them alone.
  *
  * @param isEntry returns true for files whose exports others use: public ones, and those that no import statement names
  */
-export function findDeadExports(
-  files: ReadonlyMap<string, SourceFile>,
-  isEntry: (path: string) => boolean,
-): DeadExport[] {
-  const words = new Map(
-    files.values().map(({ path, text }) => [path, (blankOut(text).match(/[\w$]+/g) ?? []) as string[]]),
-  );
+export function findDeadExports(files: ReadonlyMap<string, SourceFile>, isEntry: (path: string) => boolean) {
+  const wordsOf = (text: string): readonly string[] => blankOut(text).match(/[\w$]+/g) ?? [];
+  const words = new Map(files.values().map(({ path, text }) => [path, wordsOf(text)]));
   const [importers, forwarders, wholes] = [new Map<string, string[]>(), new Map<string, string[]>(), new Set<string>()];
   for (const { path, text, edges } of files.values()) {
     const lines = text.split("\n");
@@ -69,7 +56,7 @@ export function findDeadExports(
 }
 
 /** Returns the names that a module exports, with their lines. */
-function exportsOf(text: string): { readonly name: string; readonly line: number }[] {
+function exportsOf(text: string) {
   return [...text.matchAll(DECLARED), ...text.matchAll(LISTED)].flatMap(({ 1: names, index }) => {
     const line = text.slice(0, index).split("\n").length;
     const found = names!.split(",").flatMap((one) => /(\w+)\W*$/.exec(one)?.[1] ?? []);
