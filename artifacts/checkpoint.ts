@@ -7,7 +7,7 @@ import { BUILTIN_NETWORK } from "../diffusion/networks.ts";
 import { makeObjective, type Objective } from "../diffusion/objective.ts";
 import { builtinObjective, DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../diffusion/objectives.ts";
 import { discretized, pathFacts } from "../diffusion/path.ts";
-import { FormatError } from "../formats/format_error.ts";
+import { refuse } from "../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors, floatsOf } from "../formats/safetensors.ts";
 import { isOwn, ownRecordSchema } from "../schemas/definitions.ts";
 import type { CheckpointFacts } from "./facts.ts";
@@ -121,10 +121,7 @@ async function readPath(
   own?: readonly OwnDefinition[],
 ): Promise<Path> {
   if (schedule.timesteps !== timesteps) {
-    throw new FormatError(CONFIG_FILE, {
-      got: `a schedule of ${schedule.timesteps}`,
-      wanted: `${timesteps} timesteps`,
-    });
+    refuse(CONFIG_FILE, `a schedule of ${schedule.timesteps}`, `${timesteps} timesteps`);
   }
   return pathOf(schedule, { file: PATH_FILE, bytes: await readBytes(artifact, PATH_FILE), own });
 }
@@ -142,7 +139,7 @@ async function readWeights(
     checkWeights(`${file}, ${name}`, named[name]);
   }
   const count = Object.values(named).reduce((sum, { length }) => sum + length, 0);
-  if (count !== parameters) throw new FormatError(file, { got: `${count} numbers`, wanted: `${parameters}` });
+  if (count !== parameters) refuse(file, `${count} numbers`, `${parameters}`);
   return named;
 }
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { FormatError } from "../formats/format_error.ts";
+import { refuse } from "../formats/format_error.ts";
 import { decodeNpy, decodeNpyHeader, encodeNpy, encodeNpyHeader, type NpyHeader } from "../formats/npy.ts";
 import { type FeatureVectors, firstNotFinite, range, vectorsOf } from "../metrics/vectors.ts";
 import { checkLabels } from "./images.ts";
@@ -107,7 +107,7 @@ export async function openFeatures(artifact: InputArtifact) {
     const { length, ...header } = decodeNpyHeader(head.subarray(0, got));
     checkArray(FEATURES_FILE, header, { shape: [count, dimension], type: Float32Array });
     const [{ size }, wanted] = [await file.stat(), length + count * stride];
-    if (size !== wanted) throw new FormatError(FEATURES_FILE, { got: `${size} bytes`, wanted: `${wanted}` });
+    if (size !== wanted) refuse(FEATURES_FILE, `${size} bytes`, `${wanted}`);
     const rows = async (indices: ArrayLike<number>) => {
       const rows = new Float32Array(indices.length * dimension);
       const bytes = new Uint8Array(rows.buffer);
@@ -151,7 +151,7 @@ export function extractedFacts({ extractor, count }: Pick<FeaturesInfo, "extract
 
 function checkArray(file: string, got: Omit<NpyHeader, "length">, wanted: Omit<NpyHeader, "length">): void {
   const say = ({ shape, type }: typeof got) => `${type.name.replace("Array", "").toLowerCase()} [${shape}]`;
-  if (say(got) !== say(wanted)) throw new FormatError(file, { got: say(got), wanted: say(wanted) });
+  if (say(got) !== say(wanted)) refuse(file, say(got), say(wanted));
 }
 
 /**
@@ -164,7 +164,7 @@ function rowChecker({ name }: ExtractorInfo) {
     if (bad < 0) return;
     const row = first + Math.floor(bad / columns);
     const got = `${values[bad]} in column ${bad % columns}`;
-    throw new FormatError(`${file}, row ${row}, of extractor "${name}"`, { got, wanted: "finite numbers" });
+    refuse(`${file}, row ${row}, of extractor "${name}"`, got, "finite numbers");
   };
 }
 
@@ -184,9 +184,7 @@ async function readAt(file: Deno.FsFile, offset: number, into: Uint8Array): Prom
   await file.seek(offset, Deno.SeekMode.Start);
   for (let done = 0; done < into.length;) {
     const got = await file.read(into.subarray(done));
-    if (got === null) {
-      throw new FormatError("file", { got: `${offset + done} bytes`, wanted: `${offset + into.length}` });
-    }
+    if (got === null) refuse("file", `${offset + done} bytes`, `${offset + into.length}`);
     done += got;
   }
 }

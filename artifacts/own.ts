@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { OwnDefinition } from "../contract/stage.ts";
 import type { Definitions } from "../diffusion/define.ts";
-import { FormatError } from "../formats/format_error.ts";
+import { FormatError, refuse } from "../formats/format_error.ts";
 import type { OwnRecord, Sort } from "../schemas/definitions.ts";
 
 /**
@@ -37,10 +37,7 @@ function checkGiven(name: string, schema: z.ZodType, params: unknown): void {
   try {
     const problem = z.safeEncode(schema, params).error?.issues[0];
     if (problem === undefined) return;
-    throw new FormatError(name, {
-      got: `${problem.path.join(".") || "all of it"}: ${problem.message}`,
-      wanted: "what its schema gives out",
-    });
+    refuse(name, `${problem.path.join(".") || "all of it"}: ${problem.message}`, "what its schema gives out");
   } catch (error) {
     // A schema that transforms with a function cannot be run backwards.
     if (!(error instanceof z.core.$ZodEncodeError)) throw error;

@@ -4,7 +4,6 @@ import { formatDiagnostic } from "./diagnostic/format.ts";
 import type { Result } from "./diagnostic/diagnostic.ts";
 import { loadPipeline } from "./pipeline/load/load_pipeline.ts";
 import { type Pipeline, selectStages } from "./pipeline/pipeline.ts";
-import type { PlannedState } from "./plan/plan.ts";
 import { Planner } from "./plan/planner.ts";
 import type { EngineEvent } from "./run/events.ts";
 import { runPipeline as runLoaded } from "./run/run_pipeline.ts";
@@ -99,18 +98,17 @@ async function open(file: string, { set = [], profiles = [], targets = [], store
 export async function planPipeline(file: string, options: PipelineOptions): Promise<Record<string, PlannedStage>> {
   const { pipeline, store, targets } = await open(file, options);
   const { stages } = await valueOf(Planner.make(pipeline, store, { targets })).plan();
-  const planned = stages.entries().map(([id, { state, reasons }]) => {
-    return [id, { state: state satisfies PlannedState, reasons: reasons.map(({ code }) => code) }] as const;
-  });
-  return Object.fromEntries(planned);
+  return Object.fromEntries(
+    stages.entries().map(([id, { state, reasons }]) => {
+      return [id, { state, reasons: reasons.map(({ code }) => code) }];
+    }),
+  );
 }
 
 export async function runPipeline(file: string, options: RunOptions): Promise<RunResult> {
   const { pipeline, store, targets } = await open(file, options);
   const { onEvent, stop, jobs, keepGoing, grant } = options;
-  const emit = (event: EngineEvent) => {
-    for (const one of eventOf(event)) onEvent?.(one);
-  };
+  const emit = (event: EngineEvent) => eventOf(event).forEach((one) => onEvent?.(one));
   const asked = grant === true ? { askForGrants: () => Promise.resolve(true) } : {};
   const run = valueOf(
     await runLoaded(pipeline, store, { targets, emit, ...asked, ...definedOnly({ stop, jobs, keepGoing }) }),
@@ -131,10 +129,8 @@ function eventOf(event: EngineEvent): RunEvent[] {
   switch (event.type) {
     case "stage-started":
       return [{ type: "started", stage: event.id }];
-    case "stage-progress": {
-      const { done, total } = event.update;
-      return [{ type: "progress", stage: event.id, ...definedOnly({ done, total }) }];
-    }
+    case "stage-progress":
+      return [{ type: "progress", stage: event.id, done: event.update.done, total: event.update.total }];
     case "stage-finished":
       return [{ type: "finished", stage: event.id, ...definedOnly({ state: event.state, message: event.message }) }];
     case "stage-note":

@@ -280,7 +280,7 @@ const always = (kernels: string): Record<string, Fault> =>
 
 /**
  * Kernels of TF.js 4.22 with wrong results, as the parity tests found them, or that are far too slow, by backend. A
- * kernel that can be composed of others is replaced (`compositions.ts`); a function that calls any other is refused
+ * kernel that can be composed of others is replaced; a function that calls any other is refused
  * when it is compiled.
  *
  * - wasm: maxima start from the smallest positive number, and never see a negative one.

@@ -45,8 +45,8 @@ const SEND_TRIES = 9;
 const PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 60_000;
 /**
- * How long after the end of a stage's process the signal may arrive that ended it: the queue signals all processes of a
- * job.
+ * How long to wait for the signal that may have ended a stage's process: the queue signals all processes of a job, so
+ * the stage may end before this process is told.
  */
 const SIGNAL_MS = 1_000;
 /** How often the queue is asked if it is ending this job, which happens some time after its signal. */
@@ -103,7 +103,7 @@ function pauseAfter(tries: number, { pace = 1, ...until }: { readonly pace?: num
 }
 
 /**
- * Waits for a cache that is away as long as for one that is full.
+ * Waits for a cache that is missing, for as long as a full one is waited for.
  * @param folder of a submission in the cache @returns true if the cache is there
  */
 export async function waitForCache(

@@ -32,7 +32,10 @@ function refused(message: string, fix: string): Result<never> {
   return refuse([errorOf("check", message, fix)]);
 }
 
-/** Reads the action of a line. Nothing is laid out, and no code but the engine's is loaded. */
+/**
+ * Reads one action from its line of the submission's `stages.jsonl`, and looks up its inputs in the shared cache. It
+ * is refused if its recipe key is not the one that was submitted. Writes no files and loads no user code.
+ */
 export async function readAction(
   submission: TrustedSubmission,
   line: number,
@@ -92,9 +95,9 @@ export async function prepareAction(
   folder: string,
   { kinds, digests }: { readonly kinds: BuiltinKinds; readonly digests: Digests },
 ) {
-  // This file hides settings above the folder, and makes the folder's contents one project.
   const { pipeline: { stages, ...rest }, id, own } = action;
   makeFolder(folder);
+  // This file hides settings above the folder, and makes the folder's contents one project.
   writeUnflushed(join(folder, "deno.json"), "{}");
   const made = await makeKind(submission, own.stage.kind, folder, kinds);
   if (!made.ok) return made;

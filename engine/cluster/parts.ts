@@ -59,8 +59,9 @@ export function divide(tasks: readonly Task[], maxArray: number, sizes: Readonly
 
 /**
  * Returns a task with what it waits for, each once: parts (`p3`) and earlier jobs (`8`), or children of these (`p3_4`,
- * `8_4`). If the task waits for the same `child` of each of some arrays, and for no other child of these arrays:
- * `p3_*`.
+ * `8_4`). If all single
+ * children that it waits for have one number, that number is `child`, and each is written as `p3_*`: tasks that differ
+ * in the number alone can then share an array.
  */
 function waitingOf(task: Task, all: readonly string[], sizes: ReadonlyMap<string, number>, maxArray: number) {
   // A task that waits for all children waits for the array.
@@ -79,8 +80,8 @@ function* divisionsOf(all: readonly ReturnType<typeof waitingOf>[], maxArray: nu
   for (const alike of Map.groupBy(all, ({ after }) => JSON.stringify(after)).values()) {
     const byChild = Map.groupBy(alike, ({ child }) => child).values().toArray();
     const most = byChild.reduce((most, ones) => Math.max(most, ones.length), 0);
-    // Either each array has one follower of every child, in as many arrays as one child has followers; or the followers
-    // of each child have an array of their own.
+    // Two layouts, whichever has fewer arrays: array i has the i-th follower of every child, or the followers of each
+    // child have an array of their own.
     const isRow = byChild.length > 1 && most <= byChild.length;
     const rows = Array.from({ length: most }, (_, i) => byChild.flatMap((ones) => ones[i] ?? []));
     for (const row of isRow ? rows : byChild) {

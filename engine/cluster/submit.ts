@@ -71,7 +71,7 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   if (open.length === 0) return succeed({ plan, tracked, before: new Map<string, string[]>(), own: undefined });
 
   // The queue may let minutes pass before it answers, so the user is asked first.
-  const asking = await Promise.all(open.map(({ stage }) => withDeviceHere(stage, tryDevice)));
+  const asking = await Promise.all(Array.from(stagesOf(open), (stage) => withDeviceHere(stage, tryDevice)));
   const requests = requestsOf(asking, pipeline.folder);
   const refused = grants.open([...cluster.asks, ...requests]);
   if (refused.length > 0 && await options.askForGrants?.(refused) !== true) {
@@ -141,11 +141,13 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   for (const { id, recipeKey } of stages) {
     tracked.push({ id, recipeKey, submission, line: computed.get(recipeKey)! });
   }
-  say(`${stages.length} of ${plan.actions.size} stages are submitted to ${name} as ${head.id}`);
+  say(`${stagesOf(stages).size} of ${plan.stages.size} stages are submitted to ${name} as ${head.id}`);
   const made = await queueParts(submission, options);
   if (!made.ok) return made;
   return succeed({ plan, tracked, before, own: { submission, queued: made.value } });
 }
+
+const stagesOf = (actions: readonly Action[]) => new Set(actions.map(({ stage }) => stage));
 
 /** Returns the needs of helper jobs, which submit other jobs. */
 function helperNeeds({ settings: { partition, account, qos, sbatch = [] } }: Cluster): JobNeeds {

@@ -38,7 +38,7 @@ interface Row extends Tracked {
   told?: string;
   /** The job that was reported as held. */
   held?: string;
-  /** When the attempt ended for which a following attempt was last reported. */
+  /** The end of the last attempt that was reported as queued again, so that it is reported once. */
   again?: string;
   /** Since when nothing is known of the stage. */
   unseenSince?: number;

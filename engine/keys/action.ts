@@ -76,7 +76,8 @@ export interface WantedSlots extends Resources {
 }
 
 /**
- * Returns the slots that an action takes while it runs. Joining shards computes nothing, so it needs no card.
+ * Returns the slots that an action takes while it runs. One that computes on the CPU with a param `threads` takes as
+ * many thread slots, or all if the param is not set. Joining shards computes nothing, so it needs no card.
  * @param device the device that the action computes on, if it has one
  */
 export function slotsOf(action: Action, device?: Pick<StageDevice, "card">): WantedSlots {
@@ -86,7 +87,10 @@ export function slotsOf(action: Action, device?: Pick<StageDevice, "card">): Wan
   return computes ? { ...resources, threads: params["threads"] as number | undefined ?? Infinity } : resources;
 }
 
-/** Returns for actions that differ in extent alone the next shorter one: it runs first, and the longer continues it. */
+/**
+ * Returns the next shorter action of the same entry for each action that has one, by id (`train@2000` -> `train@500`):
+ * the shorter runs first, and the longer continues it.
+ */
 export function shorterOf(actions: Iterable<Pick<Action, "id" | "stage" | "shard">>): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   const withExtent = [...actions].filter(({ stage }) => stage.extent !== undefined);

@@ -20,7 +20,7 @@ type Amount = Readonly<ReturnType<typeof amountOf>>;
  * the median.
  */
 const RECENT = 5;
-/** The factor by which a forecast may be wrong; where the past does not allow one that near, none is made. */
+/** The factor by which a forecast may be wrong. Where past runs cannot support that, there is no forecast. */
 const MAX_ERROR_FACTOR = 2;
 /** The most past runs of one kind that are looked at; sweeps have thousands, and each stage of a plan asks again. */
 const MAX_HISTORY = 100;
@@ -177,7 +177,7 @@ export type Total = Readonly<ReturnType<typeof totalOf>>;
 
 /**
  * A lower bound of the time for stages of a plan: the longest chain of stages that wait for each other, or the slots
- * that all stages need together, whichever takes longer. No higher bound can be promised before the order is known.
+ * that all stages need together, whichever takes longer. The true time may be longer: it depends on the order.
  */
 export function totalOf(
   plan: Plan,
@@ -198,6 +198,7 @@ export function totalOf(
   };
 }
 
+/** Returns the least time that the given stages can take, in ms. */
 function lowerBound(
   plan: Plan,
   forecasts: ReadonlyMap<string, Forecast>,

@@ -55,7 +55,7 @@ export class Planner {
   readonly settled = new Map<string, ResultManifest>();
   readonly #resolved = new Map<Action, NonNullable<PlannedAction["keys"]>>();
   readonly #good = new Set<ResultManifest>();
-  /** Keyed by stage object: an id that a selection decides on may mean several stages, each with its own device. */
+  /** By stage, since shards share theirs. */
   readonly #devices = new Map<Stage, DeviceFinding>();
   /** Results that were found by recipe, for stages whose own inputs may then not be needed. */
   readonly #shortcuts = new Map<string, ResultManifest>();
@@ -159,8 +159,8 @@ export class Planner {
   }
 
   /**
-   * If two stages have one key, the first runs and the second then finds its result. The same holds for two stages that
-   * lost the same bytes from the store.
+   * Returns an action as `may-run` if an earlier one will make the same result, which it then finds, or the same bytes
+   * that the store has lost. Otherwise returns it as it is.
    */
   #afterTwin(planned: PlannedAction, working: Map<string, string>): PlannedAction {
     if (!RUNNING_STATES.has(planned.state)) return planned;
@@ -220,8 +220,8 @@ export class Planner {
   }
 
   /**
-   * Finds the actions that make the results that the targets need: shards only if they are targets themselves, and
-   * nothing before an action whose recipe already led to a good result.
+   * Returns the actions that the targets need, and nothing before an action whose recipe has already led to a good
+   * result, which is entered in `#shortcuts`. Without targets: every action except shards.
    */
   #findNeeded(): ReadonlySet<string> {
     const { targets = [] } = this.options;
@@ -229,7 +229,8 @@ export class Planner {
     if (targets.length === 0) return new Set(all.map(({ id }) => id));
     const edges = new Map<string, string[]>();
     const latest = new Map<string, ResultManifest>();
-    // Actions whose own result may not be what they would give now; no result that was made from theirs is a shortcut.
+    // Actions whose result may be out of date: forced, made from other inputs than the newest, or reading such an
+    // action. Neither their results nor those that were made from them are shortcuts.
     const stale = new Set<string>();
     for (const action of all) {
       const { id, stage } = action;

@@ -78,8 +78,8 @@ export type Emit = (event: EngineEvent) => void;
 
 export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cache" | "externals" | "given"> {
   /**
-   * The ends of stages, and the failures of shards, that a cluster was to compute and did not: they are not among the
-   * targets, and count all the same.
+   * How the stages and shards ended that a cluster did not finish. They are not among `targets`, but they are counted,
+   * and any of them makes the run `failed`.
    */
   readonly endedElsewhere?: ReadonlyMap<string, StageEndState>;
   readonly replace?: boolean;

@@ -91,10 +91,10 @@ export function cannotFetch(problem: string): { readonly message: string; readon
 }
 
 /**
- * Watches what a stage reads from outside the store. Files and code there may be edited after the plan, and a stage can
- * wait and run for hours. The stage may then have read something other than its key says, so neither its result nor its
- * later states may stay under that key. The files are checked whenever the stage saves: states that were saved before
- * the edit stay.
+ * Checks, whenever a stage saves and when it ends, that the files and the code that it reads from outside the store are
+ * still those of the plan: they may be edited while it waits or runs. If they are not, its key says something else than
+ * it read, so its result is not published, and the states that it saved since the last good check are removed. After a
+ * good check, old states are pruned.
  */
 export class InputWatcher {
   readonly #edited = new AbortController();

@@ -32,7 +32,7 @@ export async function runPipeline(pipeline: Pipeline, store: Store, options: Run
   // This process may know the store as it was before the last `gc`.
   store.results.forget();
   const { root, paths: { kept } } = store;
-  // The folder of files that only save time is made again by the next run, even by one that has nothing to do.
+  // Somebody may have removed it; without it nothing can be recorded that saves the next run time.
   if (isThere(root) && !isThere(kept)) ignoreTrouble(() => makeFolder(kept));
   const made = Planner.make(pipeline, store, options);
   if (!made.ok) return made;

@@ -12,7 +12,7 @@ import { userFolder } from "../../std/user_folder.ts";
 export interface HeldSlots extends Disposable {
   /** Ids of the GPUs that the stage may use. */
   readonly gpus: readonly string[];
-  /** Frees the slots before the end of the scope; with one job at a time the next stage still waits for that end. */
+  /** Frees the slots before the end of the scope. Does nothing with one job at a time, so that stages never overlap. */
   release(): void;
 }
 
@@ -45,9 +45,9 @@ export function capacityOf({ jobs, gpus = findGpus() }: { jobs?: number; gpus?: 
 
 /**
  * Shares resources among the stages of a run. CPU slots and jobs are counted in this run; GPUs are locked on the host,
- * so that two runs do not take the same GPU. A stage that asks for more than there is gets what there is. Beside a
- * stage that computes on all processors another stage may run, but none that computes too: their threads would wait for
- * each other.
+ * so that two runs do not take the same GPU. A stage that asks for more than there is gets what there is. The threads
+ * of computing stages add up to at most the number of processors, since more would wait for each other: beside a stage
+ * that uses all of them only stages run that compute nothing.
  */
 export class Slots {
   readonly #free: Record<typeof COUNTED[number], number>;

@@ -77,14 +77,14 @@ export function lockNow(path: string): Disposable {
 /**
  * Two locks of the whole store keep `gc` and everything else apart.
  *
- * - *still*: while it is shared, no result and no object is removed. It is held for moments: from finding a result to
- *   recording that a run uses it, and from moving files into the store to writing the manifest that names them.
- *   Recorded results are safe without the lock, so `gc` never waits for a training. Whoever wants the store exclusively
- *   takes *turn* first, which everybody passes through: so even shared holds that overlap without a gap, as those of a
- *   busy run, let it in.
- * - *in use*: shared by every run from its first write to its end. Holding it exclusively proves, whatever became of
- *   process ids, that no run is in progress: only then are files replaced that runs keep open, and locks removed that
- *   runs could wait for.
+ * - *still* (`acquireSharedGcLock`; `gc` takes it exclusively): while it is shared, no result and no object is removed.
+ *   It is held for moments: from finding a result to recording that a run uses it, and from moving files into the store
+ *   to writing the manifest that names them. Recorded results are safe without the lock, so `gc` never waits for a
+ *   training. Whoever wants the store exclusively takes *turn* first, which everybody passes through: so even shared
+ *   holds that overlap without a gap, as those of a busy run, let it in.
+ * - *in use* (`markInUse`): shared by every run from its first write to its end. Holding it exclusively proves,
+ *   whatever became of process ids, that no run is in progress: only then are files replaced that runs keep open, and
+ *   locks removed that runs could wait for.
  */
 export class StoreGuards {
   constructor(private readonly folder: string) {}
@@ -112,7 +112,10 @@ export class StoreGuards {
     }
   }
 
-  /** Marks the store as in use until the lock is disposed of. */
+  /**
+   * Takes the lock *in use*, shared, until it is disposed of; waits while somebody has it exclusively.
+   * @returns undefined when `signal` fires first
+   */
   async markInUse(signal?: AbortSignal, onWait?: (holder: string) => void): Promise<Disposable | undefined> {
     return await acquireLock(this.#pathOf("in-use"), { signal, onWait, shared: true });
   }
