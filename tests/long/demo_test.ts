@@ -94,7 +94,7 @@ test("packages for a cluster's nodes have what bundles, also where the bundle is
   await using project = ownProject(YAML);
   project.write("main.ts", `export const start = () => {}; // ${crypto.randomUUID()}\n`);
   const entry = pathToFileURL(project.path("main.ts")).href;
-  const kind = { entry, browser: entry, runs: "process" } as unknown as Kind;
+  const kind = { entry, browser: entry, userCode: [], runs: "process" } as unknown as Kind;
   await using temporary = await makeTemporaryFolder();
   assert("file" in (await bundleForBrowsers(kind, temporary.folder))!);
   const packages = project.path("packages");

@@ -126,6 +126,7 @@ Deno.test("a run is seen while it is on, and how far it was when it was killed",
 
 /** A stage that leaves a log of three steps, or hangs for ten minutes after the second. */
 const CHILD = `import { defineStage } from "noiseline";
+import { z } from "zod";
 export default defineStage({
   summary: "Pretends to learn",
   params: z.strictObject({ rate: z.number(), clip: z.number().default(1) }),

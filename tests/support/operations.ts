@@ -56,9 +56,9 @@ function announce(operation: FileOperation, path: string | undefined, detail?: O
 const { openSync, mkdirSync, renameSync, copyFileSync, linkSync, chmodSync, removeSync } = Deno;
 
 Object.assign(Deno, {
-  openSync(path: string, options: Deno.OpenOptions = {}) {
-    if (options.truncate) announce("write", path, { bytes: new Uint8Array() });
-    else if (options.write) announce("write", path);
+  openSync(path: string, options?: Deno.OpenOptions) {
+    if (options?.truncate) announce("write", path, { bytes: new Uint8Array() });
+    else if (options?.write) announce("write", path);
     const file = openSync(path, options);
     paths.set(file, path);
     return file;
