@@ -44,7 +44,6 @@ export { type Dependents, findDependents, findPending } from "./engine/plan/plan
 export { describeFile } from "./engine/process/describe.ts";
 export { installFiles } from "./engine/process/install.ts";
 export { parentDeathGuard } from "./engine/process/runtime.ts";
-export type { KnownRun } from "./engine/live/run_reader.ts";
 export { liveOf, SubmissionReader } from "./engine/live/submission_reader.ts";
 export * from "./engine/live/run_reader.ts";
 export { readIfThere, readTail, statIfThere } from "./engine/store/reading.ts";

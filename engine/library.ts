@@ -1,13 +1,13 @@
-import type { ResultManifest } from "../schemas/records.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import { formatDiagnostic } from "./diagnostic/format.ts";
-import type { Result } from "./diagnostic/diagnostic.ts";
+import { refuse, type Result } from "./diagnostic/diagnostic.ts";
 import { loadPipeline } from "./pipeline/load/load_pipeline.ts";
-import { type Pipeline, selectStages } from "./pipeline/pipeline.ts";
+import { selectStages } from "./pipeline/pipeline.ts";
+import type { PlannedState } from "./plan/plan.ts";
 import { Planner } from "./plan/planner.ts";
-import type { EngineEvent } from "./run/events.ts";
+import type { EngineEvent, RunStatus, StageEndState } from "./run/events.ts";
 import { runPipeline as runLoaded } from "./run/run_pipeline.ts";
-import { findStoreRoot, openStore, type Store } from "./store/store.ts";
+import { findStoreRoot, openStore } from "./store/store.ts";
 
 /** Options for reading a pipeline. */
 export interface PipelineOptions {
@@ -21,14 +21,10 @@ export interface PipelineOptions {
   readonly store?: string;
 }
 
-/** The planned outcome of a stage, and the reasons. */
+/** The plan for a stage. */
 export interface PlannedStage {
-  /**
-   * `cached`: nothing to do; `restore`: the result is there, but `outputs/` does not show it; `run`, `extend`,
-   * `resume`: computes, from the start, from a shorter run or from an interrupted one; `may-run`: depends on results
-   * that do not exist yet.
-   */
-  readonly state: "cached" | "restore" | "run" | "extend" | "resume" | "may-run";
+  /** The planned outcome. */
+  readonly state: PlannedState;
   /** Why: `new`, `param`, `input`, `code`, `external`, `upstream`, `forced`, `output-missing` and others. */
   readonly reasons: readonly string[];
 }
@@ -39,12 +35,12 @@ export interface RunEvent {
   readonly type: "started" | "progress" | "finished" | "note" | "warning";
   /** The stage that the event is about; absent for the run as a whole. */
   readonly stage?: string;
-  /** Units of work that are done, of `total` if that is known. */
+  /** Units of work that are done. */
   readonly done?: number;
   /** Units of work in all. */
   readonly total?: number;
   /** How the stage ended. */
-  readonly state?: StageResult["state"];
+  readonly state?: StageEndState;
   /** Text for people. */
   readonly message?: string;
 }
@@ -66,7 +62,7 @@ export interface RunOptions extends PipelineOptions {
 /** How a stage ended. */
 export interface StageResult {
   /** `cached`, `restored` and `ran` have a result. */
-  readonly state: "cached" | "restored" | "ran" | "failed" | "interrupted" | "blocked";
+  readonly state: StageEndState;
   /** Why the stage failed. */
   readonly message?: string;
   /** The digest of each output's content, by port; absent without a result. */
@@ -78,7 +74,7 @@ export interface StageResult {
 /** How a run ended. */
 export interface RunResult {
   /** `failed` if any stage failed. */
-  readonly status: "done" | "failed" | "interrupted";
+  readonly status: RunStatus;
   /** How each stage ended, by id. */
   readonly stages: Readonly<Record<string, StageResult>>;
 }
@@ -89,9 +85,9 @@ function valueOf<T>(result: Result<T>): T {
 }
 
 async function open(file: string, { set = [], profiles = [], targets = [], store }: PipelineOptions) {
-  const pipeline: Pipeline = valueOf(await loadPipeline(file, { kinds: {}, overrides: set, profiles }));
+  const pipeline = valueOf(await loadPipeline(file, { kinds: {}, overrides: set, profiles }));
   const { stages, problems } = selectStages(pipeline, targets);
-  if (problems.length > 0) valueOf({ ok: false, diagnostics: problems });
+  if (problems.length > 0) valueOf(refuse(problems));
   return { pipeline, targets: stages, store: openStore(store ?? findStoreRoot(pipeline.folder)) };
 }
 
@@ -113,16 +109,13 @@ export async function runPipeline(file: string, options: RunOptions): Promise<Ru
   const run = valueOf(
     await runLoaded(pipeline, store, { targets, emit, ...asked, ...definedOnly({ stop, jobs, keepGoing }) }),
   );
+  const views = store.viewsOf(pipeline.name);
   const stages = run.stages.entries().map(([id, { state, message, manifest }]) => {
-    return [id, definedOnly({ state, message, ...shownOf(pipeline, store, id, manifest) })] as const;
+    const outputs = Object.entries(manifest?.outputs ?? {}).map(([port, { digest }]) => [port, digest] as const);
+    const shown = manifest && { digests: Object.fromEntries(outputs), folder: views.folderOf(id) };
+    return [id, { ...definedOnly({ state, message }), ...shown }] as const;
   });
   return { status: run.status, stages: Object.fromEntries(stages) };
-}
-
-function shownOf({ name }: Pipeline, store: Store, id: string, manifest: ResultManifest | undefined) {
-  if (manifest === undefined) return {};
-  const digests = Object.entries(manifest.outputs).map(([port, { digest }]) => [port, digest] as const);
-  return { digests: Object.fromEntries(digests), folder: store.viewsOf(name).folderOf(id) };
 }
 
 function eventOf(event: EngineEvent): RunEvent[] {

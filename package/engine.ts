@@ -18,6 +18,8 @@ import type * as library from "../engine/library.ts";
 import { findFolder } from "./files.ts";
 
 export * from "../contract/mod.ts";
+export type { PlannedState } from "../engine/plan/plan.ts";
+export type { RunStatus, StageEndState } from "../engine/run/events.ts";
 export type { PipelineOptions, PlannedStage, RunEvent, RunOptions, RunResult, StageResult } from "../engine/library.ts";
 export type { Sort } from "../schemas/definitions.ts";
 export { ARTIFACT_TYPES, type ArtifactType, type WantedArtifact } from "../schemas/artifacts.ts";

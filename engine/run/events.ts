@@ -8,6 +8,7 @@ import type { ProgressUpdate } from "../../contract/stage.ts";
 /** How a stage ended in a run. */
 export type StageEndState = "cached" | "restored" | "ran" | "failed" | "interrupted" | "blocked";
 
+/** How a run ended: `failed` if any stage failed, else `interrupted` if the run was stopped before its end. */
 export type RunStatus = "done" | "failed" | "interrupted";
 
 /** The reason why a stage failed, and what to do. */
