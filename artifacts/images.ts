@@ -3,7 +3,7 @@ import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts"
 import { FormatError } from "../formats/format_error.ts";
 import { imageGrid } from "../formats/image_grid.ts";
 import { encodeNpz } from "../formats/npz.ts";
-import { encodePng } from "../formats/png.ts";
+import { encodePng } from "../formats/png_encoder.ts";
 import { decodeSafetensors, dtypeOf, encodeSafetensors } from "../formats/safetensors.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
 import { definedOnly } from "../std/defined_only.ts";

@@ -5,10 +5,10 @@
  * @module
  */
 import { join } from "node:path";
-import { findFolder } from "../package/files.ts";
+import { ensureLocalCopy } from "../package/files.ts";
 
 if (import.meta.main) {
-  const folder = await findFolder().catch(({ message }) => {
+  const folder = await ensureLocalCopy().catch(({ message }) => {
     Deno.stderr.writeSync(new TextEncoder().encode(`error: ${message}\n`));
     Deno.exit(2);
   });

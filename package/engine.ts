@@ -15,7 +15,7 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type * as library from "../engine/library.ts";
-import { findFolder } from "./files.ts";
+import { ensureLocalCopy } from "./files.ts";
 
 export * from "../contract/mod.ts";
 export type { PlannedState } from "../engine/plan/plan.ts";
@@ -27,7 +27,7 @@ export { execution, extent, externalFile, legacy, type Schema } from "../schemas
 export type { FileEntry, Resources, StagePermissions } from "../schemas/types.ts";
 
 async function load(): Promise<typeof library> {
-  return await import(pathToFileURL(join(await findFolder(), "engine/library.ts")).href);
+  return await import(pathToFileURL(join(await ensureLocalCopy(), "engine/library.ts")).href);
 }
 
 /**

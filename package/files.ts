@@ -82,7 +82,7 @@ async function copyPackage(root: URL, folder: string): Promise<string | undefine
 }
 
 /** Returns the folder with noiseline's files, which are copied if they are not there. @throws Error if that fails */
-export async function findFolder(): Promise<string> {
+export async function ensureLocalCopy(): Promise<string> {
   const root = new URL("../", import.meta.url);
   if (root.protocol === "file:") return fileURLToPath(root);
   const folder = join(userFolder("packages"), root.href.replaceAll(/[^\w.-]+/g, "_"));

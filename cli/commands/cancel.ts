@@ -1,4 +1,4 @@
-import { actionsBefore, actionsOf, arrayOf, helpersOf, type Pipeline, silenceOf } from "noiseline/engine";
+import { actionsOf, arrayOf, helpersOf, type Pipeline, prerequisiteIds, silenceOf } from "noiseline/engine";
 import { inspectCluster } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand, printingAnswer } from "../command.ts";
 import { countOf, shortList } from "../format/units.ts";
@@ -52,6 +52,6 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 function withFollowers({ stages }: Pipeline, targets: readonly string[]): ReadonlySet<string> {
   const actions = actionsOf(stages.values());
   const found = new Set(actions.filter(({ stage }) => targets.includes(stage.id)).map(({ id }) => id));
-  for (const action of actions) if (actionsBefore(action).some((one) => found.has(one))) found.add(action.id);
+  for (const action of actions) if (prerequisiteIds(action).some((one) => found.has(one))) found.add(action.id);
   return found;
 }

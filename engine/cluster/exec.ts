@@ -21,7 +21,7 @@ import { recordText } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { explainTrouble, ignoreTrouble } from "../store/trouble.ts";
-import { lineOfJob } from "./look.ts";
+import { lineOfJob } from "./submission_state.ts";
 import type { Queue } from "./queue.ts";
 import { SharedStates } from "./states.ts";
 import { type Attempt, clusterFolder, isHere, type TrustedSubmission } from "./submission.ts";
@@ -94,7 +94,7 @@ export async function executeTask(options: TaskOptions) {
   if (line === undefined) {
     return unusable([errorOf("check", `the submission has no part ${number} for this job`, "submit again")]);
   }
-  return await new Task(submission, { line, job: own.id, attempt: own.attempt }, { pace: 1, ...options }).run();
+  return await new JobAttempt(submission, { line, job: own.id, attempt: own.attempt }, { pace: 1, ...options }).run();
 }
 
 /** Waits after a try. */
@@ -120,7 +120,7 @@ export async function waitForCache(
 }
 
 /** One attempt at one stage. */
-class Task {
+class JobAttempt {
   readonly #startedAt = new Date().toISOString();
 
   constructor(

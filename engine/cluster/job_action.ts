@@ -3,7 +3,7 @@ import type { StageLine, Submission } from "../../schemas/cluster_records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestStageExternals, withPaths } from "../keys/externals.ts";
 import { actionsOf, bindingsOf } from "../keys/action.ts";
-import { fitsItsKey, keysOfActions } from "../keys/keys.ts";
+import { keysOfActions, matchesKey } from "../keys/keys.ts";
 import type { Kind, Stage, UserCode } from "../keys/stage.ts";
 import { type BuiltinKinds, fromBuiltin, fromFile, withCode } from "../pipeline/load/kinds.ts";
 import { type KeptPipeline, unpackPipeline } from "../pipeline/load/pipeline_loader.ts";
@@ -59,7 +59,7 @@ export async function readAction(
   await cache.find(read.map((one) => ({
     ...{ stage: one.id, recipeKey: one.recipeKey, resolvedKey: undefined },
     judge: ({ outputs, ...manifest }, key) => {
-      if (!fitsItsKey({ outputs, ...manifest }, key)) return "damaged";
+      if (!matchesKey({ outputs, ...manifest }, key)) return "damaged";
       return bindings.get(one.id)!.every(({ port, type }) => outputs[port]?.type === type) ? undefined : "misfit";
     },
   })));

@@ -4,7 +4,7 @@ import { suggestName } from "../../std/did_you_mean.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
 import type { Action } from "../keys/action.ts";
-import { cardsOf, type Stage, withThreads } from "../keys/stage.ts";
+import { gpuCount, type Stage, withThreads } from "../keys/stage.ts";
 import { parseMemory } from "../process/runtime.ts";
 import type { Cluster } from "./cluster_file.ts";
 import type { JobNeeds } from "./queue.ts";
@@ -33,7 +33,7 @@ export function needsOf({ do: what, stage }: Pick<Action, "do" | "stage">, setti
   const limitMs = stage.timeoutMs ?? time;
   return {
     cpus: Math.max(1, cpu),
-    gpus: what === "join" ? 0 : cardsOf(resources),
+    gpus: what === "join" ? 0 : gpuCount(resources),
     memoryMiB: memory === undefined ? undefined : Math.ceil(parseMemory(memory) / (1 << 20)) + WATCHER_MIB,
     minutes: limitMs === undefined ? undefined : Math.ceil(limitMs / 60_000),
     ...{ partition, account, qos },

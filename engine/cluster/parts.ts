@@ -1,9 +1,9 @@
-import { arrayOf } from "./look.ts";
+import { arrayOf } from "./submission_state.ts";
 import type { JobNeeds } from "./queue.ts";
 import type { PartRequest } from "./submission.ts";
 
 /** A stage that is to be computed. */
-export interface Task {
+export interface StageToSubmit {
   readonly id: string;
   /** Stages of one entry of the file, such as the children of a matrix, may become an array. */
   readonly entry: string;
@@ -23,8 +23,12 @@ export interface Task {
  * @param maxArray the bound that numbers of children stay below
  * @param sizes the number of children of each earlier array, by id
  */
-export function divide(tasks: readonly Task[], maxArray: number, sizes: ReadonlyMap<string, number> = new Map()) {
-  const first = new Map<string, Task>();
+export function groupIntoJobs(
+  tasks: readonly StageToSubmit[],
+  maxArray: number,
+  sizes: ReadonlyMap<string, number> = new Map(),
+) {
+  const first = new Map<string, StageToSubmit>();
   const depths = new Map<string, number>();
   for (const task of tasks) {
     const depth = task.before.reduce((most, one) => Math.max(most, 1 + depths.get(one)!), 0);
@@ -36,7 +40,7 @@ export function divide(tasks: readonly Task[], maxArray: number, sizes: Readonly
   const places = new Map<string, string>();
   const recipes = new Map(tasks.map(({ id, recipeKey }) => [id, recipeKey]));
   const known = new Map(sizes);
-  const placesOf = ({ before, jobs }: Task) => [
+  const placesOf = ({ before, jobs }: StageToSubmit) => [
     ...new Set([...before.map((one) => places.get(recipes.get(one)!)!), ...jobs]),
   ];
   // Children of the same pattern have the same depth, by induction over what they wait for.
@@ -63,7 +67,7 @@ export function divide(tasks: readonly Task[], maxArray: number, sizes: Readonly
  * children that it waits for have one number, that number is `child`, and each is written as `p3_*`: tasks that differ
  * in the number alone can then share an array.
  */
-function waitingOf(task: Task, all: readonly string[], sizes: ReadonlyMap<string, number>, maxArray: number) {
+function waitingOf(task: StageToSubmit, all: readonly string[], sizes: ReadonlyMap<string, number>, maxArray: number) {
   // A task that waits for all children waits for the array.
   const byArray = Map.groupBy(all, arrayOf).entries().map(([on, ones]) => ones.length === sizes.get(on) ? [on] : ones)
     .toArray();

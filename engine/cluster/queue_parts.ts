@@ -19,7 +19,7 @@ import {
   listAttempts,
   parseComment,
   queuedParts,
-} from "./look.ts";
+} from "./submission_state.ts";
 import { warnSecondsOf } from "./needs.ts";
 import {
   isLive,

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { countOf } from "../../std/count_of.ts";
 import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { digestExternals } from "../keys/externals.ts";
-import { type Action, actionsBefore, actionsOf, inputsOf, shorterOf } from "../keys/action.ts";
+import { type Action, actionsOf, inputsOf, prerequisiteIds, shorterOf } from "../keys/action.ts";
 import { keysOfActions } from "../keys/keys.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayRun, type Plan, type PlannedAction } from "../plan/plan.ts";
@@ -19,8 +19,8 @@ import { openRoot } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
 import { checkFolders, type Cluster } from "./cluster_file.ts";
 import { needsOf, queueRefusalError, withJobResources } from "./needs.ts";
-import { divide, type Task } from "./parts.ts";
-import { arrayOf, helpersOf, jobsByLine, parseComment, type SubmittedStage } from "./look.ts";
+import { groupIntoJobs, type StageToSubmit } from "./parts.ts";
+import { arrayOf, helpersOf, jobsByLine, parseComment, type SubmittedStage } from "./submission_state.ts";
 import { isLive, type JobNeeds, type QueuedJob, type QueueFacts } from "./queue.ts";
 import { askQueue, type QueueContext, queueParts, untilAnswered } from "./queue_parts.ts";
 import { nodePaths, PROGRAM } from "./script.ts";
@@ -42,7 +42,7 @@ export interface SubmitOptions
 /** A stage that a job computes, or will compute. */
 export type Tracked = Omit<SubmittedStage, "job" | "end">;
 
-export type Submitted = Readonly<ValueOf<typeof submitPipeline>>;
+export type SubmittedPipeline = Readonly<ValueOf<typeof submitPipeline>>;
 
 type Earlier = Readonly<ReturnType<typeof findQueuedStages>>;
 
@@ -109,7 +109,7 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   const unfetched = await fetchPackages(stages, settings, settings.packages !== undefined, options);
   if (unfetched !== undefined) return refuse([unfetched]);
 
-  const tasks = stages.map(({ id, stage: { entry }, recipeKey }): Task => {
+  const tasks = stages.map(({ id, stage: { entry }, recipeKey }): StageToSubmit => {
     const waits = Map.groupBy(before.get(id)!, (one) => missing.has(one));
     const jobs = waits.get(false)?.map((one) => earlier.live.get(keys.get(one)!.recipeKey)!.job) ?? [];
     const own = { id, entry: entry.replace(/~.*$/s, ""), recipeKey, needs: needs.get(id)! };
@@ -123,7 +123,7 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   const written = await writeSubmission({
     pipeline: placed,
     externals: externals.externals,
-    parts: divide(tasks, facts.maxArray, earlier.sizes),
+    parts: groupIntoJobs(tasks, facts.maxArray, earlier.sizes),
     cache: settings.cache,
     digests: store.digests,
     cluster: name,
@@ -219,7 +219,7 @@ function findMissing(
   const dropped = new Set<string>();
   for (const action of open) {
     const { id, recipeKey } = action;
-    const own = [...new Set([...actionsBefore(action), shorter.get(id) ?? ""])].filter((one) => left.has(one));
+    const own = [...new Set([...prerequisiteIds(action), shorter.get(id) ?? ""])].filter((one) => left.has(one));
     before.set(id, own);
     if (givenUp.has(recipeKey) || own.some((one) => dropped.has(one))) dropped.add(id);
   }

@@ -2,11 +2,11 @@ import { definedOnly } from "../../std/defined_only.ts";
 import type { JobEnd } from "../../schemas/cluster_records.ts";
 import type { Emit, StageEndState } from "../run/events.ts";
 import { readTail } from "../store/reading.ts";
-import { attemptsOf, endsByLine, helpersOf, jobsByLine, listAttempts, parseComment } from "./look.ts";
+import { attemptsOf, endsByLine, helpersOf, jobsByLine, listAttempts, parseComment } from "./submission_state.ts";
 import { isLive, type QueuedJob } from "./queue.ts";
 import { hasResult, isInCache, pauseOf, type QueueContext, queueParts } from "./queue_parts.ts";
 import { isHere, type OpenSubmission } from "./submission.ts";
-import type { Submitted, Tracked } from "./submit.ts";
+import type { SubmittedPipeline, Tracked } from "./submit.ts";
 
 const FIRST_PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -46,7 +46,7 @@ interface Row extends Tracked {
 }
 
 /** Watches until all stages have ended, or somebody asks to stop; the jobs do not need to be watched. */
-export async function watchJobs(submitted: Submitted, options: WatchOptions) {
+export async function watchJobs(submitted: SubmittedPipeline, options: WatchOptions) {
   const watch = new Watch(submitted, options);
   const { stop, pause = pauseOf(stop) } = options;
   const look = Math.max(FIRST_PAUSE_MS, submitted.tracked.length * LOOK_MS_EACH);
@@ -77,7 +77,7 @@ class Watch {
   isUnsure = false;
   readonly #now: () => number;
 
-  constructor(private readonly submitted: Submitted, private readonly options: WatchOptions) {
+  constructor(private readonly submitted: SubmittedPipeline, private readonly options: WatchOptions) {
     const { tracked, before, own } = submitted;
     this.#rows = tracked.map((one) => ({ ...one, before: [] }));
     const byId = new Map(this.#rows.map((row) => [row.id, row]));

@@ -37,14 +37,14 @@ export function actionsOf(stages: Iterable<Stage>): Action[] {
     const { id, shards: of = 1, likeness, workGflop } = stage;
     if (of === 1) return [{ do: "compute", id, stage, work: stage }];
     // Stages share their timings, and a part of one takes another time than the whole.
-    const timedApart = (...part: readonly unknown[]) => sha256Of(JSON.stringify([likeness, ...part])).slice(0, 16);
-    const share = { ...stage, likeness: timedApart(of), workGflop: workGflop && workGflop / of };
+    const timingKey = (...part: readonly unknown[]) => sha256Of(JSON.stringify([likeness, ...part])).slice(0, 16);
+    const share = { ...stage, likeness: timingKey(of), workGflop: workGflop && workGflop / of };
     const shards = Array.from({ length: of }, (_, index): Action => {
       return { do: "compute", id: `${id}~${index + 1}of${of}`, stage, shard: { index, of }, work: share };
     });
     const parts = shards.map((one) => one.id);
     // Joining is not the work of the stage's kind.
-    return [...shards, { do: "join", id, stage, parts, work: { likeness: timedApart("joins"), workGflop: undefined } }];
+    return [...shards, { do: "join", id, stage, parts, work: { likeness: timingKey("joins"), workGflop: undefined } }];
   }).toArray();
 }
 
@@ -59,7 +59,7 @@ export function inputsOf(action: Action): string[] {
 }
 
 /** Returns the ids of the actions that must be done before an action can begin. */
-export function actionsBefore(action: Action): string[] {
+export function prerequisiteIds(action: Action): string[] {
   return [...inputsOf(action), ...action.stage.needs];
 }
 

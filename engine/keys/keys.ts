@@ -22,7 +22,7 @@ export type LocalIngredients = Omit<Ingredients, "inputs">;
  */
 export function keyParams(kind: Kind, params: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(withoutPlaces(kind, params))) {
+  for (const [name, value] of Object.entries(withoutPaths(kind, params))) {
     const meta = Object.hasOwn(kind.roles, name) ? kind.roles[name]! : {};
     if (meta.role === "execution" || value === undefined) continue;
     if ("legacy" in meta && encode(meta.legacy) === encode(value)) continue;
@@ -34,7 +34,7 @@ export function keyParams(kind: Kind, params: Readonly<Record<string, unknown>>)
 }
 
 /** Leaves out the paths of definitions that params name: the kind's version identifies their code. */
-function withoutPlaces({ userCode }: Kind, params: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function withoutPaths({ userCode }: Kind, params: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const kept = { ...params };
   for (const { param } of userCode) {
     if (param === null) continue;
@@ -126,7 +126,7 @@ export function artifactDigest(type: ArtifactRecord["type"], files: readonly Fil
 }
 
 /** True if a manifest follows from its own ingredients and files: its key stands for these and for nothing else. */
-export function fitsItsKey(manifest: ResultManifest, key: string): boolean {
+export function matchesKey(manifest: ResultManifest, key: string): boolean {
   const { resolvedKey, localKey, identityKey, ingredients, extent, outputs } = manifest;
   const { inputs, ...local } = ingredients;
   const { params } = local;

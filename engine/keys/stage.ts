@@ -142,7 +142,7 @@ export function withThreads({ kind, params }: Pick<Stage, "kind" | "params">, cp
 }
 
 /** Returns the number of graphics cards that a stage wants. */
-export function cardsOf({ gpu = 0 }: Resources): number {
+export function gpuCount({ gpu = 0 }: Resources): number {
   return gpu === "required" ? 1 : gpu;
 }
 

@@ -1,4 +1,4 @@
-import { attemptsOf, listSubmissions, lookAt, type SubmittedStage } from "../cluster/look.ts";
+import { attemptsOf, listSubmissions, lookAt, type SubmittedStage } from "../cluster/submission_state.ts";
 import type { QueuedJob } from "../cluster/queue.ts";
 import type { OpenSubmission } from "../cluster/submission.ts";
 import type { RunState } from "../store/processes.ts";

@@ -1,6 +1,6 @@
 import type { Timing } from "../../schemas/records.ts";
-import { actionsBefore, shorterOf, slotsOf } from "../keys/action.ts";
-import { cardsOf } from "../keys/stage.ts";
+import { prerequisiteIds, shorterOf, slotsOf } from "../keys/action.ts";
+import { gpuCount } from "../keys/stage.ts";
 import { lessMemory } from "../../contract/less_memory.ts";
 import { freeMemory } from "../process/memory.ts";
 import { parseMemory } from "../process/runtime.ts";
@@ -122,7 +122,7 @@ function forecastStage(
   }
   if (amount.unit !== "GFLOP") return { known: false, basis: "nothing similar has run on a machine like this" };
   // If the shape and the length both differ, a forecast is near only if the overhead of the past run is known.
-  const told = kinds.filter((timing) => timing.overheadMs !== null && areNear(workShape, timing.workShape));
+  const told = kinds.filter((timing) => timing.overheadMs !== null && haveSimilarShape(workShape, timing.workShape));
   const near = estimatesOf(told, amount);
   if (near.length === 0) {
     return { known: false, basis: `no ${kind.name} stage of its size has run on a machine like this` };
@@ -154,7 +154,7 @@ function estimatesOf(pasts: readonly Timing[], amount: Amount) {
 }
 
 /** True if work of these shapes goes at about the same pace. */
-function areNear(one: readonly number[] | undefined, other: readonly number[] | null): boolean {
+function haveSimilarShape(one: readonly number[] | undefined, other: readonly number[] | null): boolean {
   if (one === undefined || other === null || one.length !== other.length) return false;
   const apart = one.reduce((product, value, index) => {
     const ratio = value / other[index]!;
@@ -214,7 +214,7 @@ function lowerBound(
     const forecast = ids.has(id) ? forecasts.get(id) : undefined;
     const shards = forecast?.known === true ? forecastsOf(action.parts, forecasts) : [];
     const durationMs = forecast === undefined ? 0 : timeOf([forecast]) - timeOf(shards);
-    const before = [...actionsBefore(action), shorter.get(id) ?? ""];
+    const before = [...prerequisiteIds(action), shorter.get(id) ?? ""];
     const end = before.reduce((latest, one) => Math.max(latest, ends.get(one) ?? 0), 0) + durationMs;
     ends.set(id, end);
     longest = Math.max(longest, end);
@@ -223,7 +223,7 @@ function lowerBound(
     const { cpu = 1, threads = 0, ...rest } = slotsOf(action, action.device);
     sums.cpus += durationMs * Math.min(cpu, cpus);
     sums.threads += durationMs * Math.min(threads, cpus);
-    sums.gpus += durationMs * Math.min(cardsOf(rest), gpus);
+    sums.gpus += durationMs * Math.min(gpuCount(rest), gpus);
   }
   return Math.max(
     longest,
@@ -244,11 +244,11 @@ const HOUR_MS = 3_600_000;
 export type Outlook = Readonly<ReturnType<typeof summariseForecasts>>;
 
 /** Returns the stages whose computing the user has to agree to: not those on a card, and not work that is continued. */
-export function needsConsent(plan: Plan): PlannedAction[] {
+export function stagesNeedingConsent(plan: Plan): PlannedAction[] {
   const agreed = new Set<string>();
   return [...plan.actions].flatMap(([id, planned]) => {
     // Whoever let a stage run until it saved has agreed to the stage and to those that read it.
-    if (planned.state === "resume" || actionsBefore(planned).some((one) => agreed.has(one))) agreed.add(id);
+    if (planned.state === "resume" || prerequisiteIds(planned).some((one) => agreed.has(one))) agreed.add(id);
     const joins = planned.do === "join";
     return agreed.has(id) || joins || !mayRun(planned) || planned.device?.card === true ? [] : [planned];
   });
@@ -257,7 +257,7 @@ export function needsConsent(plan: Plan): PlannedAction[] {
 /** Summarises what the forecasts of a plan mean for whoever starts it. */
 export function summariseForecasts(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, capacity: Capacity) {
   const withoutCard = [...plan.actions.values()].filter((planned) =>
-    mayRun(planned) && planned.device?.card === false && cardsOf(planned.stage.resources) > 0
+    mayRun(planned) && planned.device?.card === false && gpuCount(planned.stage.resources) > 0
   );
   /** Returns the least time that some stages take together, and the stages that matter to it, longest first. */
   const longerThan = (limitMs: number, planned: readonly PlannedAction[]) => {
@@ -287,7 +287,7 @@ export function summariseForecasts(plan: Plan, forecasts: ReadonlyMap<string, Fo
       }];
     }),
     /** Work of more than a day without a graphics card that nobody has agreed to; undefined if there is less. */
-    long: longerThan(24 * HOUR_MS, needsConsent(plan)),
+    long: longerThan(24 * HOUR_MS, stagesNeedingConsent(plan)),
     /** Work of more than an hour that wants a card and has none. */
     withoutCard: longerThan(HOUR_MS, withoutCard),
     /** The fix for a card that is visible but not used to compute. */

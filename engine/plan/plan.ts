@@ -76,7 +76,7 @@ export interface Plan {
 }
 
 /** Returns the actions that make the requested results, by stage: shards are left out if they are joined here. */
-export function stagesIn(actions: ReadonlyMap<string, PlannedAction>): ReadonlyMap<string, PlannedAction> {
+export function resultActions(actions: ReadonlyMap<string, PlannedAction>): ReadonlyMap<string, PlannedAction> {
   return new Map([...actions].filter(([, { shard, stage }]) => shard === undefined || !actions.has(stage.id)));
 }
 

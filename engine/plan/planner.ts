@@ -3,14 +3,14 @@ import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
 import { type Action, actionsOf, outputsOf } from "../keys/action.ts";
-import { type ActionKeys, fitsItsKey, identityKeyOf, keysOfActions, resolvedKeyOf } from "../keys/keys.ts";
+import { type ActionKeys, identityKeyOf, keysOfActions, matchesKey, resolvedKeyOf } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { extentParam, predecessorsOf, readsOf, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
-import { isForced, type Plan, type PlannedAction, type Reason, RUNNING_STATES, stagesIn } from "./plan.ts";
+import { isForced, type Plan, type PlannedAction, type Reason, resultActions, RUNNING_STATES } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
 import type { DeviceFinding } from "../../contract/stage.ts";
 import { placeProblem } from "../pipeline/load/check_facts.ts";
@@ -111,7 +111,7 @@ export class Planner {
   }
 
   #planOf(actions: Plan["actions"], problems: Plan["problems"]): Plan {
-    return { pipeline: this.pipeline, actions, stages: stagesIn(actions), problems };
+    return { pipeline: this.pipeline, actions, stages: resultActions(actions), problems };
   }
 
   /**
@@ -128,7 +128,7 @@ export class Planner {
       // If the digests of a record are not those of its files, whatever is made from them would get the key of
       // something else.
       judge: (manifest, key) =>
-        !fitsItsKey(manifest, key) ? "damaged" : hasPortsOf(action, manifest) ? undefined : "misfit",
+        !matchesKey(manifest, key) ? "damaged" : hasPortsOf(action, manifest) ? undefined : "misfit",
     })));
   }
 
@@ -153,7 +153,7 @@ export class Planner {
         : found;
       if (!goesOn(planned)) break;
       if (planned.manifest !== undefined) this.settled.set(id, planned.manifest);
-      actions.set(id, this.#afterTwin(planned, working));
+      actions.set(id, this.#deferToTwin(planned, working));
     }
     return actions;
   }
@@ -162,7 +162,7 @@ export class Planner {
    * Returns an action as `may-run` if an earlier one will make the same result, which it then finds, or the same bytes
    * that the store has lost. Otherwise returns it as it is.
    */
-  #afterTwin(planned: PlannedAction, working: Map<string, string>): PlannedAction {
+  #deferToTwin(planned: PlannedAction, working: Map<string, string>): PlannedAction {
     if (!RUNNING_STATES.has(planned.state)) return planned;
     const names = [planned.recipeKey, ...this.#lostObjects(planned)];
     const twin = names.map((name) => working.get(name)).find((id) => id !== undefined);

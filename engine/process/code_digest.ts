@@ -4,7 +4,7 @@ import { compareCodeUnits, encode } from "../keys/encode.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { copyFile } from "../store/files.ts";
 import { hashFile, readTextIfThere, sha256Of, statIfThere } from "../store/reading.ts";
-import { digestExecuted } from "./executed_code.ts";
+import { digestExecuted } from "./code_syntax_digest.ts";
 import { addToLock, allBelow, packageName, TOOLKIT_CONFIG } from "./module_lock.ts";
 import type { Lock, ModuleMap } from "../keys/stage.ts";
 import { isToolkit, pathOf } from "./own_frames.ts";

@@ -1,18 +1,24 @@
 import { join } from "node:path";
-import { type Capacity, forecastPlan, needsConsent, type Outlook, summariseForecasts } from "../plan/forecast.ts";
+import {
+  type Capacity,
+  forecastPlan,
+  type Outlook,
+  stagesNeedingConsent,
+  summariseForecasts,
+} from "../plan/forecast.ts";
 import type { Plan, PlannedAction } from "../plan/plan.ts";
 import { runInChild } from "../process/child.ts";
 import { StageLog } from "../process/lines.ts";
 import { installPackages } from "../process/install.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import type { Store } from "../store/store.ts";
-import { RateMeter, recordTiming } from "./pace.ts";
+import { RateMeter, recordTiming } from "./progress_reporting.ts";
 
 /**
  * The least work, in Gflop, that is probed. The slowest device does less than this within a day, so that asking is not
  * worth while.
  */
-const MATTERS_GFLOP = 100_000;
+const MIN_PROBE_GFLOP = 100_000;
 /** The time limit of a probe. Work that is not done by then is slow enough to say so. */
 const PROBE_MS = 60_000;
 
@@ -32,10 +38,10 @@ export async function estimateRun(plan: Plan, store: Store, options: ProbeOption
   while (true) {
     const forecasts = forecastPlan(plan, store);
     const outlook = summariseForecasts(plan, forecasts, options.capacity);
-    const unknown = needsConsent(plan).filter(({ id, work, device }) =>
+    const unknown = stagesNeedingConsent(plan).filter(({ id, work, device }) =>
       work.probe !== undefined && device !== undefined && forecasts.get(id)?.known === false
     );
-    const [largest] = unknown.filter((one) => one.work.workGflop! > MATTERS_GFLOP && !tried.has(probeName(one)))
+    const [largest] = unknown.filter((one) => one.work.workGflop! > MIN_PROBE_GFLOP && !tried.has(probeName(one)))
       .sort((a, b) => b.work.workGflop! - a.work.workGflop!);
     if (largest === undefined || outlook.long !== undefined || options.stop.aborted) return outlook;
     const name = probeName(largest);

@@ -25,7 +25,7 @@ const MAX_AT_ONCE = 16;
 type Listed = Readonly<Record<string, readonly string[]>>;
 
 /** Lists the files of a folder that a stage had to itself; undefined if the stage left the folder unreadable. */
-function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {
+function tryListFiles(folder: string): ReturnType<typeof listFiles> | undefined {
   try {
     return listFiles(folder);
   } catch (error) {
@@ -43,7 +43,7 @@ export function listOutputs(folders: Readonly<Record<string, string>>) {
   const listed: Record<string, string[]> = {};
   for (const [port, folder] of Object.entries(folders)) {
     const refuse = (what: string, fix: string) => ({ message: `output "${port}" ${what}`, fix });
-    const found = lookThrough(folder);
+    const found = tryListFiles(folder);
     if (found === undefined) {
       const what = "cannot be read: its folder was removed, replaced, closed or nested too deeply";
       return refuse(what, `leave the folder of outputs.${port} as it is, and write plain files into it`);

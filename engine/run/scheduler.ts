@@ -4,7 +4,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import type { RunRecord } from "../../schemas/records.ts";
 import type { Emit, RunOptions, RunStatus } from "./events.ts";
 import { sourcesOf } from "../keys/externals.ts";
-import { actionsBefore, shorterOf } from "../keys/action.ts";
+import { prerequisiteIds, shorterOf } from "../keys/action.ts";
 import type { Plan } from "../plan/plan.ts";
 import { planRecordOf } from "../plan/plan_record.ts";
 import type { Planner } from "../plan/planner.ts";
@@ -97,7 +97,7 @@ export class Scheduler {
         const planned = plan.actions.get(id);
         if (planned === undefined || this.results.has(id)) return true;
         // The stages that it reads or needs, and the shorter run that it continues.
-        const before = [...actionsBefore(planned), shorter.get(id)].filter((one) => one !== undefined);
+        const before = [...prerequisiteIds(planned), shorter.get(id)].filter((one) => one !== undefined);
         const there = await Promise.all(before.map(reach));
         return there.every(Boolean) && await limit.run(async () => mayStart() && await this.#reach(id, runner));
       });

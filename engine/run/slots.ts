@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { WantedSlots } from "../keys/action.ts";
-import { cardsOf } from "../keys/stage.ts";
+import { gpuCount } from "../keys/stage.ts";
 import type { Capacity } from "../plan/forecast.ts";
 import { makeFolder } from "../store/files.ts";
 import { tryAlone } from "../store/locks.ts";
@@ -63,7 +63,7 @@ export class Slots {
     let resume = () => {};
     const wake = () => resume();
     // Slots of this run are tried again when some are given back; GPUs of another run are tried at intervals.
-    const timer = cardsOf(wanted) > 0 ? setInterval(wake, GPU_POLL_MS) : undefined;
+    const timer = gpuCount(wanted) > 0 ? setInterval(wake, GPU_POLL_MS) : undefined;
     signal.addEventListener("abort", wake);
     try {
       while (!signal.aborted) {
@@ -84,7 +84,7 @@ export class Slots {
   #tryTake(wanted: WantedSlots): HeldSlots | undefined {
     const [cpus, threads] = [wanted.cpu ?? 1, wanted.threads ?? 0].map((count) => Math.min(count, this.options.cpus));
     const taken = { jobs: 1, cpus: cpus!, threads: threads! };
-    const gpu = Math.min(cardsOf(wanted), this.options.gpus.length);
+    const gpu = Math.min(gpuCount(wanted), this.options.gpus.length);
     if (COUNTED.some((what) => this.#free[what] < taken[what])) return undefined;
     const cards = this.#lockGpus(gpu);
     if (cards === undefined) return undefined;

@@ -19,9 +19,9 @@ import { isTooLargeToCopy, restoreMetadata, snapshotMetadata } from "../store/le
 import { progressFolder, pruneStates, savedSteps } from "../store/progress.ts";
 import { inside } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
-import { cannotFetch, fetchesFiles, type InputWatcher, makeReachable } from "./outside.ts";
+import { cannotFetch, type ExternalInputChecker, fetchesFiles, prepareExternalInputs } from "./external_inputs.ts";
 import type { HeldSlots } from "./slots.ts";
-import { LiveProgress, type RateMeter } from "./pace.ts";
+import { ProgressWriter, type RateMeter } from "./progress_reporting.ts";
 import { refusePreview } from "./previews.ts";
 import { makeFolder, removeQuietly } from "../store/files.ts";
 
@@ -132,12 +132,12 @@ export class StageExecution {
     start: StartMessage,
     folder: string,
     held: HeldSlots,
-    { rate, watcher }: { readonly rate: RateMeter; readonly watcher?: InputWatcher },
+    { rate, watcher }: { readonly rate: RateMeter; readonly watcher?: ExternalInputChecker },
   ): Promise<StageOutcome> {
     const { store, runId, stop, kill, emit, pipeline } = this.options;
     const { id, stage, work } = planned;
     using log = new StageLog((text) => store.runs.log(runId, id, text));
-    using live = new LiveProgress(store.runs, runId, id, rate);
+    using live = new ProgressWriter(store.runs, runId, id, rate);
     let [notes, previews, said] = [0, 0, false];
     const forward = (event: StageEvent) => {
       if (event.type === "progress") {
@@ -151,7 +151,7 @@ export class StageExecution {
         emit({ type: "stage-saved", id, step: event.step });
       } else if (event.type === "preview") {
         const { step, seconds = 0 } = event;
-        rate.leaveOut(seconds);
+        rate.excludeSeconds(seconds);
         const png = Uint8Array.fromBase64(event.png);
         const refused = refusePreview(png, previews, this.#room);
         if (refused !== undefined && !said) forward({ type: "warn", message: `${refused}; it is left out` });
@@ -185,7 +185,7 @@ export class StageExecution {
     const missing = await installPackages(stage.kind, note, stop);
     if (missing !== undefined && stop.aborted) return { status: "interrupted", step: 0 };
     if (missing !== undefined) return { status: "failed", ...cannotFetch(missing) };
-    const reachable = await makeReachable(planned, { pipeline, store }, folder, note);
+    const reachable = await prepareExternalInputs(planned, { pipeline, store }, folder, note);
     if ("message" in reachable) return { status: "failed", ...reachable };
     store.runs.use(runId, { progress: { [id]: planned.keys!.identityKey } });
     makeDurableFolder(start.progressFolder);

@@ -11,8 +11,8 @@ import { collectOutputs, compareResults, listOutputs, makeManifest } from "./pub
 import type { HeldSlots, Slots } from "./slots.ts";
 import { type ExecutionOptions, ScratchFolders, StageExecution } from "./stage_execution.ts";
 import { fileNameOf } from "../store/folders.ts";
-import { RateMeter, recordTiming } from "./pace.ts";
-import { InputWatcher } from "./outside.ts";
+import { RateMeter, recordTiming } from "./progress_reporting.ts";
+import { ExternalInputChecker } from "./external_inputs.ts";
 import { type Action, inputsOf, slotsOf } from "../keys/action.ts";
 import type { RunOptions, StageProblem } from "./events.ts";
 import { failedBy, NOT_BEGUN, type StageResult, toResult, usedLine } from "./stage_result.ts";
@@ -26,7 +26,7 @@ interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache" | "gi
   readonly slots: Slots;
   /** Returns true if new work may begin: not after a failure or a request to stop. */
   readonly mayStart: () => boolean;
-  /** Called while a failed stage still holds its slot, so that the next in line already knows. */
+  /** Called while a failed stage gcLock holds its slot, so that the next in line already knows. */
   readonly onFailure: () => void;
   /** Called for a stage that was reached because another one needed it again, with the time at which that began. */
   readonly onNested: (id: string, result: StageResult, started: number) => void;
@@ -69,8 +69,8 @@ export class StageRunner {
     let planned = planner.planAction(id);
     const forced = isForced(planned);
     if (planned.state === "cached") {
-      using still = await this.#acquireSharedGcLock(id, stop);
-      return still === undefined ? NOT_BEGUN : this.#serve(planned)!;
+      using gcLock = await this.#acquireSharedGcLock(id, stop);
+      return gcLock === undefined ? NOT_BEGUN : this.#serve(planned)!;
     }
     if (planned.keys === undefined && planned.manifest === undefined) {
       const missing = await this.#reachInputs(planned);
@@ -91,11 +91,11 @@ export class StageRunner {
     for (let tries = 0, unsettled = 0;;) {
       {
         // Keeps a result that is found, or fetched from a shared cache, until it is on record that this run uses it.
-        using still = await this.#acquireSharedGcLock(id, stop);
-        if (still === undefined) return NOT_BEGUN;
+        using gcLock = await this.#acquireSharedGcLock(id, stop);
+        if (gcLock === undefined) return NOT_BEGUN;
         // Another run may have published this very result while this one waited for the lock.
-        const late = await this.#find(id, forced);
-        if (late !== undefined) return late;
+        const alreadyPublished = await this.#find(id, forced);
+        if (alreadyPublished !== undefined) return alreadyPublished;
       }
       planned = planner.planAction(id, forced);
       const missing = await this.#reachInputs(planned, true);
@@ -280,7 +280,7 @@ export class StageRunner {
     let clean = false;
     try {
       const start = this.#execution.prepare(planned, folder);
-      const watcher = new InputWatcher(planned, { pipeline, store }, start.progressFolder);
+      const watcher = new ExternalInputChecker(planned, { pipeline, store }, start.progressFolder);
       const outcome = await this.#execution.execute(planned, start, folder, held, { rate, watcher });
       const { change, unsaved } = await watcher.finish();
       const changed = `${change?.what} changed after planning`;
@@ -301,7 +301,7 @@ export class StageRunner {
       // Only the disk has work left, and the next stage need not wait for it.
       held.release();
       // Until the manifest names them, nothing refers to the files that are moved into the store.
-      using _still = await this.#acquireSharedGcLock(id, kill);
+      using _gcLock = await this.#acquireSharedGcLock(id, kill);
       const collected = await collectOutputs(planned, start.outputs, listed.names, store);
       clean = collected.emptied;
       const numerics = this.#numericsOf(planned);

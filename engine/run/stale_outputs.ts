@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { type Diagnostic, errorOf, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { predecessorsOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import { type Plan, stagesIn } from "../plan/plan.ts";
+import { type Plan, resultActions } from "../plan/plan.ts";
 import { Planner, type PlanOptions } from "../plan/planner.ts";
 import { entriesOf, isThere, readTextIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
@@ -38,7 +38,7 @@ export function planWithoutDevices(
   given?: PlanOptions["given"],
 ): Result<Plan["stages"]> {
   const planner = Planner.make(pipeline, store, definedOnly({ given }));
-  return planner.ok ? succeed(stagesIn(planner.value.planOffline())) : planner;
+  return planner.ok ? succeed(resultActions(planner.value.planOffline())) : planner;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { fitsItsKey } from "../keys/keys.ts";
+import { matchesKey } from "../keys/keys.ts";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { ResultManifest, RunRecord, TagRecord } from "../../schemas/records.ts";
@@ -91,7 +91,7 @@ export async function importResults(store: Store, folder: string) {
   // Results that the store did not have, results that it had, and the bytes of the objects that were added.
   let [added, known, bytes] = [0, 0, 0];
   using _still = await store.guards.acquireSharedGcLock();
-  const judge = (manifest: ResultManifest, key: string) => fitsItsKey(manifest, key) ? undefined : "damaged";
+  const judge = (manifest: ResultManifest, key: string) => matchesKey(manifest, key) ? undefined : "damaged";
   for (const key of keys) {
     await cache.find([{ stage: `result ${key.slice(0, 12)}`, recipeKey: key, resolvedKey: key, judge }]);
     const theirs = cache.known(key);

@@ -16,7 +16,7 @@ import { tryAlone } from "../store/locks.ts";
 import { copyState, progressFolder, savedSteps } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import { newRunId } from "../store/processes.ts";
-import { RateMeter } from "../run/pace.ts";
+import { RateMeter } from "../run/progress_reporting.ts";
 import { Grants } from "../process/rights.ts";
 
 interface ReplayOptions extends Pick<RunOptions, "emit" | "stop" | "kill"> {

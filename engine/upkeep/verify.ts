@@ -2,7 +2,7 @@ import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
 import { holds, statIfThere } from "../store/reading.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
-import { fitsItsKey } from "../keys/keys.ts";
+import { matchesKey } from "../keys/keys.ts";
 import { listObjects, takeNames } from "./inventory.ts";
 
 /** A file of a result that is damaged or missing. */
@@ -25,7 +25,7 @@ export interface Fault {
  * @param only resolved keys; undefined for all results and all objects
  */
 export async function verifyStore(store: Store, only?: ReadonlySet<string>) {
-  const report = await lookThrough(store, only);
+  const report = await tryListFiles(store, only);
   if (report.faults.some(({ problem }) => problem !== "missing")) await setAside(store, report.faults);
   return report;
 }
@@ -41,7 +41,7 @@ async function setAside(store: Store, faults: readonly Fault[]): Promise<void> {
     using _alone = await store.guards.acquireExclusiveGcLock();
     store.results.forget();
     for (const { problem, resolvedKey } of faults) {
-      if (problem === "unreadable manifest") store.results.repairManifest(resolvedKey!, fitsItsKey);
+      if (problem === "unreadable manifest") store.results.repairManifest(resolvedKey!, matchesKey);
     }
     for (const sha256 of new Set(faults.flatMap((one) => one.problem === "damaged" ? one.sha256! : []))) {
       if (lookAt(store, { sha256 }) === "damaged") store.objects.quarantine(sha256);
@@ -51,7 +51,7 @@ async function setAside(store: Store, faults: readonly Fault[]): Promise<void> {
   }
 }
 
-async function lookThrough(store: Store, only: ReadonlySet<string> | undefined) {
+async function tryListFiles(store: Store, only: ReadonlySet<string> | undefined) {
   // Files that `gc` removed meanwhile would look as if they were missing.
   using _still = await store.guards.acquireSharedGcLock();
   const names = takeNames(store);

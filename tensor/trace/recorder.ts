@@ -4,13 +4,13 @@ import { callerOf, type CompileError, compileError } from "./failure.ts";
 import { fromData } from "./emit/shape.ts";
 import { Graph, type Value } from "./graph.ts";
 import { REFUSED } from "./refused.ts";
-import { CONV } from "./kernels/conv.ts";
-import { ELEMENTWISE } from "./kernels/elementwise.ts";
-import { POOL } from "./kernels/pool.ts";
-import { RANDOM } from "./kernels/random.ts";
-import { REDUCE } from "./kernels/reduce.ts";
-import { SHAPE } from "./kernels/shape.ts";
-import type { TranslationTable } from "./kernels/translation.ts";
+import { CONV } from "./translations/conv.ts";
+import { ELEMENTWISE } from "./translations/elementwise.ts";
+import { POOL } from "./translations/pool.ts";
+import { RANDOM } from "./translations/random.ts";
+import { REDUCE } from "./translations/reduce.ts";
+import { SHAPE } from "./translations/shape.ts";
+import type { TranslationTable } from "./translations/translation.ts";
 
 /** TF.js backend whose kernels compute nothing and record what they would compute. */
 const RECORDER = "noiseline-recorder";

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { encodePng } from "../../formats/png.ts";
+import { encodePng } from "../../formats/png_encoder.ts";
 import { decodeSafetensors } from "../../formats/safetensors.ts";
 import { Project } from "../support/project.ts";
 

@@ -2,7 +2,7 @@ import { assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import type { Report } from "../../report/model.ts";
 import { renderReport } from "../../report/page.ts";
-import { encodePng } from "../../formats/png.ts";
+import { encodePng } from "../../formats/png_encoder.ts";
 import { Chromium, findChromium } from "../browser/chromium.ts";
 
 const picture = (shade: number) =>

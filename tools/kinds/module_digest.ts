@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { digestExecuted } from "../../engine/process/executed_code.ts";
+import { digestExecuted } from "../../engine/process/code_syntax_digest.ts";
 import type { SourceFile } from "../layers/module_graph.ts";
 
 /** Digests by file, because most kinds share files. */

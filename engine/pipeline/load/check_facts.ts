@@ -1,7 +1,7 @@
 import type { CheckProblem, Facts } from "../../../contract/stage.ts";
 import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
 import { encode } from "../../keys/encode.ts";
-import { builtinVersion, cardsOf, extentParam, type Stage } from "../../keys/stage.ts";
+import { builtinVersion, extentParam, gpuCount, type Stage } from "../../keys/stage.ts";
 import { diagnosticAt, type Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { sha256Of } from "../../store/reading.ts";
@@ -57,7 +57,7 @@ export function checkFacts(
     const likeness = likenessOf(stage);
     checked.set(stage.id, { ...stage, likeness });
     const { id, entry, kind, resources } = stage;
-    if (id === entry && kind.device !== undefined && cardsOf(resources) > 1) {
+    if (id === entry && kind.device !== undefined && gpuCount(resources) > 1) {
       const fix = "write gpu: 1; several GPUs serve several stages at once, or the shards of one that can be split";
       const message =
         `stage "${id}" asks for several GPUs, and each device computes a stage on one: the others stand idle`;

@@ -1,7 +1,7 @@
 import { isOperation } from "../../trace/emit/shape.ts";
 import { type Graph, type InputValue, liveValues, type Value } from "../../trace/graph.ts";
 import { rewriteEach } from "./rewrite.ts";
-import { computeConvolution } from "../../trace/kernels/conv.ts";
+import { computeConvolution } from "../../trace/translations/conv.ts";
 
 /**
  * Cuts a graph in two: the part that depends only on inputs that never change, and the rest.

@@ -4,7 +4,7 @@ import { encode } from "fast-png";
 import { FormatError } from "../../../formats/format_error.ts";
 import type { ByteImage } from "../../../formats/byte_image.ts";
 import { anyPng, chunksOf, headerChunk, joinChunks } from "../../support/png_files.ts";
-import { encodePng } from "../../../formats/png.ts";
+import { encodePng } from "../../../formats/png_encoder.ts";
 import { decodePng } from "../../../formats/png_decoder.ts";
 
 const GREY: ByteImage = { width: 3, height: 2, channels: 1, data: Uint8Array.of(0, 50, 100, 150, 200, 255) };

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
-import { encodePng } from "../../../formats/png.ts";
+import { encodePng } from "../../../formats/png_encoder.ts";
 import { classesOf } from "../../../stages/dataset/class_folders.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";

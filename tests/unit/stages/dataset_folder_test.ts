@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { encode } from "fast-png";
 import { dirname, join } from "node:path";
-import { encodePng } from "../../../formats/png.ts";
+import { encodePng } from "../../../formats/png_encoder.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { digests, runStage } from "../../support/stage_context.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { fetchesFiles, makeReachable } from "../../../engine/run/outside.ts";
+import { fetchesFiles, prepareExternalInputs } from "../../../engine/run/external_inputs.ts";
 import { fromBuiltin } from "../../../engine/pipeline/load/kinds.ts";
 import type { Stage } from "../../../engine/keys/stage.ts";
 import { openStore } from "../../../engine/store/store.ts";
@@ -31,7 +31,12 @@ Deno.test("a dataset's process may reach the declared hosts alone, and none wher
     const { downloads } = store.paths;
     const outsideOf = async (raw: Readonly<Record<string, unknown>>) => {
       const stage = stageOf(raw);
-      const outside = await makeReachable({ stage }, { pipeline: { folder }, store }, `${folder}/scratch`, () => {});
+      const outside = await prepareExternalInputs(
+        { stage },
+        { pipeline: { folder }, store },
+        `${folder}/scratch`,
+        () => {},
+      );
       if ("message" in outside) throw new Error(outside.message);
       assertEquals(fetchesFiles(stage), outside.hosts.length > 0);
       return outside;

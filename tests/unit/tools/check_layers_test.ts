@@ -22,9 +22,10 @@ Deno.test("checkTree() accepts a tree that keeps to its layers", async () => {
       "std/text.ts": 'export { levenshteinDistance } from "deno-std/text.js";\n',
       "tensor/device.ts": "export interface Device {}\n",
       "diffusion/loss.ts": 'import type { Device } from "../tensor/device.ts";\nexport type Loss = Device;\n',
-      "formats/png.ts": 'export const read = () => Deno.readFileSync("a");\n',
+      "formats/png_encoder.ts": 'export const read = () => Deno.readFileSync("a");\n',
       "contract/stage.ts": "export interface Run {}\n",
-      "stages/train.ts": 'import "../diffusion/loss.ts";\nimport "../schemas/a.ts";\nimport "../formats/png.ts";\n',
+      "stages/train.ts":
+        'import "../diffusion/loss.ts";\nimport "../schemas/a.ts";\nimport "../formats/png_encoder.ts";\n',
       "stages/worker.ts": 'export * from "../engine/process/host.ts";\n',
       "engine/process/host.ts": 'import type { Run } from "../../contract/stage.ts";\nexport type Host = Run;\n',
       "engine/run.ts":

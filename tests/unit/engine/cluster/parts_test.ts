@@ -1,18 +1,23 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { divide as divideTasks, type Task } from "../../../../engine/cluster/parts.ts";
+import { groupIntoJobs, type StageToSubmit } from "../../../../engine/cluster/parts.ts";
 import type { Part } from "../../../../schemas/cluster_records.ts";
 
 const ONE = { cpus: 1, gpus: 0, options: [] };
 const MANY = { ...ONE, cpus: 8 };
 
-function task(line: number, entry: string, before: readonly number[] = [], more: Partial<Task> = {}): Task {
+function task(
+  line: number,
+  entry: string,
+  before: readonly number[] = [],
+  more: Partial<StageToSubmit> = {},
+): StageToSubmit {
   return { id: `${line}`, entry, recipeKey: `r${line}`, needs: ONE, before: before.map(String), jobs: [], ...more };
 }
 
 /** Divides stages into parts, with the numbers of the stages, which are their ids here. */
-function divide(...args: Parameters<typeof divideTasks>): Part[] {
-  return divideTasks(...args).map(({ stages, ...part }) => ({ lines: stages.map(Number), ...part }));
+function divide(...args: Parameters<typeof groupIntoJobs>): Part[] {
+  return groupIntoJobs(...args).map(({ stages, ...part }) => ({ lines: stages.map(Number), ...part }));
 }
 
 /** Returns the lines of this submission and the jobs, by name, that the queue would make each line wait for. */
@@ -115,7 +120,7 @@ const graphs = fc.array(
   }),
   { minLength: 1, maxLength: 6 },
 ).map((entries) => {
-  const tasks: Task[] = [];
+  const tasks: StageToSubmit[] = [];
   const lines: number[][] = [];
   entries.forEach(({ size, reads, salt }, entry) => {
     const own = Array.from({ length: size }, (_, i) => tasks.length + i);

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { EngineEvent } from "../../../../engine/run/events.ts";
-import type { Submitted } from "../../../../engine/cluster/submit.ts";
+import type { SubmittedPipeline } from "../../../../engine/cluster/submit.ts";
 import { watchJobs } from "../../../../engine/cluster/watch.ts";
 import { RunStore } from "../../../../engine/store/runs.ts";
 import { PaperLab } from "./support/paper_lab.ts";
@@ -13,7 +13,7 @@ stages:
 `;
 
 /** Watches while a script of changes proceeds, with one change before each pause; time passes by the pauses. */
-async function watch(lab: PaperLab, submitted: Submitted, changes: readonly (() => unknown)[] = []) {
+async function watch(lab: PaperLab, submitted: SubmittedPipeline, changes: readonly (() => unknown)[] = []) {
   const events: EngineEvent[] = [];
   const stop = new AbortController();
   const [left, pauses] = [[...changes], [] as number[]];

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
 import { join } from "node:path";
-import { digestExecuted } from "../../../../engine/process/executed_code.ts";
+import { digestExecuted } from "../../../../engine/process/code_syntax_digest.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 async function digestOf(text: string, name = "a.ts"): Promise<string> {

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { historyPause, LiveProgress, RateMeter } from "../../../../engine/run/pace.ts";
+import { historyPause, ProgressWriter, RateMeter } from "../../../../engine/run/progress_reporting.ts";
 import { refusePreview } from "../../../../engine/run/previews.ts";
 import type { FigureRow } from "../../../../schemas/records.ts";
 
@@ -46,7 +46,7 @@ Deno.test("the history of a day has under 10,000 lines, that of an hour one each
   assert(day! > 9_400 && day! < 10_000, `${day}`);
 });
 
-Deno.test("LiveProgress keeps what each figure was last and at its lowest, of 16 figures and of all reports", () => {
+Deno.test("ProgressWriter keeps what each figure was last and at its lowest, of 16 figures and of all reports", () => {
   const rows: FigureRow[] = [];
   const runs = {
     tell: () => {},
@@ -55,7 +55,7 @@ Deno.test("LiveProgress keeps what each figure was last and at its lowest, of 16
   };
   const rate = new RateMeter();
   {
-    using live = new LiveProgress(runs, "r", "a", rate);
+    using live = new ProgressWriter(runs, "r", "a", rate);
     const note = (done: number, told: Record<string, number | string>) =>
       live.note({ done, total: 9, unit: "step", figures: told });
     note(1, { loss: 3, word: "warm" });

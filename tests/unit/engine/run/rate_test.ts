@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { RateMeter } from "../../../../engine/run/pace.ts";
+import { RateMeter } from "../../../../engine/run/progress_reporting.ts";
 
 Deno.test("RateMeter counts from the first report on, in units and in images", () => {
   let now = 5_000;

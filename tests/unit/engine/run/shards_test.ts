@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { forecastPlan, totalOf } from "../../../../engine/plan/forecast.ts";
-import { stagesIn } from "../../../../engine/plan/plan.ts";
+import { resultActions } from "../../../../engine/plan/plan.ts";
 import { chooseGarbage } from "../../../../engine/upkeep/policy.ts";
 import { takeInventory } from "../../../../engine/upkeep/inventory.ts";
 import { contentsOfRun } from "../../../../engine/upkeep/contents.ts";
@@ -10,7 +10,7 @@ import { selectStages } from "../../../../engine/pipeline/pipeline.ts";
 import { replayStage } from "../../../../engine/upkeep/replay.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { actionsOf, shorterOf, slotsOf } from "../../../../engine/keys/action.ts";
-import { cardsOf } from "../../../../engine/keys/stage.ts";
+import { gpuCount } from "../../../../engine/keys/stage.ts";
 import { dealt } from "../support/deal_run.ts";
 import { loadGood, problemsOf } from "../support/load.ts";
 import { digestsOf, endStates, planIn, planned, runIn } from "../support/reach.ts";
@@ -33,7 +33,7 @@ Deno.test("a stage in shards is as many stages and one that joins them, with the
   assertEquals([shard.shard, shard.stage], [{ index: 1, of: 3 }, a.stage]);
   // Each shard has a third of the work and a card; joining needs neither.
   assertEquals([shard.work.workGflop, a.work.workGflop], [3, undefined]);
-  assertEquals([cardsOf(slotsOf(shard)), cardsOf(slotsOf(a))], [1, 0]);
+  assertEquals([gpuCount(slotsOf(shard)), gpuCount(slotsOf(a))], [1, 0]);
   assertEquals(new Set([shard, a, { work: a.stage }].map(({ work }) => work.likeness)).size, 3);
   assertEquals(selectStages(whole, ["a"]).stages, ["a"]);
   assertEquals(selectStages(whole, ["a~2of3"]).problems.map(({ message }) => message), [
@@ -198,7 +198,7 @@ Deno.test("gc lets parts go that are joined, a run is what it made, and forecast
 
   const pipeline = await loadGood(folder.path, deal(", shards: 3", ", text: c"));
   const actions = await planIn(folder.path, deal(", shards: 3", ", text: c"));
-  const plan = { pipeline, actions, stages: stagesIn(actions), problems: [] };
+  const plan = { pipeline, actions, stages: resultActions(actions), problems: [] };
   const forecasts = forecastPlan(plan, store);
   const times = ["a~1of3", "a~2of3", "a~3of3", "a"].map((id) => forecasts.get(id)!);
   const msOf = (one: typeof times[number]) => one.known ? one.durationMs : NaN;

@@ -6,7 +6,7 @@ import { etaLeft, RunReader } from "../../../../engine/live/run_reader.ts";
 import { openFreshStore } from "../support/manifest.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { newRunId } from "../../../../engine/store/processes.ts";
-import { LiveProgress, RateMeter } from "../../../../engine/run/pace.ts";
+import { ProgressWriter, RateMeter } from "../../../../engine/run/progress_reporting.ts";
 
 const START = Date.parse("2026-01-01T00:00:00.000Z");
 
@@ -93,7 +93,7 @@ Deno.test("RunReader.find() finds a long run although a later one has ended, and
   assertEquals([...stages.keys()], ["s3", "s5"]);
 });
 
-Deno.test("LiveProgress tells the newest at most once a second, and nothing of what ends before", async () => {
+Deno.test("ProgressWriter tells the newest at most once a second, and nothing of what ends before", async () => {
   await using folder = await makeTempFolder();
   const { runs } = openFreshStore(folder.path);
   const run = record(0);
@@ -101,7 +101,7 @@ Deno.test("LiveProgress tells the newest at most once a second, and nothing of w
   const told = () => runs.told(run.runId, "a");
   const update = (done: number) => ({ done, total: 9, unit: "step" });
   const writes: number[] = [];
-  const counting: ConstructorParameters<typeof LiveProgress>[0] = {
+  const counting: ConstructorParameters<typeof ProgressWriter>[0] = {
     tell: (runId, stage, progress) => {
       writes.push(progress.done);
       runs.tell(runId, stage, progress);
@@ -110,12 +110,12 @@ Deno.test("LiveProgress tells the newest at most once a second, and nothing of w
     addFigures: (runId, stage, row) => runs.addFigures(runId, stage, row),
   };
   {
-    using quick = new LiveProgress(counting, run.runId, "a", new RateMeter());
+    using quick = new ProgressWriter(counting, run.runId, "a", new RateMeter());
     for (let done = 0; done < 5; done++) quick.note(update(done));
   }
   assertEquals([writes, told()], [[], undefined]);
   {
-    using slow = new LiveProgress(counting, run.runId, "a", new RateMeter());
+    using slow = new ProgressWriter(counting, run.runId, "a", new RateMeter());
     for (let done = 0; done < 5; done++) slow.note(update(done));
     while (told() === undefined) await new Promise((resolve) => setTimeout(resolve, 20));
     assertEquals([writes, told()!.done, told()!.total, told()!.unit], [[4], 4, 9, "step"]);

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type ClusterFile, clusterFileSchema } from "../../../../../schemas/cluster_file.ts";
-import { type SubmitOptions, submitPipeline, type Submitted } from "../../../../../engine/cluster/submit.ts";
+import { type SubmitOptions, submitPipeline, type SubmittedPipeline } from "../../../../../engine/cluster/submit.ts";
 import { type OpenSubmission, openSubmission } from "../../../../../engine/cluster/submission.ts";
 import { queueParts } from "../../../../../engine/cluster/queue_parts.ts";
 import type { Cluster } from "../../../../../engine/cluster/cluster_file.ts";
@@ -78,7 +78,7 @@ export class PaperLab implements AsyncDisposable {
     return await submitPipeline(pipeline, openStore(join(this.folder.path, ".noiseline")), this.#options(options));
   }
 
-  async submitted(yaml: string, options: PaperOptions = {}): Promise<Submitted> {
+  async submitted(yaml: string, options: PaperOptions = {}): Promise<SubmittedPipeline> {
     const made = await this.submit(yaml, options);
     if (!made.ok) throw new Error(made.diagnostics.map(({ message, got }) => `${message} ${got ?? ""}`).join("\n"));
     return made.value;
@@ -101,7 +101,7 @@ export class PaperLab implements AsyncDisposable {
   }
 
   /** Does the work of the small jobs that submit the rest. */
-  async goOn({ own }: Submitted) {
+  async goOn({ own }: SubmittedPipeline) {
     const { folder, digest } = own!.submission;
     const opened = openSubmission(folder, digest);
     if (!opened.ok) throw new Error("it is gone");

@@ -28,7 +28,7 @@ export class RateMeter {
   }
 
   /** Leaves out time in which no counted work was done. */
-  leaveOut(seconds: number): void {
+  excludeSeconds(seconds: number): void {
     if (this.#first !== undefined) this.#first = { ...this.#first, at: this.#first.at + seconds * 1_000 };
   }
 
@@ -73,7 +73,7 @@ export function historyPause(ageMs: number): number {
  * last. For a stage that ends within its first second it writes one line of figures, if there are any, and nothing
  * else: short stages must not cost more for being watched.
  */
-export class LiveProgress implements Disposable {
+export class ProgressWriter implements Disposable {
   #last: { readonly update: ProgressUpdate; readonly at: Date } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #told = false;

@@ -45,7 +45,7 @@ function copyExternal(path: string, place: string, name: string): string | undef
  * packages by name; `params`: params whose path is replaced in this run, by that of a copy; `lent`: user files that the
  * stage reads in place. Or what went wrong
  */
-export async function makeReachable(
+export async function prepareExternalInputs(
   { stage, keys }: Pick<PlannedAction, "stage" | "keys">,
   { pipeline, store }: { readonly pipeline: Pick<Pipeline, "folder">; readonly store: Store },
   scratch: string,
@@ -96,7 +96,7 @@ export function cannotFetch(problem: string): { readonly message: string; readon
  * it read, so its result is not published, and the states that it saved since the last good check are removed. After a
  * good check, old states are pruned.
  */
-export class InputWatcher {
+export class ExternalInputChecker {
   readonly #edited = new AbortController();
   #soundStates: ReadonlyMap<number, string>;
   #change: { readonly what: string; readonly isNewContent: boolean } | undefined;
