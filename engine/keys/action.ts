@@ -4,13 +4,23 @@ import { sha256Of } from "../store/reading.ts";
 import type { Binding, Stage } from "./stage.ts";
 
 /** The facts about an action that forecasts need, as the kind of its stage states them. */
-type Work = Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe" | "notes" | "memoryBytes">;
+interface Work extends Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe" | "notes" | "memoryBytes"> {
+  /** Its part of the units of work that the stage reports as progress. */
+  readonly share: number;
+}
 
 interface Unit {
   /** The id of the stage, or of one of its shards: `sample~1of4`, which no reference and no child of a matrix has. */
   readonly id: string;
   readonly stage: Stage;
   readonly work: Work;
+  readonly outputs: OutputPorts;
+  /** The name of the view that shows its result; undefined for a shard, whose result is of no use to people. */
+  readonly view: string | undefined;
+  /** The params that enter its keys beside those of the stage. */
+  readonly keyed: Readonly<Record<string, unknown>>;
+  /** False if user code runs in its process: code that may change what it only reads, and take all memory. */
+  readonly isTrusted: boolean;
 }
 
 /** Computes a stage, or one shard of it. */
@@ -31,20 +41,29 @@ interface Join extends Unit {
 /** A unit of work that a plan makes of a stage. The last action of a stage makes the stage's result and has its id. */
 export type Action = Compute | Join;
 
+/** The output of a shard. */
+const PART = { part: { type: "files", description: "What a shard has computed" } } satisfies OutputPorts;
+
 /** Returns the actions of stages, in the same order; shards come before the action that joins them. */
 export function actionsOf(stages: Iterable<Stage>): Action[] {
   return Iterator.from(stages).flatMap((stage): Action[] => {
-    const { id, shards: of = 1, likeness, workGflop } = stage;
-    if (of === 1) return [{ do: "compute", id, stage, work: stage }];
+    const { id, shards: of = 1, likeness, workGflop, kind } = stage;
+    const isTrusted = kind.userCode.length === 0;
+    const whole = { id, stage, outputs: kind.outputs, view: id, keyed: {}, isTrusted };
+    if (of === 1) return [{ do: "compute", ...whole, work: { ...stage, share: 1 } }];
     // Stages share their timings, and a part of one takes another time than the whole.
     const timingKey = (...part: readonly unknown[]) => sha256Of(JSON.stringify([likeness, ...part])).slice(0, 16);
-    const share = { ...stage, likeness: timingKey(of), workGflop: workGflop && workGflop / of };
+    const work = { ...stage, likeness: timingKey(of), workGflop: workGflop && workGflop / of, share: 1 / of };
     const shards = Array.from({ length: of }, (_, index): Action => {
-      return { do: "compute", id: `${id}~${index + 1}of${of}`, stage, shard: { index, of }, work: share };
+      // No param has this name.
+      const keyed = { "~shard": [index, of] };
+      const part = { id: `${id}~${index + 1}of${of}`, outputs: PART, view: undefined, keyed, shard: { index, of } };
+      return { do: "compute", stage, work, isTrusted, ...part };
     });
     const parts = shards.map((one) => one.id);
     // Joining is not the work of the stage's kind.
-    return [...shards, { do: "join", id, stage, parts, work: { likeness: timingKey("joins"), workGflop: undefined } }];
+    const joining = { likeness: timingKey("joins"), workGflop: undefined, share: 1 };
+    return [...shards, { do: "join", ...whole, parts, work: joining }];
   }).toArray();
 }
 
@@ -61,13 +80,6 @@ export function inputsOf(action: Action): string[] {
 /** Returns the ids of the actions that must be done before an action can begin. */
 export function prerequisiteIds(action: Action): string[] {
   return [...inputsOf(action), ...action.stage.needs];
-}
-
-const PART = { part: { type: "files", description: "What a shard has computed" } } satisfies OutputPorts;
-
-/** Returns the outputs that an action writes; a shard writes only its part. */
-export function outputsOf({ stage, shard }: Action): OutputPorts {
-  return shard === undefined ? stage.kind.outputs : PART;
 }
 
 /** The slots that an action takes while it runs. Its threads compute together: each of them waits for the slowest. */

@@ -75,9 +75,9 @@ export interface Plan {
   readonly problems: readonly Diagnostic[];
 }
 
-/** Returns the actions that make the requested results, by stage: shards are left out if they are joined here. */
+/** Returns the actions that make the requested results, by stage: without parts that are joined here. */
 export function resultActions(actions: ReadonlyMap<string, PlannedAction>): ReadonlyMap<string, PlannedAction> {
-  return new Map([...actions].filter(([, { shard, stage }]) => shard === undefined || !actions.has(stage.id)));
+  return new Map([...actions].filter(([, { view, stage }]) => view !== undefined || !actions.has(stage.id)));
 }
 
 export const RUNNING_STATES: ReadonlySet<PlannedState> = new Set(["run", "extend", "resume"]);

@@ -2,7 +2,7 @@ import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
-import { type Action, actionsOf, outputsOf } from "../keys/action.ts";
+import { type Action, actionsOf } from "../keys/action.ts";
 import { type ActionKeys, identityKeyOf, keysOfActions, matchesKey, resolvedKeyOf } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { extentParam, predecessorsOf, readsOf, type Stage } from "../keys/stage.ts";
@@ -225,7 +225,7 @@ export class Planner {
    */
   #findNeeded(): ReadonlySet<string> {
     const { targets = [] } = this.options;
-    const all = [...this.#actions.values()].filter(({ id, shard }) => shard === undefined || targets.includes(id));
+    const all = [...this.#actions.values()].filter(({ id, view }) => view !== undefined || targets.includes(id));
     if (targets.length === 0) return new Set(all.map(({ id }) => id));
     const edges = new Map<string, string[]>();
     const latest = new Map<string, ResultManifest>();
@@ -298,9 +298,8 @@ export class Planner {
   }
 
   #served(action: Action, now: Known, manifest: ResultManifest): Pick<PlannedAction, "state" | "reasons"> {
-    // Nobody looks at the output of a shard, so it has no view.
-    if (action.shard !== undefined) return { state: "cached", reasons: [] };
-    const view = this.store.viewsOf(this.pipeline.name).check(action.id, manifest.resolvedKey);
+    if (action.view === undefined) return { state: "cached", reasons: [] };
+    const view = this.store.viewsOf(this.pipeline.name).check(action.view, manifest.resolvedKey);
     if (view.state === "good") return { state: "cached", reasons: [] };
     if (view.state === "other") return { state: "restore", reasons: this.#changes(action, now) };
     const files = view.state === "absent" ? ["all"] : view.files;
@@ -378,8 +377,7 @@ function readsLatest(
 }
 
 /** True if a record has the outputs of an action. One with other outputs was not made by it, whatever its key says. */
-export function hasPortsOf(action: Action, { outputs }: ResultManifest): boolean {
-  const own = outputsOf(action);
+export function hasPortsOf({ outputs: own }: Action, { outputs }: ResultManifest): boolean {
   return Object.keys({ ...own, ...outputs }).every((port) =>
     own[port] !== undefined && own[port].type === outputs[port]?.type
   );

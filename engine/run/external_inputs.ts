@@ -46,7 +46,7 @@ function copyExternal(path: string, place: string, name: string): string | undef
  * stage reads in place. Or what went wrong
  */
 export async function prepareExternalInputs(
-  { stage, keys }: Pick<PlannedAction, "stage" | "keys">,
+  { stage, keys, isTrusted }: Pick<PlannedAction, "stage" | "keys" | "isTrusted">,
   { pipeline, store }: { readonly pipeline: Pick<Pipeline, "folder">; readonly store: Store },
   scratch: string,
   onProgress: (message: string) => void,
@@ -69,7 +69,7 @@ export async function prepareExternalInputs(
     const place = join(scratch, "external", String(readable.length));
     // A link may be redirected while the stage runs, and a process has rights to real paths only.
     const real = realPath(path);
-    const copy = stage.kind.userCode.length > 0 ? copyExternal(real, place, basename(resolve(path))) : undefined;
+    const copy = isTrusted ? undefined : copyExternal(real, place, basename(resolve(path)));
     readable.push(copy ?? real);
     if (copy === undefined) lent.push(real);
     params[name] = copy ?? real;

@@ -9,7 +9,6 @@ import {
   type ResultManifest,
 } from "../../schemas/records.ts";
 import { artifactDigest } from "../keys/keys.ts";
-import { outputsOf } from "../keys/action.ts";
 import { Limit } from "../store/limit.ts";
 import type { PlannedAction } from "../plan/plan.ts";
 import { formatMemory } from "../process/runtime.ts";
@@ -99,7 +98,7 @@ export async function collectOutputs(
   const limit = new Limit(MAX_AT_ONCE);
   let emptied = true;
   for (const [port, names] of Object.entries(listed)) {
-    const type = outputsOf(planned)[port]!.type;
+    const type = planned.outputs[port]!.type;
     const takeOne = async (name: string): Promise<FileEntry> => {
       const path = join(folders[port]!, name);
       const { moved, ...taken } = await store.objects.take(path, statIfThere(path)!.size);

@@ -2,8 +2,8 @@ import { join } from "node:path";
 import type { StageRun } from "../../contract/stage.ts";
 import type { RunOptions } from "./events.ts";
 import { externalPaths, withPaths } from "../keys/externals.ts";
-import { outputsOf } from "../keys/action.ts";
-import type { Binding, Stage } from "../keys/stage.ts";
+import type { Action } from "../keys/action.ts";
+import type { Binding } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
@@ -88,7 +88,7 @@ export class StageExecution {
       const artifact = planner.settled.get(binding.stage)!.outputs[binding.port]!;
       // A stage in this process reads the objects in the store; a contained stage may see only what is laid out.
       const place = stage.kind.runs === "inline" ? null : inside(folder, "in", name, String(index));
-      if (place !== null) store.objects.layOut(artifact.files, place, stage.kind.userCode.length === 0);
+      if (place !== null) store.objects.layOut(artifact.files, place, planned.isTrusted);
       return { type: artifact.type, digest: artifact.digest, files: artifact.files, folder: place };
     };
     const inputs: Record<string, InputMessage | InputMessage[] | null> = {};
@@ -97,7 +97,7 @@ export class StageExecution {
       inputs[port] = stage.kind.inputs[port]!.list === true ? messages : messages[0] ?? null;
     }
     const outputs: Record<string, string> = {};
-    for (const port of Object.keys(outputsOf(planned))) {
+    for (const port of Object.keys(planned.outputs)) {
       outputs[port] = inside(folder, "out", port);
       makeFolder(outputs[port]);
     }
@@ -190,7 +190,7 @@ export class StageExecution {
     store.runs.use(runId, { progress: { [id]: planned.keys!.identityKey } });
     makeDurableFolder(start.progressFolder);
     const grants = await planned.device?.grants() ?? {};
-    if (stage.kind.userCode.length > 0) {
+    if (!planned.isTrusted) {
       snapshotMetadata(folder, [...linkedInputs(start), ...reachable.lent, ...grants.read ?? []]);
     }
     const params = withPaths({ kind: stage.kind, params: start.params }, reachable.params);
@@ -202,7 +202,7 @@ export class StageExecution {
         hosts: reachable.hosts,
         grants,
         timeoutMs: stage.timeoutMs,
-        memoryLimit: memoryLimitOf(stage),
+        memoryLimit: memoryLimitOf(planned),
         env: held.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: held.gpus.join(",") } : {},
         stop,
         kill: AbortSignal.any([kill, ...watcher === undefined ? [] : [watcher.edited]]),
@@ -228,10 +228,9 @@ function linkedInputs({ inputs, parts = [] }: StartMessage): string[] {
  * pipeline says otherwise. A kind that reads files from elsewhere has the limit of user code: whoever made these files
  * may have meant it to take more.
  */
-export function memoryLimitOf(stage: Stage): number | undefined {
-  const { resources: { memory }, kind } = stage;
+export function memoryLimitOf({ stage, isTrusted }: Pick<Action, "stage" | "isTrusted">): number | undefined {
+  const { memory } = stage.resources;
   if (memory !== undefined) return parseMemory(memory);
-  const readsForeign = kind.userCode.length > 0 || fetchesFiles(stage) ||
-    Object.keys(externalPaths(stage, ".")).length > 0;
-  return readsForeign ? defaultMemoryLimit() : undefined;
+  const readsFiles = fetchesFiles(stage) || Object.keys(externalPaths(stage, ".")).length > 0;
+  return isTrusted && !readsFiles ? undefined : defaultMemoryLimit();
 }

@@ -1,7 +1,6 @@
 import type { StageDevice } from "../../contract/stage.ts";
-import type { FigureSummary, ResultManifest, UsedLine } from "../../schemas/records.ts";
+import type { FigureSummary, ResultManifest } from "../../schemas/records.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import type { Action } from "../keys/action.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";
 import type { StageOutcome } from "../process/protocol.ts";
 import type { StageFinished, StageProblem } from "./events.ts";
@@ -18,17 +17,6 @@ export interface StageResult extends Pick<StageFinished, "state" | "message" | "
   readonly perSecond?: Readonly<Record<string, number>>;
   /** Summaries of the stage's figures, such as its loss. */
   readonly figures?: Readonly<Record<string, FigureSummary>>;
-}
-
-/** Returns the record that a run relies on the results of actions. */
-export function usedLine(served: Iterable<Action & Pick<PlannedAction, "manifest">>): Partial<UsedLine> {
-  const used: Partial<UsedLine> & Pick<UsedLine, "results"> = { results: {} };
-  for (const { id, stage, shard, manifest } of served) {
-    const result = manifest!.resolvedKey;
-    if (shard === undefined) used.results[id] = result;
-    else (used.shards ??= {})[id] = { stage: stage.id, result };
-  }
-  return used;
 }
 
 const INTERRUPTED: StageResult = { state: "interrupted" };

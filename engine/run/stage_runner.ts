@@ -15,7 +15,8 @@ import { RateMeter, recordTiming } from "./progress_reporting.ts";
 import { ExternalInputChecker } from "./external_inputs.ts";
 import { type Action, inputsOf, slotsOf } from "../keys/action.ts";
 import type { RunOptions, StageProblem } from "./events.ts";
-import { failedBy, NOT_BEGUN, type StageResult, toResult, usedLine } from "./stage_result.ts";
+import type { RunRecorder } from "./run_recorder.ts";
+import { failedBy, NOT_BEGUN, type StageResult, toResult } from "./stage_result.ts";
 
 /** Returns the message for the time in which `gc`, or for a moment `verify`, has the store to itself. */
 export function waitingForStore(holder: string): string {
@@ -23,6 +24,7 @@ export function waitingForStore(holder: string): string {
 }
 
 interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache" | "given" | "beforeStage"> {
+  readonly recorder: RunRecorder;
   readonly slots: Slots;
   /** Returns true if new work may begin: not after a failure or a request to stop. */
   readonly mayStart: () => boolean;
@@ -170,13 +172,12 @@ export class StageRunner {
     return definedOnly({ state: "restored" as const, manifest, mine });
   }
 
-  /** Shows a result to the user, unless it is a shard's, which is of no use to people. */
-  #show({ id, shard }: Action, manifest: ResultManifest): string | undefined {
+  #show({ view }: Action, manifest: ResultManifest): string | undefined {
     const { store, pipeline } = this.options;
-    return shard === undefined ? store.viewsOf(pipeline.name).install(id, manifest) : undefined;
+    return view === undefined ? undefined : store.viewsOf(pipeline.name).install(view, manifest);
   }
 
-  /** Returns the numerics that a stage was computed with; for a stage that joined shards, those of the shards. */
+  /** Returns the numerics that a stage was computed with; for one that joined parts, those of the parts. */
   #numericsOf({ parts = [], device }: PlannedAction): string | null {
     const found = parts.map((id) => this.options.planner.settled.get(id)!.numerics).filter((one) => one !== null);
     return device?.numerics ?? ([...new Set(found)].sort().join(" and ") || null);
@@ -199,9 +200,9 @@ export class StageRunner {
   }
 
   #settle(planned: PlannedAction, manifest: ResultManifest): void {
-    const { planner, store, runId } = this.options;
+    const { planner, store, recorder } = this.options;
     planner.settled.set(planned.id, manifest);
-    store.runs.use(runId, usedLine([{ ...planned, manifest }]));
+    recorder.relyOn([[planned, manifest]]);
     store.results.addRecipe(planned.recipeKey, manifest);
   }
 
@@ -274,8 +275,7 @@ export class StageRunner {
     const started = performance.now();
     this.#announce(device);
     emit({ type: "stage-started", id, planned });
-    const note = { stage: id, event: "started" as const, state: planned.state, at: new Date().toISOString() };
-    store.runs.note(runId, { ...note, ...planned.shard && { shard: true } });
+    this.options.recorder.started(planned);
     const folder = this.scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(id)}`);
     let clean = false;
     try {
@@ -310,8 +310,8 @@ export class StageRunner {
       if (sending !== undefined) claim?.until(sending);
       const mine = this.#show(planned, manifest);
       const durationMs = performance.now() - started;
-      // Steps count the whole stage's work, reports only the shard's.
-      const from = (planned.fromStep ?? 0) / (planned.shard?.of ?? 1);
+      // Steps count the whole stage's work, reports only the action's.
+      const from = (planned.fromStep ?? 0) * planned.work.share;
       recordTiming(store, pipeline, planned, { durationMs, overheadMs: rate.overheadMs(durationMs, from) ?? null });
       const perSecond = rate.perSecond();
       return definedOnly({ state: "ran" as const, manifest, perSecond, fromStep: planned.fromStep, device, mine });

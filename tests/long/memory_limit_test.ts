@@ -3,6 +3,7 @@ import { totalmem } from "node:os";
 import { join } from "node:path";
 import { loadPipeline } from "../../engine/pipeline/load/load_pipeline.ts";
 import { runPipeline } from "../../engine/run/run_pipeline.ts";
+import { actionsOf } from "../../engine/keys/action.ts";
 import { memoryLimitOf } from "../../engine/run/stage_execution.ts";
 import { defaultMemoryLimit } from "../../engine/process/runtime.ts";
 import { statIfThere } from "../../engine/store/reading.ts";
@@ -41,7 +42,7 @@ Deno.test("a pipeline decides on memory; else a stage of foreign code or files h
   await using open = await folderWithLimit("{}");
   const limitOf = async (folder: { path: string }, stage: string) => {
     const { stages } = await loadGood(folder.path, `name: p\nstages:\n  a: ${stage}\n`);
-    return memoryLimitOf(stages.get("a")!);
+    return memoryLimitOf(actionsOf([stages.get("a")!])[0]!);
   };
   const custom = "{ uses: ./glutton.ts, with: { takes: nothing }";
   assertEquals(await limitOf(limited, `${custom} }`), 300 * 2 ** 20);
@@ -53,7 +54,7 @@ Deno.test("a pipeline decides on memory; else a stage of foreign code or files h
     await Deno.writeTextFile(file, `name: p\nstages:\n  a: ${stage}\n`);
     const loaded = await loadPipeline(file, { kinds: BUILTIN_KINDS });
     assert(loaded.ok);
-    return memoryLimitOf(loaded.value.stages.get("a")!);
+    return memoryLimitOf(actionsOf([loaded.value.stages.get("a")!])[0]!);
   };
   const images = "source: folder, path: ., size: 8";
   assertEquals(await limitOfBuiltin(`{ uses: dataset, with: { ${images} } }`), defaultMemoryLimit());

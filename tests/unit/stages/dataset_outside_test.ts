@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { actionsOf } from "../../../engine/keys/action.ts";
 import { fetchesFiles, prepareExternalInputs } from "../../../engine/run/external_inputs.ts";
 import { fromBuiltin } from "../../../engine/pipeline/load/kinds.ts";
 import type { Stage } from "../../../engine/keys/stage.ts";
@@ -32,7 +33,7 @@ Deno.test("a dataset's process may reach the declared hosts alone, and none wher
     const outsideOf = async (raw: Readonly<Record<string, unknown>>) => {
       const stage = stageOf(raw);
       const outside = await prepareExternalInputs(
-        { stage },
+        actionsOf([stage])[0]!,
         { pipeline: { folder }, store },
         `${folder}/scratch`,
         () => {},

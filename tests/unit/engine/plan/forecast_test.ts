@@ -26,7 +26,7 @@ interface Sketch {
 
 function makePlan(sketches: readonly Sketch[]): Plan {
   const stages = sketches.map((one): [string, PlannedAction] => {
-    const kind = { name: one.kind ?? "train", runs: one.runs ?? "process" };
+    const kind = { name: one.kind ?? "train", runs: one.runs ?? "process", userCode: [] };
     const stage = {
       id: one.id,
       entry: one.id.replace(/@\d+$/, ""),

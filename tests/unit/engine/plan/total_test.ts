@@ -21,7 +21,7 @@ function total(sketches: readonly Sketch[], capacity: Partial<{ jobs: number; cp
   const stages = sketches.map(({ id, reads = [], state = "run", cpu, gpu, extent, computes }) => {
     const inputs = { in: reads.map((stage) => ({ stage, port: "out", type: "files" })) };
     const resources = { ...(cpu === undefined ? {} : { cpu }), ...(gpu === undefined ? {} : { gpu }) };
-    const kind = { roles: computes ? { threads: { role: "execution" } } : {} };
+    const kind = { roles: computes ? { threads: { role: "execution" } } : {}, userCode: [] };
     const stage = { id, entry: id.replace(/@.*/, ""), kind, params: {}, inputs, resources, extent, needs: [] };
     return [id, { ...actionsOf([stage as unknown as Stage])[0]!, state }] as const;
   });

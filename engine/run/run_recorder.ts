@@ -1,0 +1,111 @@
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import type { ResultManifest, RunRecord, UsedLine } from "../../schemas/records.ts";
+import { definedOnly } from "../../std/defined_only.ts";
+import type { Action } from "../keys/action.ts";
+import { sourcesOf } from "../keys/externals.ts";
+import type { Plan, PlannedAction } from "../plan/plan.ts";
+import { planRecordOf } from "../plan/plan_record.ts";
+import { newRunId } from "../store/processes.ts";
+import type { RunStore } from "../store/runs.ts";
+import type { RunStatus } from "./events.ts";
+import type { StageResult } from "./stage_result.ts";
+
+/**
+ * Writes the records of one run: the results that it relies on, how each stage began and ended, and how the run ended.
+ * Records are by stage; shards are recorded apart from the stages.
+ */
+export class RunRecorder {
+  readonly runId: string;
+  readonly #record: RunRecord;
+
+  constructor(
+    private readonly plan: Plan,
+    private readonly runs: RunStore,
+    versions: Readonly<Record<string, string>> | undefined,
+  ) {
+    const { pipeline } = plan;
+    const now = new Date();
+    this.runId = newRunId(now, Deno.pid);
+    this.#record = {
+      format: 1,
+      runId: this.runId,
+      pipeline: pipeline.name,
+      file: resolve(pipeline.file),
+      overrides: [...pipeline.profiles.map((name) => `--profile ${name}`), ...pipeline.overrides],
+      status: "running",
+      startedAt: now.toISOString(),
+      endedAt: null,
+      pid: Deno.pid,
+      host: hostname(),
+      versions: { ...versions },
+      stages: {},
+    };
+  }
+
+  /** Records that the run has begun, and the results that it already relies on. */
+  begin(): void {
+    this.runs.start(this.#record, planRecordOf(this.plan));
+    const found = this.plan.actions.values().filter(({ manifest }) => manifest !== undefined);
+    this.relyOn(found.map((planned) => [planned, planned.manifest!]));
+  }
+
+  /** Records that the run relies on the results of actions, which `gc` then keeps. */
+  relyOn(results: Iterable<readonly [Action, ResultManifest]>): void {
+    const used: Partial<UsedLine> & Pick<UsedLine, "results"> = { results: {} };
+    for (const [{ id, stage, shard }, { resolvedKey: result }] of results) {
+      if (shard === undefined) used.results[id] = result;
+      else (used.shards ??= {})[id] = { stage: stage.id, result };
+    }
+    this.runs.use(this.runId, used);
+  }
+
+  started({ id, state, shard }: PlannedAction): void {
+    const isShard = shard && { shard: true as const };
+    this.runs.note(this.runId, { stage: id, ...isShard, event: "started", state, at: new Date().toISOString() });
+  }
+
+  /**
+   * Records how an action ended.
+   * @param ownMs how long that took @returns how long the stage took, with its shards
+   */
+  ended({ id, stage, shard, parts = [] }: Action, result: StageResult, ownMs: number): number {
+    const { state, manifest, device } = result;
+    const shards = parts.map((one) => this.#record.shards?.[one]);
+    const durationMs = shards.reduce((sum, one) => sum + (one?.state === "ran" ? one.durationMs : 0), ownMs);
+    const record = {
+      state,
+      resolvedKey: manifest?.resolvedKey ?? null,
+      startedAt: new Date(Date.now() - ownMs).toISOString(),
+      durationMs,
+      perSecond: { ...result.perSecond },
+      figures: { ...result.figures },
+      fromStep: result.fromStep ?? null,
+      numerics: device?.numerics ?? manifest?.numerics ?? null,
+      device: device === undefined ? null : { name: device.name, reason: device.reason },
+      message: result.message ?? null,
+      ...definedOnly({ fix: result.fix }),
+    };
+    const sources = state === "ran" ? sourcesOf(stage, this.plan.pipeline.folder, manifest!.ingredients.externals) : {};
+    (shard === undefined ? this.#record.stages : this.#record.shards ??= {})[id] = { ...record, ...sources };
+    const isShard = shard && { shard: true as const };
+    this.runs.note(this.runId, {
+      stage: id,
+      ...isShard,
+      event: "finished",
+      state,
+      at: new Date().toISOString(),
+      record,
+    });
+    // The last line of the log says why the stage ended, even if the stage itself said nothing.
+    if (state === "failed") this.runs.log(this.runId, id, `failed: ${result.message ?? "no reason was given"}`);
+    return durationMs;
+  }
+
+  /** Records the end of the run. */
+  end(status: RunStatus): void {
+    this.#record.status = status;
+    this.#record.endedAt = new Date().toISOString();
+    this.runs.write(this.#record);
+  }
+}
