@@ -1,5 +1,5 @@
 import type { SharedCache } from "../store/cache/shared_cache.ts";
-import { type Diagnostic, errorOf, refuse, type Result, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Emit, RunOptions, RunStatus, StageEndState } from "./events.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayRun, type Plan } from "../plan/plan.ts";
@@ -16,91 +16,161 @@ import { capacityOf } from "./slots.ts";
 import type { StageResult } from "./stage_result.ts";
 import { waitingForStore } from "./stage_runner.ts";
 
-export type RunSummary = Readonly<ValueOf<typeof runPipeline>>;
+export type RunSummary = Readonly<ReturnType<PipelineRun["finish"]>>;
 
 /**
  * Brings a pipeline to its declared state. Cached stages are not touched; the rest runs in dependency order.
- * @returns a summary, with `now`: the state of all stages of the pipeline at the end of the run
+ * @returns a summary; or what must be put right before anything can run
  */
-export async function runPipeline(pipeline: Pipeline, store: Store, options: RunOptions = {}) {
+export async function runPipeline(
+  pipeline: Pipeline,
+  store: Store,
+  options: RunOptions = {},
+): Promise<Result<RunSummary>> {
+  using locks = new DisposableStack();
+  const planned = await planRun(pipeline, store, options, locks);
+  if (!planned.ok) return planned;
+  const run = planned.value;
+  const granted = await run.askForRights();
+  const ready = granted.ok && granted.value && !run.isComplete ? await run.prepareStore(locks) : granted;
+  if (!ready.ok) return ready;
+  return succeed(ready.value ? await run.execute() : run.finish("interrupted"));
+}
+
+/** Makes the plan of a run, while the store is kept as it is. */
+async function planRun(
+  pipeline: Pipeline,
+  store: Store,
+  options: RunOptions,
+  locks: DisposableStack,
+): Promise<Result<PipelineRun>> {
   const emit = options.emit ?? (() => {});
-  const onWait = (holder: string) => emit({ type: "note", message: waitingForStore(holder) });
-  const locked = await lockStore(store, () => store.guards.acquireSharedGcLock(options.stop, onWait));
+  const locked = await lockStore(store, options, (...how) => store.guards.acquireSharedGcLock(...how));
   if (!locked.ok) return locked;
-  using still = new DisposableStack();
+  const still = locks.use(new DisposableStack());
   still.use(locked.value);
   // This process may know the store as it was before the last `gc`.
   store.results.forget();
   const { root, paths: { kept } } = store;
-  // Somebody may have removed it; without it nothing can be recorded that saves the next run time.
+  // The folder of files that only save time is made again by the next run, even by one that has nothing to do.
   if (isThere(root) && !isThere(kept)) ignoreTrouble(() => makeFolder(kept));
-  const made = Planner.make(pipeline, store, options);
-  if (!made.ok) return made;
-  const planner = made.value;
+  const planner = Planner.make(pipeline, store, options);
+  if (!planner.ok) return planner;
   const started = performance.now();
-  const plan = await planner.plan();
+  const plan = await planner.value.plan();
   if (plan.problems.length > 0) return refuse(plan.problems);
-  const results = new Map<string, StageResult>();
-  for (const [id, { state, manifest }] of plan.actions) {
-    if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
-  }
-  const finish = (status: RunStatus, runId?: string) => {
-    const ends = [...results].map(([id, { state }]) => [id, state] as const);
-    const stages = new Map([...results].filter(([id]) => plan.stages.has(id)));
-    const counts = countEnds([...ends, ...options.endedElsewhere ?? []], plan);
-    const now = planWithoutDevices(pipeline, store, options.given);
-    const isBegun = status !== "interrupted" || runId !== undefined;
-    const earlier = isBegun && now.ok ? findStaleOutputs({ pipeline, stages: now.value }, store) : [];
-    const durationMs = performance.now() - started;
-    emit({ type: "run-finished", pipeline: pipeline.name, status, counts, durationMs, runId, earlier });
-    return succeed({ status, runId, plan, actions: results, stages, counts, now });
-  };
-  const isStopped = () => options.stop?.aborted === true;
-  const finishEarly = () => {
-    markBlocked(plan, results);
-    return finish("interrupted");
-  };
-  const grants = options.grants ?? new Grants(pipeline.folder);
-  const requests = grants.open(requestsOf([...plan.actions.values()].filter(mayRun), pipeline.folder));
-  if (requests.length > 0) {
-    if (await options.askForGrants?.(requests) !== true) {
-      if (isStopped()) return finishEarly();
-      return refuse([notGranted(requests, pipeline.origins)]);
+  return succeed(new PipelineRun(planner.value, plan, store, { ...options, emit }, { started, still }));
+}
+
+/** A run from its plan to its summary. */
+class PipelineRun {
+  readonly #results = new Map<string, StageResult>();
+  readonly #grants: Grants;
+
+  /** @param still keeps the results that the plan found, until the run has recorded that it relies on them */
+  constructor(
+    private readonly planner: Planner,
+    private readonly plan: Plan,
+    private readonly store: Store,
+    private readonly options: RunOptions & Required<Pick<RunOptions, "emit">>,
+    private readonly begun: { readonly started: number; readonly still: Disposable },
+  ) {
+    this.#grants = options.grants ?? new Grants(plan.pipeline.folder);
+    for (const [id, { state, manifest }] of plan.actions) {
+      if (state === "cached") this.#results.set(id, { state: "cached", manifest: manifest! });
     }
-    for (const request of requests) grants.add(request);
-  }
-  // After Ctrl-C while `gc` had the store to itself, the plan was made without the lock.
-  if (isStopped()) return finishEarly();
-  options.cache?.resumeUploads(store);
-  if (results.size === plan.actions.size) {
-    grants.keep();
-    if (options.cache !== undefined) await finishSending(options.cache, emit);
-    return finish(options.endedElsewhere?.size ? "failed" : "done");
   }
 
-  for (const diagnostic of findSharedOutputs(plan, store)) emit({ type: "warning", diagnostic });
-  const closed = findClosedStore(plan, store);
-  if (closed !== undefined) return refuse([closed]);
-  const prepared = store.prepare();
-  if (!prepared.ok) return prepared;
-  if (options.agree !== undefined) {
-    const say = (message: string) => emit({ type: "note", message });
-    const { agree, stop = new AbortController().signal } = options;
-    const refused = await agree(await estimateRun(plan, store, { capacity: capacityOf(options), say, stop }));
-    if (refused.length > 0 && !isStopped()) return refuse(refused);
+  /** True if there is nothing to run. */
+  get isComplete(): boolean {
+    return this.#results.size === this.plan.actions.size;
   }
-  const marked = await lockStore(store, () => store.guards.markInUse(options.stop, onWait));
-  if (!marked.ok) return marked;
-  using _inUse = marked.value;
-  if (isStopped()) return finishEarly();
-  grants.keep();
-  const scheduler = new Scheduler(store, planner, plan, results, { ...options, grants }, emit);
-  scheduler.begin();
-  // Everything that the run relies on is on record now, so `gc` may remove the rest.
-  still.dispose();
-  const ended = await scheduler.run();
-  if (options.cache !== undefined) await finishSending(options.cache, emit);
-  return finish(...ended);
+
+  get #isStopped(): boolean {
+    return this.options.stop?.aborted === true;
+  }
+
+  /** Asks the user about rights that are missing. @returns false if the run was stopped meanwhile */
+  async askForRights(): Promise<Result<boolean>> {
+    const { actions, pipeline: { folder, origins } } = this.plan;
+    const requests = this.#grants.open(requestsOf([...actions.values()].filter(mayRun), folder));
+    const isGranted = requests.length === 0 || await this.options.askForGrants?.(requests) === true;
+    if (!isGranted && !this.#isStopped) return refuse([notGranted(requests, origins)]);
+    if (isGranted) requests.forEach((one) => this.#grants.add(one));
+    // After Ctrl-C while `gc` had the store to itself, the plan was made without the lock.
+    return succeed(!this.#isStopped);
+  }
+
+  /**
+   * Makes the store ready for stages that run, once the user has agreed to a long run.
+   * @param locks takes the mark that the store is in use
+   * @returns false if the run was stopped meanwhile
+   */
+  async prepareStore(locks: DisposableStack): Promise<Result<boolean>> {
+    const { plan, store, options } = this;
+    for (const diagnostic of findSharedOutputs(plan, store)) options.emit({ type: "warning", diagnostic });
+    const closed = findClosedStore(plan, store);
+    const prepared = closed === undefined ? store.prepare() : refuse<void>([closed]);
+    if (!prepared.ok) return prepared;
+    const refused = await this.#askToAgree();
+    if (refused.length > 0 && !this.#isStopped) return refuse(refused);
+    const marked = await lockStore(store, options, (...how) => store.guards.markInUse(...how));
+    if (!marked.ok) return marked;
+    locks.use(marked.value);
+    return succeed(!this.#isStopped);
+  }
+
+  async #askToAgree(): Promise<readonly Diagnostic[]> {
+    const { agree, emit, stop = new AbortController().signal } = this.options;
+    if (agree === undefined) return [];
+    const say = (message: string) => emit({ type: "note", message });
+    return await agree(await estimateRun(this.plan, this.store, { capacity: capacityOf(this.options), say, stop }));
+  }
+
+  /** Runs the stages that have no result, and sends results that are still to be sent. */
+  async execute(): Promise<RunSummary> {
+    const { plan, planner, store, options: { cache, emit, endedElsewhere } } = this;
+    cache?.resumeUploads(store);
+    this.#grants.keep();
+    let ended: readonly [RunStatus, string?] = [endedElsewhere?.size ? "failed" : "done"];
+    if (!this.isComplete) {
+      const scheduler = new Scheduler(
+        store,
+        planner,
+        plan,
+        this.#results,
+        { ...this.options, grants: this.#grants },
+        emit,
+      );
+      scheduler.begin();
+      // Everything that the run relies on is on record now, so `gc` may remove the rest.
+      this.begun.still[Symbol.dispose]();
+      ended = await scheduler.run();
+    }
+    if (cache !== undefined) await finishSending(cache, emit);
+    return this.finish(...ended);
+  }
+
+  /**
+   * Reports the end of the run.
+   * @param runId undefined if no run was begun
+   * @returns a summary, with `now`: the state of all stages of the pipeline at the end of the run
+   */
+  finish(status: RunStatus, runId?: string) {
+    const { plan, store, options: { emit, given, endedElsewhere = [] } } = this;
+    const { pipeline } = plan;
+    const actions = this.#results;
+    if (runId === undefined) markBlocked(plan, actions);
+    const ends = [...actions].map(([id, { state }]) => [id, state] as const);
+    const stages = new Map([...actions].filter(([id]) => plan.stages.has(id)));
+    const counts = countEnds([...ends, ...endedElsewhere], plan);
+    const now = planWithoutDevices(pipeline, store, given);
+    const isBegun = status !== "interrupted" || runId !== undefined;
+    const earlier = isBegun && now.ok ? findStaleOutputs({ pipeline, stages: now.value }, store) : [];
+    const durationMs = performance.now() - this.begun.started;
+    emit({ type: "run-finished", pipeline: pipeline.name, status, counts, durationMs, runId, earlier });
+    return { status, runId, plan, actions, stages, counts, now };
+  }
 }
 
 /**
@@ -116,9 +186,13 @@ function findClosedStore({ actions }: Plan, { root }: Store): Diagnostic | undef
 }
 
 /** Takes a lock of the whole store, or returns why that cannot be done. */
-async function lockStore<T>(store: Store, take: () => Promise<T>): Promise<Result<T>> {
+async function lockStore<T>(
+  store: Store,
+  { stop, emit }: RunOptions,
+  take: (stop: AbortSignal | undefined, onWait: (holder: string) => void) => Promise<T>,
+): Promise<Result<T>> {
   try {
-    return succeed(await take());
+    return succeed(await take(stop, (holder) => emit?.({ type: "note", message: waitingForStore(holder) })));
   } catch (error) {
     // A full or failing disk is not the folder's fault; the command line reports it in its own words.
     if (!isEnvironmental(error) || isMachineTrouble(error)) throw error;
