@@ -82,20 +82,20 @@ export class StageRunner {
     const identityKey = planned.keys?.identityKey ?? planned.manifest?.identityKey;
     if (identityKey === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
 
-    let waited = false;
+    let waitedForLock = false;
     const onWait = (holder: string) => {
-      waited = true;
+      waitedForLock = true;
       emit({ type: "stage-waiting", id, holder });
     };
     using lock = await acquireLock(store.lockPath(identityKey), { signal: stop, onWait });
     if (lock === undefined) return NOT_BEGUN;
-    if (waited) store.viewsOf(this.options.pipeline.name).refresh();
+    if (waitedForLock) store.viewsOf(this.options.pipeline.name).refresh();
     for (let tries = 0, unsettled = 0;;) {
       {
         // Keeps a result that is found, or fetched from a shared cache, until it is on record that this run uses it.
         using gcLock = await this.#acquireSharedGcLock(id, stop);
         if (gcLock === undefined) return NOT_BEGUN;
-        // Another run may have published this very result while this one waited for the lock.
+        // Looks again under the lock: whoever held it has probably made this very result.
         const alreadyPublished = await this.#find(id, forced);
         if (alreadyPublished !== undefined) return alreadyPublished;
       }
