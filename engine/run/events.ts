@@ -6,9 +6,9 @@ import type { Grants, RightsRequest } from "../process/rights.ts";
 import type { ProgressUpdate } from "../../contract/stage.ts";
 
 /**
- * How a stage ended in a run. `cached`: its result was there and shown; `restored`: it was there, or in the shared cache,
- * and is shown now; `ran`: it was computed; `interrupted`: its work had begun when the run was stopped; `blocked`: its
- * work had not begun, because the run was stopped or what it needs has no result.
+ * How a stage ended in a run. `cached`: its result was there and shown; `restored`: its result was there, or in the
+ * shared cache, and is shown now; `ran`: it was computed; `interrupted`: its work had begun when the run was stopped;
+ * `blocked`: its work had not begun, because the run was stopped or what it needs has no result.
  */
 export type StageEndState = "cached" | "restored" | "ran" | "failed" | "interrupted" | "blocked";
 

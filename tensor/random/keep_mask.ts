@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { type CounterGrid, counterWords } from "./counter_words.ts";
 
-/** Name of the TF.js kernel; `kernels/` here and `tensor/trace/translations/random.ts` implement it for each backend. */
+/** Name of the TF.js kernel, which `kernels/` here and `tensor/trace/translations/random.ts` implement. */
 export const KEEP_MASK = "NoiselineKeepMask";
 
 export interface KeepMaskOptions {

@@ -23,7 +23,16 @@ function outlook(sketches: readonly Sketch[]) {
     const inputs = { in: reads.map((stage) => ({ stage, port: "out", type: "files" })) };
     const resources = { ...gpu === undefined ? {} : { gpu }, ...memory === undefined ? {} : { memory } };
     const params = { batchSize: 100 };
-    const stage = { id, entry: id, kind: { roles: {}, userCode: [] }, params, inputs, needs: [], resources, memoryBytes };
+    const stage = {
+      id,
+      entry: id,
+      kind: { roles: {}, userCode: [] },
+      params,
+      inputs,
+      needs: [],
+      resources,
+      memoryBytes,
+    };
     return [id, { ...actionsOf([stage as unknown as Stage])[0]!, state, device: { name: "d", card } }] as const;
   });
   const forecasts = sketches.map(({ id, hours }): [string, Forecast] => [
