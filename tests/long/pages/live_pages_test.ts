@@ -1,0 +1,273 @@
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { renderRun } from "../../../report/live/run.ts";
+import { renderTable } from "../../../report/live/table.ts";
+import { curvePlaces, pictures } from "../../../report/sections.ts";
+import { comparisonSlots } from "../../../report/beside.ts";
+import { ASSETS, type Page, partsOf, renderServed } from "../../../report/page.ts";
+import { gridCells, imageGrid } from "../../../formats/image_grid.ts";
+import { encodePng } from "../../../formats/png_encoder.ts";
+import { curve, liveRun, manyRuns } from "../../support/live_runs.ts";
+import { Chromium, findChromium, type Page as Tab } from "../../browser/chromium.ts";
+
+const SIZE = { height: 8, width: 8, channels: 1 } as const;
+
+/** Returns a grid of four images, whose shades identify the image and the step. */
+function grid(step: number): Uint8Array<ArrayBuffer> {
+  const images = [0, 60, 120, 180].map((shade) => new Uint8Array(64).fill(shade + step % 60));
+  return encodePng(imageGrid(images, SIZE));
+}
+
+/** The content security policy of the server's pages, as `ui` sends it. */
+const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+  "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/** A server of pages that a test changes. */
+class Site implements AsyncDisposable {
+  readonly pages: Record<string, Page> = {};
+  isLive = true;
+  #streams = new Set<ReadableStreamDefaultController<Uint8Array>>();
+  #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #end = new AbortController();
+  readonly port: number;
+
+  constructor(port: number = 0) {
+    const options = { hostname: "127.0.0.1", port, signal: this.#end.signal, onListen() {} };
+    this.#server = Deno.serve(options, (request) => this.#answer(request));
+    this.port = this.#server.addr.port;
+  }
+
+  #answer({ url }: Request): Response {
+    const { pathname } = new URL(url);
+    const answer = (body: BodyInit, type: string) =>
+      new Response(body, { headers: { "Content-Type": type, "Content-Security-Policy": POLICY } });
+    if (pathname === "/app.js") return answer(ASSETS["/app.js"], "text/javascript; charset=utf-8");
+    if (pathname === "/style.css") return answer(ASSETS["/style.css"], "text/css; charset=utf-8");
+    const [, step] = /(\d+)\.png$/.exec(pathname) ?? [];
+    if (step !== undefined) return answer(grid(Number(step)), "image/png");
+    if (pathname === "/events") {
+      let own: ReadableStreamDefaultController<Uint8Array>;
+      const start = (stream: typeof own) => {
+        this.#streams.add(own = stream);
+        stream.enqueue(new TextEncoder().encode("retry: 100\n\n"));
+      };
+      return answer(new ReadableStream({ start, cancel: () => void this.#streams.delete(own) }), "text/event-stream");
+    }
+    const page = this.pages[pathname];
+    if (page === undefined) return new Response("", { status: 404 });
+    // A browser opens at most six connections to a server, and each listening page keeps one.
+    return answer(renderServed(page, this.isLive ? "/events" : undefined), "text/html; charset=utf-8");
+  }
+
+  tell(event: string, data: unknown): void {
+    const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+    for (const stream of this.#streams) stream.enqueue(new TextEncoder().encode(text));
+  }
+
+  get listeners(): number {
+    return this.#streams.size;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // The connections end at once, as when the server's process ends.
+    this.#end.abort();
+    await this.#server.finished;
+  }
+}
+
+/** Waits until an expression in the page has a value. */
+async function until(tab: Tab, expression: string, wanted: unknown): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    if (JSON.stringify(await tab.evaluate(expression)) === JSON.stringify(wanted)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assertEquals(await tab.evaluate(expression), wanted);
+}
+
+async function tabTo(tab: Tab, selector: string): Promise<void> {
+  const reached = () => tab.evaluate(`document.activeElement.matches(${JSON.stringify(selector)})`);
+  for (let i = 0; i < 80 && !(await reached()); i++) await tab.press("Tab");
+  assert(await reached(), selector);
+}
+
+const CAPTION = "document.querySelector('#samples figcaption b').textContent";
+const CANVASES = "document.querySelectorAll('.charts canvas').length";
+
+Deno.test("a page of a run takes in what changes, and leaves what its reader has set", async () => {
+  const path = await findChromium();
+  if (path === undefined) return;
+  await using browser = await Chromium.start(path);
+  let site = new Site();
+  try {
+    const run = liveRun();
+    site.pages["/run"] = renderRun(run, { curves: [curve("train", 300)] });
+    const tab = await browser.newPage({ width: 1280, height: 900, colorScheme: "light" });
+    await tab.open(`http://127.0.0.1:${site.port}/run`);
+    await until(tab, CANVASES, 3);
+    assertEquals(await tab.evaluate(CAPTION), "train: preview, after 1,000 steps");
+    while (site.listeners === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+
+    const withPreviews = (previews: readonly number[]) => {
+      const stages = run.stages.map((stage) => stage.id === "train" ? { ...stage, previews } : stage);
+      const page = renderRun({ ...run, stages }, { curves: [curve("train", 300)] });
+      for (const part of partsOf(page)) site.tell("part", part);
+    };
+    // A reader who has not moved the slider sees the last step, also when new steps arrive.
+    withPreviews([250, 500, 750, 1_000, 1_250]);
+    await until(tab, CAPTION, "train: preview, after 1,250 steps");
+    await tabTo(tab, "#steps");
+    await tab.press("ArrowLeft");
+    await tab.press("ArrowLeft");
+    assertEquals(await tab.evaluate(CAPTION), "train: preview, after 750 steps");
+    await tab.evaluate(
+      "document.querySelector('#params details').open = true, document.querySelector('#log-scale').click()",
+    );
+    withPreviews([250, 500, 750, 1_000, 1_250, 1_500]);
+    await until(tab, "document.querySelectorAll('#samples img').length", 6);
+    const kept = `[${CAPTION}, document.activeElement.id, document.querySelector('#params details').open,
+      document.querySelector('#log-scale').checked, document.querySelector('#steps').max, ${CANVASES}]`;
+    assertEquals(await tab.evaluate(kept), ["train: preview, after 750 steps", "steps", true, false, "5", 3]);
+
+    const before = await tab.picture(".charts");
+    await tab.evaluate("globalThis.chart = document.querySelector('.charts canvas')");
+    site.tell("rows", { stage: "train", run: "train", rows: curve("train", 3_000, 200).rows });
+    await until(tab, "document.querySelectorAll('.charts .u-value').length > 0", true);
+    assertNotEquals(await tab.picture(".charts"), before);
+    assertEquals(await tab.evaluate("chart.isConnected"), true);
+    // A stage that begins to report gets its own charts.
+    const two = renderRun(run, { curves: [curve("train", 300), curve("classifier", 10)] });
+    for (const part of partsOf(two)) site.tell("part", part);
+    site.tell("rows", { stage: "classifier", run: "classifier", rows: curve("classifier", 10).rows });
+    await until(tab, CANVASES, 6);
+    assertEquals(await tab.evaluate("chart.isConnected"), true);
+    assertEquals(tab.problems, []);
+
+    // A browser opens at most six connections to a server, so a hidden page closes its own, and has the complete
+    // current state when it is shown again.
+    const other = await browser.newPage({ width: 1280, height: 900, colorScheme: "light", isTab: true });
+    while (site.listeners > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    assertEquals(await tab.evaluate("[document.hidden, document.querySelector('#gone').hidden]"), [true, true]);
+    await tab.show();
+    while (site.listeners === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    withPreviews([250, 500]);
+    await until(tab, "document.querySelectorAll('#samples img').length", 2);
+    assertEquals([tab.problems, other.problems], [[], []]);
+
+    const { port } = site;
+    await site[Symbol.asyncDispose]();
+    await until(tab, "document.querySelector('#gone').hidden", false);
+    assertStringIncludes(await tab.evaluate("document.querySelector('#gone').innerText"), "run deno task ui");
+    site = new Site(port);
+    await until(tab, "document.querySelector('#gone').hidden", true);
+    withPreviews([250]);
+    await until(tab, "document.querySelectorAll('#samples img').length", 1);
+    site.tell("gone", {});
+    await until(
+      tab,
+      "document.querySelector('#gone').textContent",
+      "The run or comparison of this page no longer exists.",
+    );
+    // The page makes no further request.
+    await other.show();
+    await tab.show();
+    while (site.listeners > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    assertEquals(
+      await tab.evaluate("document.querySelector('#gone').textContent"),
+      "The run or comparison of this page no longer exists.",
+    );
+  } finally {
+    await site[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("pages of a server fit narrow and dark windows, name their controls, and compare from the keyboard", async () => {
+  const path = await findChromium();
+  if (path === undefined) return;
+  await using browser = await Chromium.start(path);
+  await using site = new Site();
+  site.isLive = false;
+  const cells = { count: 4, ...gridCells(4, SIZE) };
+  const samples = ["a", "b"].flatMap((name) =>
+    [10, 20].map((step) => ({
+      title: name,
+      note: name,
+      href: `/run/${name}`,
+      source: `/object/${name === "a" ? step : step + 25}.png`,
+      step,
+      cells,
+    }))
+  );
+  const runs = ["a", "b"].map((label) => ({ label, href: `/run/${label}`, rows: curve("train", 50).rows }));
+  const groups = [{ title: "train", runs }];
+  site.pages["/"] = renderTable(manyRuns(30), new URLSearchParams());
+  site.pages["/run"] = renderRun(liveRun(), {
+    curves: [curve("train", 300)],
+    log: { stage: "train", text: `${"x".repeat(500)}\n`.repeat(50) },
+  });
+  site.pages["/compare"] = {
+    ...{ title: "Comparison", subtitle: "2", notes: [], curves: groups },
+    sections: [
+      { id: "curves", title: "Training", body: curvePlaces(groups) },
+      { id: "samples", title: "Samples", body: pictures(samples) },
+      { id: "beside", title: "Side by side", body: comparisonSlots(samples) },
+    ],
+  };
+  for (const [width, colorScheme] of [[640, "light"], [360, "dark"]] as const) {
+    for (const name of Object.keys(site.pages)) {
+      const tab = await browser.newPage({ width, height: 900, colorScheme });
+      await tab.open(`http://127.0.0.1:${site.port}${name}`);
+      // Wide elements scroll by themselves; the page does not.
+      assertEquals(await tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), true, `${name} ${width}`);
+      const unnamed =
+        `[...document.querySelectorAll("input:not([type=hidden]), select, button, progress, svg[role=img]")]
+        .filter((one) => !(one.labels?.length || one.ariaLabel || one.textContent.trim())).map((one) => one.outerHTML)`;
+      assertEquals(await tab.evaluate(unnamed), []);
+      const ids = "[...document.querySelectorAll('[id]')].map(({ id }) => id)";
+      assertEquals(await tab.evaluate(`${ids}.length - new Set(${ids}).size`), 0);
+      assertEquals(tab.problems, []);
+      // The end of a log is visible first.
+      const under = `(() => {
+        const [pre, text] = [document.querySelector("#log pre"), new Range()];
+        text.selectNodeContents(pre);
+        return text.getBoundingClientRect().bottom - pre.getBoundingClientRect().bottom;
+      })()`;
+      if (name === "/run") assert(await tab.evaluate(under) < 1);
+      if (name !== "/compare") continue;
+      const links =
+        "[...document.querySelectorAll('.u-legend')].map((one) => [...one.querySelectorAll('a')].map((a) => a.pathname))";
+      assertEquals(await tab.evaluate(links), Array(3).fill(["/run/a", "/run/b"]));
+      // The name of each picture is a link too, whatever step the picture shows.
+      const captions =
+        "[...document.querySelectorAll('#samples figcaption a')].map((a) => [a.pathname, a.textContent])";
+      const captionsAfter = (step: number) =>
+        ["a", "b"].map((name) => [`/run/${name}`, `${name}, after ${step} steps`]);
+      assertEquals(await tab.evaluate(captions), captionsAfter(20));
+      await tabTo(tab, "#steps");
+      await tab.press("ArrowLeft");
+      assertEquals(await tab.evaluate(captions), captionsAfter(10));
+      await tab.press("ArrowRight");
+      // Both of two equal curves are visible.
+      const pixels = (color: string) =>
+        tab.evaluate(`(() => {
+          const canvas = document.querySelector(".charts canvas");
+          const wanted = getComputedStyle(document.documentElement).getPropertyValue("${color}").match(/[0-9a-f]{2}/g);
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const isWanted = (_, i) => i % 4 === 0 && wanted.every((hex, k) => Math.abs(data[i + k] - parseInt(hex, 16)) < 12);
+          return Array.from(data).filter(isWanted).length;
+        })()`);
+      for (const color of ["--blue", "--orange"]) assert(await pixels(color) > 40, `${color}: ${await pixels(color)}`);
+      await until(tab, "document.querySelector('#over').alt", "b, after 20 steps. b");
+      const first = await tab.picture("canvas[data-frame]");
+      await tabTo(tab, "#cell");
+      await tab.evaluate(
+        "document.activeElement.stepUp(), document.activeElement.dispatchEvent(new Event('input', { bubbles: true }))",
+      );
+      assertNotEquals(await tab.picture("canvas[data-frame]"), first);
+      const swipe = await tab.picture(".swipe");
+      await tabTo(tab, "#edge");
+      for (let i = 0; i < 20; i++) await tab.press("ArrowRight");
+      assertNotEquals(await tab.picture(".swipe"), swipe);
+      assertEquals(await tab.evaluate("document.querySelector('.swipe').style.getPropertyValue('--edge')"), "70%");
+      assertEquals(tab.problems, []);
+    }
+  }
+});

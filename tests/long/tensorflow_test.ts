@@ -1,3 +1,0 @@
-import { testParityApart } from "../parity/apart.ts";
-
-testParityApart("tensorflow");
