@@ -19,7 +19,12 @@ import { encodePath, pathOf, pathSpecSchema } from "./schedule.ts";
 /** Artifact of type `checkpoint`: raw and averaged weights by name, the path, and `config.json`. */
 const CONFIG_FILE = "config.json";
 const PATH_FILE = "schedule.safetensors";
-const WEIGHT_FILES = { raw: "weights.safetensors", ema: "ema.safetensors" } as const;
+
+/** Returns the file of raw or averaged weights. */
+function weightFile(weights: string): string {
+  if (weights === "raw") return "weights.safetensors";
+  return weights === "ema" ? "ema.safetensors" : `ema-${weights}.safetensors`;
+}
 
 const size = z.int().min(1);
 
@@ -40,7 +45,12 @@ const configSchema = z.strictObject({
   /** Number of updates that the weights have had; 0 if an imported checkpoint does not say. */
   step: z.int().min(0),
   parameters: size,
-  ema: z.strictObject({ decay: z.number(), warmup: z.boolean() }),
+  ema: z.strictObject({
+    decay: z.number(),
+    warmup: z.boolean(),
+    /** Decays of further averages by name, which have a file each. */
+    others: z.record(z.string(), z.number()).exactOptional(),
+  }),
   /** Seed of the initial weights, the order of the images and the noise. */
   seed: z.int().min(0),
   /**
@@ -56,7 +66,6 @@ const configSchema = z.strictObject({
 
 type CheckpointConfig = z.output<typeof configSchema>;
 export type NetworkRecord = CheckpointConfig["model"];
-export type WeightsName = keyof typeof WEIGHT_FILES;
 
 export interface CheckpointToWrite {
   readonly config: CheckpointConfig;
@@ -65,24 +74,29 @@ export interface CheckpointToWrite {
   /** Flat parameter vectors [P], see `packParameters`. */
   readonly params: Float32Array;
   readonly ema: Float32Array;
+  /** The averages that `config.ema.others` names. */
+  readonly others?: Readonly<Record<string, Float32Array>>;
 }
 
 /** Returns the files that `readCheckpoint` reads when it is asked for these weights. */
-export function filesOf(weights: WeightsName): string[] {
-  return [CONFIG_FILE, PATH_FILE, WEIGHT_FILES[weights]];
+export function filesOf(weights: string): string[] {
+  return [CONFIG_FILE, PATH_FILE, weightFile(weights)];
 }
+
+/** Returns the names of a checkpoint's weights. */
+const weightsOf = ({ ema }: Pick<CheckpointConfig, "ema">) => ["raw", "ema", ...Object.keys(ema.others ?? {})];
 
 export type StoredCheckpoint = Readonly<Awaited<ReturnType<typeof readCheckpoint>>>;
 
 export async function writeCheckpoint(
   output: OutputArtifact,
-  { config, network, path, params, ema }: CheckpointToWrite,
+  { config, network, path, params, ema, others }: CheckpointToWrite,
 ) {
-  for (const [name, flat] of [["raw", params], ["ema", ema]] as const) checkWeights(WEIGHT_FILES[name], flat);
+  const weights = Object.entries({ raw: params, ema, ...others });
+  for (const [name, flat] of weights) checkWeights(weightFile(name), flat);
   await writeJson(output, CONFIG_FILE, config, configSchema);
   await output.write(PATH_FILE, encodePath(path));
-  await output.write(WEIGHT_FILES.raw, encodeWeights(params, network));
-  await output.write(WEIGHT_FILES.ema, encodeWeights(ema, network));
+  for (const [name, flat] of weights) await output.write(weightFile(name), encodeWeights(flat, network));
 }
 
 /**
@@ -94,10 +108,12 @@ export async function writeCheckpoint(
  */
 export async function readCheckpoint(
   artifact: InputArtifact,
-  weights: WeightsName,
+  weights: string,
   own: readonly OwnDefinition[],
 ) {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
+  const known = weightsOf(config);
+  if (!known.includes(weights)) refuse("weights", `"${weights}"`, known.join(", "));
   const stored = await readPath(artifact, config, own);
   const network = await networkOf(config.model, own);
   const objective = objectiveOf(config, own);
@@ -110,7 +126,7 @@ export async function readCheckpoint(
     objective,
     path: whole ? discretized(stored) : stored,
     /** The chosen weights, flat [P]. */
-    params: checked(WEIGHT_FILES[weights], () => packParameters(named, network)),
+    params: checked(weightFile(weights), () => packParameters(named, network)),
   };
 }
 
@@ -128,10 +144,10 @@ async function readPath(
 
 async function readWeights(
   artifact: InputArtifact,
-  weights: WeightsName,
+  weights: string,
   parameters: number,
 ): Promise<NamedArrays> {
-  const file = WEIGHT_FILES[weights];
+  const file = weightFile(weights);
   const { tensors } = decodeSafetensors(await readBytes(artifact, file));
   const named: NamedArrays = {};
   for (const [name, tensor] of Object.entries(tensors)) {
@@ -175,9 +191,9 @@ export async function validate(artifact: InputArtifact): Promise<void> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
   await readPath(artifact, config);
   const network = "uses" in config.model ? undefined : await networkOf(config.model, []);
-  for (const weights of ["raw", "ema"] as const) {
+  for (const weights of weightsOf(config)) {
     const named = await readWeights(artifact, weights, config.parameters);
-    if (network !== undefined) checked(WEIGHT_FILES[weights], () => packParameters(named, network));
+    if (network !== undefined) checked(weightFile(weights), () => packParameters(named, network));
   }
 }
 
@@ -191,6 +207,7 @@ export async function facts(artifact: InputArtifact): Promise<CheckpointFacts> {
     learnedVariance: learnsVariance(sizesOf(model)),
     network: model,
     objective,
+    averages: Object.keys(config.ema.others ?? {}),
     ownSampler: config.ownSampler,
   };
 }
@@ -204,7 +221,7 @@ export function labelFacts({ model, images }: Pick<CheckpointConfig, "model" | "
 }
 
 /** Describes the measured network for a metrics record. */
-export function describeModel(artifact: InputArtifact, { config }: StoredCheckpoint, weights: WeightsName) {
+export function describeModel(artifact: InputArtifact, { config }: StoredCheckpoint, weights: string) {
   const { step, parameters, schedule } = config;
   return { digest: artifact.digest, weights, step, parameters, schedule };
 }

@@ -45,6 +45,8 @@ const checkpointFactsSchema = z.object({
   objective: z.custom<ObjectiveName | OwnParam>().optional(),
   /** As in `scheduleFactsSchema`. */
   variancePreserving: z.boolean().default(true),
+  /** Names of averages besides `ema`. */
+  averages: z.array(z.string()).readonly().default([]),
   /** File name of the only sampler that can use the network. */
   ownSampler: z.string().optional(),
 });

@@ -49,7 +49,7 @@ export const metricsSchema = z.strictObject({
   /** The network that was measured. */
   model: z.strictObject({
     digest: z.string(),
-    weights: z.enum(["ema", "raw"]),
+    weights: z.string().min(1),
     step: z.int().min(0),
     parameters: z.int().min(1),
     schedule: z.record(z.string(), z.unknown()),

@@ -1,9 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-
-/** Adam's constants in Ho et al. 2020 (appendix B). TF.js would take 1e-7 for epsilon. */
-const ADAM_BETA1 = 0.9;
-const ADAM_BETA2 = 0.999;
-const ADAM_EPSILON = 1e-8;
+import { ADAM, type AdamConstants } from "./adam.ts";
 
 /**
  * Returns Adam's bias corrections 1 - beta^step (Kingma & Ba 2015, algorithm 1), in float64: in float32 the second one
@@ -11,15 +7,29 @@ const ADAM_EPSILON = 1e-8;
  *
  * @param step number of the update, from 1
  */
-export function adamBiasCorrections(step: number): { biasCorrection1: number; biasCorrection2: number } {
-  return { biasCorrection1: 1 - ADAM_BETA1 ** step, biasCorrection2: 1 - ADAM_BETA2 ** step };
+export function adamBiasCorrections(step: number, { beta1, beta2 }: Pick<AdamConstants, "beta1" | "beta2"> = ADAM) {
+  return { biasCorrection1: 1 - beta1 ** step, biasCorrection2: 1 - beta2 ** step };
+}
+
+/** `adamStep` divides by the learning rate. This one moves no parameter of float32. */
+const LEAST_RATE = 1e-30;
+
+/** Returns the scalar inputs of `adamStep` for a step, counted from 1. */
+export function adamSettings(step: number, learningRate: number, constants: AdamConstants): Record<string, number> {
+  return {
+    learningRate: Math.max(learningRate, LEAST_RATE),
+    ...adamBiasCorrections(step, constants),
+    ...(constants.weightDecay > 0 ? { shrinkage: learningRate * constants.weightDecay } : {}),
+  };
 }
 
 /** The parameters and moments that Adam reads and writes, each [n]; the moments are zeros before the first step. */
 export type AdamMoments = Readonly<Record<"params" | "m" | "v", tf.Tensor>>;
 
-/** Scalar inputs of Adam. */
-export type AdamSettings = Readonly<Record<"learningRate" | "biasCorrection1" | "biasCorrection2", tf.Tensor>>;
+/** Scalar inputs of Adam; `shrinkage`, the learning rate times the weight decay, only where there is a decay. */
+export type AdamSettings =
+  & Readonly<Record<"learningRate" | "biasCorrection1" | "biasCorrection2", tf.Tensor>>
+  & { readonly shrinkage?: tf.Tensor };
 
 /** Global norm of gradients, given in any number of parts; scalar. */
 export function globalNorm(grads: readonly tf.Tensor[]): tf.Tensor {
@@ -37,7 +47,8 @@ export function clipFactor(gradNorm: tf.Tensor, clipNorm: tf.Tensor): tf.Tensor 
 /**
  * Makes one update of Adam (Kingma & Ba 2015, algorithm 1) on some of the parameters. Scalars are multiplied first, so
  * that there are as few passes over each vector as possible: with c1, c2 the bias corrections, lr (m / c1) / (sqrt(v /
- * c2) + eps) = m / (sqrt(v) a + b), a = c1 / (lr sqrt(c2)), b = eps c1 / lr.
+ * c2) + eps) = m / (sqrt(v) a + b), a = c1 / (lr sqrt(c2)), b = eps c1 / lr. Weight decay is decoupled from the
+ * gradient (Loshchilov & Hutter 2019, algorithm 2, as in `torch.optim.AdamW`): lr wd of each parameter is subtracted.
  *
  * @param clip scalar that the gradients are multiplied with
  */
@@ -45,19 +56,23 @@ export function adamStep(
   { params, m, v }: AdamMoments,
   grads: tf.Tensor,
   clip: tf.Tensor,
-  { learningRate, biasCorrection1, biasCorrection2 }: AdamSettings,
+  { learningRate, biasCorrection1, biasCorrection2, shrinkage }: AdamSettings,
+  { beta1, beta2, epsilon }: Omit<AdamConstants, "weightDecay"> = ADAM,
 ): AdamMoments {
-  const nextM = tf.add(tf.mul(m, ADAM_BETA1), tf.mul(grads, tf.mul(clip, 1 - ADAM_BETA1)));
-  const nextV = tf.add(tf.mul(v, ADAM_BETA2), tf.mul(tf.square(grads), tf.mul(tf.square(clip), 1 - ADAM_BETA2)));
+  const nextM = tf.add(tf.mul(m, beta1), tf.mul(grads, tf.mul(clip, 1 - beta1)));
+  const nextV = tf.add(tf.mul(v, beta2), tf.mul(tf.square(grads), tf.mul(tf.square(clip), 1 - beta2)));
   const perRate = tf.div(biasCorrection1, learningRate);
   const spread = tf.add(
     tf.mul(tf.sqrt(nextV), tf.div(perRate, tf.sqrt(biasCorrection2))),
-    tf.mul(perRate, ADAM_EPSILON),
+    tf.mul(perRate, epsilon),
   );
-  return { params: tf.sub(params, tf.div(nextM, spread)), m: nextM, v: nextV };
+  const update = tf.div(nextM, spread);
+  // Not params (1 - shrinkage): so near to 1, float32 would lose most digits of a small shrinkage.
+  const whole = shrinkage === undefined ? update : tf.add(update, tf.mul(params, shrinkage));
+  return { params: tf.sub(params, whole), m: nextM, v: nextV };
 }
 
-interface EmaOptions {
+export interface EmaOptions {
   /** In [0, 1); Ho et al. 2020 use 0.9999. */
   readonly decay: number;
   /**
@@ -66,6 +81,27 @@ interface EmaOptions {
    * update copies the weights (hojonathanho/diffusion).
    */
   readonly warmup: boolean;
+  /** Decays of further averages, by name. They warm up alike. */
+  readonly others?: Readonly<Record<string, number>> | undefined;
+}
+
+/**
+ * Returns an update's averages: the name of each vector, of the scalar input that is its decay, and the decay once
+ * warmed up. The order is that of the names, as the order of a map is in no key.
+ */
+export function averagesOf({ decay = 0, others = {} }: Partial<Pick<EmaOptions, "decay" | "others">> = {}) {
+  const further = Object.entries(others).sort(([a], [b]) => a < b ? -1 : 1).map(([name, decay]) => {
+    return { name, vector: `ema-${name}`, input: `emaDecay-${name}`, decay } as const;
+  });
+  return [{ name: "ema", vector: "ema", input: "emaDecay", decay } as const, ...further];
+}
+
+/** Returns the scalar inputs of the averages for a step, counted from 1. */
+export function emaSettings(step: number, ema: EmaOptions): Record<string, number> {
+  const { warmup } = ema;
+  return Object.fromEntries(
+    averagesOf(ema).map(({ input, decay }) => [input, emaDecayAt(step, { decay, warmup })]),
+  );
 }
 
 /**
@@ -74,7 +110,7 @@ interface EmaOptions {
  *
  * @param step number of the update, from 1
  */
-export function emaDecayAt(step: number, { decay, warmup }: EmaOptions): number {
+export function emaDecayAt(step: number, { decay, warmup }: Omit<EmaOptions, "others">): number {
   if (warmup) return Math.min(decay, (1 + step) / (10 + step));
   return step === 1 ? 0 : decay;
 }

@@ -1,81 +1,104 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors, PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
-import { adamStep, clipFactor, emaStep, globalNorm } from "./optimizer.ts";
+import type { AdamConstants } from "./adam.ts";
+import { adamStep, averagesOf, clipFactor, type EmaOptions, emaStep, globalNorm } from "./optimizer.ts";
 import { batchGradients, batchSignature, type GradientOptions } from "./gradient_step.ts";
 import { type Network, sizeOf } from "./network.ts";
 
-/** The vectors that an update reads and writes: [P] each. */
-const VECTORS = ["params", "m", "v", "ema"] as const;
+/** The vectors that an update reads and writes besides the averages: [P] each. */
+const VECTORS = ["params", "m", "v"] as const;
 
-const SCALARS = ["learningRate", "biasCorrection1", "biasCorrection2", "emaDecay", "clipNorm"] as const;
+const SCALARS = ["learningRate", "biasCorrection1", "biasCorrection2", "clipNorm"] as const;
 
 type UpdateInputs = Record<typeof VECTORS[number] | typeof SCALARS[number], tf.Tensor>;
 
-/** Returns the inputs of an update besides the gradients; scalars come from `adamBiasCorrections` and `emaDecayAt`. */
-function stateSignature(network: Network): Signature {
+export interface UpdateOptions {
+  /** Default: those of Ho et al. 2020. */
+  readonly adam?: AdamConstants;
+  /** The averages of the weights. Default: one. */
+  readonly ema?: Pick<EmaOptions, "others">;
+}
+
+/** Returns the inputs of an update besides the gradients; scalars come from `adamSettings` and `emaSettings`. */
+function stateSignature(network: Network, { adam, ema }: UpdateOptions): Signature {
   const flat: TensorSpec = { shape: [network.count], dtype: "float32" };
   const scalar: TensorSpec = { shape: [], dtype: "float32" };
   return Object.fromEntries([
     ...VECTORS.map((name) => [name, flat] as const),
+    ...averagesOf(ema).flatMap(({ vector, input: name }) => [[vector, flat], [name, scalar]] as const),
     ...SCALARS.map((name) => [name, scalar] as const),
+    ...(adam !== undefined && adam.weightDecay > 0 ? [["shrinkage", scalar] as const] : []),
   ]);
 }
 
 /**
- * Clips the gradients by their global norm, makes one step of Adam, and updates the moving average.
+ * Clips the gradients by their global norm, makes one step of Adam, and updates the moving averages.
  *
  * @param inputs those of `stateSignature`
  * @param grads flat, by parameter in the order of `network.parameters`
- * @returns the next `params`, `m`, `v`, `ema` [P], and `gradNorm` [], before clipping
+ * @returns the next `params`, `m`, `v` and averages [P], and `gradNorm` [], before clipping
  */
-function updateState(inputs: NamedTensors, grads: readonly tf.Tensor[], network: Network) {
+function updateState(
+  inputs: NamedTensors,
+  grads: readonly tf.Tensor[],
+  network: Network,
+  { adam, ema }: UpdateOptions,
+): NamedTensors {
   const input = inputs as UpdateInputs;
+  const averages = averagesOf(ema);
   const layout = optimizerBlocks(network.parameters.map(sizeOf));
   const blockGrads = layout.map(({ first, count }) => joined(grads.slice(first, first + count)));
   const gradNorm = globalNorm(blockGrads);
   const clip = clipFactor(gradNorm, input.clipNorm);
-  const blocks = layout.map(({ start, length }, i) => {
+  const blocks = layout.map(({ start, length }, i): NamedTensors => {
     const part = (vector: tf.Tensor) => tf.slice(vector, start, length);
     const moments = { params: part(input.params), m: part(input.m), v: part(input.v) };
-    const next = adamStep(moments, blockGrads[i]!, clip, input);
-    return { ...next, ema: emaStep(part(input.ema), next.params, input.emaDecay) };
+    const next = adamStep(moments, blockGrads[i]!, clip, input, adam);
+    const averaged = averages.map(({ vector, input: name }) =>
+      [vector, emaStep(part(inputs[vector]!), next.params, inputs[name]!)] as const
+    );
+    return { ...next, ...Object.fromEntries(averaged) };
   });
-  const whole = (name: typeof VECTORS[number]) => joined(blocks.map((block) => block[name]));
-  return { params: whole("params"), m: whole("m"), v: whole("v"), ema: whole("ema"), gradNorm };
+  const names = [...VECTORS, ...averages.map(({ vector }) => vector)];
+  return { ...Object.fromEntries(names.map((name) => [name, joined(blocks.map((block) => block[name]!))])), gradNorm };
 }
 
 /**
- * One training step (Ho et al. 2020, algorithm 1, with Adam, global-norm clipping and the moving average) as one
+ * One training step (Ho et al. 2020, algorithm 1, with Adam, global-norm clipping and the moving averages) as one
  * function.
  *
  * Inputs and their shapes: `trainStepSignature`. x0 is in [-1, 1]; `stepFigures` are evaluated at each image's t; the
- * scalars come from `adamBiasCorrections` and `emaDecayAt`; `dropoutKey` is a different pair of integers at each step;
- * `importance` multiplies each image's loss. Outputs: the next `params`, `m`, `v`, `ema` [P]; `loss` [], the batch mean
- * before the update; `gradNorm` [], before clipping; `lossPerImage` [B], without the importance.
+ * scalars come from `adamSettings` and `emaSettings`; `dropoutKey` is a different pair of integers at each step;
+ * `importance` multiplies each image's loss. Outputs: the next `params`, `m`, `v` and averages [P]; `loss` [], the
+ * batch mean before the update; `gradNorm` [], before clipping; `lossPerImage` [B], without the importance.
  */
-export function makeTrainStep(network: Network, options: GradientOptions): PureFunction {
+export function makeTrainStep(network: Network, options: GradientOptions & UpdateOptions): PureFunction {
   return (inputs) => {
     const { grads, ...losses } = batchGradients(inputs, network, options);
-    return { ...updateState(inputs, grads, network), ...losses };
+    return { ...updateState(inputs, grads, network, options), ...losses };
   };
 }
 
 /** Returns the inputs of `makeTrainStep` with the same network and options for batches of `batch` images. */
-export function trainStepSignature(network: Network, batch: number, options: GradientOptions): Signature {
-  return { ...stateSignature(network), ...batchSignature(network, batch, options) };
+export function trainStepSignature(
+  network: Network,
+  batch: number,
+  options: GradientOptions & UpdateOptions,
+): Signature {
+  return { ...stateSignature(network, options), ...batchSignature(network, batch, options) };
 }
 
 /**
  * The update alone, from gradients that were accumulated elsewhere. Inputs: `updateStepSignature`. Outputs:
  * `updateState`.
  */
-export function makeUpdateStep(network: Network): PureFunction {
+export function makeUpdateStep(network: Network, options: UpdateOptions): PureFunction {
   const sizes = network.parameters.map(sizeOf);
-  return ({ grads, ...inputs }) => updateState(inputs, tf.split(grads!, sizes), network);
+  return ({ grads, ...inputs }) => updateState(inputs, tf.split(grads!, sizes), network, options);
 }
 
-export function updateStepSignature(network: Network): Signature {
-  return { ...stateSignature(network), grads: { shape: [network.count], dtype: "float32" } };
+export function updateStepSignature(network: Network, options: UpdateOptions): Signature {
+  return { ...stateSignature(network, options), grads: { shape: [network.count], dtype: "float32" } };
 }
 
 /** Half a megabyte of float32: the dozen passes of an update then find the block in the processor's cache. */

@@ -49,7 +49,7 @@ export type MetricsToWrite = {
   seed?: number | null | undefined;
   model?: {
     digest: string;
-    weights: "ema" | "raw";
+    weights: string;
     step: number;
     parameters: number;
     schedule: Record<string, unknown>;
@@ -268,6 +268,17 @@ export type KindTable = {
       /** Fraction of learningRate that remains from then on */
       floor?: number | undefined;
     } | undefined;
+    /** Constants of Adam; with weightDecay, AdamW */
+    adam?: {
+      /** Decay of the mean of the gradients */
+      beta1?: number | undefined;
+      /** Decay of the mean of their squares */
+      beta2?: number | undefined;
+      /** Added to the root of that mean */
+      epsilon?: number | undefined;
+      /** Shrink each parameter by learningRate times this at each step, apart from its gradient: AdamW */
+      weightDecay?: number | undefined;
+    } | undefined;
     /** Clip the gradient to this global norm */
     gradClip?: number | undefined;
     /** Exponential moving average of the weights */
@@ -279,6 +290,11 @@ export type KindTable = {
        * is still mostly the initial weights
        */
       warmup?: boolean | undefined;
+      /**
+       * Further averages by name, each with its decay, such as { fast: 0.999 }; `weights` of other stages
+       * names one
+       */
+      others?: Record<string, number> | undefined;
     } | undefined;
     /** Dropout in the residual blocks. Ho et al.: 0.1 for CIFAR-10, else 0 */
     dropout?: number | undefined;
@@ -379,8 +395,8 @@ export type KindTable = {
   }; inputs: "images" | "schedule" };
   /** Loss and likelihood of a checkpoint on held-out images, overall and by timestep */
   evaluate: { params: {
-    /** Weights of the checkpoint to use: averaged (ema) or raw */
-    weights?: "ema" | "raw" | undefined;
+    /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */
+    weights?: "ema" | "raw" | string | undefined;
     /** Report the loss for each of this many equal ranges of t */
     buckets?: number | undefined;
     /** Images per evaluation of the network */
@@ -459,8 +475,8 @@ export type KindTable = {
       /** Higher values put more of the levels at low noise */
       rho?: number | undefined;
     } | undefined | DefinitionInput;
-    /** Weights of the checkpoint to use: averaged (ema) or raw */
-    weights?: "ema" | "raw" | undefined;
+    /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */
+    weights?: "ema" | "raw" | string | undefined;
     /**
      * Clip the predicted x0 at each step: to [-1, 1] (unit), by dynamic thresholding (Saharia et al.
      * 2022), or not
@@ -565,8 +581,8 @@ export type KindTable = {
       /** Higher values put more of the levels at low noise */
       rho?: number | undefined;
     } | undefined | DefinitionInput;
-    /** Weights of the checkpoint to use: averaged (ema) or raw */
-    weights?: "ema" | "raw" | undefined;
+    /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */
+    weights?: "ema" | "raw" | string | undefined;
     /** Images drawn at a time */
     batchSize?: number | undefined;
     /** Save for resuming at least this often, in seconds */
@@ -629,8 +645,8 @@ export type KindTable = {
       /** Higher values put more of the levels at low noise */
       rho?: number | undefined;
     } | undefined | DefinitionInput;
-    /** Weights of the checkpoint to use: averaged (ema) or raw */
-    weights?: "ema" | "raw" | undefined;
+    /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */
+    weights?: "ema" | "raw" | string | undefined;
     /** Images drawn at a time */
     batchSize?: number | undefined;
     /** Save for resuming at least this often, in seconds */
@@ -782,8 +798,8 @@ export type KindTable = {
   export: { params: {
     /** A folder for DDPMPipeline.from_pretrained of diffusers */
     format: "diffusers";
-    /** Weights of the checkpoint to use: averaged (ema) or raw */
-    weights?: "ema" | "raw" | undefined;
+    /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */
+    weights?: "ema" | "raw" | string | undefined;
   }; inputs: "checkpoint" };
   /** Read a trained network in the layout of diffusers */
   import: { params: {
@@ -848,7 +864,7 @@ export type KindTable = {
     } | undefined | DefinitionInput;
     /** Guidance scale at the start, as `sample` takes it */
     guidance?: number | undefined;
-    /** Weights of the checkpoint to use: averaged (ema) or raw */
-    weights?: "ema" | "raw" | undefined;
+    /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */
+    weights?: "ema" | "raw" | string | undefined;
   }; inputs: "checkpoint" };
 };

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type CheckpointFacts, readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { checkVariance } from "../../diffusion/samplers/ancestral.ts";
-import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
+import { checkMost, checkSameSize, checkWeightsName, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { networkWork } from "../train/work.ts";
@@ -59,6 +59,7 @@ export const evaluateKind = defineKind({
       checkMost(["buckets"], buckets, checkpoint?.timesteps, {
         message: "more buckets than timesteps",
       }),
+      checkWeightsName(params.weights, checkpoint),
       bound !== undefined && checkpoint !== undefined && checkBound(bound, checkpoint),
       checkpoint?.ownSampler !== undefined && {
         input: "checkpoint",

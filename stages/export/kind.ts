@@ -5,7 +5,7 @@ import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts"
 import { objectiveProblem } from "../../diffusion/interchange/scheduler_config.ts";
 import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
 import { isOwn } from "../../schemas/definitions.ts";
-import { problemsOf } from "../shared/checks.ts";
+import { checkWeightsName, problemsOf } from "../shared/checks.ts";
 import { weightsParam } from "../shared/common_params.ts";
 
 export const exportKind = defineKind({
@@ -23,15 +23,17 @@ export const exportKind = defineKind({
   outputs: {
     files: { type: "files", description: "The folder that diffusers loads" },
   },
-  check(_params, inputs) {
-    const { network, objective } = readCheckpointFacts(inputs.checkpoint) ?? {};
+  check({ weights }, inputs) {
+    const checkpoint = readCheckpointFacts(inputs.checkpoint);
+    const { network, objective } = checkpoint ?? {};
     const unet = network !== undefined && !isOwn(network) && toUnet2dConfig(network);
     const found = [
       isOwn(network) && ownProblem("network", network),
       unet && "problem" in unet && unet.problem,
       isOwn(objective) ? ownProblem("objective", objective) : objective && objectiveProblem(objective),
     ];
-    return { problems: problemsOf(...found.map((problem) => problem ? { input: "checkpoint", ...problem } : [])) };
+    const unfit = found.map((problem) => problem ? { input: "checkpoint", ...problem } : []);
+    return { problems: problemsOf(checkWeightsName(weights, checkpoint), ...unfit) };
   },
 });
 

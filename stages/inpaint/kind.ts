@@ -35,7 +35,7 @@ export const inpaintKind = defineKind({
     const [checkpoint, images] = [readCheckpointFacts(inputs.checkpoint), readImageFacts(inputs.images)];
     const { count, repeats } = params;
     const problems = problemsOf(
-      checkSampling(params.sampler, { checkpoint, images, own: own?.["sampler"] }),
+      checkSampling(params, { checkpoint, images, own: own?.["sampler"] }),
       checkMost(["count"], count, images?.count, { message: "there are not that many images" }),
     );
     if (checkpoint === undefined) return { problems };

@@ -37,7 +37,7 @@ export const interpolateKind = defineKind({
     // With few steps, times that count down from T - 1 end above 0.
     const lowest = timesteps === undefined ? 0 : lastTime(sampler, timesteps);
     const problems = problemsOf(
-      checkSampling(sampler, { checkpoint, images, own: own?.["sampler"] }),
+      checkSampling(params, { checkpoint, images, own: own?.["sampler"] }),
       timestep < lowest && {
         param: ["timestep"],
         message: "the sampler visits no timestep this low",

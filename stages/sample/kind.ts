@@ -5,7 +5,7 @@ import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { samplerParams } from "../../diffusion/samplers.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { extent, legacy } from "../../schemas/roles.ts";
-import { checkMost, problemsOf } from "../shared/checks.ts";
+import { checkMost, checkWeightsName, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { samplingFacts } from "../shared/draw/check.ts";
@@ -95,6 +95,8 @@ export const sampleKind = defineKind({
     return {
       problems: [
         ...checkSampler(sampler, checkpoint, own?.["sampler"]),
+        ...checkWeightsName(params.weights, checkpoint),
+        ...checkWeightsName(params.weights, guide?.facts).map((problem) => ({ ...problem, input: "guide" })),
         ...checkDrawing(params, checkpoint, guide !== undefined),
         ...checkGuidance(params, checkpoint, guide),
       ],

@@ -1,7 +1,8 @@
-import { type ImageSize, type ScheduleFacts, sizeText } from "../../artifacts/facts.ts";
+import { type CheckpointFacts, type ImageSize, type ScheduleFacts, sizeText } from "../../artifacts/facts.ts";
 import type { CheckProblem, StageEnd } from "../../contract/stage.ts";
 import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
 import { definedOnly } from "../../std/defined_only.ts";
+import { suggestName } from "../../std/did_you_mean.ts";
 
 /** Flattens the results of several checks into a list of problems. */
 export function problemsOf(...found: readonly (CheckProblem | readonly CheckProblem[] | false)[]): CheckProblem[] {
@@ -46,6 +47,18 @@ export function checkMost(
  */
 export function checkBatchSize(batchSize: number, count: number | undefined): CheckProblem[] {
   return checkMost(["batchSize"], batchSize, count, { message: "a batch needs more images than there are" });
+}
+
+/** Reports weights that a checkpoint does not have; unknown facts are not checked. */
+export function checkWeightsName(
+  weights: string,
+  checkpoint: Pick<CheckpointFacts, "averages"> | undefined,
+): CheckProblem[] {
+  const known = ["ema", "raw", ...checkpoint?.averages ?? [weights]];
+  if (known.includes(weights)) return [];
+  const wanted = known.join(", ");
+  const fix = `${suggestName(weights, known)}; ema.others of the training makes further averages`;
+  return [{ param: ["weights"], message: "the checkpoint has no weights of this name", got: weights, wanted, fix }];
 }
 
 /**

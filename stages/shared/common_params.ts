@@ -35,8 +35,13 @@ export function allParams(stage: { readonly params: Schema; readonly device?: bo
   return stage.device === true ? params.safeExtend({ device: deviceParam(), threads: threadsParam() }) : params;
 }
 
+/** Name of one of a training's further averages. */
+export const AVERAGE_NAME: RegExp = /^(?!(?:raw|ema)$)[a-z][a-z0-9_-]{0,31}$/;
+
 export const weightsParam = () =>
-  z.enum(["ema", "raw"]).default("ema").describe("Weights of the checkpoint to use: averaged (ema) or raw");
+  z.union([z.enum(["ema", "raw"]), z.string().regex(AVERAGE_NAME)], {
+    error: "ema, raw, or the name of one of the training's other averages",
+  }).default("ema").describe("Weights of the checkpoint to use: averaged (ema), raw, or another average by its name");
 
 export const address = z.url({ protocol: /^https?$/, error: "an http or https address" }).refine(
   (url) => !URL.parse(url)?.username && !URL.parse(url)?.password,

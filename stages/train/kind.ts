@@ -62,6 +62,7 @@ export const trainKind = defineKind({
     const variancePreserving = schedule?.variancePreserving;
     const known = definedOnly({
       ...{ height, width, channels, timesteps, variancePreserving, ownSampler: objective.sampler },
+      averages: Object.keys(params.ema.others ?? {}),
       ...(params.variance === "learned" ? { learnedVariance: true } : {}),
       ...(params.labels === undefined ? { classes: null } : { classes, classNames }),
     });
@@ -76,6 +77,7 @@ export const trainKind = defineKind({
       ...networkWork(network, TRAIN_WORK_FACTOR * params.batchSize * params.steps, params.batchSize, {
         use: "training",
         images: params.batchSize / params.microBatches,
+        averages: Object.keys(params.ema.others ?? {}).length,
         data: (images.count ?? 0) * height * width * channels,
       }),
     };

@@ -4,6 +4,7 @@ import { writeLog } from "../../artifacts/log.ts";
 import { readSchedule } from "../../artifacts/schedule.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { lossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
+import { averagesOf } from "../../diffusion/optimizer.ts";
 import { withDevice } from "../shared/device.ts";
 import { runOf } from "../shared/run_of.ts";
 import { takeSteps } from "../shared/steps.ts";
@@ -27,6 +28,8 @@ export default runOf(trainKind, async (context) => {
   if ("status" in trained) return trained;
   const { step, vectors, log } = trained;
   const { height, width, channels, source } = images.info;
+  const { others: _, ...ema } = params.ema;
+  const [, ...further] = averagesOf(params.ema);
   await writeCheckpoint(outputs.checkpoint, {
     config: {
       images: { height, width, channels, source },
@@ -34,7 +37,9 @@ export default runOf(trainKind, async (context) => {
       timesteps: schedule.path.timesteps,
       step,
       parameters: vectors.params.length,
-      ema: params.ema,
+      ema: further.length === 0
+        ? ema
+        : { ...ema, others: Object.fromEntries(further.map(({ name, decay }) => [name, decay])) },
       seed,
       ...setup.config,
     },
@@ -42,6 +47,7 @@ export default runOf(trainKind, async (context) => {
     path: schedule.path,
     params: vectors.params,
     ema: vectors.ema,
+    others: Object.fromEntries(further.map(({ name, vector }) => [name, vectors[vector]!])),
   });
   await writeLog(outputs.log, log);
   return undefined;
@@ -55,7 +61,9 @@ async function train(
 ): Promise<TrainState | StageEnd> {
   const { params, progress, seed, stop } = context;
   const saved = await progress.latest();
-  const start = saved === undefined ? initialState(network, seed) : await decodeState(saved, network.count);
+  const start = saved === undefined
+    ? initialState(network, seed, params.ema)
+    : await decodeState(saved, network.count, params.ema);
   if (start.step >= params.steps) return start;
   if (stop.aborted) return { status: "interrupted", step: start.step };
 

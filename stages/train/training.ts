@@ -1,17 +1,23 @@
 import { logLine, splitLog, type TrainLog } from "../../artifacts/log.ts";
 import type { SavedState } from "../../contract/stage.ts";
-import { adamBiasCorrections, emaDecayAt } from "../../diffusion/optimizer.ts";
+import { adamSettings, averagesOf, type EmaOptions, emaSettings } from "../../diffusion/optimizer.ts";
 import { type GradientOptions, gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
 import type { LossAwareTimesteps, LossHistory } from "../../diffusion/loss_aware_timesteps.ts";
 import { initialParameters, type Network, packParameters } from "../../diffusion/network.ts";
-import { makeTrainStep, makeUpdateStep, trainStepSignature, updateStepSignature } from "../../diffusion/train_step.ts";
+import {
+  makeTrainStep,
+  makeUpdateStep,
+  trainStepSignature,
+  type UpdateOptions,
+  updateStepSignature,
+} from "../../diffusion/train_step.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../../formats/vectors.ts";
 import { type Device, type HostTensors, randomStream } from "../../tensor/mod.ts";
 import { scalarFeeds } from "../shared/feeds.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 import type { TrainParams } from "./params.ts";
 
-type StepParams = Pick<TrainParams, "learningRate" | "warmupSteps" | "learningRateDecay" | "gradClip" | "ema">;
+type StepParams = Pick<TrainParams, "learningRate" | "warmupSteps" | "learningRateDecay" | "adam" | "gradClip" | "ema">;
 
 /** The results of one step. */
 export type StepResult = Awaited<ReturnType<ReturnType<typeof trainSteps>>>;
@@ -39,8 +45,8 @@ export function trainSteps(
   return async (step: number) => {
     const learningRate = learningRateAt(step, params);
     const images = batch(step);
-    const numbers = { learningRate, emaDecay: emaDecayAt(step, params.ema), clipNorm: params.gradClip };
-    const given = scalarFeeds({ ...numbers, ...adamBiasCorrections(step) });
+    const adam = adamSettings(step, learningRate, params.adam);
+    const given = scalarFeeds({ ...adam, ...emaSettings(step, params.ema), clipNorm: params.gradClip });
     const { loss, gradNorm, lossPerImage } = await stepper.step(images, given);
     const seen = { t: images["t"]!, losses: lossPerImage };
     timesteps?.observe(seen.t as Int32Array, seen.losses);
@@ -61,13 +67,15 @@ export function trainSteps(
 /**
  * Returns the learning rate of a step. Linear warmup as in hojonathanho/diffusion, rate min(step / warmupSteps, 1);
  * then constant, or falling linearly or along half a cosine (Loshchilov & Hutter 2017, eq. 5) from warmupSteps to
- * `until`, and constant at the floor from there.
+ * `until`, and constant at the floor from there. With floor 0 these are the schedules of diffusers' `get_scheduler`,
+ * whose `num_training_steps` is `until`; but its count starts at 0, so that its first update has rate 0 or, without
+ * warmup, the rate from which ours has made the first step down.
  *
  * @param step number of the update, from 1
  */
 export function learningRateAt(
   step: number,
-  { learningRate, warmupSteps, learningRateDecay: decay }: Omit<StepParams, "gradClip" | "ema">,
+  { learningRate, warmupSteps, learningRateDecay: decay }: Omit<StepParams, "adam" | "gradClip" | "ema">,
 ): number {
   if (step < warmupSteps) return learningRate * step / warmupSteps;
   if (decay === undefined) return learningRate;
@@ -106,7 +114,7 @@ type TrainStepper = Awaited<ReturnType<typeof makeStepper>>;
 
 interface StepperStart {
   readonly network: Network;
-  readonly params: Pick<TrainParams, "batchSize" | "microBatches"> & GradientOptions;
+  readonly params: Pick<TrainParams, "batchSize" | "microBatches"> & GradientOptions & UpdateOptions;
   /** The vectors to start from. The caller must not use them afterwards. */
   readonly vectors: TrainVectors;
 }
@@ -151,10 +159,11 @@ async function accumulateGradients(device: Device, { network, params, vectors }:
   const size = batchSize / microBatches;
   const signature = gradientStepSignature(network, size, params);
   const gradients = await device.compile(makeGradientStep(network, params), signature, { label: "gradients" });
-  const update = await device.compile(makeUpdateStep(network), updateStepSignature(network), { label: "update" });
+  const updated = updateStepSignature(network, params);
+  const update = await device.compile(makeUpdateStep(network, params), updated, { label: "update" });
   // The vectors that gradients are computed from.
   const read = Object.keys(signature).filter((name) => name in vectors) as (keyof TrainVectors)[];
-  let weights: HostTensors = Object.fromEntries(read.map((name) => [name, vectors[name].slice()]));
+  let weights: HostTensors = Object.fromEntries(read.map((name) => [name, vectors[name]!.slice()]));
   const bound = await update.bind({ ...vectors });
   const part = {
     grads: new Float32Array(network.count),
@@ -196,8 +205,10 @@ function partOf(
   return { ...Object.fromEntries(parts), dropoutKey: Int32Array.of(first!, (second! + index) % 2 ** 31) };
 }
 
-/** The vectors that a step reads and writes, flat [P]: weights, Adam's moments, averaged weights. */
-type TrainVectors = Record<"params" | "m" | "v" | "ema", Float32Array<ArrayBuffer>>;
+/** The vectors that a step reads and writes, flat [P]: weights, Adam's moments, averaged weights by `averagesOf`. */
+type TrainVectors = Record<"params" | "m" | "v" | "ema" | `ema-${string}`, Float32Array<ArrayBuffer>>;
+
+type Averages = Pick<EmaOptions, "others">;
 
 /** Everything that training needs to continue, besides its inputs. */
 export interface TrainState {
@@ -224,10 +235,11 @@ export function initialWeights(network: Network, seed: number): Float32Array<Arr
 }
 
 /** Returns the state before the first step. The averaged weights start as the weights. */
-export function initialState(network: Network, seed: number): TrainState {
+export function initialState(network: Network, seed: number, ema?: Averages): TrainState {
   const params = initialWeights(network, seed);
   const zeros = () => new Float32Array(params.length);
-  return { step: 0, vectors: { params, m: zeros(), v: zeros(), ema: params.slice() }, log: [] };
+  const averages = Object.fromEntries(averagesOf(ema).map(({ vector }) => [vector, params.slice()]));
+  return { step: 0, vectors: { params, m: zeros(), v: zeros(), ...averages } as TrainVectors, log: [] };
 }
 
 export function encodeState({ vectors, log, timestepLosses }: TrainState): Record<string, Uint8Array> {
@@ -239,14 +251,15 @@ export function encodeState({ vectors, log, timestepLosses }: TrainState): Recor
 }
 
 /** @throws FormatError when the files are not those of `encodeState` for a network of P parameters. */
-export async function decodeState(saved: SavedState, parameters: number): Promise<TrainState> {
+export async function decodeState(saved: SavedState, parameters: number, ema: Averages): Promise<TrainState> {
   const { vectors } = decodeVectors(await saved.read(STATE_FILE));
   const vector = (name: keyof TrainVectors) =>
     vectorOf(vectors, name, { file: STATE_FILE, type: Float32Array, length: parameters });
   const { timestepLosses: losses, timestepCounts: counts } = vectors;
+  const names = ["params", "m", "v", ...averagesOf(ema).map(({ vector }) => vector)] as const;
   return {
     step: saved.step,
-    vectors: { params: vector("params"), m: vector("m"), v: vector("v"), ema: vector("ema") },
+    vectors: Object.fromEntries(names.map((name) => [name, vector(name)])) as TrainVectors,
     log: splitLog(new TextDecoder().decode(await saved.read(LOG_FILE))),
     ...(losses instanceof Float32Array && counts instanceof Int32Array ? { timestepLosses: { losses, counts } } : {}),
   };

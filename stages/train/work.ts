@@ -22,26 +22,30 @@ const MEMORY_FACTORS = {
   inference: { parameters: 2, activations: 0.2 },
 };
 
+/** The same for each average besides the first, which are held like the five vectors of a training. */
+const FURTHER_AVERAGE = MEMORY_FACTORS.training.parameters / 5;
+
 /**
  * Returns the facts that forecasts of so many forward passes are based on, in batches of so many images.
  *
  * @param network must have no problems. Nothing is returned if the network or the number of passes is unknown, or the
  * network is the user's
- * @param held memory of the process: `images` in a batch, and other `data`, in bytes
+ * @param held memory of the process: `images` in a batch, other `data` in bytes, and `averages` besides the first
  */
 export function networkWork(
   network: NetworkFacts | undefined,
   passes: number | undefined,
   batch: number,
-  { use = "inference", images = batch, data = 0 }: {
+  { use = "inference", images = batch, data = 0, averages = 0 }: {
     readonly use?: keyof typeof MEMORY_FACTORS;
     readonly images?: number;
     readonly data?: number;
+    readonly averages?: number;
   } = {},
 ) {
   if (network === undefined || passes === undefined || isOwn(network)) return {};
   const { parameters, activations } = MEMORY_FACTORS[use];
-  const numbers = parameters * BUILTIN_NETWORK.parameterCount(network) +
+  const numbers = (parameters + FURTHER_AVERAGE * averages) * BUILTIN_NETWORK.parameterCount(network) +
     activations * images * BUILTIN_NETWORK.activationCount(network);
   const perPass = BUILTIN_NETWORK.forwardGflop(network);
   const perImage = TRAIN_WORK_FACTOR * perPass;

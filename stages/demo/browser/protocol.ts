@@ -1,4 +1,3 @@
-import type { WeightsName } from "../../../artifacts/checkpoint.ts";
 import type { ImageSize } from "../../../artifacts/facts.ts";
 import type { Labels } from "../../../artifacts/labels.ts";
 import type { SamplerParam } from "../../shared/draw/sampler.ts";
@@ -26,7 +25,7 @@ export interface Task {
 export interface DemoData {
   /** The checkpoint's files for one of its weights, by name, in base64. */
   readonly files: Readonly<Record<string, string>>;
-  readonly weights: WeightsName;
+  readonly weights: string;
   /** TF.js's engine in base64, with SIMD and without threads. */
   readonly wasm: string;
   readonly defaults: Pick<Task, "seed" | "sampler" | "guidance"> & { readonly count: number };

@@ -5,7 +5,7 @@ import { builtinSampler, samplerParams } from "../../../diffusion/samplers.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { isOwn, ownable } from "../../../schemas/definitions.ts";
 import { networkWork } from "../../train/work.ts";
-import { checkSameSize, problemsOf } from "../checks.ts";
+import { checkSameSize, checkWeightsName, problemsOf } from "../checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../common_params.ts";
 import { checkSampler, type SamplerParam } from "./sampler.ts";
 
@@ -19,7 +19,7 @@ export const samplingParams = () => ({
 
 /** Reports everything that prevents a stage from sampling with given images. */
 export function checkSampling(
-  sampler: SamplerParam,
+  { sampler, weights }: { readonly sampler: SamplerParam; readonly weights: string },
   { checkpoint, images, own }: {
     readonly checkpoint: CheckpointFacts | undefined;
     readonly images: ImageFacts | undefined;
@@ -28,6 +28,7 @@ export function checkSampling(
 ): CheckProblem[] {
   return problemsOf(
     checkpoint !== undefined && checkSampler(sampler, checkpoint, own),
+    checkWeightsName(weights, checkpoint),
     checkSameSize("images", images, { name: "those of the checkpoint", size: checkpoint }),
   );
 }

@@ -1,4 +1,4 @@
-import { describeModel, type StoredCheckpoint, type WeightsName } from "../../../artifacts/checkpoint.ts";
+import { describeModel, type StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { type ImagesToWrite, writeImages } from "../../../artifacts/images.ts";
 import type { InputArtifact, OutputArtifact, OwnDefinition, StageContext, StageEnd } from "../../../contract/stage.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../../../formats/vectors.ts";
@@ -118,7 +118,7 @@ export function faultOf(error: unknown): StageEnd {
 
 /** The context of a stage that sampled images. */
 interface DrawContext {
-  readonly params: { readonly sampler: SamplerParam; readonly weights: WeightsName; readonly batchSize: number };
+  readonly params: { readonly sampler: SamplerParam; readonly weights: string; readonly batchSize: number };
   readonly definitions: readonly OwnDefinition[];
   readonly seed: number;
   readonly inputs: { readonly checkpoint: InputArtifact };
