@@ -1,6 +1,7 @@
 import type { OutputPorts, Shard, StageDevice } from "../../contract/stage.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import { sha256Of } from "../store/reading.ts";
+import { type Program, programOf, runsOwnCodeOnly } from "./program.ts";
 import type { Binding, Stage } from "./stage.ts";
 
 /** The facts about an action that forecasts need, as the kind of its stage states them. */
@@ -13,13 +14,14 @@ interface Unit {
   /** The id of the stage, or of one of its shards: `sample~1of4`, which no reference and no child of a matrix has. */
   readonly id: string;
   readonly stage: Stage;
+  readonly program: Program;
   readonly work: Work;
   readonly outputs: OutputPorts;
   /** The name of the view that shows its result; undefined for a shard, whose result is of no use to people. */
   readonly view: string | undefined;
   /** The params that enter its keys beside those of the stage. */
   readonly keyed: Readonly<Record<string, unknown>>;
-  /** False if user code runs in its process: code that may change what it only reads, and take all memory. */
+  /** False if its program runs user code: the executor then guards what the program reads, and the memory it takes. */
   readonly isTrusted: boolean;
 }
 
@@ -48,8 +50,9 @@ const PART = { part: { type: "files", description: "What a shard has computed" }
 export function actionsOf(stages: Iterable<Stage>): Action[] {
   return Iterator.from(stages).flatMap((stage): Action[] => {
     const { id, shards: of = 1, likeness, workGflop, kind } = stage;
-    const isTrusted = kind.userCode.length === 0;
-    const whole = { id, stage, outputs: kind.outputs, view: id, keyed: {}, isTrusted };
+    const program = programOf(stage);
+    const base = { stage, program, isTrusted: runsOwnCodeOnly(program) };
+    const whole = { ...base, id, outputs: kind.outputs, view: id, keyed: {} };
     if (of === 1) return [{ do: "compute", ...whole, work: { ...stage, share: 1 } }];
     // Stages share their timings, and a part of one takes another time than the whole.
     const timingKey = (...part: readonly unknown[]) => sha256Of(JSON.stringify([likeness, ...part])).slice(0, 16);
@@ -58,7 +61,7 @@ export function actionsOf(stages: Iterable<Stage>): Action[] {
       // No param has this name.
       const keyed = { "~shard": [index, of] };
       const part = { id: `${id}~${index + 1}of${of}`, outputs: PART, view: undefined, keyed, shard: { index, of } };
-      return { do: "compute", stage, work, isTrusted, ...part };
+      return { do: "compute", ...base, work, ...part };
     });
     const parts = shards.map((one) => one.id);
     // Joining is not the work of the stage's kind.

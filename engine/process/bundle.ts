@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isOwn, userFolder } from "../../std/user_folder.ts";
+import type { ModuleProgram } from "../keys/program.ts";
 import type { Kind, ModuleMap } from "../keys/stage.ts";
 import { makeFolder, writeNew } from "../store/files.ts";
 import { hashFile, readTextIfThere, sha256Of } from "../store/reading.ts";
@@ -23,7 +24,7 @@ const MOST_KEPT = 16;
  * @returns the bundle's path, or why bundling failed; undefined for a kind without browser code
  */
 export async function bundleForBrowsers(
-  { browser, userCode, map }: Pick<Kind, "browser" | "userCode" | "map">,
+  { browser, userCode, map }: Pick<ModuleProgram, "browser" | "userCode" | "map">,
   folder: string,
   kept: string = userFolder("bundles"),
 ): Promise<{ readonly file: string } | Readonly<Record<"message" | "fix", string>> | undefined> {

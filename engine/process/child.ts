@@ -1,7 +1,8 @@
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { DeviceGrants } from "../../contract/stage.ts";
-import type { Kind, ModuleMap, UserCode } from "../keys/stage.ts";
+import type { ModuleProgram } from "../keys/program.ts";
+import type { ModuleMap, UserCode } from "../keys/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { writeNew } from "../store/files.ts";
 import { realPath } from "../store/reading.ts";
@@ -78,7 +79,7 @@ export function writeEntry(folder: string, entry: string, task: WorkerTask, code
  * @returns the flags, or a path that cannot be granted
  */
 function permissionFlags(
-  { permissions: { native = [], net = [] } }: Kind,
+  { permissions: { native = [], net = [] } }: Pick<ModuleProgram, "permissions">,
   { folder, hosts, grants, ...options }: ChildOptions,
   env: readonly string[],
   whereIs: (path: string) => string,
@@ -117,12 +118,16 @@ export async function workerOptions(folder: string, map: ModuleMap | undefined) 
   };
 }
 
-/** Runs a stage in a process of its own, with only the permissions that its kind declares and its device needs. */
-export async function runInChild(kind: Kind, start: StartMessage, options: ChildOptions): Promise<StageOutcome> {
-  const module = writeEntry(options.folder, kind.entry, "serveStage", kind.userCode);
-  const names = [...kind.permissions.env ?? [], ...options.grants.env ?? []];
-  const worker = await workerOptions(options.folder, kind.map?.());
-  const permissions = permissionFlags(kind, options, names, worker.whereIs);
+/** Runs a module in a process of its own, with only the permissions that its kind declares and its device needs. */
+export async function runInChild(
+  program: Omit<ModuleProgram, "kind">,
+  start: StartMessage,
+  options: ChildOptions,
+): Promise<StageOutcome> {
+  const module = writeEntry(options.folder, program.entry, "serveStage", program.userCode);
+  const names = [...program.permissions.env ?? [], ...options.grants.env ?? []];
+  const worker = await workerOptions(options.folder, program.map?.());
+  const permissions = permissionFlags(program, options, names, worker.whereIs);
   if ("ungrantable" in permissions) {
     const message = `cannot grant ${permissions.ungrantable}: Deno does not take paths with a comma`;
     return failed(message, "rename the folder or file");

@@ -4,7 +4,7 @@ import type { NpmExternal } from "../../contract/stage.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { writeNew } from "../store/files.ts";
 import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
-import type { Kind } from "../keys/stage.ts";
+import type { ModuleProgram } from "../keys/program.ts";
 import { loadModules } from "./runtime.ts";
 
 /** Long enough for the tensor engine, a download of about 100 MB. */
@@ -14,12 +14,12 @@ const FETCHING_TIMEOUT_MS = 60 * 60_000;
 const installed = new Set<string>();
 
 /**
- * Fetches the packages that a kind's code and the definitions given to its stages import, before a worker starts with
+ * Fetches the packages that a module and the user code beside it import, before a worker starts with
  * the network closed.
  * @returns why fetching failed, or undefined
  */
 export async function installPackages(
-  { entry, browser, userCode = [], map }: Pick<Kind, "entry"> & Partial<Pick<Kind, "browser" | "userCode" | "map">>,
+  { entry, browser, userCode = [], map }: Partial<ModuleProgram> & Pick<ModuleProgram, "entry">,
   onProgress: (message: string) => void,
   signal?: AbortSignal,
 ): Promise<string | undefined> {

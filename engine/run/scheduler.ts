@@ -9,6 +9,7 @@ import { Limit } from "../store/limit.ts";
 import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import { capacityOf, findGpus, Slots } from "./slots.ts";
+import { LocalExecutor } from "./local_executor.ts";
 import { RunRecorder } from "./run_recorder.ts";
 import type { StageResult } from "./stage_result.ts";
 import { StageRunner } from "./stage_runner.ts";
@@ -61,8 +62,10 @@ export class Scheduler {
     const shares = options.cache?.mode === "read-write";
     const forecasts = shares ? forecastPlan(plan, store) : new Map<string, Forecast>();
     const isLong = (one: Forecast | undefined) => one?.known === true && one.durationMs > CLAIMED_MS;
+    using executor = new LocalExecutor(given);
     const runner = new StageRunner({
       ...given,
+      executor,
       recorder: this.#recorder,
       isClaimed: (id) => shares && (options.claimsAll === true || isLong(forecasts.get(id))),
       mayStart,
@@ -85,7 +88,6 @@ export class Scheduler {
     const ids = [...plan.actions.keys()];
     options.shuffle?.(ids);
     await Promise.all(ids.map(reach));
-    runner.scratch.close();
     return this.#end(stop.aborted);
   }
 

@@ -3,13 +3,14 @@ import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
-import { hasPortsOf } from "../plan/planner.ts";
+import { hasPortsOf, type Planner } from "../plan/planner.ts";
 import type { HeldClaim } from "../store/cache/work_claims.ts";
 import { acquireLock } from "../store/locks.ts";
 import { statesIn } from "../store/progress.ts";
 import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
-import { type ExecutionOptions, ScratchFolders, StageExecution } from "./stage_execution.ts";
+import type { ExecutionOptions, Executor } from "./executor.ts";
+import { StageExecution } from "./stage_execution.ts";
 import { fileNameOf } from "../store/folders.ts";
 import { RateMeter, recordTiming } from "./progress_reporting.ts";
 import { ExternalInputChecker } from "./external_inputs.ts";
@@ -24,6 +25,8 @@ export function waitingForStore(holder: string): string {
 }
 
 interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache" | "given" | "beforeStage"> {
+  readonly planner: Planner;
+  readonly executor: Executor;
   readonly recorder: RunRecorder;
   readonly slots: Slots;
   /** Returns true if new work may begin: not after a failure or a request to stop. */
@@ -45,12 +48,10 @@ const UNSETTLED = failedBy({ message: "its inputs cannot be stored intact", fix:
 
 /** Brings single stages to their declared state. The scheduler decides which stage runs next. */
 export class StageRunner {
-  readonly scratch: ScratchFolders;
   readonly #execution: StageExecution;
   readonly #announced = new Set<string>();
 
   constructor(private readonly options: RunnerOptions) {
-    this.scratch = new ScratchFolders(options.store.paths.tmp, options.runId);
     this.#execution = new StageExecution(options);
   }
 
@@ -271,17 +272,17 @@ export class StageRunner {
     claim: HeldClaim | undefined,
   ): Promise<StageResult | { lost: StageProblem }> {
     const { store, runId, emit, pipeline, kill, stop } = this.options;
-    const { id, stage, device } = planned;
+    const { id, device } = planned;
     const started = performance.now();
     this.#announce(device);
     emit({ type: "stage-started", id, planned });
     this.options.recorder.started(planned);
-    const folder = this.scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(id)}`);
-    let clean = false;
+    const workspace = this.options.executor.open(planned, `${runId}-${fileNameOf(id)}`);
+    let isEmpty = false;
     try {
-      const start = this.#execution.prepare(planned, folder);
+      const start = this.#execution.prepare(planned, workspace);
       const watcher = new ExternalInputChecker(planned, { pipeline, store }, start.progressFolder);
-      const outcome = await this.#execution.execute(planned, start, folder, held, { rate, watcher });
+      const outcome = await this.#execution.execute(planned, start, workspace, held, { rate, watcher });
       const { change, unsaved } = await watcher.finish();
       const changed = `${change?.what} changed after planning`;
       if (unsaved) {
@@ -303,7 +304,7 @@ export class StageRunner {
       // Until the manifest names them, nothing refers to the files that are moved into the store.
       using _gcLock = await this.#acquireSharedGcLock(id, kill);
       const collected = await collectOutputs(planned, start.outputs, listed.names, store);
-      clean = collected.emptied;
+      isEmpty = collected.emptied;
       const numerics = this.#numericsOf(planned);
       const manifest = await this.#publish(planned, makeManifest(planned, collected.outputs, numerics, runId));
       const sending = this.options.cache?.offer(manifest, planned.recipeKey, store);
@@ -316,7 +317,7 @@ export class StageRunner {
       const perSecond = rate.perSecond();
       return definedOnly({ state: "ran" as const, manifest, perSecond, fromStep: planned.fromStep, device, mine });
     } finally {
-      this.scratch.giveBack(folder, clean);
+      workspace.close(isEmpty);
     }
   }
 

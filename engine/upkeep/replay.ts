@@ -5,13 +5,13 @@ import { slotsOf } from "../keys/action.ts";
 import type { Emit, RunOptions } from "../run/events.ts";
 import { shellWord } from "../diagnostic/format.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
+import { LocalExecutor } from "../run/local_executor.ts";
 import { StageExecution } from "../run/stage_execution.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedAction } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { folderArtifact } from "../process/context.ts";
 import type { StageOutcome } from "../process/protocol.ts";
-import { removeQuietly } from "../store/files.ts";
 import { tryAlone } from "../store/locks.ts";
 import { copyState, progressFolder, savedSteps } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
@@ -50,27 +50,29 @@ export async function replayStage(pipeline: Pipeline, store: Store, id: string, 
   if ("message" in manifest) return refuse([manifest]);
 
   const runId = newRunId(new Date(), Deno.pid);
-  const folder = join(store.paths.tmp, `${runId}-verify`);
+  let toStep = 0;
+  const watch: Emit = (event) => {
+    toStep = Math.max(toStep, "update" in event ? event.update.done : "step" in event ? event.step : 0);
+    emit(event);
+  };
+  const own = { pipeline, store, runId, emit: watch, stop, kill, grants: new Grants(pipeline.folder) };
+  using executor = new LocalExecutor(own);
+  const workspace = executor.open(planned, `${runId}-verify`);
   try {
-    const progress = join(folder, "progress");
+    const progress = join(workspace.folder, "progress");
     const fromStep = await copyEarlierState(planned, manifest, { store, again, to: progress });
     if (typeof fromStep !== "number") return refuse([fromStep]);
     onStart?.(fromStep);
     const gpus = findGpus();
     using held = await new Slots({ ...capacityOf({ jobs: 1, gpus }), gpus }).take(slotsOf(planned), stop);
-    const grants = new Grants(pipeline.folder);
-    let toStep = manifest.extent ?? fromStep;
-    const watch: Emit = (event) => {
-      toStep = Math.max(toStep, "update" in event ? event.update.done : "step" in event ? event.step : 0);
-      emit(event);
-    };
-    const execution = new StageExecution({ pipeline, planner, store, runId, emit: watch, stop, kill, grants });
-    const start = { ...execution.prepare(planned, folder), progressFolder: progress };
+    toStep = manifest.extent ?? fromStep;
+    const execution = new StageExecution({ ...own, planner });
+    const start = { ...execution.prepare(planned, workspace), progressFolder: progress };
     // Its inputs lie in the folder now.
     still.dispose();
     const outcome: StageOutcome = held === undefined
       ? { status: "interrupted", step: 0 }
-      : await execution.execute(planned, start, folder, held, { rate: new RateMeter() });
+      : await execution.execute(planned, start, workspace, held, { rate: new RateMeter() });
     const { resolvedKey, numerics, extent } = manifest;
     const compared = outcome.status === "complete" ? Object.entries(manifest.outputs) : [];
     const ports = compared.map(([port, { type, digest }]) => {
@@ -78,7 +80,7 @@ export async function replayStage(pipeline: Pipeline, store: Store, id: string, 
     });
     return succeed({ stage: id, resolvedKey, numerics, fromStep, toStep, extent, outcome, ports });
   } finally {
-    removeQuietly(folder);
+    workspace.close(false);
   }
 }
 

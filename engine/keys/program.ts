@@ -1,0 +1,30 @@
+import { definedOnly } from "../../std/defined_only.ts";
+import type { Kind, Stage } from "./stage.ts";
+
+/** A module of noiseline's own whose work takes milliseconds, so that it is imported into the engine's process. */
+export interface InlineProgram extends Pick<Kind, "entry"> {
+  readonly kind: "inline";
+}
+
+/** A module that runs in a Deno process of its own, together with the user code that is loaded there. */
+export interface ModuleProgram extends Pick<Kind, "entry" | "userCode" | "map" | "permissions" | "browser"> {
+  readonly kind: "module";
+}
+
+/**
+ * The program of an action. The planner decides it, and only the executors (`engine/run/local_executor.ts`) ask which
+ * of these it is. A program of another language is one more member of this union.
+ */
+export type Program = InlineProgram | ModuleProgram;
+
+/** Returns the program that computes a stage, or a shard of it, or joins its shards. */
+export function programOf({ kind }: Pick<Stage, "kind">): Program {
+  const { runs, entry, userCode, map, permissions, browser } = kind;
+  if (runs === "inline") return { kind: "inline", entry };
+  return definedOnly({ kind: "module" as const, entry, userCode, map, permissions, browser });
+}
+
+/** True if a program runs no user code: code that may change what it only reads, and take all memory. */
+export function runsOwnCodeOnly(program: Program): boolean {
+  return program.kind === "inline" || program.userCode.length === 0;
+}
