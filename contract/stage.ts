@@ -329,10 +329,7 @@ export interface DownloadExternal {
   readonly sha256: string;
   /** Its size, if known, else the largest size that such a file can have. No more is read from an address. */
   readonly maxBytes: number;
-  /**
-   * Its addresses, http or https, in the order to try them. The stage's process may connect to these hosts only. Empty
-   * if `name` is a param with the path of the file: that file must have this digest.
-   */
+  /** Addresses to try in order, the only hosts to connect to; empty if param `name` has the path of such a file. */
   readonly urls: readonly string[];
   /** Further hosts that the addresses may redirect to, by https. */
   readonly redirects?: readonly string[];
@@ -368,6 +365,8 @@ export interface BuiltinKind<
   readonly definitions?: Readonly<Record<string, Sort>>;
   readonly externals?: (params: z.output<P>) => readonly NpmExternal[];
   readonly downloads?: (params: z.output<P>) => readonly DownloadExternal[];
+  /** Ports in place of `inputs` and `outputs`, for kinds whose ports depend on params. */
+  readonly portsFor?: (params: z.output<P>) => { readonly inputs: InputPorts; readonly outputs: OutputPorts };
   /** List ports whose items form pairs, one by one: equally many in both, and of the same children of a matrix. */
   readonly pairs?: readonly (readonly [keyof I & string, keyof I & string])[];
   /** For kinds that compute with tensors: finds the device that the params ask for. Called for stages that may run. */

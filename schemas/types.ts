@@ -793,6 +793,11 @@ export type KindTable = {
     metric: string;
     /** Which value is the best */
     goal?: "lowest" | "highest" | undefined;
+    /**
+     * Type of the candidates: the best one becomes output `best`, which other stages read; default: only
+     * the ranking
+     */
+    best?: "images" | "schedule" | "checkpoint" | "samples" | "features" | "statistics" | "classifier" | "selection" | "metrics" | "log" | "files" | undefined;
   }; inputs: "candidates" | "metrics" };
   /** Write a trained network in the layout of diffusers */
   export: { params: {

@@ -2,6 +2,20 @@ import { z } from "zod";
 import { defineKind } from "../../contract/stage.ts";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
 
+const inputs = {
+  candidates: {
+    type: ARTIFACT_TYPES,
+    list: true,
+    description: "The candidates to rank, such as the checkpoints of a sweep or those kept at several steps",
+  },
+  metrics: { type: "metrics", list: true, description: "The metrics of each candidate" },
+} as const;
+
+const outputs = {
+  selection: { type: "selection", description: "All candidates with their values, the best first" },
+  best: { type: "checkpoint", description: "With `best`: the best candidate itself, of the type that `best` names" },
+} as const;
+
 export const selectKind = defineKind({
   kind: "select",
   version: 2,
@@ -10,17 +24,24 @@ export const selectKind = defineKind({
   params: z.strictObject({
     metric: z.string().min(1).describe("Name of the metric to rank by, such as FD-classifier"),
     goal: z.enum(["lowest", "highest"]).default("lowest").describe("Which value is the best"),
+    // No default: older selections are a ranking alone, and keep their keys.
+    best: z.enum(ARTIFACT_TYPES).optional().describe(
+      "Type of the candidates: the best one becomes output `best`, which other stages read; default: only the ranking",
+    ),
   }),
-  inputs: {
-    candidates: {
-      type: ARTIFACT_TYPES,
-      list: true,
-      description: "The candidates to rank, such as the checkpoints of a sweep",
-    },
-    metrics: { type: "metrics", list: true, description: "The metrics of each candidate" },
-  },
-  outputs: {
-    selection: { type: "selection", description: "All candidates with their values, the best first" },
+  inputs,
+  outputs,
+  portsFor({ best }) {
+    const { selection } = outputs;
+    if (best === undefined) return { inputs, outputs: { selection } };
+    return {
+      inputs: { ...inputs, candidates: { ...inputs.candidates, type: best } },
+      outputs: { selection, best: { ...outputs.best, type: best } },
+    };
   },
   pairs: [["candidates", "metrics"]],
+  check: ({ best }, { candidates }) => ({
+    problems: [],
+    ...best === undefined || candidates === undefined ? {} : { facts: { best: candidates } },
+  }),
 });

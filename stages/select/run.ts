@@ -1,10 +1,11 @@
+import { dirname, join } from "node:path";
 import { readMetrics } from "../../artifacts/metrics.ts";
 import { writeSelection } from "../../artifacts/selection.ts";
-import type { RunOf } from "../../contract/stage.ts";
+import type { InputArtifact, OutputArtifact, RunOf } from "../../contract/stage.ts";
 import type { selectKind } from "./kind.ts";
 
 export default (async ({ params, inputs, outputs }) => {
-  const { metric, goal } = params;
+  const { metric, goal, best } = params;
   const ranking: { candidate: number; value: number }[] = [];
   for (const [candidate, artifact] of inputs.metrics.entries()) {
     const { metrics } = await readMetrics(artifact);
@@ -24,5 +25,15 @@ export default (async ({ params, inputs, outputs }) => {
   // Candidates with equal values stay in the order of the list.
   ranking.sort((a, b) => sign * (a.value - b.value) || a.candidate - b.candidate);
   await writeSelection(outputs.selection, { format: 1, metric, goal, ranking });
+  if (best !== undefined) await copyArtifact(inputs.candidates[ranking[0]!.candidate]!, outputs.best);
   return undefined;
 }) satisfies RunOf<typeof selectKind>;
+
+/** Copies an artifact's files without holding one in memory. */
+async function copyArtifact(from: InputArtifact, to: OutputArtifact): Promise<void> {
+  for (const { path } of from.files) {
+    const copy = join(to.folder, path);
+    await Deno.mkdir(dirname(copy), { recursive: true });
+    await Deno.copyFile(from.path(path), copy);
+  }
+}

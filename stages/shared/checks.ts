@@ -57,7 +57,7 @@ export function checkWeightsName(
   const known = ["ema", "raw", ...checkpoint?.averages ?? [weights]];
   if (known.includes(weights)) return [];
   const wanted = known.join(", ");
-  const fix = `${suggestName(weights, known)}; ema.others of the training makes further averages`;
+  const fix = suggestName(weights, known);
   return [{ param: ["weights"], message: "the checkpoint has no weights of this name", got: weights, wanted, fix }];
 }
 

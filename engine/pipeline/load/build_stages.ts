@@ -50,6 +50,7 @@ export function bindInputs(
   const inputs: Record<string, Binding[]> = {};
   const variants: { stage: string; extent: number }[] = [];
   const misspelt = new Set<string>();
+  const unbound = new Set<string>();
 
   const resolvePort = (
     { text, at: path }: ReferenceText,
@@ -146,7 +147,9 @@ export function bindInputs(
     }
     inputs[name] = texts.flatMap((one) => {
       const reference = find(one, WANTED);
-      return (reference && resolvePort(one, reference, port)) ?? [];
+      const binding = reference && resolvePort(one, reference, port);
+      if (binding === undefined) unbound.add(name);
+      return binding ?? [];
     });
   }
 
@@ -165,7 +168,8 @@ export function bindInputs(
     return problems.add(one.at, message, fix, { code: "bad-reference" }) ?? [];
   });
   const isOpen = Object.values(entry.inputs).flat().some((text) => INPUT.test(String(text)));
-  if (!isOpen) checkPairs(id, kind, inputs, problems);
+  // An artifact that is not found is reported already.
+  if (!isOpen && unbound.size === 0) checkPairs(id, kind, inputs, problems);
   return { inputs, needs, variants };
 }
 
@@ -203,8 +207,15 @@ export function buildStages(
     readonly origins: Origins;
     readonly problems: Problems;
   },
-): { stages: Map<string, Stage>; edges: Map<string, string[]> } {
+) {
   const { problems } = finding;
+  const outcomes = new Map([...entries].map(([id, entry]) => [id, kinds.get(id)?.validate(entry.with)]));
+  // Without valid params, nothing is known of ports that depend on them.
+  const ported = new Map([...kinds].map(([id, kind]): [string, Kind | undefined] => {
+    const outcome = outcomes.get(id);
+    if (kind?.portsFor === undefined) return [id, kind];
+    return [id, outcome?.ok === true ? { ...kind, ...kind.portsFor(outcome.value) } : undefined];
+  }));
   const stages = new Map<string, Stage>();
   const edges = new Map<string, string[]>();
   const wanted: { stage: string; extent: number }[] = [];
@@ -214,12 +225,12 @@ export function buildStages(
   const reads = [...entries].flatMap(([id, { inputs }]) =>
     Object.values(inputs).flat().map((text) => ({ reader: nameOf(id), read: parseReference(text)?.stage }))
   );
-  const file = { kinds, names, reads, given, problems };
+  const file = { kinds: ported, names, reads, given, problems };
 
   for (const [id, entry] of entries) {
-    const kind = kinds.get(id);
+    const kind = ported.get(id);
     const at = ["stages", id, "with"];
-    const outcome = kind?.validate(entry.with);
+    const outcome = outcomes.get(id);
     if (outcome?.ok) addIssues(roleIssues(kind!, outcome.value), at, finding);
     else if (outcome !== undefined && broken.get(id)?.has("with") !== true) addIssues(outcome.issues, at, finding);
     const bound = bindInputs(id, entry, { ...file, whole: broken.get(id)?.has("inputs") !== true });
@@ -275,7 +286,7 @@ export function buildStages(
   for (const [id, before] of shorterOf(stages.entries().map(([id, stage]) => ({ id, stage })))) {
     edges.set(id, [...edges.get(id)!, before]);
   }
-  return { stages, edges };
+  return { stages, edges, kinds: ported };
 }
 
 /** Reports an extent that is not a positive whole number, whatever a custom stage's schema says. */

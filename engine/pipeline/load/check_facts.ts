@@ -18,6 +18,15 @@ export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origi
   return diagnosticAt(origins, path, `stage "${stage.id}": ${message}`, fix, details);
 }
 
+/** Returns the facts that hold for all artifacts of a port. */
+function sharedFacts([first, ...rest]: readonly (Facts | undefined)[]): Facts | undefined {
+  if (rest.length === 0 || first === undefined) return first;
+  const told = Object.entries(first).filter(([name, fact]) => {
+    return rest.every((other) => JSON.stringify(other?.[name]) === JSON.stringify(fact));
+  });
+  return Object.fromEntries(told);
+}
+
 /**
  * Lets every kind check its params against its future inputs, before anything runs. Facts flow along the edges; custom
  * kinds state none, and kinds check only what they are told.
@@ -66,8 +75,8 @@ export function checkFacts(
     }
     if (stage.kind.check === undefined || unsure.has(stage.entry)) continue;
     const inputs: Record<string, Facts | undefined> = {};
-    for (const [port, [first]] of Object.entries(stage.inputs)) {
-      inputs[port] = first && facts.get(first.stage)?.[first.port];
+    for (const [port, bindings] of Object.entries(stage.inputs)) {
+      inputs[port] = sharedFacts(bindings.map((binding) => facts.get(binding.stage)?.[binding.port]));
     }
     const { facts: stated, problems: found, ...known } = stage.kind.check(stage.params, inputs, stage.facts, folder);
     if (stated !== undefined) facts.set(stage.id, stated);

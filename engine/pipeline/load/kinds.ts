@@ -278,8 +278,14 @@ export class StageKinds {
   }
 
   #make(kind: Kind, own: readonly UserCode[]): Kind {
-    // Everything else about the code follows from its file.
-    const name = JSON.stringify([kind.name, kind.version, own.map(({ param, uses, file }) => [param, uses, file])]);
+    // Everything else about the code follows from its file; ports may depend on params.
+    const ports = kind.portsFor && kind.outputs;
+    const name = JSON.stringify([
+      kind.name,
+      kind.version,
+      ports,
+      own.map(({ param, uses, file }) => [param, uses, file]),
+    ]);
     return this.#made.getOrInsertComputed(name, () => withCode(kind, own, own.map((one) => this.#mapOf(one))));
   }
 

@@ -75,8 +75,8 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   if (given.length > 0) {
     // Children of a matrix share one kind. What nested pipelines give is known only where it is read.
     const several = [...groups.keys()].map((id) => [id, undefined] as const);
-    const whole = [...families].map(([id, [child]]) => [id, kinds.get(child!)] as const);
-    const known = new Map([...kinds, ...several, ...whole]);
+    const whole = [...families].map(([id, [child]]) => [id, built.kinds.get(child!)] as const);
+    const known = new Map([...built.kinds, ...several, ...whole]);
     const all = { kinds: known, names: [...known.keys()], reads: [], whole: false, given, problems, at: ["outputs"] };
     bindInputs("", { inputs: parsed.outputs ?? {} }, all);
   }

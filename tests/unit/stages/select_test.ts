@@ -1,9 +1,14 @@
-import { assert, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import fc from "fast-check";
 import { join } from "node:path";
+import { folderArtifact, openInput } from "../../../engine/process/context.ts";
 import { formatDiagnostic } from "../../../engine/diagnostic/format.ts";
 import { loadPipeline } from "../../../engine/pipeline/load/load_pipeline.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
+import { selectKind } from "../../support/builtin_kinds.ts";
+import { digests, runStage } from "../../support/stage_context.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
+import { withFolder } from "./small_world.ts";
 
 const SWEEP = `name: sweep
 stages:
@@ -18,6 +23,7 @@ stages:
       steps: 6
       batchSize: 8
       learningRate: "\${matrix.rate}"
+      ema: { others: { fast: 0.9 } }
   evaluate: { uses: evaluate, inputs: { checkpoint: train, images: images.test } }
   pick:
     uses: select
@@ -37,6 +43,23 @@ const REFUSED = {
   "lists that do not go together": ["metrics: [evaluate]", "metrics: [evaluate~rate=0.001]", "1 for 2"],
   "lists of other children": ["[evaluate]", "[evaluate~rate=0.01, evaluate~rate=0.001]", "for train~rate=0.001"],
   "slots, which it had": ["{ metric: L_simple }", "{ metric: L_simple, keep: 2 }", 'unknown key "keep"'],
+  "a type that is none": ["{ metric: L_simple }", "{ metric: L_simple, best: checkpint }", 'did you mean "checkpoint"'],
+  "candidates of another type than the best": [
+    "{ metric: L_simple }",
+    "{ metric: L_simple, best: images }",
+    "wanted: images",
+  ],
+  "a best that it does not pass on": [
+    "checkpoint: train~rate=0.001@12 }",
+    "checkpoint: pick.best }",
+    'has no output "best"',
+  ],
+  "a best that does not fit its reader": [
+    "metric: L_simple }\n  sample: { uses: sample, inputs: { checkpoint: train~rate=0.001@12 }, with: { count: 4",
+    "metric: L_simple, best: checkpoint }\n  sample: { uses: sample, inputs: { checkpoint: pick }, " +
+    "with: { count: 4, weights: fest",
+    'did you mean "fast"?',
+  ],
   "a stage that goes on with it": [
     "uses: sample, inputs: { checkpoint: train~rate=0.001@12 }, with: { count: 4 }",
     "uses: continue",
@@ -47,6 +70,68 @@ const REFUSED = {
 Deno.test("a sweep is ranked, and a child that was ranked goes on at a longer extent", async () => {
   const loaded = await load(SWEEP);
   assert(loaded.ok, JSON.stringify(loaded));
+});
+
+Deno.test("the best of a ranking is read like any other artifact, by its type alone", async () => {
+  for (const reference of ["pick", "pick.best"]) {
+    const loaded = await load(
+      SWEEP.replace("L_simple }", "L_simple, best: checkpoint }").replace("train~rate=0.001@12", reference),
+    );
+    assert(loaded.ok, JSON.stringify(loaded));
+    const { kind, inputs } = loaded.value.stages.get("sample")!;
+    assertEquals(inputs["checkpoint"], [{ stage: "pick", port: "best", type: "checkpoint" }]);
+    assertEquals(Object.keys(kind.inputs), ["checkpoint", "guide"]);
+  }
+});
+
+Deno.test("of invalid params only the params are told, not what depends on them", async () => {
+  const loaded = await load(
+    SWEEP.replace("L_simple }", "L_simple, best: checkpint }").replace("train~rate=0.001@12", "pick.best"),
+  );
+  assert(!loaded.ok);
+  assertEquals(loaded.diagnostics.map(({ severity }) => severity), ["error"]);
+});
+
+Deno.test("the best candidate is passed on whole: the first of those with the best value", async () => {
+  await withFolder(async (folder) => {
+    let number = 0;
+    const artifact = (files: Record<string, string>, type: "files" | "metrics") => {
+      const place = join(folder, `artifact-${number++}`);
+      for (const [name, text] of Object.entries(files)) {
+        Deno.mkdirSync(join(place, name, ".."), { recursive: true });
+        Deno.writeTextFileSync(join(place, name), text);
+      }
+      return openInput(folderArtifact(place, type));
+    };
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 5 }),
+        fc.constantFrom("lowest", "highest"),
+        fc.boolean(),
+        async (values, goal, asked) => {
+          const candidates = values.map((_, i) => artifact({ "a.txt": `${i}`, "deep/er/b.txt": `${i} too` }, "files"));
+          const metrics = values.map((value) =>
+            artifact(
+              { "metrics.json": JSON.stringify({ format: 1, metrics: [{ name: "m", value, count: 1 }] }) },
+              "metrics",
+            )
+          );
+          const ports = selectKind.portsFor!({ metric: "m", goal, best: asked ? "files" : undefined });
+          const ended = await runStage(folder, { ...selectKind, ...ports }, {
+            params: { metric: "m", goal, ...(asked ? { best: "files" } : {}) },
+            inputs: { candidates, metrics } as never,
+          });
+          assertEquals(ended.end, undefined);
+          const wanted = values.indexOf(goal === "lowest" ? Math.min(...values) : Math.max(...values));
+          const { "selection/selection.json": ranking, ...passed } = digests(ended);
+          assert(ranking !== undefined);
+          const files = candidates[wanted]!.files.map(({ path, sha256 }) => [`best/${path}`, sha256]);
+          assertEquals(passed, asked ? Object.fromEntries(files) : {});
+        },
+      ),
+      { numRuns: 12 },
+    );
+  });
 });
 
 for (const [what, [from, to, message]] of Object.entries(REFUSED)) {
