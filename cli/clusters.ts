@@ -1,4 +1,4 @@
-import { type Cluster, listSubmissions, lookAt, QUEUE as queue, type SubmittedStage } from "noiseline/engine";
+import { type Cluster, listSubmissions, lookAt, QUEUE as queue, type SubmittedStage } from "noiseline/cluster";
 
 /** Older submissions tell nothing about jobs that exist now. */
 const MAX_SUBMISSIONS = 100;

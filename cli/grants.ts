@@ -15,7 +15,7 @@ import {
   tryDevice,
   withDeviceHere,
 } from "noiseline/core";
-import type { Cluster } from "noiseline/engine";
+import type { Cluster } from "noiseline/cluster";
 import { formatDuration, shortList } from "./format/units.ts";
 import { askYes, canAsk, formatTable, printDiagnostics, printError, problem, refuseWith, styleFor } from "./io.ts";
 

@@ -1,6 +1,7 @@
-import type { StageEndState, SubmitOptions } from "noiseline/engine";
+import type { SubmitOptions } from "noiseline/cluster";
+import type { StageEndState } from "noiseline/engine";
 import type { Diagnostic, Emit, Plan } from "noiseline/core";
-import { importLate, type Pipeline, shellWord, type Store } from "noiseline/core";
+import { importLate, mayRun, type Pipeline, shellWord, type Store } from "noiseline/core";
 import { EXIT, Exit, fail, failWith, problem, refuseWith } from "./io.ts";
 import { makePlanner, openCacheFor } from "./open.ts";
 
@@ -35,8 +36,9 @@ export function refuseLocalOptions(options: OnOptions): void {
 export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptions, asked: OnArguments) {
   const { emit, stop, file, cluster } = asked;
   const started = performance.now();
-  const engine = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
-  const { QUEUE: queue, submitPipeline, watchJobs, mayRun } = engine;
+  const { QUEUE: queue, executorOfJobs, submitPipeline, watchJobs } = await importLate<
+    typeof import("noiseline/cluster")
+  >("noiseline/cluster");
   // The cache remembers for a while which results it lacks, so each look opens it again.
   const openCache = async () => {
     const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
@@ -86,16 +88,14 @@ export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptio
   const done = targets.filter((id) => !ended.has(id));
   if (done.length === 0) {
     const { name } = pipeline;
-    const [counts, durationMs] = [engine.countEnds(ended, plan), performance.now() - started];
+    const { countEnds } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
+    const [counts, durationMs] = [countEnds(ended, plan), performance.now() - started];
     emit({ type: "run-finished", pipeline: name, status: "failed", counts, durationMs, runId: undefined, earlier: [] });
     throw new Exit(EXIT.failed);
   }
   const place = shellWord(cluster.settings.cache);
-  const refuseHere = async () => ({
-    message: "its result in the shared cache is damaged, and nothing is computed here",
-    fix: `\`run ${shellWord(file)} --cache ${place}\`, where you may compute, makes it again and replaces it`,
-  });
+  const fix = `\`run ${shellWord(file)} --cache ${place}\`, where you may compute, makes it again and replaces it`;
   // To people, a shard that was blocked is only a part of its stage.
-  const endedElsewhere = new Map([...ended].filter(([id, state]) => state === "failed" || plan.stages.has(id)));
-  return { targets: done, cache, beforeStage: refuseHere, endedElsewhere };
+  const told = new Map([...ended].filter(([id, state]) => state === "failed" || plan.stages.has(id)));
+  return { targets: done, cache, executor: executorOfJobs(told, fix) };
 }

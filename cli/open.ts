@@ -1,5 +1,6 @@
 import { dirname, resolve } from "node:path";
-import type { Cluster, RunRecord, SharedCache, TagRecord } from "noiseline/engine";
+import type { Cluster } from "noiseline/cluster";
+import type { RunRecord, SharedCache, TagRecord } from "noiseline/engine";
 import {
   type Diagnostic,
   errorOf,
@@ -172,7 +173,7 @@ export async function openCacheFor(
  * @param folder of the project
  */
 export async function clusterFor(settings: CliSettings, name: string, folder: string): Promise<Cluster> {
-  const { loadCluster } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
+  const { loadCluster } = await importLate<typeof import("noiseline/cluster")>("noiseline/cluster");
   return valueOf(loadCluster(name, { folder }, Object.keys(await settings.loadKinds())));
 }
 

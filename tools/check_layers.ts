@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { type Edge, readTree, type SourceFile } from "./layers/module_graph.ts";
 import { findCycle, topologicalOrder } from "../engine/pipeline/compose/order.ts";
 import { blankOut, findDeadExports } from "./layers/dead_exports.ts";
-import { ENTRIES, EXCEPTIONS, type Layer, layerOf, LAYERS, ROOMS, TEST_DOORS } from "./layers/rules.ts";
+import { ENTRIES, EXCEPTIONS, type Layer, layerOf, LAYERS, REMOVABLE, ROOMS, TEST_DOORS } from "./layers/rules.ts";
 
 /** One breach of a rule. */
 interface Violation {
@@ -49,6 +49,18 @@ function checkEdge(path: string, layer: Layer, edge: Edge): Violation | undefine
   }
   if (typeOnly) return undefined;
   return { path, line, message: `${name} may import only types of ${to}`, fix: `write import type, or: ${layer.fix}` };
+}
+
+/** Finds imports without which the cluster's room could not be deleted. */
+function checkRemovable({ path, edges }: SourceFile): Violation[] {
+  const { room, lists, users } = REMOVABLE;
+  if (path.startsWith(room) || lists.includes(path) || users.test(path)) return [];
+  return edges.filter((edge) => fileOf(edge).startsWith(room) || lists.includes(fileOf(edge))).map((edge) => ({
+    path,
+    line: edge.line,
+    message: `${path} may not import ${fileOf(edge)}, which can be deleted`,
+    fix: "give the run an executor (engine/run/executor.ts) that does what is needed",
+  }));
 }
 
 /** Finds uses of `Deno.*` in a layer that must not access the machine. */
@@ -91,10 +103,10 @@ export function checkTree(files: ReadonlyMap<string, SourceFile>): Violation[] {
         ...checkGlobals(file, layer),
       );
     }
-    if (["mod.ts", "core.ts", "engine.ts", "job.ts", "kinds.ts"].includes(file.path)) {
+    if (["mod.ts", "cluster.ts", "core.ts", "engine.ts", "job.ts", "kinds.ts"].includes(file.path)) {
       found.push(...checkPublicModule(file));
     }
-    found.push(...checkLength(file));
+    found.push(...checkRemovable(file), ...checkLength(file));
   }
   return [...found, ...checkCycles(files)];
 }

@@ -1,4 +1,5 @@
-import { actionsOf, arrayOf, helpersOf, type Pipeline, prerequisiteIds, silenceOf } from "noiseline/engine";
+import { arrayOf, helpersOf, silenceOf } from "noiseline/cluster";
+import { actionsOf, type Pipeline, prerequisiteIds } from "noiseline/engine";
 import { inspectCluster } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand, printingAnswer } from "../command.ts";
 import { countOf, shortList } from "../format/units.ts";

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { delay } from "@std/async";
+import * as jobs from "noiseline/cluster";
 import * as engine from "noiseline/engine";
 import { inspectCluster } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
@@ -116,10 +117,10 @@ function hasEnded(reader: engine.RunReader, run: string, id: string): boolean {
  * Finds the attempts of a stage on a cluster.
  * @returns their runs, a check for further output, and a message for a log that is empty
  */
-async function findAttempts(cluster: engine.Cluster, pipeline: string, id: string) {
+async function findAttempts(cluster: jobs.Cluster, pipeline: string, id: string) {
   const { queue, stages, queueError } = await inspectCluster(cluster, pipeline);
   const all = () => stages().filter((one) => one.id === id);
-  const found = all().find((one) => one.job !== undefined || engine.attemptsOf(one).ids().length > 0) ??
+  const found = all().find((one) => one.job !== undefined || jobs.attemptsOf(one).ids().length > 0) ??
     all().next().value;
   if (found === undefined) fail(`"${id}" was not submitted to ${cluster.name}`, "see `runs --on` for what was");
   let [asked, { job }] = [-Infinity, found];
@@ -129,15 +130,15 @@ async function findAttempts(cluster: engine.Cluster, pipeline: string, id: strin
     if (performance.now() < asked + (attemptEnded ? 5_000 : 60_000)) return true;
     asked = performance.now();
     const view = await queue.poll();
-    if ("jobs" in view) job = engine.jobsByLine(found.submission, view.jobs).get(found.line);
-    return "silent" in view ? !attemptEnded : job !== undefined && engine.isLive(job);
+    if ("jobs" in view) job = jobs.jobsByLine(found.submission, view.jobs).get(found.line);
+    return "silent" in view ? !attemptEnded : job !== undefined && jobs.isLive(job);
   };
   const emptyLogMessage = () => {
-    if (job !== undefined && engine.isLive(job)) return `is ${job.state} and has printed nothing yet`;
+    if (job !== undefined && jobs.isLive(job)) return `is ${job.state} and has printed nothing yet`;
     const unknown = queueError === undefined ? "" : ` yet, and the queue is silent: ${queueError}`;
     return `has printed nothing${unknown}`;
   };
-  return { runs: engine.attemptsOf(found), isOn, emptyLogMessage };
+  return { runs: jobs.attemptsOf(found), isOn, emptyLogMessage };
 }
 
 const POLL_MS = 200;

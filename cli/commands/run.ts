@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import type { Diagnostic, Emit, Pipeline, RunFinished, Store } from "noiseline/core";
-import type { Cluster } from "noiseline/engine";
+import type { Cluster } from "noiseline/cluster";
 import { checkUpToDate, finishUpToDate, importLate, recordUpToDate } from "noiseline/core";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, collect, GRANT, ON, planCommand } from "../command.ts";

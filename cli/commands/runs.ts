@@ -1,3 +1,4 @@
+import * as clusters from "noiseline/cluster";
 import * as engine from "noiseline/engine";
 import { describeSubmitted, inspectCluster } from "../clusters.ts";
 import { type Answer, type AnyCommand, type CliSettings, ON, printingAnswer, storeCommand } from "../command.ts";
@@ -51,12 +52,12 @@ async function answerOn(
   const { jobs, queueError, notices, submissions } = await inspectCluster(cluster, pipeline?.name);
   if (what !== undefined && pipeline === undefined) {
     const found = submissions().find(({ head }) => head.id === what);
-    if (found !== undefined) return { ...describeSubmission(found, engine.lookAt(found, jobs), queueError), notices };
+    if (found !== undefined) return { ...describeSubmission(found, clusters.lookAt(found, jobs), queueError), notices };
     refuse(`there is no submission "${what}" in ${cluster.settings.cache}`, `see \`runs --on ${on}\``);
   }
   const shown = submissions().take(options.limit ?? 20).map((one) => {
     const { id, pipeline, user, cluster, host, at } = one.head;
-    const states = Map.groupBy(engine.lookAt(one, jobs), (stage) => describeSubmitted(stage, queueError)[0]);
+    const states = Map.groupBy(clusters.lookAt(one, jobs), (stage) => describeSubmitted(stage, queueError)[0]);
     const counts = Array.from(states, ([state, all]) => [all.length, state]);
     return { id, pipeline: pipeline.name, cluster, at, user, host, counts };
   }).toArray();
@@ -72,12 +73,12 @@ async function answerOn(
 
 /** Describes the stages of a submission, each with its earlier attempts. */
 function describeSubmission(
-  submission: engine.OpenSubmission,
-  all: readonly engine.SubmittedStage[],
+  submission: clusters.OpenSubmission,
+  all: readonly clusters.SubmittedStage[],
   queueError: string | undefined,
 ) {
   const { id, pipeline, at, user, host } = submission.head;
-  const ended = engine.listAttempts(submission);
+  const ended = clusters.listAttempts(submission);
   const stages = all.map((stage) => {
     const [state, note] = describeSubmitted(stage, queueError);
     const attempts = ended.get(stage.line)?.flatMap((one) => submission.readEnd(one) ?? []) ?? [];

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Cluster, SubmittedStage } from "noiseline/engine";
+import type { Cluster, SubmittedStage } from "noiseline/cluster";
 import { findStaleOutputs, importLate, type Plan, RunReader, selectStages } from "noiseline/core";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand, printingAnswer } from "../command.ts";
 import { formatLive, formatState, plannedToJson } from "../format/plan.ts";
@@ -82,7 +82,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 async function statesOnCluster(cluster: Cluster, { pipeline, stages }: Plan) {
   const [{ describeSubmitted, inspectCluster }, { liveOf }] = await Promise.all([
     importLate<typeof import("../clusters.ts")>(import.meta.resolve("../clusters.ts")),
-    importLate<typeof import("noiseline/engine")>("noiseline/engine"),
+    importLate<typeof import("noiseline/cluster")>("noiseline/cluster"),
   ]);
   const glance = await inspectCluster(cluster, pipeline.name);
   const open = [...stages].filter(([, { state }]) => state !== "cached" && state !== "restore");

@@ -1,4 +1,4 @@
-import type { Cluster } from "noiseline/engine";
+import type { Cluster } from "noiseline/cluster";
 import { diagnosticToJson, type Grants, importLate, notGranted, tryDevice, withDeviceHere } from "noiseline/core";
 import { type AnyCommand, type CliSettings, GRANT, ON, pipelineCommand, printingAnswer } from "../command.ts";
 import { countOf } from "../format/units.ts";
@@ -62,8 +62,8 @@ async function checkCluster(
   grants: Grants,
   quiet: boolean,
 ) {
-  const engine = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
-  const { checkFolders, fetchPackages, needsOf, QUEUE: queue, silenceOf, testNeeds, tryNode } = engine;
+  const jobs = await importLate<typeof import("noiseline/cluster")>("noiseline/cluster");
+  const { checkFolders, fetchPackages, needsOf, QUEUE: queue, silenceOf, testNeeds, tryNode } = jobs;
   const { name: on } = cluster;
   using signals = listenForStop(() => {});
   const refused = grants.open(cluster.asks);

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { printable } from "noiseline/core";
+import { type QueuedJob, SubmissionReader } from "noiseline/cluster";
 import * as engine from "noiseline/engine";
 import * as report from "noiseline/report";
 import { isOverall } from "../format/metrics.ts";
@@ -65,7 +66,7 @@ export function namesIn(pathname: string): string[] {
 /** The pages of a place. Each page is a function of the stored data and its address. Nothing is written. */
 export class Site {
   /** Jobs of the cluster, as reported by the process that started this one; unknown if nobody reports them. */
-  jobs: readonly engine.QueuedJob[] | undefined;
+  jobs: readonly QueuedJob[] | undefined;
   readonly #store;
   readonly #reader;
   readonly #submissions;
@@ -80,7 +81,7 @@ export class Site {
   constructor({ store, cluster }: Place) {
     this.#store = engine.openStore(store);
     this.#reader = new engine.RunReader(this.#store);
-    this.#submissions = cluster && new engine.SubmissionReader(cluster.name, cluster.cache);
+    this.#submissions = cluster && new SubmissionReader(cluster.name, cluster.cache);
   }
 
   /** Looks at a page; undefined if there is none. */

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { delay } from "@std/async";
 import { z } from "zod";
 import { importLate, readRecord, realPath, writeAtomically, writePrivately } from "noiseline/core";
-import type { Cluster, QueuedJob } from "noiseline/engine";
+import type { Cluster, QueuedJob } from "noiseline/cluster";
 import { definedOnly } from "../../std/defined_only.ts";
 import { escapeMarkup } from "../../std/escape.ts";
 import { isOwn, userFolder } from "../../std/user_folder.ts";
@@ -81,7 +81,7 @@ const WITHOUT_FILES = ["/bin/sh", "-c", 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 
 /** Reports the state of jobs to a server, which may not start programs, as long as both processes exist. */
 async function tellJobs(tell: (jobs: readonly QueuedJob[]) => Promise<void>): Promise<void> {
-  const { QUEUE } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
+  const { QUEUE } = await importLate<typeof import("noiseline/cluster")>("noiseline/cluster");
   try {
     for (;; await delay(JOBS_MS, { persistent: false })) {
       const view = await QUEUE.poll();

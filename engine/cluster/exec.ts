@@ -9,7 +9,7 @@ import type { BuiltinKinds } from "../pipeline/load/kinds.ts";
 import { Planner } from "../plan/planner.ts";
 import { Grants } from "../process/rights.ts";
 import type { Emit, StageProblem } from "../run/events.ts";
-import { runPipeline } from "../run/run_pipeline.ts";
+import { runPlanned } from "../run/run_pipeline.ts";
 import type { Trouble } from "../store/cache/backend.ts";
 import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { PATIENCE } from "../store/cache/client.ts";
@@ -23,8 +23,8 @@ import { openStore, type Store } from "../store/store.ts";
 import { explainTrouble, ignoreTrouble } from "../store/trouble.ts";
 import { lineOfJob } from "./submission_state.ts";
 import type { Queue } from "./queue.ts";
-import { SharedStates } from "./states.ts";
-import { type Attempt, clusterFolder, isHere, type TrustedSubmission } from "./submission.ts";
+import { JobExecutor } from "./executors.ts";
+import { type Attempt, isHere, type TrustedSubmission } from "./submission.ts";
 import { type JobAction, prepareAction, readAction } from "./job_action.ts";
 
 /**
@@ -233,31 +233,24 @@ class JobAttempt {
     const grants = new Grants(pipeline.folder, join(scratch, "grants.json"));
     granted.forEach((one) => grants.add(one));
     const cards = Deno.env.get("CUDA_VISIBLE_DEVICES") ?? "";
-    let states: SharedStates | undefined;
-    let fromStep = 0;
     let waited = false;
     const cache = this.#openCache();
-    const ran = await runPipeline(pipeline, store, {
-      targets: [id],
-      ...{ cache, externals, given, grants, versions: options.versions, stop, claimsAll: true },
+    const executor = new JobExecutor(submission, own, store, (fromStep) => {
+      this.#write("start", jobStartSchema, { fromStep });
+      return this.#giveUp(fromStep);
+    });
+    const makePlanner = () => Planner.make(pipeline, store, { targets: [id], cache, externals, given });
+    const ran = await runPlanned(makePlanner, store, {
+      ...{ cache, grants, executor, versions: options.versions, stop },
       gpus: cards.split(",").filter((card) => /^[\w-]+$/.test(card) && card !== "NoDevFiles"),
       // The queue assigns GPUs, and each job may count its own from 0, so they are not locked on the host.
       lockFolder: join(scratch, "slots"),
       emit: (event) => {
         waited ||= event.type === "stage-waiting";
-        // Nothing is written in place of a mount that is away.
-        if (event.type === "stage-saved" && isHere(submission.folder)) states?.send(event.step);
         options.emit(event);
       },
-      beforeStage: async ({ stage, keys, device }, progress) => {
-        const { extent: limit = Number.MAX_SAFE_INTEGER } = stage;
-        const place = { identityKey: keys!.identityKey, numerics: device?.numerics, limit, progress };
-        states = new SharedStates(clusterFolder(submission.cache, "states"), `${own.job}.${own.attempt}`, place);
-        fromStep = await states.bring();
-        this.#write("start", jobStartSchema, { fromStep });
-        return this.#giveUp(fromStep);
-      },
     });
+    const { states, fromStep } = executor;
     const toStep = await states?.settle() ?? 0;
     if (!ran.ok) return { state: "failed", problems: ran.diagnostics };
     const { manifest, state, message, fix = "see its log" } = ran.value.actions.get(id)!;

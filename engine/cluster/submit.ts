@@ -11,7 +11,7 @@ import { bundleForBrowsers } from "../process/bundle.ts";
 import { installFiles, installPackages } from "../process/install.ts";
 import { tryDevice } from "../process/device_trial.ts";
 import { notGranted, requestsOf, withDeviceHere } from "../process/rights.ts";
-import type { RunOptions } from "../run/events.ts";
+import type { RunOptions } from "../run/run_options.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { makeFolder } from "../store/files.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";

@@ -67,12 +67,17 @@ export class Planner {
     externals: ReadonlyMap<string, Externals>,
     private readonly options: PlanOptions,
   ) {
-    const { given = new Map() } = options;
+    const { given } = this;
     const actions = actionsOf(pipeline.stages.values()).filter(({ id }) => !given.has(id));
     this.#actions = new Map(actions.map((action) => [action.id, action]));
     this.#keys = keysOfActions(actions, externals, given);
     for (const [id, { manifest }] of given) if (manifest !== undefined) this.settled.set(id, manifest);
     this.#needed = this.#findNeeded();
+  }
+
+  /** The results that actions read and that nothing here can make. */
+  get given(): NonNullable<PlanOptions["given"]> {
+    return this.options.given ?? new Map();
   }
 
   static make(pipeline: Pipeline, store: Store, options: PlanOptions = {}): Result<Planner> {

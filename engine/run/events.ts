@@ -1,8 +1,5 @@
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import type { Outlook } from "../plan/forecast.ts";
 import type { Plan, PlannedAction } from "../plan/plan.ts";
-import type { PlanOptions } from "../plan/planner.ts";
-import type { Grants, RightsRequest } from "../process/rights.ts";
 import type { ProgressUpdate } from "../../contract/stage.ts";
 
 /**
@@ -80,45 +77,3 @@ export type EngineEvent =
   | RunFinished;
 
 export type Emit = (event: EngineEvent) => void;
-
-export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cache" | "externals" | "given"> {
-  /**
-   * How the stages and shards ended that a cluster did not finish. They are not among `targets`, but they are counted,
-   * and any of them makes the run `failed`.
-   */
-  readonly endedElsewhere?: ReadonlyMap<string, StageEndState>;
-  readonly replace?: boolean;
-  readonly jobs?: number;
-  readonly keepGoing?: boolean;
-  readonly gpus?: readonly string[];
-  /** The folder of GPU locks; by default the one of all runs of this user on this host. */
-  readonly lockFolder?: string | undefined;
-  readonly emit?: Emit;
-  /** First request to stop: stages save and end. */
-  readonly stop?: AbortSignal;
-  /** Second request: processes are killed. */
-  readonly kill?: AbortSignal;
-  /** True to claim every stage in the shared cache, not only those that take more than a minute. */
-  readonly claimsAll?: boolean;
-  /**
-   * Called when a stage is about to run and its keys and device are known, with the folder of its saved states: the
-   * stage continues from states that are put there. If the answer is a problem, the stage fails.
-   */
-  readonly beforeStage?: (planned: PlannedAction, progress: string) => Promise<StageProblem | undefined>;
-  /** Versions to record. */
-  readonly versions?: Readonly<Record<string, string>>;
-  /** Shuffles the order among stages that could start; the result must not depend on it. */
-  readonly shuffle?: (ids: string[]) => void;
-  /** The rights of custom stages; by default those that the user granted before. */
-  readonly grants?: Grants;
-  /**
-   * Asks the user about the rights that are still missing. Without this function, or if its answer is false, nothing
-   * runs.
-   */
-  readonly askForGrants?: (requests: readonly RightsRequest[]) => Promise<boolean>;
-  /**
-   * Called with the outlook of a run that has something to do; finding the outlook may take a minute. If the answer has
-   * problems, nothing runs. Without this function a run begins however long it takes.
-   */
-  readonly agree?: (outlook: Outlook) => Promise<readonly Diagnostic[]>;
-}

@@ -5,9 +5,14 @@ import type { StageLog } from "../process/lines.ts";
 import type { StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
 import type { Grants } from "../process/rights.ts";
 import type { Store } from "../store/store.ts";
-import type { RunOptions } from "./events.ts";
+import type { Emit, StageEndState, StageProblem } from "./events.ts";
 
-export interface ExecutionOptions extends Required<Pick<RunOptions, "emit" | "stop" | "kill">> {
+export interface ExecutionOptions {
+  readonly emit: Emit;
+  /** First request to stop: programs save and end. */
+  readonly stop: AbortSignal;
+  /** Second request: processes are killed. */
+  readonly kill: AbortSignal;
   readonly pipeline: Pipeline;
   readonly store: Store;
   readonly runId: string;
@@ -47,6 +52,18 @@ export interface Workspace {
  * for results nor publishes any.
  */
 export interface Executor {
-  /** @param name of the folder, which no other action has */
-  open(planned: PlannedAction, name: string): Workspace;
+  /**
+   * Makes an action ready that is about to start: its keys, device and slots are known.
+   * @param name a name for the folder, which no other action of the run has
+   * @param here the executor of this machine
+   * @returns why the action cannot be carried out, if it cannot
+   */
+  open(planned: PlannedAction, name: string, here: Executor): Promise<Workspace | StageProblem>;
+  /** True if doing an action twice, here and on another machine, is a waste even if the action is short. */
+  readonly claimsAll?: true;
+  /**
+   * How actions ended, by id, that were carried out before the run and have no result. They are not among the targets,
+   * but they are counted, and any of them makes the run `failed`.
+   */
+  readonly ended?: ReadonlyMap<string, StageEndState>;
 }

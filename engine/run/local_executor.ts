@@ -13,7 +13,7 @@ export class LocalExecutor implements Executor, Disposable {
     this.#process = new ProcessExecutor(options);
   }
 
-  open(planned: PlannedAction, name: string): Workspace {
+  async open(planned: PlannedAction, name: string): Promise<Workspace> {
     const { program } = planned;
     switch (program.kind) {
       case "inline":

@@ -1,6 +1,7 @@
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import type { Emit, RunOptions, RunStatus, StageEndState } from "./events.ts";
+import type { Emit, RunStatus, StageEndState } from "./events.ts";
+import type { RunOptions } from "./run_options.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayRun, type Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
@@ -27,8 +28,21 @@ export async function runPipeline(
   store: Store,
   options: RunOptions = {},
 ): Promise<Result<RunSummary>> {
+  return await runPlanned(() => Planner.make(pipeline, store, options), store, options);
+}
+
+/**
+ * Brings all that a planner plans to its declared state.
+ * @param makePlanner called once the store is kept as it is
+ * @returns as `runPipeline`
+ */
+export async function runPlanned(
+  makePlanner: () => Result<Planner>,
+  store: Store,
+  options: Omit<RunOptions, "targets" | "force" | "externals">,
+): Promise<Result<RunSummary>> {
   using locks = new DisposableStack();
-  const planned = await planRun(pipeline, store, options, locks);
+  const planned = await planRun(makePlanner, store, options, locks);
   if (!planned.ok) return planned;
   const run = planned.value;
   const granted = await run.askForRights();
@@ -39,7 +53,7 @@ export async function runPipeline(
 
 /** Makes the plan of a run, while the store is kept as it is. */
 async function planRun(
-  pipeline: Pipeline,
+  makePlanner: () => Result<Planner>,
   store: Store,
   options: RunOptions,
   locks: DisposableStack,
@@ -54,7 +68,7 @@ async function planRun(
   const { root, paths: { kept } } = store;
   // The folder of files that only save time is made again by the next run, even by one that has nothing to do.
   if (isThere(root) && !isThere(kept)) ignoreTrouble(() => makeFolder(kept));
-  const planner = Planner.make(pipeline, store, options);
+  const planner = makePlanner();
   if (!planner.ok) return planner;
   const started = performance.now();
   const plan = await planner.value.plan();
@@ -129,10 +143,10 @@ class PipelineRun {
 
   /** Runs the stages that have no result, and sends results that are still to be sent. */
   async execute(): Promise<RunSummary> {
-    const { plan, planner, store, options: { cache, emit, endedElsewhere } } = this;
+    const { plan, planner, store, options: { cache, emit, executor } } = this;
     cache?.resumeUploads(store);
     this.#grants.keep();
-    let ended: readonly [RunStatus, string?] = [endedElsewhere?.size ? "failed" : "done"];
+    let ended: readonly [RunStatus, string?] = [executor?.ended?.size ? "failed" : "done"];
     if (!this.isComplete) {
       const scheduler = new Scheduler(
         store,
@@ -157,13 +171,13 @@ class PipelineRun {
    * @returns a summary, with `now`: the state of all stages of the pipeline at the end of the run
    */
   finish(status: RunStatus, runId?: string) {
-    const { plan, store, options: { emit, given, endedElsewhere = [] } } = this;
+    const { plan, planner: { given }, store, options: { emit, executor } } = this;
     const { pipeline } = plan;
     const actions = this.#results;
     if (runId === undefined) markBlocked(plan, actions);
     const ends = [...actions].map(([id, { state }]) => [id, state] as const);
     const stages = new Map([...actions].filter(([id]) => plan.stages.has(id)));
-    const counts = countEnds([...ends, ...endedElsewhere], plan);
+    const counts = countEnds([...ends, ...executor?.ended ?? []], plan);
     const now = planWithoutDevices(pipeline, store, given);
     const isBegun = status !== "interrupted" || runId !== undefined;
     const earlier = isBegun && now.ok ? findStaleOutputs({ pipeline, stages: now.value }, store) : [];

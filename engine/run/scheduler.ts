@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { definedOnly } from "../../std/defined_only.ts";
-import type { Emit, RunOptions, RunStatus } from "./events.ts";
+import type { Emit, RunStatus } from "./events.ts";
 import { prerequisiteIds, shorterOf } from "../keys/action.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
@@ -9,8 +9,10 @@ import { Limit } from "../store/limit.ts";
 import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import { capacityOf, findGpus, Slots } from "./slots.ts";
+import type { Executor } from "./executor.ts";
 import { LocalExecutor } from "./local_executor.ts";
 import { RunRecorder } from "./run_recorder.ts";
+import type { RunOptions } from "./run_options.ts";
 import type { StageResult } from "./stage_result.ts";
 import { StageRunner } from "./stage_runner.ts";
 import type { Grants } from "../process/rights.ts";
@@ -62,12 +64,14 @@ export class Scheduler {
     const shares = options.cache?.mode === "read-write";
     const forecasts = shares ? forecastPlan(plan, store) : new Map<string, Forecast>();
     const isLong = (one: Forecast | undefined) => one?.known === true && one.durationMs > CLAIMED_MS;
-    using executor = new LocalExecutor(given);
+    using here = new LocalExecutor(given);
+    const executor: Executor = options.executor ?? here;
     const runner = new StageRunner({
       ...given,
+      here,
       executor,
       recorder: this.#recorder,
-      isClaimed: (id) => shares && (options.claimsAll === true || isLong(forecasts.get(id))),
+      isClaimed: (id) => shares && (executor.claimsAll === true || isLong(forecasts.get(id))),
       mayStart,
       onFailure: () => this.#failed = true,
       onNested: (id, result, started) => this.#conclude(id, result, started),
@@ -136,7 +140,7 @@ export class Scheduler {
       ? "failed"
       : interrupted
       ? "interrupted"
-      : this.options.endedElsewhere?.size
+      : this.options.executor?.ended?.size
       ? "failed"
       : "done";
     this.#recorder.end(status);

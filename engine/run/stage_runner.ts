@@ -9,13 +9,14 @@ import { acquireLock } from "../store/locks.ts";
 import { statesIn } from "../store/progress.ts";
 import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
-import type { ExecutionOptions, Executor } from "./executor.ts";
+import type { ExecutionOptions, Executor, Workspace } from "./executor.ts";
 import { StageExecution } from "./stage_execution.ts";
 import { fileNameOf } from "../store/folders.ts";
 import { RateMeter, recordTiming } from "./progress_reporting.ts";
 import { ExternalInputChecker } from "./external_inputs.ts";
 import { type Action, inputsOf, slotsOf } from "../keys/action.ts";
-import type { RunOptions, StageProblem } from "./events.ts";
+import type { StageProblem } from "./events.ts";
+import type { RunOptions } from "./run_options.ts";
 import type { RunRecorder } from "./run_recorder.ts";
 import { failedBy, NOT_BEGUN, type StageResult, toResult } from "./stage_result.ts";
 
@@ -24,8 +25,11 @@ export function waitingForStore(holder: string): string {
   return `waiting for ${holder}, which has locked the store`;
 }
 
-interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache" | "given" | "beforeStage"> {
+interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache"> {
   readonly planner: Planner;
+  /** The executor of this machine. */
+  readonly here: Executor;
+  /** The executor of the run. */
   readonly executor: Executor;
   readonly recorder: RunRecorder;
   readonly slots: Slots;
@@ -119,15 +123,15 @@ export class StageRunner {
       const claims = !forced && this.options.isClaimed(id);
       await using claim = claims ? await this.#claim(id, planned.keys.resolvedKey, held) : undefined;
       if (claims && claim === undefined) continue;
-      const ready = planner.planAction(id, forced);
-      const refused = await this.options.beforeStage?.(ready, this.#execution.progressOf(ready));
-      if (refused !== undefined) {
+      const { executor, here, runId } = this.options;
+      const workspace = await executor.open(planner.planAction(id, forced), `${runId}-${fileNameOf(id)}`, here);
+      if ("message" in workspace) {
         this.options.onFailure();
-        return failedBy(refused);
+        return failedBy(workspace);
       }
       const began = performance.now();
       const rate = new RateMeter();
-      const result = await this.#run(planner.planAction(id, forced), held, rate, claim);
+      const result = await this.#run(planner.planAction(id, forced), workspace, held, rate, claim);
       if ("lost" in result && tries < planned.stage.retries) {
         emit({ type: "stage-note", id, level: "warn", message: `${result.lost.message}; trying again` });
         tries++;
@@ -232,7 +236,7 @@ export class StageRunner {
   async #reachInputs(action: PlannedAction, heals = false): Promise<StageResult | undefined> {
     const { planner, cache } = this.options;
     for (const id of inputsOf(action)) {
-      const manifest = this.options.given?.get(id)?.manifest;
+      const manifest = planner.given.get(id)?.manifest;
       if (manifest !== undefined) {
         if (await this.#bring(id, manifest)) continue;
         return failedBy({ message: `${id}, which it reads, is damaged in the shared cache`, fix: MAKE_AGAIN });
@@ -267,6 +271,7 @@ export class StageRunner {
 
   async #run(
     planned: PlannedAction,
+    workspace: Workspace,
     held: HeldSlots,
     rate: RateMeter,
     claim: HeldClaim | undefined,
@@ -274,12 +279,11 @@ export class StageRunner {
     const { store, runId, emit, pipeline, kill, stop } = this.options;
     const { id, device } = planned;
     const started = performance.now();
-    this.#announce(device);
-    emit({ type: "stage-started", id, planned });
-    this.options.recorder.started(planned);
-    const workspace = this.options.executor.open(planned, `${runId}-${fileNameOf(id)}`);
     let isEmpty = false;
     try {
+      this.#announce(device);
+      emit({ type: "stage-started", id, planned });
+      this.options.recorder.started(planned);
       const start = this.#execution.prepare(planned, workspace);
       const watcher = new ExternalInputChecker(planned, { pipeline, store }, start.progressFolder);
       const outcome = await this.#execution.execute(planned, start, workspace, held, { rate, watcher });

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import type { ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { slotsOf } from "../keys/action.ts";
-import type { Emit, RunOptions } from "../run/events.ts";
+import type { Emit } from "../run/events.ts";
+import type { RunOptions } from "../run/run_options.ts";
 import { shellWord } from "../diagnostic/format.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
 import { LocalExecutor } from "../run/local_executor.ts";
@@ -57,7 +58,7 @@ export async function replayStage(pipeline: Pipeline, store: Store, id: string, 
   };
   const own = { pipeline, store, runId, emit: watch, stop, kill, grants: new Grants(pipeline.folder) };
   using executor = new LocalExecutor(own);
-  const workspace = executor.open(planned, `${runId}-verify`);
+  const workspace = await executor.open(planned, `${runId}-verify`);
   try {
     const progress = join(workspace.folder, "progress");
     const fromStep = await copyEarlierState(planned, manifest, { store, again, to: progress });

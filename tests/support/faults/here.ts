@@ -1,4 +1,5 @@
-import type { EngineEvent, RunOptions } from "../../../engine/run/events.ts";
+import type { EngineEvent } from "../../../engine/run/events.ts";
+import type { RunOptions } from "../../../engine/run/run_options.ts";
 import { runPipeline } from "../../../engine/run/run_pipeline.ts";
 import { loadPipeline } from "../../../engine/pipeline/load/load_pipeline.ts";
 import { openStore, type Store } from "../../../engine/store/store.ts";

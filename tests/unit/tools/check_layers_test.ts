@@ -79,6 +79,25 @@ const FORBIDDEN: readonly [name: string, path: string, source: string, message: 
   ["the worker leaves its door", "stages/worker.ts", 'import "../engine/a.ts";', "stages may not import engine/a.ts"],
   ["the command line goes around mod.ts", "cli/a.ts", 'import "../engine/a.ts";', "cli may not import engine/a.ts"],
   ["a dynamic import", "cli/a.ts", 'const x = await import("../stages/mod.ts");', "cli may not import stages/mod.ts"],
+  [
+    "a room needs the cluster",
+    "engine/cluster.ts",
+    'import type { X } from "./cluster/a.ts";',
+    "may not import engine/cluster/a.ts, which can be deleted",
+  ],
+  [
+    "engine.ts lists the cluster",
+    "engine.ts",
+    'export * from "./engine/cluster/a.ts";',
+    "engine.ts may not import engine/cluster/a.ts, which can be deleted",
+  ],
+  [
+    "the package's entry needs the cluster",
+    "package/engine.ts",
+    'export type { X } from "../engine/cluster/a.ts";',
+    "package/engine.ts may not import engine/cluster/a.ts, which can be deleted",
+  ],
+  ["kinds need the cluster", "kinds.ts", 'export * from "./cluster.ts";', "kinds.ts may not import cluster.ts"],
   ["mod.ts has code", "mod.ts", 'export * from "./a.ts";\nexport const x = 1;', "mod.ts holds re-exports only"],
 ];
 

@@ -7,6 +7,8 @@ import type { Outlook } from "../../../../engine/plan/forecast.ts";
 import { machineClass } from "../../../../engine/store/machine.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { endStates, planIn, refusalOf, runIn } from "../support/reach.ts";
+import { executorOfJobs } from "../../../../engine/cluster/executors.ts";
+import type { Executor } from "../../../../engine/run/executor.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { holds } from "../support/tiny_run.ts";
 
@@ -54,14 +56,28 @@ Deno.test("a failure ends the run, blocks what follows and records nothing of it
 
 Deno.test("a run is no better than what ended elsewhere, in its status, counts and record", async () => {
   await using folder = await makeTempFolder();
-  const endedElsewhere = new Map([["bad", "failed"], ["after", "blocked"]] as const);
-  const first = await runIn(folder.path, YAML, { targets: ["b"], endedElsewhere });
+  const ended = new Map([["bad", "failed"], ["after", "blocked"]] as const);
+  const executor: Executor = { ended, open: (planned, name, here) => here.open(planned, name, here) };
+  const first = await runIn(folder.path, YAML, { targets: ["b"], executor });
   const { ran, failed, blocked } = first.counts;
   assertEquals([first.status, ran, failed, blocked], ["failed", 2, 1, 1]);
   const { runs } = openStore(join(folder.path, ".noiseline"));
   assertEquals(runs.read(first.runId!)?.status, "failed");
-  const again = await runIn(folder.path, YAML, { targets: ["b"], endedElsewhere });
+  const again = await runIn(folder.path, YAML, { targets: ["b"], executor });
   assertEquals([again.status, again.runId, again.counts.failed], ["failed", undefined, 1]);
+});
+
+Deno.test("where jobs have carried out the actions, what has no result fails without a start", async () => {
+  await using folder = await makeTempFolder();
+  const executor = executorOfJobs(new Map(), "run it there again");
+  const run = await runIn(folder.path, YAML, { targets: ["b"], executor });
+  assertEquals([run.status, endStates(run)], ["failed", "a: failed, b: blocked"]);
+  const { message, fix } = run.stages.get("a")!;
+  assertEquals([message, fix], [
+    "its result in the shared cache is damaged, and nothing is computed here",
+    "run it there again",
+  ]);
+  assertEquals(run.events.filter(({ type }) => type === "stage-started"), []);
 });
 
 Deno.test("without keep-going nothing new starts after a failure", async () => {

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { join } from "node:path";
 import { checkUpToDate, recordUpToDate } from "../../../../engine/run/up_to_date.ts";
-import type { RunOptions } from "../../../../engine/run/events.ts";
+import type { RunOptions } from "../../../../engine/run/run_options.ts";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
 import { PipelineLoader } from "../../../../engine/pipeline/load/pipeline_loader.ts";
 import { Planner } from "../../../../engine/plan/planner.ts";

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import type { EngineEvent, RunOptions } from "../../../../engine/run/events.ts";
+import type { EngineEvent } from "../../../../engine/run/events.ts";
+import type { RunOptions } from "../../../../engine/run/run_options.ts";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
 import type { PlannedAction } from "../../../../engine/plan/plan.ts";
 import { Planner, type PlanOptions } from "../../../../engine/plan/planner.ts";

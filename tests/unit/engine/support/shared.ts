@@ -4,7 +4,7 @@ import type { CacheBackend } from "../../../../engine/store/cache/backend.ts";
 import type { Patience } from "../../../../engine/store/cache/client.ts";
 import { FolderBackend } from "../../../../engine/store/cache/folder_backend.ts";
 import { type CacheMode, SharedCache } from "../../../../engine/store/cache/shared_cache.ts";
-import type { RunOptions } from "../../../../engine/run/events.ts";
+import type { RunOptions } from "../../../../engine/run/run_options.ts";
 import { planIn, planned, runIn } from "./reach.ts";
 import { makeTempFolder } from "./temp.ts";
 

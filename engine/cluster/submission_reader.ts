@@ -1,8 +1,8 @@
-import { attemptsOf, listSubmissions, lookAt, type SubmittedStage } from "../cluster/submission_state.ts";
-import type { QueuedJob } from "../cluster/queue.ts";
-import type { OpenSubmission } from "../cluster/submission.ts";
+import { attemptsOf, listSubmissions, lookAt, type SubmittedStage } from "./submission_state.ts";
+import type { QueuedJob } from "./queue.ts";
+import type { OpenSubmission } from "./submission.ts";
 import type { RunState } from "../store/processes.ts";
-import { type LiveStage, RunReader, type StageNow, type StagePlace } from "./run_reader.ts";
+import { type LiveStage, RunReader, type StageNow, type StagePlace } from "../live/run_reader.ts";
 
 /** The most submissions that are read: older ones say nothing about what is running now. */
 const MAX_SUBMISSIONS = 100;

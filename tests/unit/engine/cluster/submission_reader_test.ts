@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { SubmissionReader } from "../../../../engine/live/submission_reader.ts";
+import { SubmissionReader } from "../../../../engine/cluster/submission_reader.ts";
 import { readFigures } from "../../../../engine/live/run_reader.ts";
 import type { QueuedJob } from "../../../../engine/cluster/queue.ts";
 import { openSubmission } from "../../../../engine/cluster/submission.ts";

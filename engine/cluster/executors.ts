@@ -1,0 +1,68 @@
+import type { PlannedAction } from "../plan/plan.ts";
+import type { StageEndState, StageProblem } from "../run/events.ts";
+import type { Executor, Workspace } from "../run/executor.ts";
+import { progressFolder } from "../store/progress.ts";
+import type { Store } from "../store/store.ts";
+import { SharedStates } from "./states.ts";
+import { type Attempt, clusterFolder, isHere, type OpenSubmission } from "./submission.ts";
+
+/**
+ * Returns the executor of a run whose actions the jobs of a queue have carried out. Their results are in the shared
+ * cache, and nothing is computed here.
+ * @param ended how actions ended that have no result
+ * @param fix the fix for a result in the shared cache that is damaged
+ */
+export function executorOfJobs(ended: ReadonlyMap<string, StageEndState>, fix: string): Executor {
+  const message = "its result in the shared cache is damaged, and nothing is computed here";
+  return { ended, open: () => Promise.resolve({ message, fix }) };
+}
+
+/**
+ * Carries out the action of a job on its node: continues from the newest state that any attempt has saved, and sends
+ * each state that is saved now.
+ */
+export class JobExecutor implements Executor {
+  readonly claimsAll = true;
+  /** The states of the action; undefined until it is about to start. */
+  states: SharedStates | undefined;
+  /** The step that the action continues from. */
+  fromStep = 0;
+
+  /** @param begin notes the step that the action continues from @returns why the action is given up, if it is */
+  constructor(
+    private readonly submission: OpenSubmission,
+    private readonly own: Attempt,
+    private readonly store: Store,
+    private readonly begin: (fromStep: number) => StageProblem | undefined,
+  ) {}
+
+  async open(planned: PlannedAction, name: string, here: Executor): Promise<Workspace | StageProblem> {
+    const { submission, own: { job, attempt }, store } = this;
+    const { stage: { extent: limit = Number.MAX_SAFE_INTEGER }, keys, device } = planned;
+    const [{ identityKey }, numerics] = [keys!, device?.numerics];
+    const place = {
+      identityKey,
+      numerics,
+      limit,
+      progress: progressFolder(store.paths.progress, identityKey, numerics),
+    };
+    const states = this.states = new SharedStates(
+      clusterFolder(submission.cache, "states"),
+      `${job}.${attempt}`,
+      place,
+    );
+    this.fromStep = await states.bring();
+    const opened = this.begin(this.fromStep) ?? await here.open(planned, name, here);
+    if ("message" in opened) return opened;
+    const execute: Workspace["execute"] = (order) =>
+      opened.execute({
+        ...order,
+        emit: (event) => {
+          order.emit(event);
+          // Nothing is written in place of a mount that is away.
+          if (event.type === "saved" && isHere(submission.folder)) states.send(event.step);
+        },
+      });
+    return { ...opened, execute };
+  }
+}
