@@ -34,6 +34,11 @@ export interface NetworkSizes {
   readonly classes?: number;
 }
 
+/** True if the second half of the output is the variance of the reverse step (Nichol & Dhariwal 2021). */
+export function learnsVariance({ channels, outChannels }: Pick<NetworkSizes, "channels" | "outChannels">): boolean {
+  return outChannels === 2 * channels;
+}
+
 /**
  * Initial values of a parameter. `zeros` and `ones`; `normal`: N(0, normal^2); `uniform`: uniform in [-uniform,
  * uniform]; `scale`: variance scaling (fan average, uniform), in +-sqrt(3 scale / mean(fanIn, fanOut)).

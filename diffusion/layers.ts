@@ -5,9 +5,10 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors, Tensor } from "../tensor/device.ts";
-import { groupNorm } from "./unet/group_norm.ts";
+import { groupNorm, type GroupNormOptions } from "./unet/group_norm.ts";
 
 export { convParameters, denseParameters, normParameters } from "./layer_parameters.ts";
+export type { GroupNormOptions } from "./unet/group_norm.ts";
 
 /** Weights of a network by name, as `forward` gets them. */
 export type Weights = Readonly<NamedTensors>;
@@ -19,8 +20,8 @@ export type Weights = Readonly<NamedTensors>;
  * @param x [B, H, W, C]
  * @returns of the same shape
  */
-export function norm(weights: Weights, name: string, x: Tensor): Tensor {
-  return groupNorm(x, weights[`${name}.scale`]!, weights[`${name}.bias`]!);
+export function norm(weights: Weights, name: string, x: Tensor, options?: GroupNormOptions): Tensor {
+  return groupNorm(x, weights[`${name}.scale`]!, weights[`${name}.bias`]!, options);
 }
 
 /**
@@ -30,16 +31,24 @@ export function norm(weights: Weights, name: string, x: Tensor): Tensor {
  * @param weights those of `convParameters(name, in, out)`
  * @param x [B, H, W, in]
  * @param options.shift [B, 1, 1, out], added together with the bias, in one pass over the images
+ * @param options.padding 1: with stride 2, one row at the top and left instead, as PyTorch's padding 1 for even sizes
  */
 export function conv(
   weights: Weights,
   name: string,
   x: Tensor,
-  { stride = 1, shift }: { readonly stride?: 1 | 2; readonly shift?: Tensor } = {},
+  { stride = 1, shift, padding }: {
+    readonly stride?: 1 | 2;
+    readonly shift?: Tensor;
+    readonly padding?: 0 | 1 | undefined;
+  } = {},
 ): Tensor {
   const kernel = weights[`${name}.kernel`] as tf.Tensor4D;
   const bias = weights[`${name}.bias`]!;
-  const product = tf.conv2d(x as tf.Tensor4D, kernel, stride, "same");
+  // Not every engine has gradients of convolutions with a padding other than same or valid.
+  const product = stride === 2 && padding === 1
+    ? tf.conv2d(tf.pad(x as tf.Tensor4D, [[0, 0], [1, 0], [1, 0], [0, 0]]), kernel, stride, "valid")
+    : tf.conv2d(x as tf.Tensor4D, kernel, stride, "same");
   return tf.add(product, shift === undefined ? bias : tf.add(shift, bias));
 }
 
@@ -89,18 +98,26 @@ export function upsample(x: Tensor): Tensor {
 }
 
 /**
- * Sinusoidal embedding of the timestep: sines, then cosines, of t exp(-ln(10000) i / (half - 1)), i < half = dim / 2
- * (hojonathanho/diffusion, `nn.py`). OpenAI's later code puts cosines first and divides by half: weights are not
- * interchangeable.
+ * Sinusoidal embedding of the timestep: sines, then cosines, of t exp(-ln(10000) i / (half - shift)), i < half = dim /
+ * 2, with shift 1 as in hojonathanho/diffusion, `nn.py`. OpenAI's later code puts cosines first and has shift 0.
  *
  * @param t [B] float32 or int32, the raw index in [0, T), or a value between two of them
  * @param dim even, >= 4
+ * @param options.shift default 1 @param options.cosinesFirst default false
  * @returns [B, dim]
  */
-export function timeEmbedding(t: Tensor, dim: number): Tensor {
+export function timeEmbedding(
+  t: Tensor,
+  dim: number,
+  { shift = 1, cosinesFirst = false }: {
+    readonly shift?: number | undefined;
+    readonly cosinesFirst?: boolean | undefined;
+  } = {},
+): Tensor {
   const half = dim / 2;
-  const frequencies = Array.from({ length: half }, (_, i) => Math.exp(-Math.log(10000) * i / (half - 1)));
+  const frequencies = Array.from({ length: half }, (_, i) => Math.exp(-Math.log(10000) * i / (half - shift)));
   const column = tf.reshape(tf.cast(t, "float32"), [-1, 1]);
   const angles = tf.mul(column, tf.tensor2d(frequencies, [1, half]));
-  return tf.concat([tf.sin(angles), tf.cos(angles)], 1);
+  const [sines, cosines] = [tf.sin(angles), tf.cos(angles)];
+  return tf.concat(cosinesFirst ? [cosines, sines] : [sines, cosines], 1);
 }

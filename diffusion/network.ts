@@ -2,6 +2,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { ForwardInputs, Init, NetworkCode, NetworkSizes, ParameterSpec } from "./define.ts";
 import type { PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
 
+export { learnsVariance } from "./define.ts";
+
 /** Named parameters on the host, each row-major in the shape of its spec. */
 export type NamedArrays = Record<string, Float32Array<ArrayBuffer>>;
 
@@ -56,11 +58,6 @@ export function sizeOf({ shape }: Pick<ParameterSpec, "shape">): number {
 /** Number of elements of all parameters. */
 export function countOf(parameters: readonly Pick<ParameterSpec, "shape">[]): number {
   return parameters.reduce((sum, spec) => sum + sizeOf(spec), 0);
-}
-
-/** True if the second half of the output is the variance of the reverse step (Nichol & Dhariwal 2021). */
-export function learnsVariance({ channels, outChannels }: Pick<NetworkSizes, "channels" | "outChannels">): boolean {
-  return outChannels === 2 * channels;
 }
 
 /**

@@ -248,6 +248,18 @@ export type KindTable = {
       blocks?: number | undefined;
       /** Resolutions with self-attention */
       attention?: number[] | undefined;
+      /** Groups of each normalisation; default: 32, fewer for layers of less than 128 channels */
+      groups?: number | undefined;
+      /** Added to each variance of a normalisation; default: 1e-6 */
+      normEpsilon?: number | undefined;
+      /** Channels of an attention head; default: one head of all channels */
+      headWidth?: number | undefined;
+      /** Frequencies of the time embedding: 10000^(-i / (n - frequencyShift)), i < n; default: 1 */
+      frequencyShift?: 0 | 1 | undefined;
+      /** Order of the time embedding: cosines, then sines; default: false */
+      cosinesFirst?: boolean | undefined;
+      /** Padding where the resolution halves: 1 at the top and left, 0 at the bottom and right; default: 0 */
+      downsamplePadding?: 0 | 1 | undefined;
     } | undefined | DefinitionInput;
     /** Train until this step; raising it continues */
     steps: number;
@@ -808,7 +820,7 @@ export type KindTable = {
   }; inputs: "checkpoint" };
   /** Read a trained network in the layout of diffusers */
   import: { params: {
-    /** A saved DDPMPipeline of diffusers with safetensors weights */
+    /** A saved DDPMPipeline of diffusers, with weights in float32 */
     format: "diffusers";
     /** The folder. Its content is in the key */
     path: string;

@@ -1,4 +1,4 @@
-import { groupsFor, resolutionsOf, type UnetConfig, validateUnetConfig } from "../unet/config.ts";
+import { attendedWidths, groupsFor, resolutionsOf, type UnetConfig, validateUnetConfig } from "../unet/config.ts";
 import { unetParameterSpecs } from "../unet/plan.ts";
 import type { Unet2dConfig } from "./config_schemas.ts";
 import type { InterchangeProblem, Translated } from "./problem.ts";
@@ -8,28 +8,30 @@ const FIXED = {
   center_input_sample: false,
   time_embedding_type: "positional",
   time_embedding_dim: null,
-  // 1 spaces frequencies over half - 1 intervals, as in Ho et al.'s code; 0 spaces them over half.
-  freq_shift: 1,
   mid_block_type: "UNetMidBlock2D",
   mid_block_scale_factor: 1,
-  // 0 pads at the bottom and right alone, as TensorFlow's SAME; 1 pads all around.
-  downsample_padding: 0,
   downsample_type: "conv",
   upsample_type: "conv",
   act_fn: "silu",
-  norm_eps: 1e-6,
   resnet_time_scale_shift: "default",
   add_attention: true,
   class_embed_type: null,
 } as const;
+
+/** Ho et al.'s values of the details that a configuration may leave out. */
+const USUAL = { normEpsilon: 1e-6, frequencyShift: 1, cosinesFirst: false, downsamplePadding: 0 } as const;
 
 /**
  * Returns the configuration of a `UNet2DModel` that computes the same function, or why there is none.
  * @param config must have no problems
  */
 export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
-  const groups = normGroupsOf(config);
+  // The first convolution of a UNet2DModel has the width of its first level.
+  const [first] = config.multipliers;
+  if (first !== 1) return { problem: { ...widerStart, got: `multipliers: [${config.multipliers.join(", ")}]` } };
+  const groups = config.groups === undefined ? normGroupsOf(config) : [config.groups];
   if (groups.length !== 1) return { problem: unevenGroups(config, groups) };
+  const { normEpsilon, frequencyShift, cosinesFirst, downsamplePadding } = { ...USUAL, ...config };
   const attends = resolutionsOf(config).map((resolution) => config.attention.includes(resolution));
   return {
     value: {
@@ -37,7 +39,10 @@ export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
       sample_size: config.imageSize,
       in_channels: config.inChannels,
       out_channels: config.outChannels,
-      flip_sin_to_cos: false,
+      freq_shift: frequencyShift,
+      flip_sin_to_cos: cosinesFirst,
+      downsample_padding: downsamplePadding,
+      norm_eps: normEpsilon,
       down_block_types: attends.map((yes) => yes ? "AttnDownBlock2D" : "DownBlock2D"),
       up_block_types: attends.map((yes) => yes ? "AttnUpBlock2D" : "UpBlock2D").reverse(),
       block_out_channels: config.multipliers.map((multiplier) => multiplier * config.channels),
@@ -45,8 +50,8 @@ export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
       dropout: 0,
       // The row for "no label" counts as a class: guidance in diffusers passes its number.
       num_class_embeds: config.classes === undefined ? null : config.classes + 1,
-      // One attention head, as wide as the layer.
-      attention_head_dim: null,
+      // Null: one attention head, as wide as the layer.
+      attention_head_dim: config.headWidth ?? null,
       norm_num_groups: groups[0]!,
       attn_norm_num_groups: null,
       num_train_timesteps: null,
@@ -81,6 +86,15 @@ export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
       `${widths.length} each of DownBlock2D or AttnDownBlock2D, UpBlock2D or AttnUpBlock2D, mirrored`,
     );
   }
+  const { freq_shift: shift, downsample_padding: padding, norm_num_groups: norm } = theirs;
+  if (shift !== 0 && shift !== 1) return refuse("freq_shift", shift, "0 or 1");
+  if (padding !== 0 && padding !== 1) return refuse("downsample_padding", padding, "0 or 1");
+  if (theirs.norm_eps <= 0 || theirs.norm_eps > 0.1) {
+    return refuse("norm_eps", theirs.norm_eps, "above 0, at most 0.1");
+  }
+  if (norm === null) return refuse("norm_num_groups", norm, "the number of groups");
+  const { attention_head_dim: head, attn_norm_num_groups: attentionNorm, num_class_embeds: labels } = theirs;
+  if (attentionNorm !== null && attentionNorm !== norm) return refuse("attn_norm_num_groups", attentionNorm, `${norm}`);
   const config: UnetConfig = {
     imageSize: size[0]!,
     inChannels,
@@ -89,24 +103,30 @@ export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
     multipliers: widths.map((width) => width / channels),
     blocks: theirs.layers_per_block,
     attention: levels.map((level) => size[0]! / 2 ** level),
-    ...(theirs.num_class_embeds === null ? {} : { classes: theirs.num_class_embeds - 1 }),
+    ...(labels === null ? {} : { classes: labels - 1 }),
+    groups: norm,
+    normEpsilon: theirs.norm_eps,
+    ...(head === null ? {} : { headWidth: head }),
+    frequencyShift: shift,
+    cosinesFirst: theirs.flip_sin_to_cos,
+    downsamplePadding: padding,
   };
   const [invalid] = validateUnetConfig(config);
   if (invalid !== undefined) {
     return refuse(invalid.field, JSON.stringify(config), `got ${invalid.got}, wanted ${invalid.wanted}`);
   }
-  const groups = normGroupsOf(config);
-  if (groups.length !== 1) return { problem: unevenGroups(config, groups) };
-  const { norm_num_groups: norm, attn_norm_num_groups: attentionNorm } = theirs;
-  if (norm !== groups[0]) return refuse("norm_num_groups", norm, `${groups[0]} for these widths`);
-  if (attentionNorm !== null && attentionNorm !== norm) return refuse("attn_norm_num_groups", attentionNorm, `${norm}`);
+  return { value: withoutUsual(config) };
+}
 
-  const attended = [...levels.map((level) => widths[level]!), widths.at(-1)!];
-  const head = theirs.attention_head_dim;
-  if (head !== null && attended.some((width) => width !== head)) {
-    return refuse("attention_head_dim", head, "null: one head as wide as the layer");
-  }
-  return { value: config };
+/** Leaves out details that are as in Ho et al.'s code, so that the paper's network has the same record everywhere. */
+function withoutUsual(config: UnetConfig): UnetConfig {
+  const only = (values: readonly number[]) => values.every((value) => value === values[0]) ? values[0] : undefined;
+  const usual: Record<string, unknown> = {
+    ...USUAL,
+    groups: only(normGroupsOf(config)),
+    headWidth: only(attendedWidths(config)),
+  };
+  return Object.fromEntries(Object.entries(config).filter(([name, value]) => usual[name] !== value)) as UnetConfig;
 }
 
 /** Returns the different numbers of groups of the network's normalisations, ascending. */
@@ -135,12 +155,21 @@ function refuse(field: string, value: unknown, wanted: string): Translated<never
   return { problem: { message, got, wanted, fix } };
 }
 
+const widerStart = {
+  message:
+    "the first convolution of this network is narrower than its first level, and those of a UNet2DModel are alike",
+  wanted: "1 as the first multiplier",
+  fix: "train with channels that are the width of the first level, and multipliers that start with 1",
+};
+
 function unevenGroups({ channels }: UnetConfig, groups: readonly number[]): InterchangeProblem {
   return {
     message:
       "layers of this network have different numbers of normalisation groups, and a UNet2DModel has one number for all",
     got: `channels ${channels}: ${groups.join(", ")} groups`,
     wanted: "one number of groups",
-    fix: "train with channels a multiple of 32 and at least 128, as in the paper: all layers then have 32 groups",
+    fix:
+      "train with model.groups, such as 32, or with channels a multiple of 32 and at least 128, as in the paper: all " +
+      "layers then have 32 groups",
   };
 }

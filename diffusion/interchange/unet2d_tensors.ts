@@ -1,5 +1,6 @@
 import type { ParameterSpec } from "../define.ts";
 import { type NamedArrays, sizeOf } from "../network.ts";
+import { describeMisfits, shapesOf } from "../misfits.ts";
 import type { UnetConfig } from "../unet/config.ts";
 import { unetParameterSpecs } from "../unet/plan.ts";
 import type { Translated } from "./problem.ts";
@@ -10,73 +11,58 @@ export interface Unet2dTensor {
   readonly data: Float32Array<ArrayBuffer>;
 }
 
-/** The layer whose inputs are the sines and cosines of the timestep. */
-const TIME_KERNEL = "time.dense1.kernel";
-
 /** Returns the state dict of the `UNet2DModel` of `toUnet2dConfig(config)`. @param named as from `unpackParameters` */
 export function toUnet2dTensors(named: Readonly<Record<string, Float32Array>>, config: UnetConfig) {
   return Object.fromEntries(
     unet2dLinks(config).map((link) => {
       const source = named[link.ours]!;
       const data = new Float32Array(link.outputs * link.inputs * link.taps);
-      forEachElementPair(link, 0, (theirs, ours) => data[theirs] = source[ours]!);
+      forEachElementPair(link, (theirs, ours) => data[theirs] = source[ours]!);
       return [link.theirs, { shape: link.shape, data }];
     }),
   );
 }
 
-/**
- * Returns the parameters from the state dict of a `UNet2DModel`, or the first tensor that is missing, unknown or of
- * another shape.
- *
- * @param options.flipped true if the model's time embedding has cosines before sines: the rows that read them are
- * swapped
- */
+/** Returns the parameters from the state dict of a `UNet2DModel`, or all tensors that do not fit. */
 export function fromUnet2dTensors(
   tensors: Readonly<Record<string, Unet2dTensor>>,
   config: UnetConfig,
-  { flipped }: { readonly flipped: boolean },
 ): Translated<NamedArrays> {
+  const links = unet2dLinks(config).map((link) => {
+    return { ...link, name: tensors[link.theirs] === undefined && tensors[link.older] ? link.older : link.theirs };
+  });
+  const given = Object.entries(tensors).map(([name, { shape }]) => ({ name, shape }));
+  const misfits = describeMisfits(shapesOf(given), shapesOf(links));
+  if (misfits.length > 0) {
+    return {
+      problem: {
+        message: "the weights are not those of the network that their config.json describes",
+        got: misfits.join("; "),
+        wanted: "all tensors of that network, and no others",
+        fix: "take config.json and the weights from one save_pretrained of a UNet2DModel",
+      },
+    };
+  }
   const named: NamedArrays = {};
   for (const spec of unetParameterSpecs(config)) named[spec.name] = new Float32Array(sizeOf(spec));
-  const unread = new Set(Object.keys(tensors));
-  for (const link of unet2dLinks(config)) {
-    const name = tensors[link.theirs] === undefined ? link.older : link.theirs;
-    const tensor = tensors[name];
-    if (tensor === undefined) return tensorProblem(link.theirs, "none", `shape [${link.shape}]`);
-    if (`${tensor.shape}` !== `${link.shape}`) return tensorProblem(name, `shape [${tensor.shape}]`, `[${link.shape}]`);
-    unread.delete(name);
-    const target = named[link.ours]!;
-    const rotation = flipped && link.ours === TIME_KERNEL ? link.inputs / 2 : 0;
-    forEachElementPair(link, rotation, (theirs, ours) => target[ours] = tensor.data[theirs]!);
+  for (const link of links) {
+    const [source, target] = [tensors[link.name]!.data, named[link.ours]!];
+    forEachElementPair(link, (theirs, ours) => target[ours] = source[theirs]!);
   }
-  const [extra] = unread;
-  return extra === undefined
-    ? { value: named }
-    : tensorProblem(extra, `shape [${tensors[extra]!.shape}]`, "no such tensor");
+  return { value: named };
 }
 
-/**
- * Visits all elements of a tensor with their indices in both layouts.
- * @param rotation offset of noiseline's inputs from those of the `UNet2DModel`
- */
-function forEachElementPair(link: TensorLink, rotation: number, visit: (theirs: number, ours: number) => void): void {
+/** Visits all elements of a tensor with their indices in both layouts. */
+function forEachElementPair(link: TensorLink, visit: (theirs: number, ours: number) => void): void {
   const { outputs, inputs, taps, ourOutputs, column } = link;
   let theirs = 0;
   for (let output = 0; output < outputs; output++) {
     for (let input = 0; input < inputs; input++) {
-      const ourInput = (input + rotation) % inputs;
       for (let tap = 0; tap < taps; tap++) {
-        visit(theirs++, (tap * inputs + ourInput) * ourOutputs + column + output);
+        visit(theirs++, (tap * inputs + input) * ourOutputs + column + output);
       }
     }
   }
-}
-
-function tensorProblem(name: string, got: string, wanted: string): Translated<never> {
-  const message = `the weights are not those of the network that their config.json describes: tensor ${name}`;
-  const fix = "take config.json and the weights from one save_pretrained of a UNet2DModel";
-  return { problem: { message, got, wanted, fix } };
 }
 
 type TensorLink = ReturnType<typeof linksOf>[number];

@@ -4,12 +4,43 @@ import type { DefinitionProblem, NetworkSizes } from "../define.ts";
 
 const upTo = (max: number) => z.int().min(1).max(max);
 
+/**
+ * Details of a U-Net that leave its parameters' shapes as they are. They have no defaults, so that networks without
+ * them keep their keys and records: an absent detail is as in Ho et al.'s code. Each has the name of its field in a
+ * `UNet2DModel` of diffusers beside it.
+ */
+const details = {
+  /** `norm_num_groups` */
+  groups: upTo(4096).exactOptional().describe(
+    "Groups of each normalisation; default: 32, fewer for layers of less than 128 channels",
+  ),
+  /** `norm_eps` */
+  normEpsilon: z.number().positive().max(0.1).exactOptional().describe(
+    "Added to each variance of a normalisation; default: 1e-6",
+  ),
+  /** `attention_head_dim` */
+  headWidth: upTo(4096).exactOptional().describe("Channels of an attention head; default: one head of all channels"),
+  /** `freq_shift` */
+  frequencyShift: z.literal([0, 1]).exactOptional().describe(
+    "Frequencies of the time embedding: 10000^(-i / (n - frequencyShift)), i < n; default: 1",
+  ),
+  /** `flip_sin_to_cos` */
+  cosinesFirst: z.boolean().exactOptional().describe(
+    "Order of the time embedding: cosines, then sines; default: false",
+  ),
+  /** `downsample_padding` */
+  downsamplePadding: z.literal([0, 1]).exactOptional().describe(
+    "Padding where the resolution halves: 1 at the top and left, 0 at the bottom and right; default: 0",
+  ),
+};
+
 /** Params of the U-Net of Ho et al. 2020, appendix B. */
 export const unetParams = z.strictObject({
   channels: upTo(4096).default(128).describe("Width of the first level"),
   multipliers: z.array(upTo(64)).min(1).max(8).default([1, 2, 2, 2]).describe("Width of each level in channels"),
   blocks: upTo(16).default(2).describe("Residual blocks per level"),
   attention: z.array(upTo(4096)).max(8).default([16]).describe("Resolutions with self-attention"),
+  ...details,
 });
 
 const size = z.int().min(1);
@@ -35,6 +66,7 @@ export const unetRecord = z.strictObject({
    * Number of classes of a class-conditional network, which has one more, "none", after them. Absent: unconditional.
    */
   classes: size.exactOptional(),
+  ...details,
 });
 
 /** The sizes of a U-Net as in Ho et al. 2020 (appendix B; hojonathanho/diffusion, `unet.py`). */
@@ -69,6 +101,13 @@ export function validateUnetConfig(config: UnetConfig): UnetProblem[] {
   // The time embedding is half sines and half cosines, with frequencies spaced over half - 1 intervals.
   if (config.channels % 2 !== 0 || config.channels < 4) {
     report("channels", config.channels, "an even integer >= 4 (half sines, half cosines of the timestep)");
+  }
+  // Every normalised width is a multiple of the first.
+  const { groups = 1, headWidth = 1 } = config;
+  if (config.channels % groups !== 0) report("groups", groups, `a divisor of channels, ${config.channels}`);
+  const attended = attendedWidths(config);
+  if (attended.some((width) => width % headWidth !== 0)) {
+    report("headWidth", headWidth, `a divisor of the widths with attention: ${attended.join(", ")}`);
   }
   const levels = config.multipliers.length;
   if (levels === 0) report("multipliers", "none", "one for each level of resolution");
@@ -105,6 +144,14 @@ export function checkUnet(sizes: NetworkSizes, params: UnetParams): DefinitionPr
 /** Returns the resolution of each level, from that of the images downwards. */
 export function resolutionsOf(config: UnetConfig): number[] {
   return config.multipliers.map((_, level) => config.imageSize / 2 ** level);
+}
+
+/** Returns the widths of the layers with self-attention, that of the middle last. */
+export function attendedWidths(config: UnetConfig): number[] {
+  const resolutions = resolutionsOf(config);
+  return config.multipliers.filter((_, level, { length }) =>
+    level === length - 1 || config.attention.includes(resolutions[level]!)
+  ).map((multiplier) => multiplier * config.channels);
 }
 
 /** @throws RangeError that lists every problem of the configuration. */

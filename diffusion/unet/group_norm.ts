@@ -1,8 +1,16 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { groupsFor } from "./config.ts";
 
-/** tf.contrib's default, which the paper's checkpoints were trained with (pesser/pytorch_diffusion reproduces it). */
-const EPSILON = 1e-6;
+/** Settings of a group normalisation. */
+export interface GroupNormOptions {
+  /** The number of groups. Default: see `groupsFor`. */
+  readonly groups?: number | undefined;
+  /**
+   * Added to the variance. Default 1e-6: tf.contrib's, which the paper's checkpoints were trained with
+   * (pesser/pytorch_diffusion reproduces it).
+   */
+  readonly epsilon?: number | undefined;
+}
 
 /**
  * Group normalisation (Wu & He 2018) over H, W and the channels of a group, then scale and bias per channel.
@@ -14,33 +22,40 @@ const EPSILON = 1e-6;
  * @param scale [C]
  * @param bias [C]
  */
-export const groupNorm: (x: tf.Tensor, scale: tf.Tensor, bias: tf.Tensor) => tf.Tensor = tf.customGrad((...args) => {
-  const [x, scale, bias, save] = args as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D, tf.GradSaveFunc];
-  const { grouped, count } = groupsOf(x);
-  const [, groups, size] = grouped;
-  const perGroup = (sums: tf.Tensor) => tf.div(tf.sum(tf.reshape(sums, grouped), 2, true), count);
+export function groupNorm(
+  x: tf.Tensor,
+  scale: tf.Tensor,
+  bias: tf.Tensor,
+  { groups: wanted, epsilon = 1e-6 }: GroupNormOptions = {},
+): tf.Tensor {
+  const { grouped, count } = groupsOf(x as tf.Tensor4D, wanted);
+  return tf.customGrad((...args) => {
+    const [x, scale, bias, save] = args as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D, tf.GradSaveFunc];
+    const [, groups, size] = grouped;
+    const perGroup = (sums: tf.Tensor) => tf.div(tf.sum(tf.reshape(sums, grouped), 2, true), count);
 
-  const mean = perGroup(tf.sum(x, [1, 2]));
-  // Rounding can make the difference of the two moments slightly negative.
-  const variance = tf.relu(tf.sub(perGroup(tf.sum(tf.square(x), [1, 2])), tf.square(mean)));
-  const inverse = tf.rsqrt(tf.add(variance, EPSILON));
-  const factor = tf.mul(inverse, tf.reshape(scale, [1, groups, size]));
-  const offset = tf.sub(tf.reshape(bias, [1, groups, size]), tf.mul(mean, factor));
-  save([x, scale, mean, inverse]);
+    const mean = perGroup(tf.sum(x, [1, 2]));
+    // Rounding can make the difference of the two moments slightly negative.
+    const variance = tf.relu(tf.sub(perGroup(tf.sum(tf.square(x), [1, 2])), tf.square(mean)));
+    const inverse = tf.rsqrt(tf.add(variance, epsilon));
+    const factor = tf.mul(inverse, tf.reshape(scale, [1, groups, size]));
+    const offset = tf.sub(tf.reshape(bias, [1, groups, size]), tf.mul(mean, factor));
+    save([x, scale, mean, inverse]);
 
-  return {
-    value: affine(x, factor, offset),
-    gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => groupNormGradient(dy as tf.Tensor4D, saved),
-  };
-});
+    return {
+      value: affine(x, factor, offset),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => groupNormGradient(dy as tf.Tensor4D, saved, wanted),
+    };
+  })(x, scale, bias);
+}
 
 /**
  * With n the normalised x and means taken over a group: dx = inverse (g - mean(g) - n mean(g n)), g = scale dy.
  * Collected by powers of dy and x, this is one affine map per image and channel.
  */
-function groupNormGradient(dy: tf.Tensor4D, saved: tf.Tensor[]): tf.Tensor[] {
+function groupNormGradient(dy: tf.Tensor4D, saved: tf.Tensor[], wanted: number | undefined): tf.Tensor[] {
   const [x, scale, mean, inverse] = saved as [tf.Tensor4D, tf.Tensor1D, tf.Tensor, tf.Tensor];
-  const { grouped, count } = groupsOf(x);
+  const { grouped, count } = groupsOf(x, wanted);
   const [, groups, size] = grouped;
   const sumDy = tf.reshape(tf.sum(dy, [1, 2]), grouped);
   const sumDyX = tf.reshape(tf.sum(tf.mul(dy, x), [1, 2]), grouped);
@@ -60,8 +75,7 @@ function groupNormGradient(dy: tf.Tensor4D, saved: tf.Tensor[]): tf.Tensor[] {
 }
 
 /** Returns the shape of sums per channel, [B, G, C/G], and the number of values that a group has in one image. */
-function groupsOf({ shape: [batch, height, width, channels] }: tf.Tensor4D) {
-  const groups = groupsFor(channels);
+function groupsOf({ shape: [batch, height, width, channels] }: tf.Tensor4D, groups = groupsFor(channels)) {
   const grouped: [number, number, number] = [batch, groups, channels / groups];
   return { grouped, count: height * width * channels / groups };
 }

@@ -23,24 +23,31 @@ export default defineNetwork({
  */
 function unet({ weights, x, t, labels, dropout: drop }: ForwardInputs, config: UnetConfig): tf.Tensor {
   const plan = planUnet(config);
-  const embedding = timeEmbedding(t, config.channels);
+  const { frequencyShift: shift, cosinesFirst, downsamplePadding: padding } = config;
+  const embedding = timeEmbedding(t, config.channels, { shift, cosinesFirst });
   const timed = dense(weights, "time.dense2", silu(dense(weights, "time.dense1", embedding)));
   const embedClasses = (oneHot: tf.Tensor) => tf.matMul(oneHot, weights["classes.embedding"]!);
   const time = silu(config.classes === undefined ? timed : tf.add(timed, embedClasses(labels!)));
-  const run = (block: BlockPlan, input: tf.Tensor) => blockForward(weights, block, input, { time, drop });
+  const run = (block: BlockPlan, input: tf.Tensor) => blockForward(weights, block, input, { time, drop, config });
 
   let h = conv(weights, "conv_in", x);
   const skips = [h];
   for (const level of plan.down) {
     for (const block of level.blocks) skips.push(h = run(block, h));
-    if (level.resample !== undefined) skips.push(h = conv(weights, level.resample, h, { stride: 2 }));
+    if (level.resample !== undefined) skips.push(h = conv(weights, level.resample, h, { stride: 2, padding }));
   }
   for (const block of plan.middle) h = run(block, h);
   for (const level of plan.up) {
     for (const block of level.blocks) h = run(block, tf.concat([h, skips.pop()!], 3));
     if (level.resample !== undefined) h = conv(weights, level.resample, upsample(h));
   }
-  return conv(weights, "conv_out", silu(norm(weights, "norm_out", h)));
+  return conv(weights, "conv_out", silu(norm(weights, "norm_out", h, normOptions(config))));
+}
+
+type Details = Pick<UnetConfig, "groups" | "normEpsilon" | "headWidth">;
+
+function normOptions({ groups, normEpsilon: epsilon }: Details) {
+  return { groups, epsilon };
 }
 
 /** @param shared.time [B, 4 channels], the activated time embedding that all blocks share */
@@ -48,28 +55,43 @@ function blockForward(
   weights: Weights,
   block: BlockPlan,
   x: tf.Tensor,
-  { time, drop }: { readonly time: tf.Tensor; readonly drop: ForwardInputs["dropout"] },
+  { time, drop, config }: {
+    readonly time: tf.Tensor;
+    readonly drop: ForwardInputs["dropout"];
+    readonly config: UnetConfig;
+  },
 ): tf.Tensor {
+  const normed = (layer: string, h: tf.Tensor) => silu(norm(weights, `${name}.${layer}`, h, normOptions(config)));
   const { name, inChannels, outChannels } = block;
   const shift = tf.reshape(dense(weights, `${name}.time`, time), [-1, 1, 1, outChannels]);
-  const first = conv(weights, `${name}.conv1`, silu(norm(weights, `${name}.norm1`, x)), { shift });
-  const second = conv(weights, `${name}.conv2`, drop(silu(norm(weights, `${name}.norm2`, first))));
+  const first = conv(weights, `${name}.conv1`, normed("norm1", x), { shift });
+  const second = conv(weights, `${name}.conv2`, drop(normed("norm2", first)));
   const shortcut = inChannels === outChannels ? x : dense(weights, `${name}.shortcut`, x);
   const sum = tf.add(shortcut, second);
-  return block.attention === undefined ? sum : attention(weights, block.attention, sum);
+  return block.attention === undefined ? sum : attention(weights, block.attention, sum, config);
 }
 
 /**
- * Self-attention over all pixels with one head and a residual connection (Ho et al. 2020, appendix B): every pixel
- * attends to every pixel, softmax(q k / sqrt(C)).
+ * Self-attention over all pixels with a residual connection: every pixel attends to every pixel, softmax(q k /
+ * sqrt(C)). One head (Ho et al. 2020, appendix B), or heads of `headWidth` channels, side by side.
  *
  * @param x [B, H, W, C]
  */
-export function attention(weights: Weights, name: string, x: tf.Tensor): tf.Tensor {
+export function attention(weights: Weights, name: string, x: tf.Tensor, details: Details = {}): tf.Tensor {
   const [batch, height, width, channels] = x.shape as [number, number, number, number];
-  const pixels = tf.reshape(norm(weights, `${name}.norm`, x), [batch, height * width, channels]);
-  const [q, k, v] = tf.split(dense(weights, `${name}.qkv`, pixels), 3, 2) as [tf.Tensor, tf.Tensor, tf.Tensor];
-  const scores = tf.mul(tf.matMul(q, k, false, true), channels ** -0.5);
-  const mixed = tf.matMul(tf.softmax(scores), v);
+  const { headWidth = channels } = details;
+  const flat = [batch, height * width, channels];
+  const byHead = [batch, height * width, channels / headWidth, headWidth];
+  const isOneHead = headWidth === channels;
+  const apart = (h: tf.Tensor) => isOneHead ? h : tf.transpose(tf.reshape(h, byHead), [0, 2, 1, 3]);
+  const joined = (h: tf.Tensor) => isOneHead ? h : tf.reshape(tf.transpose(h, [0, 2, 1, 3]), flat);
+  const pixels = tf.reshape(norm(weights, `${name}.norm`, x, normOptions(details)), flat);
+  const [q, k, v] = tf.split(dense(weights, `${name}.qkv`, pixels), 3, 2).map(apart) as [
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+  ];
+  const scores = tf.mul(tf.matMul(q, k, false, true), headWidth ** -0.5);
+  const mixed = joined(tf.matMul(tf.softmax(scores), v));
   return tf.add(x, tf.reshape(dense(weights, `${name}.out`, mixed), x.shape));
 }

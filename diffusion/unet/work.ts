@@ -53,7 +53,8 @@ export function activationCount(config: UnetConfig): number {
   const resolutions = resolutionsOf(config);
   const last = resolutions.length - 1;
   const ofBlock = (pixels: number) => ({ inChannels, outChannels, attention }: BlockPlan) => {
-    const attended = attention === undefined ? 0 : 14 * outChannels * pixels + 3 * pixels ** 2;
+    const heads = outChannels / (config.headWidth ?? outChannels);
+    const attended = attention === undefined ? 0 : 14 * outChannels * pixels + 3 * heads * pixels ** 2;
     return (6 * inChannels + 10 * outChannels) * pixels + attended;
   };
   const levels = [

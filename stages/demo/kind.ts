@@ -11,7 +11,7 @@ const SAMPLED = sampleKind.params.parse({ count: 1 });
 
 export const demoKind = defineKind({
   kind: "demo",
-  version: 3,
+  version: 4,
   entry: import.meta.resolve("./run.ts"),
   browser: import.meta.resolve("./browser/toolkit.ts"),
   summary: "Write an interactive sampling page: one HTML file that samples images in a browser, and works offline",

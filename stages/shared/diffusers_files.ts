@@ -3,6 +3,8 @@ export const DIFFUSERS_FILES = {
   index: "model_index.json",
   unetConfig: "unet/config.json",
   unetWeights: "unet/diffusion_pytorch_model.safetensors",
+  /** In a folder of an early release, which only an import reads. */
+  olderWeights: "unet/diffusion_pytorch_model.bin",
   schedulerConfig: "scheduler/scheduler_config.json",
 } as const;
 

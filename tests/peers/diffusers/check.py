@@ -67,6 +67,33 @@ NETWORKS = {
         up_block_types=("UpBlock2D",),
         num_class_embeds=4,
     ),
+    # The library's defaults, as its script train_unconditional.py uses them: frequencies, padding, epsilon, heads.
+    "defaults": dict(
+        sample_size=8,
+        in_channels=3,
+        out_channels=3,
+        block_out_channels=(32, 64),
+        layers_per_block=2,
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+    ),
+    # Some of the library's defaults and some of Ho et al.'s settings, and other numbers of groups and heads.
+    "mixed": dict(
+        freq_shift=0,
+        flip_sin_to_cos=False,
+        downsample_padding=1,
+        norm_eps=1e-6,
+        norm_num_groups=8,
+        attention_head_dim=16,
+        sample_size=8,
+        in_channels=1,
+        out_channels=1,
+        block_out_channels=(32, 32),
+        layers_per_block=1,
+        down_block_types=("AttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "AttnUpBlock2D"),
+        num_class_embeds=4,
+    ),
 }
 
 LABELS = torch.tensor([1, 3])
@@ -80,6 +107,8 @@ SCHEDULERS = {
         prediction_type="v_prediction",
     ),
     "labels": dict(beta_schedule="linear", num_train_timesteps=1000, variance_type="fixed_large"),
+    "defaults": dict(),
+    "mixed": dict(),
 }
 
 

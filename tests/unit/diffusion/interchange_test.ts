@@ -69,7 +69,7 @@ function importFixture(fixture: Fixture) {
   const theirs = unet2dConfigSchema.parse(fixtureJson(fixture, "unet/config.json"));
   const config = valueOf(fromUnet2dConfig(theirs));
   const tensors = formulaWeights(fixtureJson(fixture, "shapes.json"));
-  const named = valueOf(fromUnet2dTensors(tensors, config, { flipped: theirs.flip_sin_to_cos }));
+  const named = valueOf(fromUnet2dTensors(tensors, config));
   return { theirs, config, tensors, named };
 }
 
@@ -98,7 +98,7 @@ for (const fixture of FIXTURES) {
   Deno.test(`weights of the diffusers network "${fixture}" predict here what they predict there`, () => {
     const { config, named } = importFixture(fixture);
     // float32 of two libraries; the outputs are of order 0.5.
-    const tolerance = { abs: 1e-4, label: `${fixture} output` };
+    const tolerance = { abs: 1e-5, label: `${fixture} output` };
     assertAllClose(predict(fixture, config, named), fixturePrediction(fixture).output.data, tolerance);
   });
 
@@ -110,24 +110,40 @@ for (const fixture of FIXTURES) {
   });
 }
 
-Deno.test("the order of sines and cosines matters to the prediction", () => {
-  const { config, tensors } = importFixture("flipped");
-  const named = valueOf(fromUnet2dTensors(tensors, config, { flipped: false }));
-  const { output } = fixturePrediction("flipped");
-  const errors = predict("flipped", config, named).map((value, i) => Math.abs(value - output.data[i]!));
-  assert(Math.max(...errors) > 1e-2);
-});
+/** Details that leave all shapes as they are: a network that ignores one computes another function. */
+const DETAILS: readonly (readonly [fixture: Fixture, change: Partial<UnetConfig>])[] = [
+  ["flipped", { cosinesFirst: false }],
+  ["defaults", { frequencyShift: 1 }],
+  ["defaults", { cosinesFirst: false }],
+  ["defaults", { downsamplePadding: 0 }],
+  ["defaults", { normEpsilon: 1e-2 }],
+  ["defaults", { headWidth: 64 }],
+  ["defaults", { groups: 16 }],
+  ["mixed", { groups: 32 }],
+  ["mixed", { headWidth: 8 }],
+];
 
-Deno.test("export gives back the names, shapes, numbers and config that the library saved", () => {
-  const { theirs, config, tensors, named } = importFixture("levels");
-  const exported = toUnet2dTensors(named, config);
-  assertEquals(Object.keys(exported).sort(), Object.keys(tensors).sort());
-  for (const [name, { shape, data }] of Object.entries(exported)) {
-    assertEquals(shape, tensors[name]!.shape);
-    assert(data.every((value, i) => value === tensors[name]!.data[i]), name);
-  }
-  assertEquals(valueOf(toUnet2dConfig(config)), theirs);
-});
+for (const [fixture, change] of DETAILS) {
+  Deno.test(`the prediction of "${fixture}" depends on ${JSON.stringify(change)}`, () => {
+    const { config, named } = importFixture(fixture);
+    const { output } = fixturePrediction(fixture);
+    const errors = predict(fixture, { ...config, ...change }, named).map((v, i) => Math.abs(v - output.data[i]!));
+    assert(Math.max(...errors) > 1e-3, `${Math.max(...errors)}`);
+  });
+}
+
+for (const fixture of FIXTURES) {
+  Deno.test(`export gives back the names, shapes, numbers and config of "${fixture}" that the library saved`, () => {
+    const { theirs, config, tensors, named } = importFixture(fixture);
+    const exported = toUnet2dTensors(named, config);
+    assertEquals(Object.keys(exported).sort(), Object.keys(tensors).sort());
+    for (const [name, { shape, data }] of Object.entries(exported)) {
+      assertEquals(shape, tensors[name]!.shape);
+      assert(data.every((value, i) => value === tensors[name]!.data[i]), name);
+    }
+    assertEquals(valueOf(toUnet2dConfig(config)), theirs);
+  });
+}
 
 Deno.test("attention under the names of early releases is read", () => {
   const { config, tensors, named } = importFixture("flipped");
@@ -138,7 +154,7 @@ Deno.test("attention under the names of early releases is read", () => {
     ) => [name.replace(/to_(q|k|v|out\.0)/, (part) => names[part as keyof typeof names]), tensor]),
   );
   assertEquals(Object.keys(older).filter((name) => name.includes("query")).length, 2 * 6);
-  assertEquals(valueOf(fromUnet2dTensors(older, config, { flipped: true })), named);
+  assertEquals(valueOf(fromUnet2dTensors(older, config)), named);
 });
 
 Deno.test("the network of the paper is expressed in both directions, and old configs get the library's defaults", () => {
@@ -150,22 +166,25 @@ Deno.test("the network of the paper is expressed in both directions, and old con
   assertEquals(valueOf(parseUnet(OLD_CIFAR)), CIFAR);
 });
 
-Deno.test("networks whose layers have different numbers of groups are refused, with the widths that work", () => {
+Deno.test("networks whose layers have different numbers of groups are refused, with the params that work", () => {
   const problem = problemOf(toUnet2dConfig({ ...CIFAR, channels: 32 }));
   assertEquals(problem.got, "channels 32: 8, 16, 24, 32 groups");
   assertStringIncludes(problem.fix, "multiple of 32 and at least 128");
   for (const channels of [128, 160, 256]) assert("value" in toUnet2dConfig({ ...CIFAR, channels }), `${channels}`);
+  assertEquals(valueOf(toUnet2dConfig({ ...CIFAR, channels: 32, groups: 16 })).norm_num_groups, 16);
+  const wider = problemOf(toUnet2dConfig({ ...CIFAR, multipliers: [2, 2, 2, 2] }));
+  assertEquals([wider.got, wider.wanted], ["multipliers: [2, 2, 2, 2]", "1 as the first multiplier"]);
 });
 
 Deno.test("a UNet2DModel of another function is refused by the field that makes it so", () => {
   const cases: [Record<string, unknown>, string, string][] = [
-    [{ freq_shift: 0 }, "freq_shift", "1"],
-    [{ norm_eps: 1e-5 }, "norm_eps", "0.000001"],
-    [{ downsample_padding: 1 }, "downsample_padding", "0"],
-    [{ attention_head_dim: 8 }, "attention_head_dim", "null: one head as wide as the layer"],
+    [{ freq_shift: 2 }, "freq_shift", "0 or 1"],
+    [{ downsample_padding: 2 }, "downsample_padding", "0 or 1"],
+    [{ norm_eps: 0.5 }, "norm_eps", "above 0, at most 0.1"],
+    [{ norm_num_groups: null }, "norm_num_groups", "the number of groups"],
+    [{ attn_norm_num_groups: 16 }, "attn_norm_num_groups", "32"],
     [{ resnet_time_scale_shift: "scale_shift" }, "resnet_time_scale_shift", '"default"'],
     [{ class_embed_type: "timestep" }, "class_embed_type", "null"],
-    [{ norm_num_groups: 16 }, "norm_num_groups", "32 for these widths"],
     [{ out_channels: 4 }, "out_channels", "3, or 6 with a learned variance"],
     [{ sample_size: null }, "sample_size", "the side of square images"],
     [{ sample_size: [32, 64] }, "sample_size", "the side of square images"],
@@ -188,13 +207,21 @@ Deno.test("one head as wide as every layer that attends is one head, under any o
   assertEquals(valueOf(parseUnet({ ...OLD_CIFAR, attention_head_dim: 256 })), CIFAR);
 });
 
-Deno.test("weights that do not fit the config are named", () => {
+Deno.test("all weights that do not fit the config are named, with both shapes", () => {
   const { config, tensors } = importFixture("flipped");
   const { "conv_in.bias": bias, ...without } = tensors;
-  const read = (changed: typeof tensors) => problemOf(fromUnet2dTensors(changed, config, { flipped: false }));
-  assert(read(without).message.endsWith("conv_in.bias"));
-  assertEquals(read({ ...tensors, "conv_in.bias": { shape: [2, 64], data: bias!.data } }).got, "shape [2,64]");
-  assert(read({ ...tensors, "class_embedding.weight": bias! }).message.endsWith("class_embedding.weight"));
+  const got = (changed: typeof tensors) => problemOf(fromUnet2dTensors(changed, config)).got;
+  assertEquals(got(without), "no conv_in.bias [128]");
+  assertEquals(
+    got({
+      ...tensors,
+      "conv_in.bias": { shape: [2, 64], data: bias!.data },
+      "conv_out.bias": { shape: [9], data: bias!.data },
+      "class_embedding.weight": bias!,
+    }),
+    "conv_in.bias [2, 64] in place of [128]; conv_out.bias [9] in place of [2]; " +
+      "class_embedding.weight [128], which it does not have",
+  );
 });
 
 Deno.test("every schedule survives the way to a scheduler config and back", () => {

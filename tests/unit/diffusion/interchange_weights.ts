@@ -2,7 +2,7 @@ import type { Unet2dTensor } from "../../../diffusion/interchange/unet2d_tensors
 import { decodeSafetensors } from "../../../formats/safetensors.ts";
 
 /** Networks that tests/peers/diffusers/check.py saved and ran with the real library, diffusers 0.42.1. */
-export const FIXTURES = ["levels", "flipped", "labels"] as const;
+export const FIXTURES = ["levels", "flipped", "labels", "defaults", "mixed"] as const;
 export type Fixture = typeof FIXTURES[number];
 
 const place = (fixture: Fixture, file: string) => new URL(`../../golden/diffusers/${fixture}/${file}`, import.meta.url);

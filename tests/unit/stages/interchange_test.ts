@@ -7,6 +7,7 @@ import { runStage } from "../../support/stage_context.ts";
 import { smallCheckpoint, smallWorld, trainSmall, withFolder } from "./small_world.ts";
 
 const EXPORT = { format: "diffusers" };
+const FIXTURE = new URL("../../golden/diffusers/defaults/unet/config.json", import.meta.url);
 const UNET_WEIGHTS = "unet/diffusion_pytorch_model.safetensors";
 
 /** Makes a checkpoint of the narrowest network that a UNet2DModel can represent, after one step. */
@@ -79,6 +80,15 @@ Deno.test("a checkpoint is the same after export and import, with what the layou
       assertEquals(config.schedule.name, "ldm/cosine");
     });
 
+    await t.step("all weights that do not fit are named, with both shapes", async () => {
+      const { tensors } = decodeSafetensors(await files.read(UNET_WEIGHTS));
+      const { "conv_in.bias": bias, "conv_out.bias": _, ...rest } = tensors;
+      const bad = { ...rest, "conv_in.bias": { shape: [2, 64], data: bias!.data } };
+      await Deno.writeFile(files.path(UNET_WEIGHTS), encodeSafetensors({ tensors: bad }));
+      const said = await failure(folder, home);
+      assertStringIncludes(said, "got conv_in.bias [2, 64] in place of [128]; no conv_out.bias [1]");
+    });
+
     await t.step("weights of another type or file", async () => {
       const half = { x: { shape: [1], data: Int32Array.of(1) } };
       await Deno.writeFile(files.path(UNET_WEIGHTS), encodeSafetensors({ tensors: half }));
@@ -95,6 +105,29 @@ Deno.test("a checkpoint is the same after export and import, with what the layou
       await Deno.writeTextFile(files.path("unet/config.json"), "{");
       assertStringIncludes(await failure(folder, home), "unet/config.json: got text that is not JSON");
     });
+  });
+});
+
+Deno.test("the config files of an import give facts, and are checked, before anything runs", async () => {
+  await withFolder(async (folder) => {
+    const config = { ...JSON.parse(await Deno.readTextFile(FIXTURE)), sample_size: 16 };
+    await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify(config));
+    const check = () => importKind.check!({ format: "diffusers", path: "." }, {}, {}, folder);
+    assertStringIncludes(check().problems[0]!.message, "scheduler/scheduler_config.json: got no file");
+    await Deno.writeTextFile(join(folder, "scheduler_config.json"), '{"_class_name": "DDPMScheduler"}');
+    const { problems, facts } = check();
+    assertEquals(problems, []);
+    const { network, ...known } = facts!["checkpoint"]!;
+    assertEquals(known, {
+      ...{ height: 16, width: 16, channels: 3, classes: null, timesteps: 1000 },
+      ...{ learnedVariance: false, objective: "eps" },
+    });
+    assertEquals((network as { headWidth: number }).headWidth, 8);
+    await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify({ ...config, add_attention: false }));
+    const [problem] = check().problems;
+    assertEquals([problem!.param, problem!.got, problem!.wanted], [["path"], "false", "true"]);
+    // A folder that is not there is reported with the other paths.
+    assertEquals(importKind.check!({ format: "diffusers", path: "absent" }, {}, {}, folder).problems, []);
   });
 });
 

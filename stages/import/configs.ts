@@ -1,0 +1,77 @@
+import { existsSync } from "node:fs";
+import { join, posix } from "node:path";
+import type { z } from "zod";
+import { parseJson, parseRecord } from "../../artifacts/record.ts";
+import { learnsVariance } from "../../diffusion/define.ts";
+import {
+  type SchedulerConfig,
+  schedulerConfigSchema,
+  unet2dConfigSchema,
+} from "../../diffusion/interchange/config_schemas.ts";
+import type { Translated } from "../../diffusion/interchange/problem.ts";
+import { fromChainConfig, type FullScheduleSpec } from "../../diffusion/interchange/scheduler_config.ts";
+import { fromUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
+import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
+import { builtinObjective } from "../../diffusion/objectives.ts";
+import { hasZeroTerminalSnr } from "../../diffusion/schedule/betas.ts";
+import type { UnetConfig } from "../../diffusion/unet/config.ts";
+import { FormatError } from "../../formats/format_error.ts";
+import { checkPrediction } from "../shared/checks.ts";
+import { objectiveFacts } from "../shared/describe_definition.ts";
+import { DIFFUSERS_FILES } from "../shared/diffusers_files.ts";
+
+/** Returns the path of a file, of those with these names the first that exists. @throws FormatError if none does */
+export function findFile(
+  folder: string,
+  ...names: readonly string[]
+): { readonly name: string; readonly path: string } {
+  // As in the library: older folders have the files of both parts side by side.
+  const places = names.flatMap((name) => [name, posix.basename(name)].map((at) => ({ name, path: join(folder, at) })));
+  const found = places.find(({ path }) => existsSync(path));
+  if (found !== undefined) return found;
+  throw new FormatError(names[0]!, { got: "no file", wanted: "a file of this name" });
+}
+
+/**
+ * Reads the network of a `DDPMPipeline` and the settings of its scheduler from the folder, without the weights, or
+ * returns why the network cannot be expressed in noiseline.
+ *
+ * @throws FormatError for a file that is missing or broken
+ */
+export function readConfigs(folder: string): Translated<{ model: UnetConfig; scheduler: SchedulerConfig }> {
+  const model = fromUnet2dConfig(readJson(folder, DIFFUSERS_FILES.unetConfig, unet2dConfigSchema));
+  if ("problem" in model) return model;
+  const scheduler = readJson(folder, DIFFUSERS_FILES.schedulerConfig, schedulerConfigSchema);
+  if (!learnsVariance(BUILTIN_NETWORK.sizesOf(model.value)) || scheduler.variance_type === "learned_range") {
+    return { value: { model: model.value, scheduler } };
+  }
+  return {
+    problem: {
+      message:
+        "the network has twice the channels of its images, and its scheduler does not say that they are a variance " +
+        "between the smallest and the largest",
+      got: `variance_type ${scheduler.variance_type}`,
+      wanted: "learned_range",
+      fix: "none; only if the network was trained like that (Nichol and Dhariwal 2021): correct scheduler_config.json",
+    },
+  };
+}
+
+/**
+ * Returns the chain of a scheduler, or why it cannot be expressed in noiseline.
+ * @param spec the schedule that an export noted, whose name is kept if it fits
+ */
+export function chainOf(scheduler: SchedulerConfig, spec?: FullScheduleSpec): ReturnType<typeof fromChainConfig> {
+  const chain = fromChainConfig(scheduler, spec);
+  if ("problem" in chain) return chain;
+  const { betas, objective } = chain.value;
+  const zeroTerminalSnr = hasZeroTerminalSnr({ betas });
+  const [blind] = checkPrediction(objectiveFacts(builtinObjective(objective)), { zeroTerminalSnr });
+  if (blind === undefined) return chain;
+  const fix = "none; only if scheduler_config.json is wrong: correct prediction_type or rescale_betas_zero_snr";
+  return { problem: { ...blind, fix } };
+}
+
+function readJson<S extends z.ZodType>(folder: string, name: string, schema: S): z.output<S> {
+  return parseRecord(name, parseJson(name, Deno.readTextFileSync(findFile(folder, name).path)), schema);
+}
