@@ -277,7 +277,7 @@ class JobAttempt {
     return failed(short, `raise timeout of ${id}, or time of the cluster file`, steps);
   }
 
-  /** Returns why the stage is not tried once more: attempts before this one began at the same step. */
+  /** Returns an error once `restarts` earlier attempts began at this same step; undefined if the job may try again. */
   #giveUp(fromStep: number): StageProblem | undefined {
     const { submission, own } = this;
     let idle = 0;

@@ -63,9 +63,8 @@ export function groupIntoJobs(
 
 /**
  * Returns a task with what it waits for, each once: parts (`p3`) and earlier jobs (`8`), or children of these (`p3_4`,
- * `8_4`). If all single
- * children that it waits for have one number, that number is `child`, and each is written as `p3_*`: tasks that differ
- * in the number alone can then share an array.
+ * `8_4`). If every single child that it waits for has the same number k, returns k as `child` and writes each as
+ * `p3_*`: tasks that differ in k alone have equal lists then, and can form one array.
  */
 function waitingOf(task: StageToSubmit, all: readonly string[], sizes: ReadonlyMap<string, number>, maxArray: number) {
   // A task that waits for all children waits for the array.

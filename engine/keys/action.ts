@@ -6,7 +6,7 @@ import type { Binding, Stage } from "./stage.ts";
 
 /** The facts about an action that forecasts need, as the kind of its stage states them. */
 interface Work extends Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe" | "notes" | "memoryBytes"> {
-  /** Its part of the units of work that the stage reports as progress. */
+  /** The fraction of the stage's units of work that this action does: 1/n for a shard. */
   readonly share: number;
 }
 

@@ -17,7 +17,7 @@ import { placeProblem } from "../pipeline/load/check_facts.ts";
 import { diagnosticAt } from "../diagnostic/document.ts";
 import { tryDevice } from "../process/device_trial.ts";
 
-/** A result that exists elsewhere, or not yet. */
+/** A result that actions here read but none of them makes. `manifest` is undefined until the result is available. */
 export interface GivenResult {
   readonly recipeKey: string;
   readonly manifest: ResultManifest | undefined;
@@ -90,7 +90,7 @@ export class Planner {
     return this.#actions.get(id)!;
   }
 
-  /** Re-checks a result that turned out to be broken. Its readers may be planned, as its digest still holds. */
+  /** Forgets that a result's objects were intact. Stages that read the result can still be planned, by its digests. */
   recheck(manifest: ResultManifest): void {
     this.#good.delete(manifest);
   }

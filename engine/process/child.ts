@@ -57,8 +57,9 @@ const STOP_GRACE_MS = 15 * 60_000;
 const EXIT_GRACE_MS = 5_000;
 
 /**
- * Writes a worker's entry module. The entry imports the toolkit's part first, which takes what it needs before the
- * stage is loaded. An import with a literal name needs no permission, so the project itself is never granted.
+ * Writes a worker's entry module. The entry imports the toolkit's module first, so that it can save references to
+ * built-ins before the stage's code could replace them. An import with a literal name needs no permission, so the
+ * project itself is never granted.
  */
 export function writeEntry(folder: string, entry: string, task: WorkerTask, codes: readonly UserCode[] = []): string {
   const path = join(folder, `${task}.ts`);

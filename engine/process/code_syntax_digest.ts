@@ -3,10 +3,7 @@ import { hashFile, sha256Of, statIfThere } from "../store/reading.ts";
 
 /** Files larger than people write are digested by their bytes. */
 const MAX_PARSED_BYTES = 256 << 10;
-/**
- * Keys of a syntax node that are left out: its position, which does not change what the code does. The layout of a
- * literal does not either, but `raw` is the complete description of a number or a regular expression.
- */
+/** Keys of a syntax node that the digest leaves out: its position, which does not change what the code does. */
 const LAYOUT = new Set(["start", "end"]);
 
 /** Returns a node without its parentheses: the structure of the tree mostly says the same. */
@@ -35,6 +32,7 @@ export async function digestExecuted(path: string): Promise<string> {
       const isTarget = key === "left" && /^Assignment/.test(`${this["type"]}`);
       if (isTarget && value !== given && value?.type === "Identifier") return { ...value, parenthesised: true };
       if (value?.type !== "Literal") return value;
+      // A string goes by its value, whatever its quotes; `raw` alone describes a number or a regular expression whole.
       return { type: "Literal", raw: typeof value.value === "string" ? JSON.stringify(value.value) : value.raw };
     });
     return sha256Of(`syntax\n${written}`);

@@ -35,7 +35,7 @@ interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache"> {
   readonly slots: Slots;
   /** Returns true if new work may begin: not after a failure or a request to stop. */
   readonly mayStart: () => boolean;
-  /** Called while a failed stage gcLock holds its slot, so that the next in line already knows. */
+  /** Called while a failed stage still holds its slot, so that the next stage in line already knows of the failure. */
   readonly onFailure: () => void;
   /** Called for a stage that was reached because another one needed it again, with the time at which that began. */
   readonly onNested: (id: string, result: StageResult, started: number) => void;

@@ -75,13 +75,15 @@ export function lockNow(path: string): Disposable {
 }
 
 /**
- * Two locks of the whole store keep `gc` and everything else apart.
+ * Three lock files of the whole store keep `gc` and everything else apart.
  *
- * - *still* (`acquireSharedGcLock`; `gc` takes it exclusively): while it is shared, no result and no object is removed.
- *   It is held for moments: from finding a result to recording that a run uses it, and from moving files into the store
- *   to writing the manifest that names them. Recorded results are safe without the lock, so `gc` never waits for a
- *   training. Whoever wants the store exclusively takes *turn* first, which everybody passes through: so even shared
- *   holds that overlap without a gap, as those of a busy run, let it in.
+ * - *gc lock* (`still.lock`; `acquireSharedGcLock`): held exclusively by `gc` and `verify`; while it is shared, no
+ *   result and no object is removed. It is shared for moments: from finding a result to recording that a run uses it,
+ *   and from moving files into the store to writing the manifest that names them. Recorded results are safe without the
+ *   lock, so `gc` never waits for a training.
+ * - *turnstile* (`turn.lock`): everyone passes through it to reach the gc lock. Whoever wants the gc lock exclusively
+ *   holds the turnstile while it waits, so that no new shared holder gets in: a busy run, whose shared holds overlap
+ *   without a gap, cannot starve `gc`.
  * - *in use* (`markInUse`): shared by every run from its first write to its end. Holding it exclusively proves,
  *   whatever became of process ids, that no run is in progress: only then are files replaced that runs keep open, and
  *   locks removed that runs could wait for.

@@ -43,7 +43,7 @@ export class ResultStore {
     return known ?? this.readManifest(resolvedKey);
   }
 
-  /** Facts of the index as far as it is known here: while the file has these, `byResolved` returns nothing new. */
+  /** Size and times of the index when last read here; while the file has these, `byResolved` returns nothing new. */
   get state(): FileFacts | undefined {
     return this.#index === undefined ? factsAt(this.indexPath) : this.#index.state;
   }
@@ -78,7 +78,10 @@ export class ResultStore {
     return this.#loadWhole().find(BY.local, localKey).length > 0;
   }
 
-  /** Publishes a result. Its objects must be durable already. The first result of a key stays. */
+  /**
+   * Writes a result's manifest in place of any earlier one of its key; the caller decides which result stays. Its
+   * objects must be durable already.
+   */
   async publish(manifest: ResultManifest): Promise<void> {
     const path = this.manifestPath(manifest.resolvedKey);
     await this.#folders.ensure(dirname(path));

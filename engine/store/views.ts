@@ -49,7 +49,7 @@ export class ViewStore {
     if (statIfThere(this.record)?.size !== this.#records?.state?.size) this.#records = undefined;
   }
 
-  /** Facts of the record as far as it is known here: while the file still has these, `shown` returns nothing new. */
+  /** Size and times of the record when last read here; while the file has these, `shown` returns nothing new. */
   get state(): FileFacts | undefined {
     return this.#records === undefined ? factsAt(this.record) : this.#records.state;
   }

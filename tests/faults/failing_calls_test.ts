@@ -41,14 +41,16 @@ function judgeFailure(outcome: Outcome, fault: FaultCode, wrong: string[]): void
 
 for (const name of SCENARIO_NAMES) {
   for (const lasting of [false, true]) {
-    const how = lasting ? "every operation from one on" : "one operation";
+    const how = lasting ? "one operation onwards, in" : "one operation of";
     Deno.test({
-      name: `run fails with one message, or not at all, when ${how} of ${name} fails, and works later`,
+      name: `run fails with one message, or not at all, when ${
+        lasting ? "every operation from one on" : "one operation"
+      } of ${name} fails, and works later`,
       ignore,
       fn: async () => {
         await using scenario = await makeScenario(name);
         const { args, reference, points } = scenario;
-        const tally = new Tally(`ENOSPC, EIO or EMFILE from ${how} of ${name}`, points.length);
+        const tally = new Tally(`ENOSPC, EIO or EMFILE from ${how} ${name}`, points.length);
         const cases = points.map((point, index) => ({ ...point, code: CODES[index % CODES.length]! }));
         await forEachOf(someOf(cases, TRIED, 2), async ({ process, at, code }) => {
           await using project = scenario.begin();

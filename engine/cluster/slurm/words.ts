@@ -11,8 +11,8 @@ const STATES: readonly (readonly [JobState, string])[] = [
 ];
 
 /**
- * Returns the state that Slurm's word stands for. An unknown state is taken for one that may still end well, as is
- * every state that is not in the list.
+ * Returns the state for Slurm's word. Words that are not listed (PENDING, REQUEUED, those of newer versions) count as
+ * `waiting`: the job may still end well.
  */
 export function stateOf(word: string): JobState {
   return STATES.find(([, words]) => words.split(" ").includes(word))?.[0] ?? "waiting";

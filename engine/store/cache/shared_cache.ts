@@ -15,7 +15,10 @@ interface Lookup {
   readonly recipeKey: string;
   /** Known once all inputs are known; then the recipe adds nothing. */
   readonly resolvedKey: string | undefined;
-  /** Checks that a record follows from its key and has the outputs of the stage: the store knows neither. */
+  /**
+   * Checks that a record follows from its key and has the outputs of the stage. The caller passes this in, since the
+   * store knows neither keys nor kinds.
+   */
   readonly judge: (manifest: ResultManifest, resolvedKey: string) => "damaged" | "misfit" | undefined;
 }
 

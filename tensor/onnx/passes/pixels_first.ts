@@ -25,7 +25,10 @@ const ELEMENTWISE = new Set(
     "Equal Greater GreaterOrEqual Less LessOrEqual And Or").split(" "),
 );
 
-/** Axes of a tensor [N h, ...pixels, ...channels]: `pixels` begins with h. */
+/**
+ * How the axes of a shape [N h, ...pixels, ...channels] divide. `pixels` is [h, ...]: part of the first axis may belong
+ * to the pixels.
+ */
 interface Axes {
   readonly pixels: Shape;
   readonly channels: Shape;
@@ -33,8 +36,8 @@ interface Axes {
 
 class PixelsFirst {
   /**
-   * The [P, N, C] version of values. The version with images first exists as well, but is computed only if something
-   * reads it.
+   * The version of values with pixels first, [P, N, C]: the *placed* values. The version with images first exists as
+   * well, but is computed only if something reads it.
    */
   readonly #placed = new Map<Value, Value>();
 
@@ -229,7 +232,10 @@ function axesReduced(value: OperationValue): number[] {
   return at?.kind === "constant" ? Array.from(at.data, Number) : [];
 }
 
-/** Returns the axes of a shape with the size of a placed value, if no axis mixes pixels and channels. */
+/**
+ * Splits a shape into pixel and channel axes whose sizes multiply to the P and C of `placed` [P, N, C]; undefined if
+ * one axis spans both.
+ */
 function axesOf(shape: Shape, placed: Value): Axes | undefined {
   const [p, n, c] = placed.shape as [number, number, number];
   const first = (shape[0] ?? 0) / n;
