@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Device, NamedTensors } from "../../tensor/device.ts";
 import { batchFeatures } from "./batch_features.ts";
-import { type Centres, resizeMatrix } from "./resize.ts";
+import { type Centres, resizeMatrix, type ResizeOptions } from "./resize.ts";
 
 /**
  * The Inception v3 of 2015-12-05 that the FID is defined with. The architecture is that of Szegedy et al. 2015 (arXiv
@@ -61,13 +61,17 @@ const COLOURS = 3;
 /** Epsilon of the batch norms, from TensorFlow. */
 const EPSILON = 1e-3;
 
-/** Ways to bring images to the size and range of the network. The two give different features. */
+const BILINEAR = { kernel: "bilinear", antialias: false } as const;
+
+/** Ways to bring images to the size and range of the network. Each gives other features. */
 export const RESIZES = {
   /** TensorFlow 1's bilinear kernel, then (x - 128) / 128: TTUR, torch-fidelity, EDM. */
-  tensorflow: { centres: "corner", scale: 1 / 128, shift: -1 },
+  tensorflow: { ...BILINEAR, centres: "corner", scale: 1 / 128, shift: -1 },
   /** PyTorch's bilinear kernel, then 2 x / 255 - 1. */
-  "pytorch-fid": { centres: "half-pixel", scale: 2 / 255, shift: -1 },
-} as const satisfies Record<string, { centres: Centres; scale: number; shift: number }>;
+  "pytorch-fid": { ...BILINEAR, centres: "half-pixel", scale: 2 / 255, shift: -1 },
+  /** Pillow's bicubic kernel, which is antialiased, then (x - 128) / 128: `mode="clean"` of clean-fid. */
+  "clean-fid": { kernel: "bicubic", antialias: true, centres: "half-pixel", scale: 1 / 128, shift: -1 },
+} as const satisfies Record<string, ResizeOptions & { centres: Centres; scale: number; shift: number }>;
 
 export type Resize = keyof typeof RESIZES;
 
@@ -158,8 +162,7 @@ function resizeParameters(
   { height, width, channels }: { readonly height: number; readonly width: number; readonly channels: number },
   resize: Resize,
 ): InceptionParameters {
-  const { centres } = RESIZES[resize];
-  const across = resizeMatrix(width, SIDE, centres);
+  const across = resizeMatrix(width, SIDE, RESIZES[resize]);
   // Channels are interleaved, and each is resized on its own; grey becomes three equal channels.
   const columns = new Float32Array(width * channels * SIDE * COLOURS);
   for (let i = 0; i < SIDE * COLOURS; i++) {
@@ -167,7 +170,7 @@ function resizeParameters(
     for (let x = 0; x < width; x++) columns[(x * channels + colour) * SIDE * COLOURS + i] = across[pixel * width + x]!;
   }
   return {
-    "resize.rows": { shape: [SIDE, height], data: resizeMatrix(height, SIDE, centres) },
+    "resize.rows": { shape: [SIDE, height], data: resizeMatrix(height, SIDE, RESIZES[resize]) },
     "resize.columns": { shape: [width * channels, SIDE * COLOURS], data: columns },
   };
 }
@@ -182,11 +185,14 @@ function resizeParameters(
  */
 function inception(params: NamedTensors, images: tf.Tensor, resize: Resize) {
   const [count, height, width, channels] = images.shape as [number, number, number, number];
-  const { scale, shift } = RESIZES[resize];
+  const { kernel, scale, shift } = RESIZES[resize];
   // Scaling the range before resizing gives the same as after it, since the shares of each new pixel sum to 1.
   const ranged = tf.add(tf.mul(tf.reshape(images, [count * height, width * channels]), scale), shift);
   const wide = tf.reshape(tf.matMul(ranged, params["resize.columns"]!), [count, height, SIDE * COLOURS]);
-  const input = tf.reshape(tf.matMul(params["resize.rows"]!, wide), [count, SIDE, SIDE, COLOURS]) as tf.Tensor4D;
+  const high = tf.matMul(params["resize.rows"]!, wide);
+  // A bicubic kernel overshoots at edges.
+  const within = kernel === "bicubic" ? tf.clipByValue(high, shift, 255 * scale + shift) : high;
+  const input = tf.reshape(within, [count, SIDE, SIDE, COLOURS]) as tf.Tensor4D;
   const last = walk<tf.Tensor4D>(NETWORK, "", input, {
     conv(x, { name, stride, pad, averaged }) {
       const product = tf.conv2d(x, params[`${name}.kernel`] as tf.Tensor4D, stride, pad);

@@ -13,7 +13,7 @@ export type ResizeKernel = "bilinear" | "bicubic";
 /** The positions of pixels: PyTorch and Pillow measure from the centre of each pixel, TensorFlow 1 from its corner. */
 export type Centres = "half-pixel" | "corner";
 
-interface ResizeOptions {
+export interface ResizeOptions {
   readonly kernel: ResizeKernel;
   /** Widen the kernel when shrinking, as Pillow and torchvision's `antialias=True` do. */
   readonly antialias: boolean;
@@ -71,10 +71,14 @@ function linksOf(all: readonly Shares[], size: number) {
   );
 }
 
-/** Returns bilinear resizing of `from` pixels in a row, not antialiased, as a matrix. @returns [to, from] row-major */
-export function resizeMatrix(from: number, to: number, centres: Centres): Float32Array<ArrayBuffer> {
+/** Returns the resizing of `from` pixels in a row as a matrix. @returns [to, from] row-major */
+export function resizeMatrix(
+  from: number,
+  to: number,
+  { centres, ...options }: ResizeOptions & { readonly centres: Centres },
+): Float32Array<ArrayBuffer> {
   const matrix = new Float32Array(to * from);
-  weightsFor(from, to, { kernel: "bilinear", antialias: false }, centres).forEach((shares, row) => {
+  weightsFor(from, to, options, centres).forEach((shares, row) => {
     for (const [source, weight] of shares) matrix[row * from + source] = weight;
   });
   return matrix;

@@ -50,6 +50,6 @@ export const address = z.url({ protocol: /^https?$/, error: "an http or https ad
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256: 64 hexadecimal digits, lower case");
 
 /** Resize modes for the 2015-12-05 Inception network: `RESIZES` in metrics; a test checks that the two agree. */
-export const resizeParam = () => z.enum(["tensorflow", "pytorch-fid"]).optional();
+export const resizeParam = () => z.enum(["tensorflow", "pytorch-fid", "clean-fid"]).optional();
 
 export const positiveInt = (max: number) => z.int().min(1).max(max);

@@ -1,10 +1,10 @@
-"""Compares features, FID, KID, Inception Score, precision and recall with pytorch-fid and torch-fidelity.
+"""Compares features, FID, KID, Inception Score, precision and recall with pytorch-fid, torch-fidelity and clean-fid.
 
     python tools/fid/check_extractor.py FOLDER
 
-Needs torch, torchvision, numpy, scipy, pytorch-fid, torch-fidelity, and deno on the path. The network gets random
+Needs torch, torchvision, numpy, scipy, pytorch-fid, torch-fidelity, clean-fid, and deno on the path. The network gets random
 weights, batch norms included, saved by torch in both of its formats; the images are emoji, 48 real and 48 fake. Each
-side resizes them itself, in both ways. FOLDER gets the weights (96 MB each), a store and outputs.
+side resizes them itself, in each way. FOLDER gets the weights (96 MB each), a store and outputs.
 """
 
 import hashlib
@@ -16,6 +16,8 @@ import sys
 import numpy as np
 import pytorch_fid.inception as fid
 import torch
+from cleanfid.inception_torchscript import InceptionV3W
+from cleanfid.resize import build_resizer
 from pytorch_fid.fid_score import calculate_frechet_distance
 from safetensors.numpy import load_file
 from torch import nn
@@ -76,6 +78,26 @@ def by_torch_fidelity(path, images):
         return [each.numpy() for each in network(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous())]
 
 
+def by_clean_fid(state, images, folder):
+    """Returns features by clean-fid's InceptionV3W, which reads TorchScript, and with clean-fid's resizing."""
+    fid.load_state_dict_from_url = lambda *_, **__: state
+
+    class Base(nn.Module):
+        def __init__(self):
+            super().__init__()
+            blocks = fid.InceptionV3(resize_input=False, normalize_input=False).eval().blocks
+            self.layers = nn.Sequential(*(layer for block in blocks for layer in block), nn.Flatten())
+
+        def forward(self, x):
+            return self.layers(x)
+
+    torch.jit.trace(Base(), torch.rand(2, 3, 299, 299), check_trace=False).save(folder / "inception-2015-12-05.pt")
+    network = InceptionV3W(str(folder), download=False)
+    resized = np.stack([build_resizer("clean")(each) for each in images]).transpose(0, 3, 1, 2)
+    with torch.no_grad():
+        return network(torch.from_numpy(resized)).numpy()
+
+
 def run(folder, weights, resize):
     """Runs the pipeline with a file of weights. @returns the folder of its outputs"""
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -122,7 +144,7 @@ def main(folder):
     state = randomise(fid_network(None)).state_dict()
     torch.save(state, folder / "zip.pth")
     torch.save(state, folder / "legacy.pth", _use_new_zipfile_serialization=False)
-    for resize in ("tensorflow", "pytorch-fid"):
+    for resize in ("tensorflow", "pytorch-fid", "clean-fid"):
         for kind in ("zip", "legacy"):
             print(f"{resize}, {kind}", flush=True)
             outputs = run(folder, (folder / f"{kind}.pth").resolve(), resize)
@@ -134,7 +156,8 @@ def main(folder):
                 wanted = [by_torch_fidelity(str(folder / "zip.pth"), each) for each in images]
                 sets = [*(each[0] for each in wanted), *(each[1] for each in wanted)]
             else:
-                features = [by_pytorch_fid(state, each) for each in images]
+                extract = by_pytorch_fid if resize == "pytorch-fid" else lambda *given: by_clean_fid(*given, folder)
+                features = [extract(state, each) for each in images]
                 sets = [*features, *(each @ state["fc.weight"].numpy().T for each in features)]
             for name, got, want in zip(
                 ["features of real", "features of fake", "logits of real", "logits of fake"],

@@ -1,9 +1,9 @@
-"""Writes features of pytorch-fid and torch-fidelity for the tests, which need no Python.
+"""Writes features of pytorch-fid, torch-fidelity and clean-fid for the tests, which need no Python.
 
     python tools/fid/make_fixture.py tests/golden/inception
 
 Needs the same packages as check_extractor.py. `narrow.pth`, in torch's legacy format, is the state dict of the networks
-with a 32nd of their channels; `narrow.safetensors` has the outputs of both for a few images in float64.
+with a 32nd of their channels; `narrow.safetensors` has the outputs of all for a few images in float64.
 `full.safetensors` has their outputs for two images with all channels, and with weights that any language can compute:
 see `numbers`.
 """
@@ -14,7 +14,8 @@ import sys
 
 import numpy as np
 import torch
-from check_extractor import fid, fid_network, randomise
+from check_extractor import fid_network, randomise
+from cleanfid.resize import build_resizer
 from safetensors.numpy import save_file
 from torch import nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -63,7 +64,8 @@ def fill(state):
 
 
 def answers(networks, state, images):
-    """Returns features and logits without bias of both libraries, each with its own resizing, in float64."""
+    """Returns features and logits without bias of the libraries, each with its own resizing, in float64. clean-fid has
+    the network of the others, as TorchScript."""
     ours, theirs = networks
     for network in networks:
         network.load_state_dict(state, strict=False)
@@ -71,16 +73,17 @@ def answers(networks, state, images):
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
     names = "Conv2d_1a_3x3 Conv2d_2a_3x3 Conv2d_2b_3x3 maxpool1 Conv2d_3b_1x1 Conv2d_4a_3x3 maxpool2 Mixed_5b Mixed_5c"
     names += " Mixed_5d Mixed_6a Mixed_6b Mixed_6c Mixed_6d Mixed_6e Mixed_7a Mixed_7b Mixed_7c"
+    bilinear = nn.functional.interpolate(pixels.double() / 255, size=(299, 299), mode="bilinear", align_corners=False)
+    clean = np.stack([build_resizer("clean")(each) for each in images]).transpose(0, 3, 1, 2)
+    found = {}
     with torch.no_grad():
-        x = nn.functional.interpolate(pixels.double() / 255, size=(299, 299), mode="bilinear", align_corners=False)
-        x = 2 * x - 1
-        for name in names.split():
-            x = getattr(ours, name)(x)
-        features = x.mean(dim=(2, 3))
-        own = features, features @ ours.fc.weight.T
+        for resize, x in {"pytorch-fid": 2 * bilinear - 1, "clean-fid": (torch.from_numpy(clean).double() - 128) / 128}.items():
+            for name in names.split():
+                x = getattr(ours, name)(x)
+            features = x.mean(dim=(2, 3))
+            found[resize] = features, features @ ours.fc.weight.T
         theirs.feature_extractor_internal_dtype = torch.float64
-        other = theirs(pixels)
-    found = {"pytorch-fid": own, "tensorflow": other}
+        found["tensorflow"] = theirs(pixels)
     return {
         f"{resize}.{part}": np.ascontiguousarray(value.numpy().astype(np.float32))
         for resize, values in found.items()
