@@ -42,5 +42,6 @@ export { readIfThere, readTail, statIfThere } from "./engine/store/reading.ts";
 export type { StageEndState } from "./engine/run/events.ts";
 export { openStoredArtifact } from "./engine/process/context.ts";
 export { runTrial } from "./engine/process/device_trial.ts";
+export { inceptionName } from "./stages/shared/inception.ts";
 export { examineDevices, trialOf } from "./stages/shared/device_trial.ts";
 export { chooseDevice } from "./tensor/implementations.ts";

@@ -175,7 +175,7 @@ export function phraseQueue({ running, waiting }: Extract<EngineEvent, { type: "
 }
 
 /** Prints events as JSON lines, for programs. */
-export class JsonReporter {
+class JsonReporter {
   emit(event: CliEvent): void {
     switch (event.type) {
       case "run-started": {
@@ -280,4 +280,13 @@ function phraseRunFinished(event: RunFinished): string {
 /** @param folder that contains the folders of the stages */
 export function phraseStaleOutputs(earlier: readonly string[], folder: string): string {
   return `${shortPath(folder)} also has results of another configuration: ${shortList(earlier, 6)}`;
+}
+
+/** Opens the reporter of a run: JSON lines, text, or text with bars on a screen. */
+export async function openReporter(json: boolean): Promise<JsonReporter | TextReporter> {
+  // A screen without a size, as some CI systems have, cannot be redrawn.
+  const isScreen = process.stderr.isTTY === true && process.stderr.columns > 0 && Deno.env.get("TERM") !== "dumb";
+  if (json || !isScreen) return json ? new JsonReporter() : new TextReporter();
+  const { createLogUpdate } = await import("log-update");
+  return new TextReporter(createLogUpdate(process.stderr, { showCursor: true }));
 }

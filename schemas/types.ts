@@ -204,6 +204,15 @@ export type KindTable = {
     /** Use only this many images; of each split of the source, if it has two */
     limit?: number | undefined;
   }; inputs: never };
+  /** Read images that another program drew, as they are: a folder or an npz */
+  images: { params: {
+    /** Folder of PNG and JPEG files, or npz with arr_0, uint8 [N, H, W, C] */
+    path: string;
+    /** Cut the middle square out of each image and resize it to this side; default: images stay as they are */
+    size?: number | undefined;
+    /** 1 for grey, 3 for RGB */
+    channels?: 1 | 3 | undefined;
+  }; inputs: never };
   /** A noise schedule: how much noise each timestep adds, and all tables derived from it */
   schedule: { params: {
     /**
@@ -712,9 +721,9 @@ export type KindTable = {
     sha256?: string | undefined;
     /**
      * inception-2015-12-05: how images are resized to 299x299. tensorflow, the default: as TTUR,
-     * torch-fidelity and EDM
+     * torch-fidelity and EDM; pytorch-fid and clean-fid: as these programs
      */
-    resize?: "tensorflow" | "pytorch-fid" | undefined;
+    resize?: "tensorflow" | "pytorch-fid" | "clean-fid" | undefined;
     /** onnx: the input that the graph expects */
     preprocess?: {
       /** Height and width of the input images */
@@ -756,7 +765,7 @@ export type KindTable = {
     /** The extractor behind that file, such as inception-2015-12-05 */
     extractor?: string | undefined;
     /** How the images behind that file were resized. Files of TTUR: tensorflow */
-    resize?: "tensorflow" | "pytorch-fid" | undefined;
+    resize?: "tensorflow" | "pytorch-fid" | "clean-fid" | undefined;
     /** The number of images behind that file */
     count?: number | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
@@ -796,6 +805,8 @@ export type KindTable = {
     } | undefined;
     /** Also the Frechet distance of each class, if both sets have labels */
     perClass?: boolean | undefined;
+    /** Refuse sets with fewer images */
+    atLeast?: number | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "real" | "fake" };

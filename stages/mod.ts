@@ -6,6 +6,7 @@ import { demoKind } from "./demo/kind.ts";
 import { evaluateKind } from "./evaluate/kind.ts";
 import { exportKind } from "./export/kind.ts";
 import { featuresKind } from "./features/kind.ts";
+import { imagesKind } from "./images/kind.ts";
 import { importKind } from "./import/kind.ts";
 import { inpaintKind } from "./inpaint/kind.ts";
 import { interpolateKind } from "./interpolate/kind.ts";
@@ -23,6 +24,7 @@ import { trainKind } from "./train/kind.ts";
  */
 export const BUILTIN_KINDS: Readonly<Record<string, BuiltinKind>> = Object.fromEntries([
   datasetKind,
+  imagesKind,
   scheduleKind,
   trainKind,
   evaluateKind,

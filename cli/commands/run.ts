@@ -11,7 +11,7 @@ import { confirmLongRun, grantsFor, questionFor } from "../grants.ts";
 import { EXIT, Exit, listenForStop, printDiagnostics, refuse, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand, openCacheFor, openForCommand, usesSharedCache } from "../open.ts";
 import { PAGE, VERSIONS } from "../program.ts";
-import { JsonReporter, TextReporter } from "../reporters.ts";
+import { openReporter } from "../reporters.ts";
 
 const EXAMPLES = `
   deno task run pipelines/digits.yaml                         # all stages
@@ -156,12 +156,4 @@ function makePageOpener(store: Store, tell: (message: string) => void, cluster?:
 function newestPage({ runs }: Store, pipeline: string): string {
   const newest = runs.newestFirst().find((run) => run.pipeline === pipeline);
   return newest === undefined ? "/" : `/run/${newest.runId}`;
-}
-
-async function openReporter(json: boolean): Promise<JsonReporter | TextReporter> {
-  // A screen without a size, as some CI systems have, cannot be redrawn.
-  const isScreen = process.stderr.isTTY === true && process.stderr.columns > 0 && Deno.env.get("TERM") !== "dumb";
-  if (json || !isScreen) return json ? new JsonReporter() : new TextReporter();
-  const { createLogUpdate } = await import("log-update");
-  return new TextReporter(createLogUpdate(process.stderr, { showCursor: true }));
 }

@@ -28,6 +28,19 @@ function holdsImages(folder: string): boolean {
   );
 }
 
+/** Returns the number of images in a folder; undefined where only the run finds out, as for links. */
+export function countImages(root: string): number | undefined {
+  const countIn = (folder: string): number =>
+    entriesOf(folder).reduce((sum, { name, isDirectory }) => {
+      return sum + (isDirectory ? countIn(join(folder, name)) : Number(SUPPORTED_IMAGE.test(name)));
+    }, 0);
+  try {
+    return countIn(root);
+  } catch {
+    return undefined;
+  }
+}
+
 /** @throws if there is a link */
 function entriesOf(folder: string): Deno.DirEntry[] {
   const entries = [...Deno.readDirSync(folder)].filter(({ name }) => !name.startsWith("."));

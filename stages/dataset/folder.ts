@@ -1,13 +1,9 @@
 import { join } from "node:path";
 import { countOf } from "../../std/count_of.ts";
-import type { StageEnd } from "../../contract/stage.ts";
-import { FormatError } from "../../formats/format_error.ts";
-import { decodeJpeg, isJpeg } from "../../formats/jpeg/jpeg.ts";
-import { decodePng, isPng } from "../../formats/png_decoder.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { SUPPORTED_IMAGE } from "./class_folders.ts";
+import { brokenFiles, listImages, readImageFile } from "./image_files.ts";
 import { cropSquare, flatten, resizeSquare } from "./pixels.ts";
-import { type ReadDataset, readFile, splitByHash } from "./split.ts";
+import { type ReadDataset, splitByHash } from "./split.ts";
 
 /** Reads the images of a folder; each split is in code-unit order of the paths. */
 export const read: ReadDataset = async (context) => {
@@ -45,9 +41,9 @@ export const read: ReadDataset = async (context) => {
   const pixels = new Uint8Array(chosen.length * imageBytes);
   for (const [done, index] of chosen.entries()) {
     if (context.stop.aborted) return { status: "interrupted", step: 0 };
-    const image = await readImage(join(path, names[index]!), size, channels);
+    const image = await readImageFile(join(path, names[index]!));
     if (typeof image === "string") broken.set(names[index]!, image);
-    else pixels.set(image, done * imageBytes);
+    else pixels.set(resizeSquare(cropSquare(flatten(image, channels)), size).data, done * imageBytes);
     context.report({ done: done + 1, total: chosen.length, unit: "images" });
   }
   if (broken.size > 0) return brokenFiles(broken, examined);
@@ -63,76 +59,6 @@ export const read: ReadDataset = async (context) => {
     test: splitOf(train.length),
   };
 };
-
-const NEITHER = "neither PNG nor JPEG; convert it, or move it elsewhere";
-/**
- * Images that the user surely meant to include. Silently leaving them out would give a smaller data set than asked for.
- */
-const UNSUPPORTED_IMAGE = /\.(webp|gif|bmp|tiff?|avif|heic|jxl)$/i;
-
-/**
- * Lists all images below a folder. Links are followed only within the folder: files elsewhere are not its content.
- * Hidden files are left out.
- *
- * @returns paths relative to the folder, with `/`, those of images in code-unit order; broken files; and the number of
- * other files, which are left out
- */
-async function listImages(root: string) {
-  const images: string[] = [];
-  const broken: BrokenFiles = new Map();
-  let others = 0;
-  const realRoot = await Deno.realPath(root);
-
-  const visit = async (prefix: string, above: ReadonlySet<string>) => {
-    const real = await Deno.realPath(join(root, prefix));
-    // A link back up would never end.
-    if (above.has(real)) return;
-    for await (const entry of Deno.readDir(join(root, prefix))) {
-      if (entry.name.startsWith(".")) continue;
-      const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
-      if (entry.isSymlink && !await leadsInside(join(root, path), realRoot)) {
-        broken.set(path, "a link that leads out of the folder, or nowhere");
-        continue;
-      }
-      const isFolder = entry.isSymlink ? (await Deno.stat(join(root, path))).isDirectory : entry.isDirectory;
-      if (isFolder) await visit(path, new Set([...above, real]));
-      else if (SUPPORTED_IMAGE.test(entry.name)) images.push(path);
-      else if (UNSUPPORTED_IMAGE.test(entry.name)) broken.set(path, NEITHER);
-      else others++;
-    }
-  };
-  await visit("", new Set());
-  // By code units: the order must be the same on every machine.
-  images.sort();
-  return { images, broken, others };
-}
-
-async function leadsInside(link: string, realRoot: string): Promise<boolean> {
-  const target = await Deno.realPath(link).catch(() => "");
-  return target === realRoot || target.startsWith(`${realRoot}/`);
-}
-
-/** Enough for an image of the most pixels that are read, almost uncompressed. */
-const MAX_FILE_BYTES = 512 << 20;
-
-/**
- * Reads an image file as a square of the wanted size. The format is detected from the bytes, not the name: many PNGs
- * are named .jpg.
- *
- * @returns uint8 [size, size, channels] row-major, or what is wrong with the file
- */
-async function readImage(path: string, size: number, channels: 1 | 3): Promise<Uint8Array | string> {
-  try {
-    const bytes = await readFile(path, "file", MAX_FILE_BYTES);
-    if (bytes.length === 0) return "an empty file";
-    if (!isJpeg(bytes) && !isPng(bytes)) return NEITHER;
-    const image = isJpeg(bytes) ? decodeJpeg(bytes) : decodePng(bytes);
-    return resizeSquare(cropSquare(flatten(image, channels)), size).data;
-  } catch (error) {
-    if (error instanceof FormatError) return error.message;
-    throw error;
-  }
-}
 
 /** Labels are stored as bytes. */
 const MOST_CLASSES = 256;
@@ -158,24 +84,4 @@ function labelsOf(paths: readonly string[]) {
   }
   const places = new Map(classNames.map((name, place) => [name, place]));
   return { classNames, labels: Uint8Array.from(folders, (name) => places.get(name)!) };
-}
-
-/** The reason why each file cannot be used, by its path relative to the folder, with `/`. */
-type BrokenFiles = Map<string, string>;
-
-/** Further broken files are counted, not named: nobody reads longer lists. */
-const MOST_NAMED = 100;
-
-/**
- * Returns the failure of a stage whose folder holds broken files; `total` is the number of files that were examined.
- */
-function brokenFiles(broken: BrokenFiles, total: number): StageEnd {
-  const named = [...broken].sort(([a], [b]) => a < b ? -1 : 1).slice(0, MOST_NAMED);
-  const more = broken.size > named.length ? [`  and ${broken.size - named.length} more`] : [];
-  const lines = [...named.map(([path, reason]) => `  ${path}: ${reason}`), ...more];
-  return {
-    status: "failed",
-    message: `${countOf(broken.size, "file")} of ${total} cannot be used:\n${lines.join("\n")}`,
-    fix: "repair, replace or remove them",
-  };
 }

@@ -39,7 +39,8 @@ const featuresParams = z.strictObject({
   sha256: sha256.optional().describe("SHA-256 of the file. With other than the published weights, FID is called FD"),
   // Unknown to older versions, which had no extractor with this param.
   resize: legacy(resizeParam(), "tensorflow").describe(
-    "inception-2015-12-05: how images are resized to 299x299. tensorflow, the default: as TTUR, torch-fidelity and EDM",
+    "inception-2015-12-05: how images are resized to 299x299. tensorflow, the default: as TTUR, torch-fidelity and EDM; " +
+      "pytorch-fid and clean-fid: as these programs",
   ),
   preprocess: preprocessingParams.optional().describe("onnx: the input that the graph expects"),
   output: z.string().min(1).optional().describe("onnx: the output with the features; default: the first"),
@@ -74,7 +75,9 @@ export const featuresKind = defineKind({
   downloads: extractorDownloads,
   check(params, inputs) {
     const images = readImageFacts(inputs.images);
-    const count = images?.count === undefined ? undefined : Math.min(images.count, params.limit ?? images.count);
+    // The number of images in a folder may be known without their size.
+    const known = inputs.images?.["count"];
+    const count = typeof known === "number" ? Math.min(known, params.limit ?? known) : undefined;
     const overInception = params.extractor === INCEPTION;
     const extractor = overInception ? inceptionName(params.sha256) : params.extractor;
     return {

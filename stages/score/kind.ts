@@ -38,16 +38,19 @@ export const scoreKind = defineKind({
   },
 });
 
+const OTHER_EXTRACTOR = "features of different extractors cannot be compared";
+
 /** Facts of images; for features also their extractor, and how the extractor's images were resized. */
 type SetFacts = Partial<ImageFacts> & { readonly extractor?: unknown; readonly resize?: unknown };
 type Facts = { readonly real?: SetFacts; readonly fake?: SetFacts };
 
 /** Reports everything that prevents two sets of images from being compared; unknown facts are not checked. */
-function checkSets({ real, fake }: Facts, { bootstrap }: ScoreParams): CheckProblem[] {
-  const tooFew = (input: string, count = 2): CheckProblem[] =>
-    count >= 2
-      ? []
-      : [{ input, message: "a covariance needs at least two images", got: `${count}`, wanted: "at least 2" }];
+function checkSets({ real, fake }: Facts, { bootstrap, atLeast }: ScoreParams): CheckProblem[] {
+  const tooFew = (input: string, count = atLeast): CheckProblem[] => {
+    const fix = "use more images, or lower atLeast (--at-least) and compare only with scores of as many images";
+    const few = { input, message: `too few ${input} images`, got: `${count}`, wanted: `at least ${atLeast}` };
+    return count >= atLeast ? [] : [atLeast > 2 ? { ...few, fix } : few];
+  };
   const [a, b] = [real?.resize, fake?.resize];
   const extractor = real?.extractor;
   const known = isInceptionArchitecture(extractor) || (a !== undefined && b !== undefined);
@@ -55,6 +58,13 @@ function checkSets({ real, fake }: Facts, { bootstrap }: ScoreParams): CheckProb
     tooFew("real", real?.count),
     tooFew("fake", fake?.count),
     checkBootstrap(bootstrap, Math.min(real?.count ?? Infinity, fake?.count ?? Infinity)),
+    extractor !== undefined && fake?.extractor !== undefined && extractor !== fake.extractor && {
+      input: "fake",
+      message: OTHER_EXTRACTOR,
+      got: String(fake.extractor),
+      wanted: `${extractor}, as the real ones`,
+      fix: "use the same extractor for both",
+    },
     known && a !== b && extractor === fake?.extractor && {
       input: "fake",
       message: "features of images that were resized differently cannot be compared",
@@ -89,7 +99,7 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   return problemsOf(
     (a.name !== b.name || a.dimension !== b.dimension || (a.sha256 ?? b.sha256) !== (b.sha256 ?? a.sha256)) && {
       input: "fake",
-      message: "features of different extractors cannot be compared",
+      message: OTHER_EXTRACTOR,
       got: say(b),
       wanted: `${say(a)}, as the real ones`,
       fix: "use the same extractor for both",

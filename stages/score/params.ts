@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { execution } from "../../schemas/roles.ts";
 import { positiveInt, threadsParam } from "../shared/common_params.ts";
 
 /** Params of kind `score`. */
@@ -22,6 +23,8 @@ export const scoreParams = z.strictObject({
   inceptionScore: z.strictObject({ splits: positiveInt(1_000).default(10).describe("Number of splits, in order") })
     .optional().describe("Inception Score of the fake images, if their extractor gives logits"),
   perClass: z.boolean().default(false).describe("Also the Frechet distance of each class, if both sets have labels"),
+  // Not in the key: it refuses scores and changes none.
+  atLeast: execution(z.int().min(2).max(100_000_000).default(2).describe("Refuse sets with fewer images")),
   threads: threadsParam(),
 });
 

@@ -11,6 +11,7 @@ const NOT_TRIED: readonly { readonly pattern: RegExp; readonly reason: string }[
   { pattern: /^deno task tag --list/, reason: "reads no file, and there is no store" },
   { pattern: /^deno task compare (?!pipelines)/, reason: "names a tag or a run" },
   { pattern: /checkpoint\.path=/, reason: "reads a checkpoint of the reader's" },
+  { pattern: /^deno task score /, reason: "needs sets of images: score_command_test.ts, a long test, has some" },
   { pattern: / --on lab\b/, reason: "needs a cluster: tests/cluster runs them on one" },
   { pattern: /^deno run -A tests\/cluster\/kills\.ts/, reason: "takes twenty minutes: kills_test.ts has ten tries" },
   { pattern: /^deno run -A tests\/browser\/pictures\.ts/, reason: "trains a network, and replaces pictures" },

@@ -5,6 +5,7 @@ export { demoKind } from "../../stages/demo/kind.ts";
 export { evaluateKind } from "../../stages/evaluate/kind.ts";
 export { exportKind } from "../../stages/export/kind.ts";
 export { featuresKind } from "../../stages/features/kind.ts";
+export { imagesKind } from "../../stages/images/kind.ts";
 export { importKind } from "../../stages/import/kind.ts";
 export { inpaintKind } from "../../stages/inpaint/kind.ts";
 export { interpolateKind } from "../../stages/interpolate/kind.ts";

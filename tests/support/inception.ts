@@ -23,7 +23,7 @@ export async function inceptionAnswers(name: "narrow" | "full") {
 }
 
 /** The same as `numbers` in tools/fid/make_fixture.py. */
-function numbers(seed: number, count: number): Float32Array<ArrayBuffer> {
+export function numbers(seed: number, count: number): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length: count }, (_, i) => {
     let h = (i + seed * 2 ** 28) >>> 0;
     h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);

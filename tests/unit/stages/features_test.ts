@@ -212,7 +212,7 @@ Deno.test("score refuses features of two extractors, and figures that the sets c
       failure(runStage(folder, scoreKind, { params, inputs: { real, fake } }));
     assertStringIncludes(
       await run(pixels, other),
-      "features of different extractors cannot be compared: got my-net (3, ",
+      "features of different extractors cannot be compared: got my-net, wanted pixels",
     );
     assertStringIncludes(await run(pixels, pixels, { kid: {} }), "got 1000, wanted at most 40");
     assertStringIncludes(await run(pixels, pixels, { inceptionScore: {} }), "needs logits");
@@ -375,7 +375,7 @@ Deno.test("score refuses sets that are too small for a figure, in words", async 
     const single = await featuresOf(folder, test, { limit: 1 });
     const run = (fake: InputArtifact, params = {}) =>
       failure(runStage(folder, scoreKind, { params, inputs: { real, fake } }));
-    assertStringIncludes(await run(single), "a covariance needs at least two images: got 1");
+    assertStringIncludes(await run(single), "too few fake images: got 1, wanted at least 2");
     assertStringIncludes(await run(fake, { manifold: { neighbours: 3 } }), "got 3, wanted at most 2");
     assertStringIncludes(
       await run(fake, { bootstrap: 20 }),

