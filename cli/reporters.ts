@@ -10,7 +10,7 @@ import {
   type StageFinished,
 } from "noiseline/core";
 import { formatMetrics } from "./format/metrics.ts";
-import { formatDevice, formatProgress, formatReasons, formatState, plannedToJson } from "./format/plan.ts";
+import { formatDevice, formatProgress, formatReasons, formatStart, plannedToJson } from "./format/plan.ts";
 import { countOf, formatDuration, shortList } from "./format/units.ts";
 import { Curve, MOST_CELLS } from "./format/curve.ts";
 import { printError, printLine, shown, type Style, styleFor } from "./io.ts";
@@ -90,9 +90,9 @@ export class TextReporter {
         this.#animate();
         const why = formatReasons(event.planned.reasons);
         const device = event.planned.device === undefined ? "" : ` on ${event.planned.device.name}`;
-        const { parts } = event.planned;
-        const state = parts === undefined ? formatState(event.planned) : `join ${parts.length} shards`;
-        return printLine(`${event.id}: ${event.where ?? `${state}${device}`}${why === "" ? "" : ` (${why})`}`);
+        return printLine(
+          `${event.id}: ${event.where ?? `${formatStart(event.planned)}${device}`}${why === "" ? "" : ` (${why})`}`,
+        );
       }
       case "stage-note": {
         const message = `${event.level === "warn" ? "warning: " : ""}${event.message}`;

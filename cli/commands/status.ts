@@ -32,9 +32,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     const earlier = findStaleOutputs({ pipeline, stages }, store);
     const rows = shown.flatMap(([id, planned]) => {
       const ran = runs.last?.stages[id];
-      const now = [id, ...planned.parts ?? []].flatMap((one) => runs.stages.get(one) ?? []);
+      const now = [id, ...planned.joins].flatMap((one) => runs.stages.get(one) ?? []);
       if (now.length > 0) return now.map((live) => [live.id, "running", formatLive(live)]);
-      const there = [id, ...planned.parts ?? []].flatMap((one) => {
+      const there = [id, ...planned.joins].flatMap((one) => {
         const { state, note } = away?.stages.get(one) ?? {};
         return state !== undefined && (one === id || state === "running" || state === "failed")
           ? [[one, state, note!]]

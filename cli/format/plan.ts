@@ -71,14 +71,19 @@ function showVersion(version: string): string {
  * @param actions all actions of the plan, to count the shards that are done
  */
 export function formatState(
-  { state, fromStep, manifest, parts }: engine.PlannedAction,
+  { state, fromStep, manifest, joins }: engine.PlannedAction,
   actions?: ReadonlyMap<string, engine.PlannedAction>,
 ): string {
-  if (parts === undefined || manifest !== undefined) {
+  if (joins.length === 0 || manifest !== undefined) {
     return fromStep === undefined ? state : `${state} from ${fromStep}`;
   }
-  const done = parts.filter((id) => actions?.get(id)?.manifest !== undefined).length;
-  return `${state} in ${parts.length} shards${done === 0 ? "" : ` (${done} done)`}`;
+  const done = joins.filter((id) => actions?.get(id)?.manifest !== undefined).length;
+  return `${state} in ${joins.length} shards${done === 0 ? "" : ` (${done} done)`}`;
+}
+
+/** Returns a planned state as it is told when an action starts. */
+export function formatStart(planned: engine.PlannedAction): string {
+  return planned.joins.length === 0 ? formatState(planned) : `join ${planned.joins.length} shards`;
 }
 
 /** Describes a device and why it was chosen. */
@@ -138,13 +143,13 @@ export function plannedToJson(
     readonly live?: engine.LiveStage | undefined;
   } = {},
 ): Record<string, unknown> {
-  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, shard, parts, device, problem } = planned;
+  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, share, joins, device, problem } = planned;
   const { run, since, progress, etaMs } = live ?? {};
   return {
     id,
     kind: stage.kind.name,
-    shards: parts?.length,
-    shard: shard && { ...shard, whole: stage.id },
+    shards: joins.length || undefined,
+    shard: share && { ...share, whole: stage.id },
     state,
     fromStep,
     device: device && { name: device.name, numerics: device.numerics, reason: device.reason },

@@ -3,7 +3,7 @@ import type { Resources } from "../../schemas/pipeline_file.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
-import type { Action } from "../keys/action.ts";
+import { type Action, slotsOf } from "../keys/action.ts";
 import { gpuCount, type Stage, withThreads } from "../keys/stage.ts";
 import { parseMemory } from "../process/runtime.ts";
 import type { Cluster } from "./cluster_file.ts";
@@ -26,14 +26,18 @@ function resourcesOn({ kind, declared }: Stage, { resources, kinds }: ClusterFil
 }
 
 /** Returns what the job of an action needs. */
-export function needsOf({ do: what, stage }: Pick<Action, "do" | "stage">, settings: ClusterFile): JobNeeds {
-  const { cpu = 1, memory, ...resources } = resourcesOn(stage, settings);
+export function needsOf(action: Pick<Action, "do" | "stage">, settings: ClusterFile): JobNeeds {
+  const { stage } = action;
+  const { cpu = 1, memory, ...slots } = slotsOf({
+    ...action,
+    stage: { ...stage, resources: resourcesOn(stage, settings) },
+  });
   const own = settings.kinds[stage.kind.name];
   const { time, partition, account, qos } = { ...settings, ...own };
   const limitMs = stage.timeoutMs ?? time;
   return {
     cpus: Math.max(1, cpu),
-    gpus: what === "join" ? 0 : gpuCount(resources),
+    gpus: gpuCount(slots),
     memoryMiB: memory === undefined ? undefined : Math.ceil(parseMemory(memory) / (1 << 20)) + WATCHER_MIB,
     minutes: limitMs === undefined ? undefined : Math.ceil(limitMs / 60_000),
     ...{ partition, account, qos },

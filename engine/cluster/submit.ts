@@ -283,7 +283,7 @@ export async function fetchPackages(
   if (packages !== undefined) Deno.env.set("DENO_DIR", packages);
   const failed = (problem: string) =>
     errorOf("machine", `Cannot fetch packages: ${problem}`, "check the network, then run again");
-  const kinds = [...new Set(stages.map(({ stage: { kind } }) => kind))].filter(({ runs }) => runs !== "inline");
+  const kinds = [...new Set(stages.map(({ stage: { kind } }) => kind))];
   for (const one of withProgram ? [...kinds, { entry: PROGRAM }] : kinds) {
     const problem = await installPackages(one, say, stop);
     if (problem !== undefined) return failed(problem);

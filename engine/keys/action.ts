@@ -7,7 +7,7 @@ import type { Binding, Stage } from "./stage.ts";
 /** The facts about an action that forecasts need, as the kind of its stage states them. */
 interface Work extends Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe" | "notes" | "memoryBytes"> {
   /** The fraction of the stage's units of work that this action does: 1/n for a shard. */
-  readonly share: number;
+  readonly fraction: number;
 }
 
 interface Unit {
@@ -28,16 +28,16 @@ interface Unit {
 /** Computes a stage, or one shard of it. */
 interface Compute extends Unit {
   readonly do: "compute";
-  readonly shard?: Shard;
-  readonly parts?: undefined;
+  readonly share?: Shard;
+  readonly joins: readonly [];
 }
 
 /** Joins what the shards of a stage have computed to the result of the stage. */
 interface Join extends Unit {
   readonly do: "join";
-  readonly shard?: undefined;
+  readonly share?: undefined;
   /** The ids of the shards. In no key: the result is the same without shards. */
-  readonly parts: readonly string[];
+  readonly joins: readonly string[];
 }
 
 /** A unit of work that a plan makes of a stage. The last action of a stage makes the stage's result and has its id. */
@@ -53,26 +53,31 @@ export function actionsOf(stages: Iterable<Stage>): Action[] {
     const program = programOf(stage);
     const base = { stage, program, isTrusted: runsOwnCodeOnly(program) };
     const whole = { ...base, id, outputs: kind.outputs, view: id, keyed: {} };
-    if (of === 1) return [{ do: "compute", ...whole, work: { ...stage, share: 1 } }];
+    if (of === 1) return [{ do: "compute", ...whole, joins: [], work: { ...stage, fraction: 1 } }];
     // Stages share their timings, and a part of one takes another time than the whole.
     const timingKey = (...part: readonly unknown[]) => sha256Of(JSON.stringify([likeness, ...part])).slice(0, 16);
-    const work = { ...stage, likeness: timingKey(of), workGflop: workGflop && workGflop / of, share: 1 / of };
+    const work = { ...stage, likeness: timingKey(of), workGflop: workGflop && workGflop / of, fraction: 1 / of };
     const shards = Array.from({ length: of }, (_, index): Action => {
       // No param has this name.
       const keyed = { "~shard": [index, of] };
-      const part = { id: `${id}~${index + 1}of${of}`, outputs: PART, view: undefined, keyed, shard: { index, of } };
-      return { do: "compute", ...base, work, ...part };
+      const part = { id: `${id}~${index + 1}of${of}`, outputs: PART, view: undefined, keyed, share: { index, of } };
+      return { do: "compute", ...base, joins: [], work, ...part };
     });
-    const parts = shards.map((one) => one.id);
+    const joins = shards.map((one) => one.id);
     // Joining is not the work of the stage's kind.
-    const joining = { likeness: timingKey("joins"), workGflop: undefined, share: 1 };
-    return [...shards, { do: "join", ...whole, parts, work: joining }];
+    const joining = { likeness: timingKey("joins"), workGflop: undefined, fraction: 1 };
+    return [...shards, { do: "join", ...whole, joins, work: joining }];
   }).toArray();
 }
 
+/** Returns what an action is given of shards: what each has computed, in their order. */
+export function partsOf({ joins }: Pick<Action, "joins">): Binding[] {
+  return joins.map((one) => ({ stage: one, port: "part", ...PART.part }));
+}
+
 /** Returns what an action is given: the inputs of its stage, and what shards have computed. */
-export function bindingsOf({ stage, parts = [] }: Action): Binding[] {
-  return [...Object.values(stage.inputs).flat(), ...parts.map((part) => ({ stage: part, port: "part", ...PART.part }))];
+export function bindingsOf(action: Action): Binding[] {
+  return [...Object.values(action.stage.inputs).flat(), ...partsOf(action)];
 }
 
 /** Returns the ids of the actions whose results an action is given. */
@@ -95,7 +100,7 @@ export interface WantedSlots extends Resources {
  * many thread slots, or all if the param is not set. Joining shards computes nothing, so it needs no card.
  * @param device the device that the action computes on, if it has one
  */
-export function slotsOf(action: Action, device?: Pick<StageDevice, "card">): WantedSlots {
+export function slotsOf(action: Pick<Action, "do" | "stage">, device?: Pick<StageDevice, "card">): WantedSlots {
   const { kind, params, resources } = action.stage;
   if (action.do === "join") return { ...resources, gpu: 0 };
   const computes = kind.roles["threads"]?.role === "execution" && device?.card !== true;
@@ -106,11 +111,11 @@ export function slotsOf(action: Action, device?: Pick<StageDevice, "card">): Wan
  * Returns the next shorter action of the same entry for each action that has one, by id (`train@2000` -> `train@500`):
  * the shorter runs first, and the longer continues it.
  */
-export function shorterOf(actions: Iterable<Pick<Action, "id" | "stage" | "shard">>): ReadonlyMap<string, string> {
+export function shorterOf(actions: Iterable<Pick<Action, "id" | "stage" | "share">>): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   const withExtent = [...actions].filter(({ stage }) => stage.extent !== undefined);
   // A shard continues the same part of a shorter stage.
-  const line = ({ stage: { entry }, shard }: Pick<Action, "stage" | "shard">) => `${entry} ${shard?.index}`;
+  const line = ({ stage: { entry }, share }: Pick<Action, "stage" | "share">) => `${entry} ${share?.index}`;
   for (const family of Map.groupBy(withExtent, line).values()) {
     family.sort((a, b) => a.stage.extent! - b.stage.extent!);
     for (let i = 1; i < family.length; i++) found.set(family[i]!.id, family[i - 1]!.id);

@@ -69,14 +69,14 @@ export function forecastPlan(
         history,
       )
       : { known: true, durationMs: 0, basis: `the result of ${twin} serves` };
-    const all = [...forecastsOf(planned.parts, forecasts), forecast];
+    const all = [...forecastsOf(planned.joins, forecasts), forecast];
     const { basis } = all[0]!;
     forecasts.set(id, all.find(({ known }) => !known) ?? { known: true, durationMs: timeOf(all), basis });
   }
   return forecasts;
 }
 
-function forecastsOf(ids: readonly string[] = [], forecasts: ReadonlyMap<string, Forecast>): Forecast[] {
+function forecastsOf(ids: readonly string[], forecasts: ReadonlyMap<string, Forecast>): Forecast[] {
   return ids.flatMap((id) => forecasts.get(id) ?? []);
 }
 
@@ -185,7 +185,7 @@ export function totalOf(
   capacity: Capacity,
   ids: Iterable<string> = forecasts.keys(),
 ) {
-  const chosen = [...new Set([...ids].flatMap((id) => [...plan.actions.get(id)?.parts ?? [], id]))]
+  const chosen = [...new Set([...ids].flatMap((id) => [...plan.actions.get(id)?.joins ?? [], id]))]
     .filter((id) => forecasts.has(id));
   const certain = chosen.filter((id) => RUNNING_STATES.has(plan.actions.get(id)!.state));
   return {
@@ -212,7 +212,7 @@ function lowerBound(
   // In dependency order, so the ends of the stages that a stage waits for are known.
   for (const [id, action] of plan.actions) {
     const forecast = ids.has(id) ? forecasts.get(id) : undefined;
-    const shards = forecast?.known === true ? forecastsOf(action.parts, forecasts) : [];
+    const shards = forecast?.known === true ? forecastsOf(action.joins, forecasts) : [];
     const durationMs = forecast === undefined ? 0 : timeOf([forecast]) - timeOf(shards);
     const before = [...prerequisiteIds(action), shorter.get(id) ?? ""];
     const end = before.reduce((latest, one) => Math.max(latest, ends.get(one) ?? 0), 0) + durationMs;

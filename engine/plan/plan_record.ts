@@ -13,11 +13,11 @@ const MAX_STEPS = 4;
 export function planRecordOf({ pipeline, stages }: Pick<Plan, "pipeline" | "stages">): PlanRecord {
   return {
     format: 1,
-    stages: Array.from(stages.values(), ({ id, stage, parts, state, manifest }) => ({
+    stages: Array.from(stages.values(), ({ id, stage, joins, state, manifest }) => ({
       id,
       kind: stage.kind.name,
       reads: [...new Set(readsOf(stage))],
-      ...parts && { shards: [...parts] },
+      ...joins.length > 0 && { shards: [...joins] },
       state,
       result: manifest?.resolvedKey ?? null,
       params: paramsOf(stage, pipeline),

@@ -217,6 +217,13 @@ export class Planner {
     return this.options.force?.has(this.#actions.get(id)!.stage.id) === true;
   }
 
+  /** Returns false for a part of a result that another machine has made since the plan. */
+  async isStillNeeded(id: string, { stages }: Plan): Promise<boolean> {
+    const { view, stage } = this.#actions.get(id)!;
+    const isPart = view === undefined && stages.has(stage.id);
+    return !isPart || (await this.planShared(stage.id)).manifest === undefined;
+  }
+
   /** As `planAction`, with what the shared cache has of the stage. */
   async planShared(id: string, force?: boolean): Promise<PlannedAction> {
     const planned = this.planAction(id, force);

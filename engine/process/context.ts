@@ -100,7 +100,7 @@ export function makeContext(
     inputs: Object.fromEntries(opened),
     outputs,
     progress,
-    shard: shard && { ...shard, part: outputs["part"]! },
+    shard: shard && { ...shard, part: Object.values(outputs)[0]! },
     parts: parts.map(open),
     definitions: [],
     stop,

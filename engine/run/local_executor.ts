@@ -1,4 +1,6 @@
-import type { PlannedAction } from "../plan/plan.ts";
+import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
+import { mayRun, type Plan, type PlannedAction } from "../plan/plan.ts";
+import type { Store } from "../store/store.ts";
 import type { ExecutionOptions, Executor, Workspace } from "./executor.ts";
 import { InlineExecutor } from "./inline_executor.ts";
 import { ProcessExecutor } from "./process_executor.ts";
@@ -26,4 +28,16 @@ export class LocalExecutor implements Executor, Disposable {
   [Symbol.dispose](): void {
     this.#inline.close();
   }
+}
+
+/**
+ * Returns an error for a store that the processes of stages cannot reach: Deno gives a process with restricted
+ * permissions no access below /dev, /proc and /sys, whatever the permissions are.
+ */
+export function findClosedStore({ actions }: Plan, { root }: Store): Diagnostic | undefined {
+  const starts = [...actions.values()].some((planned) => planned.program.kind !== "inline" && mayRun(planned));
+  if (!starts || !/^\/(?:dev|proc|sys)\//.test(root)) return undefined;
+  const message = `Cannot keep the store at ${root}: Deno gives the processes of stages no access there`;
+  const fix = "give a folder elsewhere with --store; a tmpfs may be mounted anywhere";
+  return errorOf("file-unreadable", message, fix);
 }

@@ -10,6 +10,7 @@ import { makeFolder } from "../store/files.ts";
 import { isThere } from "../store/reading.ts";
 import { ignoreTrouble, isEnvironmental, isMachineTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
+import { findClosedStore } from "./local_executor.ts";
 import { findSharedOutputs, findStaleOutputs, planWithoutDevices } from "./stale_outputs.ts";
 import { estimateRun } from "./probe.ts";
 import { markBlocked, Scheduler } from "./scheduler.ts";
@@ -187,18 +188,6 @@ class PipelineRun {
   }
 }
 
-/**
- * Returns an error for a store that the processes of stages cannot reach: Deno gives a process with restricted
- * permissions no access below /dev, /proc and /sys, whatever the permissions are.
- */
-function findClosedStore({ actions }: Plan, { root }: Store): Diagnostic | undefined {
-  const starts = [...actions.values()].some((planned) => planned.stage.kind.runs !== "inline" && mayRun(planned));
-  if (!starts || !/^\/(?:dev|proc|sys)\//.test(root)) return undefined;
-  const message = `Cannot keep the store at ${root}: Deno gives the processes of stages no access there`;
-  const fix = "give a folder elsewhere with --store; a tmpfs may be mounted anywhere";
-  return errorOf("file-unreadable", message, fix);
-}
-
 /** Takes a lock of the whole store, or returns why that cannot be done. */
 async function lockStore<T>(
   store: Store,
@@ -227,7 +216,7 @@ async function finishSending(cache: SharedCache, emit: Emit): Promise<void> {
 }
 
 /** @param ends how actions ended, by id */
-export function countEnds(ends: Iterable<readonly [string, StageEndState]>, { actions }: Pick<Plan, "actions">) {
+export function countEnds(ends: Iterable<readonly [string, StageEndState]>, { actions, stages }: Plan) {
   const counts: Record<StageEndState, number> = {
     cached: 0,
     restored: 0,
@@ -236,9 +225,9 @@ export function countEnds(ends: Iterable<readonly [string, StageEndState]>, { ac
     interrupted: 0,
     blocked: 0,
   };
-  // Shards are counted only if they failed or were interrupted.
+  // An action that makes no result of a stage is counted only if it failed or was interrupted.
   for (const [id, state] of ends) {
-    if (actions.get(id)?.shard === undefined || state === "failed" || state === "interrupted") counts[state]++;
+    if (stages.has(id) || !actions.has(id) || state === "failed" || state === "interrupted") counts[state]++;
   }
   return counts;
 }

@@ -53,15 +53,15 @@ export class RunRecorder {
   /** Records that the run relies on the results of actions, which `gc` then keeps. */
   relyOn(results: Iterable<readonly [Action, ResultManifest]>): void {
     const used: Partial<UsedLine> & Pick<UsedLine, "results"> = { results: {} };
-    for (const [{ id, stage, shard }, { resolvedKey: result }] of results) {
-      if (shard === undefined) used.results[id] = result;
+    for (const [{ id, stage, share }, { resolvedKey: result }] of results) {
+      if (share === undefined) used.results[id] = result;
       else (used.shards ??= {})[id] = { stage: stage.id, result };
     }
     this.runs.use(this.runId, used);
   }
 
-  started({ id, state, shard }: PlannedAction): void {
-    const isShard = shard && { shard: true as const };
+  started({ id, state, share }: PlannedAction): void {
+    const isShard = share && { shard: true as const };
     this.runs.note(this.runId, { stage: id, ...isShard, event: "started", state, at: new Date().toISOString() });
   }
 
@@ -69,9 +69,9 @@ export class RunRecorder {
    * Records how an action ended.
    * @param ownMs how long that took @returns how long the stage took, with its shards
    */
-  ended({ id, stage, shard, parts = [] }: Action, result: StageResult, ownMs: number): number {
+  ended({ id, stage, share, joins }: Action, result: StageResult, ownMs: number): number {
     const { state, manifest, device } = result;
-    const shards = parts.map((one) => this.#record.shards?.[one]);
+    const shards = joins.map((one) => this.#record.shards?.[one]);
     const durationMs = shards.reduce((sum, one) => sum + (one?.state === "ran" ? one.durationMs : 0), ownMs);
     const record = {
       state,
@@ -87,8 +87,8 @@ export class RunRecorder {
       ...definedOnly({ fix: result.fix }),
     };
     const sources = state === "ran" ? sourcesOf(stage, this.plan.pipeline.folder, manifest!.ingredients.externals) : {};
-    (shard === undefined ? this.#record.stages : this.#record.shards ??= {})[id] = { ...record, ...sources };
-    const isShard = shard && { shard: true as const };
+    (share === undefined ? this.#record.stages : this.#record.shards ??= {})[id] = { ...record, ...sources };
+    const isShard = share && { shard: true as const };
     this.runs.note(this.runId, {
       stage: id,
       ...isShard,

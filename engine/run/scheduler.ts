@@ -99,10 +99,7 @@ export class Scheduler {
   async #reach(id: string, runner: StageRunner): Promise<boolean> {
     const started = performance.now();
     this.#inFlight++;
-    const { view, stage } = this.plan.actions.get(id)!;
-    // Nobody needs a part of a result that another machine has made meanwhile.
-    const isPart = view === undefined && this.plan.stages.has(stage.id);
-    const isNeeded = !isPart || (await this.planner.planShared(stage.id)).manifest === undefined;
+    const isNeeded = await this.planner.isStillNeeded(id, this.plan);
     const result: StageResult = isNeeded ? await runner.reach(id) : { state: "cached" };
     if (isNeeded) this.#conclude(id, result, started);
     else this.results.set(id, result);

@@ -1,4 +1,5 @@
 import { externalPaths, withPaths } from "../keys/externals.ts";
+import { partsOf } from "../keys/action.ts";
 import type { Binding } from "../keys/stage.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
@@ -32,7 +33,7 @@ export class StageExecution {
   prepare(planned: PlannedAction, workspace: Workspace): StartMessage {
     const { store, planner, pipeline } = this.options;
     const { folder } = workspace;
-    const { stage, shard, parts = [], keys, device } = planned;
+    const { stage, share: shard, keys, device } = planned;
     const progress = this.progressOf(planned);
     const layOut = (name: string) => (binding: Pick<Binding, "stage" | "port">, index: number): InputMessage => {
       const artifact = planner.settled.get(binding.stage)!.outputs[binding.port]!;
@@ -55,7 +56,7 @@ export class StageExecution {
       outputs,
       ...shard && { shard },
       // No port's name has a `-`.
-      parts: parts.map((one) => ({ stage: one, port: "part" })).map(layOut("-parts")),
+      parts: partsOf(planned).map(layOut("-parts")),
       // A forced stage starts at 0 and leaves existing progress as it is.
       progressFolder: isForced(planned) ? inside(folder, "progress") : progress,
       progressLimit: stage.extent ?? Number.MAX_SAFE_INTEGER,

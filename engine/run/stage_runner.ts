@@ -183,8 +183,8 @@ export class StageRunner {
   }
 
   /** Returns the numerics that a stage was computed with; for one that joined parts, those of the parts. */
-  #numericsOf({ parts = [], device }: PlannedAction): string | null {
-    const found = parts.map((id) => this.options.planner.settled.get(id)!.numerics).filter((one) => one !== null);
+  #numericsOf({ joins, device }: PlannedAction): string | null {
+    const found = joins.map((id) => this.options.planner.settled.get(id)!.numerics).filter((one) => one !== null);
     return device?.numerics ?? ([...new Set(found)].sort().join(" and ") || null);
   }
 
@@ -316,7 +316,7 @@ export class StageRunner {
       const mine = this.#show(planned, manifest);
       const durationMs = performance.now() - started;
       // Steps count the whole stage's work, reports only the action's.
-      const from = (planned.fromStep ?? 0) * planned.work.share;
+      const from = (planned.fromStep ?? 0) * planned.work.fraction;
       recordTiming(store, pipeline, planned, { durationMs, overheadMs: rate.overheadMs(durationMs, from) ?? null });
       const perSecond = rate.perSecond();
       return definedOnly({ state: "ran" as const, manifest, perSecond, fromStep: planned.fromStep, device, mine });

@@ -88,11 +88,11 @@ async function reachAndCheck(
   const plan = await planIn(folder, yaml, { cache: cache?.(), targets });
   const run = await runIn(folder, yaml, { shuffle: shuffleBy(seed), jobs: 1 + seed % 3, cache: cache?.(), targets });
   assertEquals(run.status, "done");
-  for (const [id, { state, recipeKey, stage, shard }] of plan) {
+  for (const [id, { state, recipeKey, stage, share }] of plan) {
     const end = run.actions.get(id)!.state;
     // If two stages have one key, either may run first. A shard has no folder in outputs/ to restore, so the second is
     // cached.
-    const isTwin = shard !== undefined &&
+    const isTwin = share !== undefined &&
       [...plan].some(([other, one]) =>
         other !== id && one.recipeKey === recipeKey && run.actions.get(other)!.state === "ran"
       );
@@ -102,7 +102,7 @@ async function reachAndCheck(
     // The output of a shard may come from a stage with the same key.
     else if (CERTAIN.has(state)) {
       assert(
-        end !== "cached" || isTwin || (shard !== undefined && run.stages.get(stage.id)?.state === "restored"),
+        end !== "cached" || isTwin || (share !== undefined && run.stages.get(stage.id)?.state === "restored"),
         said,
       );
     } else if (state === "cached") assertEquals(end, "cached", said);

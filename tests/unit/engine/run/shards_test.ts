@@ -29,8 +29,8 @@ Deno.test("a stage in shards is as many stages and one that joins them, with the
   const actions = new Map(actionsOf(whole.stages.values()).map((action) => [action.id, action]));
   assertEquals([...actions.keys()], ["s", "a~1of3", "a~2of3", "a~3of3", "a"]);
   const [a, shard] = [actions.get("a")!, actions.get("a~2of3")!];
-  assertEquals(a.parts, ["a~1of3", "a~2of3", "a~3of3"]);
-  assertEquals([shard.shard, shard.stage], [{ index: 1, of: 3 }, a.stage]);
+  assertEquals(a.joins, ["a~1of3", "a~2of3", "a~3of3"]);
+  assertEquals([shard.share, shard.stage], [{ index: 1, of: 3 }, a.stage]);
   // Each shard has a third of the work and a card; joining needs neither.
   assertEquals([shard.work.workGflop, a.work.workGflop], [3, undefined]);
   assertEquals([gpuCount(slotsOf(shard)), gpuCount(slotsOf(a))], [1, 0]);

@@ -163,8 +163,8 @@ async function reach(folder: string, world: World, memory: Memory, told: string,
   const wanted = new Set([...fresh.flat(), ...lost.flat(), ...force]);
   assertEquals([...ran].filter((id) => !wanted.has(id)), [], `these ran for nothing after ${story}`);
   for (const id of force) assert(ran.has(id), `${id} was forced and did not run after ${story}`);
-  const shards = [...made.value.plan.actions.values()].filter(({ id, shard }) =>
-    shard !== undefined && made.value.actions.get(id)!.state === "ran"
+  const shards = [...made.value.plan.actions.values()].filter(({ id, share }) =>
+    share !== undefined && made.value.actions.get(id)!.state === "ran"
   );
   assertEquals(shards.filter(({ stage }) => !ran.has(stage.id)), [], `these shards are for nothing after ${story}`);
   for (const [id, { value }] of model) {
