@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { InputArtifact, OutputArtifact, OwnDefinition } from "../contract/stage.ts";
 import type { NetworkSizes, Path } from "../diffusion/define.ts";
+import type { Shapes } from "../diffusion/misfits.ts";
 import { learnsVariance, makeNetwork, packParameters, unpackParameters } from "../diffusion/network.ts";
 import type { NamedArrays, Network } from "../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../diffusion/networks.ts";
@@ -14,7 +15,7 @@ import type { CheckpointFacts } from "./facts.ts";
 import { classNamesOf, type Labels } from "./labels.ts";
 import { definitionByDigest } from "./own.ts";
 import { checked, checkWeights, readBytes, readJson, writeJson } from "./record.ts";
-import { encodePath, pathOf, pathSpecSchema } from "./schedule.ts";
+import { encodePath, nameOf, pathOf, pathSpecSchema } from "./schedule.ts";
 
 /** Artifact of type `checkpoint`: raw and averaged weights by name, the path, and `config.json`. */
 const CONFIG_FILE = "config.json";
@@ -60,6 +61,15 @@ const configSchema = z.strictObject({
   objective: z.union([z.enum(OBJECTIVE_NAMES), ownRecordSchema]).exactOptional(),
   /** File name of the only sampler that can use the network. */
   ownSampler: z.string().min(1).max(255).exactOptional(),
+  /** The checkpoint that a training started from. */
+  start: z.strictObject({
+    digest: z.string(),
+    weights: z.string(),
+    /** Its `step`. */
+    step: z.int().min(0),
+    /** Names of the parameters that it did not have. */
+    initialised: z.array(z.string()).readonly(),
+  }).exactOptional(),
   /** For an imported network: the settings of its scheduler file that differ from those that an export would write. */
   scheduler: z.record(z.string(), z.unknown()).exactOptional(),
 });
@@ -111,14 +121,12 @@ export async function readCheckpoint(
   weights: string,
   own: readonly OwnDefinition[],
 ) {
-  const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  const known = weightsOf(config);
-  if (!known.includes(weights)) refuse("weights", `"${weights}"`, known.join(", "));
+  const config = await readConfig(artifact, weights);
   const stored = await readPath(artifact, config, own);
   const network = await networkOf(config.model, own);
   const objective = objectiveOf(config, own);
   const whole = objective.definition.needs === "chain" || learnsVariance(network.sizes);
-  const named = await readWeights(artifact, weights, config.parameters);
+  const { named } = await readWeights(artifact, weights, config.parameters);
   return {
     config,
     network,
@@ -128,6 +136,20 @@ export async function readCheckpoint(
     /** The chosen weights, flat [P]. */
     params: checked(weightFile(weights), () => packParameters(named, network)),
   };
+}
+
+/** Reads a checkpoint's weights by name with their shapes, without the code of its network. */
+export async function readStart(artifact: InputArtifact, weights: string) {
+  const config = await readConfig(artifact, weights);
+  return { config, ...await readWeights(artifact, weights, config.parameters) };
+}
+
+/** @throws FormatError for weights that the checkpoint does not have */
+async function readConfig(artifact: InputArtifact, weights: string): Promise<CheckpointConfig> {
+  const config = await readJson(artifact, CONFIG_FILE, configSchema);
+  const known = weightsOf(config);
+  if (!known.includes(weights)) refuse("weights", `"${weights}"`, known.join(", "));
+  return config;
 }
 
 /** @param own undefined: the user's code is not run, and the path has only the times of the stored tables */
@@ -146,7 +168,7 @@ async function readWeights(
   artifact: InputArtifact,
   weights: string,
   parameters: number,
-): Promise<NamedArrays> {
+): Promise<{ readonly named: NamedArrays; readonly shapes: Shapes }> {
   const file = weightFile(weights);
   const { tensors } = decodeSafetensors(await readBytes(artifact, file));
   const named: NamedArrays = {};
@@ -156,7 +178,7 @@ async function readWeights(
   }
   const count = Object.values(named).reduce((sum, { length }) => sum + length, 0);
   if (count !== parameters) refuse(file, `${count} numbers`, `${parameters}`);
-  return named;
+  return { named, shapes: new Map(Object.entries(tensors).map(([name, { shape }]) => [name, shape])) };
 }
 
 /** Builds the network that a record describes. @throws FormatError where it cannot be built */
@@ -192,7 +214,7 @@ export async function validate(artifact: InputArtifact): Promise<void> {
   await readPath(artifact, config);
   const network = "uses" in config.model ? undefined : await networkOf(config.model, []);
   for (const weights of weightsOf(config)) {
-    const named = await readWeights(artifact, weights, config.parameters);
+    const { named } = await readWeights(artifact, weights, config.parameters);
     if (network !== undefined) checked(weightFile(weights), () => packParameters(named, network));
   }
 }
@@ -208,6 +230,7 @@ export async function facts(artifact: InputArtifact): Promise<CheckpointFacts> {
     network: model,
     objective,
     averages: Object.keys(config.ema.others ?? {}),
+    betas: nameOf(config.schedule),
     ownSampler: config.ownSampler,
   };
 }

@@ -39,6 +39,8 @@ const scheduleFactsSchema = z.object({
 const checkpointFactsSchema = z.object({
   ...contents,
   timesteps: size.optional(),
+  /** Name of the schedule. */
+  betas: z.string().optional(),
   /** True if the network also predicts the variance of the reverse step. */
   learnedVariance: z.boolean().default(false),
   network: z.custom<NetworkFacts>().optional(),

@@ -4,7 +4,7 @@ import { keepMask } from "../tensor/random/keep_mask.ts";
 import type { LossInputs } from "./define.ts";
 import { mixed, perImage, stopGradient, trainingLossPerImage } from "./loss.ts";
 import { figureInputs, freeLoss, type LossOptions, stepFigures, usesContinuousTimes } from "./loss_tables.ts";
-import { classSignature, type Network, predict, unpackTensors } from "./network.ts";
+import { classSignature, type Network, predict, trainedParameters, unpackTensors } from "./network.ts";
 
 export interface GradientOptions extends LossOptions {
   /** Probability that an activation is dropped (see `keepMask`), in [0, 1). Default 0: no dropout. */
@@ -81,17 +81,18 @@ export function lossOfBatch(
  *
  * @param inputs `params` [P] and those of `lossOfBatch`; a device refuses a call that lacks one
  * @returns the mean over the batch, []; the losses of the images without their importance, [B]; and the gradients of
- * the mean, flat, by parameter in the order of `network.parameters`
+ * the mean, flat, by parameter in the order of `trainedParameters(network)`
  */
 export function batchGradients(inputs: NamedTensors, network: Network, options: GradientOptions) {
   const { importance } = inputs;
-  const specs = network.parameters;
+  const specs = trainedParameters(network);
   const lossOf = lossOfBatch(inputs, network, options);
   const lossOfList = (...tensors: tf.Tensor[]) =>
-    lossOf(Object.fromEntries(specs.map((spec, i) => [spec.name, tensors[i]!])));
+    lossOf({ ...frozen, ...Object.fromEntries(specs.map((spec, i) => [spec.name, tensors[i]!])) });
   // Gradients are computed per parameter, not through the flat vector, where the gradient of each slice would be a
   // vector of all P numbers. The derivative of the batch mean by each image's loss is the image's importance / B.
   const named = unpackTensors(inputs["params"]!, network);
+  const frozen = Object.fromEntries([...network.frozen ?? []].map((name) => [name, named[name]!]));
   const batch = inputs["x0"]!.shape[0]!;
   const { value: lossPerImage, grads } = tf.valueAndGrads(lossOfList)(
     specs.map((spec) => named[spec.name]!),
@@ -103,7 +104,7 @@ export function batchGradients(inputs: NamedTensors, network: Network, options: 
 
 /**
  * Computes the gradients alone, for batches that fit in memory only in parts. Inputs: `gradientStepSignature`. Outputs:
- * `grads` [P]; `loss` []; `lossPerImage` [B].
+ * `grads`, of `trainedParameters(network)`; `loss` []; `lossPerImage` [B].
  */
 export function makeGradientStep(network: Network, options: GradientOptions): PureFunction {
   return (inputs) => {

@@ -1,5 +1,5 @@
 /** Shapes of parameters or tensors by name. */
-type Shapes = ReadonlyMap<string, readonly number[]>;
+export type Shapes = ReadonlyMap<string, readonly number[]>;
 
 /** Returns the shapes of parameters. */
 export function shapesOf(parameters: readonly { readonly name: string; readonly shape: readonly number[] }[]): Shapes {

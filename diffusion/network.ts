@@ -12,6 +12,13 @@ export interface Network extends NetworkCode {
   readonly sizes: NetworkSizes;
   /** P. */
   readonly count: number;
+  /** Names of the parameters that a training leaves as they are. Default: none. */
+  readonly frozen?: ReadonlySet<string>;
+}
+
+/** Returns the parameters that a training changes. */
+export function trainedParameters({ parameters, frozen }: Pick<Network, "parameters" | "frozen">) {
+  return parameters.filter(({ name }) => frozen?.has(name) !== true);
 }
 
 /** No array of a device holds more elements than this. */

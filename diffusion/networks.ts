@@ -1,5 +1,6 @@
 import type { NetworkDefinition } from "./define.ts";
-import { checkUnet, unetConfig, unetParams, unetRecord, unetSizes } from "./unet/config.ts";
+import { checkUnet, UNET_DETAILS, unetConfig, unetParams, unetParamsOf, unetRecord, unetSizes } from "./unet/config.ts";
+import { unetParameterSpecs } from "./unet/plan.ts";
 import { activationCount, forwardGflop, parameterCount, unetShape } from "./unet/work.ts";
 
 /**
@@ -13,6 +14,12 @@ export const BUILTIN_NETWORK = {
   /** Returns the record of a network with given params for images of a given size. */
   recordOf: unetConfig,
   sizesOf: unetSizes,
+  /** Returns the params of a record's network for images of another size. */
+  paramsOf: unetParamsOf,
+  /** Returns all parameters of a record's network. */
+  parameters: unetParameterSpecs,
+  /** Params that change the function and no shape. */
+  details: UNET_DETAILS,
   check: checkUnet,
   forwardGflop,
   activationCount,

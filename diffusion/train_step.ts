@@ -3,7 +3,7 @@ import type { NamedTensors, PureFunction, Signature, TensorSpec } from "../tenso
 import type { AdamConstants } from "./adam.ts";
 import { adamStep, averagesOf, clipFactor, type EmaOptions, emaStep, globalNorm } from "./optimizer.ts";
 import { batchGradients, batchSignature, type GradientOptions } from "./gradient_step.ts";
-import { type Network, sizeOf } from "./network.ts";
+import { countOf, type Network, sizeOf, trainedParameters } from "./network.ts";
 
 /** The vectors that an update reads and writes besides the averages: [P] each. */
 const VECTORS = ["params", "m", "v"] as const;
@@ -35,7 +35,7 @@ function stateSignature(network: Network, { adam, ema }: UpdateOptions): Signatu
  * Clips the gradients by their global norm, makes one step of Adam, and updates the moving averages.
  *
  * @param inputs those of `stateSignature`
- * @param grads flat, by parameter in the order of `network.parameters`
+ * @param grads flat, by parameter in the order of `trainedParameters(network)`
  * @returns the next `params`, `m`, `v` and averages [P], and `gradNorm` [], before clipping
  */
 function updateState(
@@ -46,20 +46,24 @@ function updateState(
 ): NamedTensors {
   const input = inputs as UpdateInputs;
   const averages = averagesOf(ema);
-  const layout = optimizerBlocks(network.parameters.map(sizeOf));
-  const blockGrads = layout.map(({ first, count }) => joined(grads.slice(first, first + count)));
-  const gradNorm = globalNorm(blockGrads);
+  const layout = optimizerBlocks(network);
+  const blockGrads = layout.map(({ first, count }) =>
+    count === 0 ? undefined : joined(grads.slice(first, first + count))
+  );
+  const gradNorm = globalNorm(blockGrads.filter((grad) => grad !== undefined));
   const clip = clipFactor(gradNorm, input.clipNorm);
+  const names = [...VECTORS, ...averages.map(({ vector }) => vector)];
   const blocks = layout.map(({ start, length }, i): NamedTensors => {
     const part = (vector: tf.Tensor) => tf.slice(vector, start, length);
+    const grad = blockGrads[i];
+    if (grad === undefined) return Object.fromEntries(names.map((name) => [name, part(inputs[name]!)]));
     const moments = { params: part(input.params), m: part(input.m), v: part(input.v) };
-    const next = adamStep(moments, blockGrads[i]!, clip, input, adam);
+    const next = adamStep(moments, grad, clip, input, adam);
     const averaged = averages.map(({ vector, input: name }) =>
       [vector, emaStep(part(inputs[vector]!), next.params, inputs[name]!)] as const
     );
     return { ...next, ...Object.fromEntries(averaged) };
   });
-  const names = [...VECTORS, ...averages.map(({ vector }) => vector)];
   return { ...Object.fromEntries(names.map((name) => [name, joined(blocks.map((block) => block[name]!))])), gradNorm };
 }
 
@@ -93,12 +97,15 @@ export function trainStepSignature(
  * `updateState`.
  */
 export function makeUpdateStep(network: Network, options: UpdateOptions): PureFunction {
-  const sizes = network.parameters.map(sizeOf);
+  const sizes = trainedParameters(network).map(sizeOf);
   return ({ grads, ...inputs }) => updateState(inputs, tf.split(grads!, sizes), network, options);
 }
 
 export function updateStepSignature(network: Network, options: UpdateOptions): Signature {
-  return { ...stateSignature(network, options), grads: { shape: [network.count], dtype: "float32" } };
+  return {
+    ...stateSignature(network, options),
+    grads: { shape: [countOf(trainedParameters(network))], dtype: "float32" },
+  };
 }
 
 /** Half a megabyte of float32: the dozen passes of an update then find the block in the processor's cache. */
@@ -108,20 +115,24 @@ const BLOCK_LENGTH = 2 ** 17;
  * Cuts the flat vector into blocks. A parameter as large as a block has its own, so that its gradient need not be
  * copied; small parameters share a block, so that there are few operations.
  *
- * @returns for each block, its place in the flat vector, and the first and the number of its parameters
+ * @returns for each block, its place in the flat vector, and the first and the number of its parameters among the
+ * trained ones, 0 in a block of frozen parameters
  */
-function optimizerBlocks(sizes: readonly number[]) {
+function optimizerBlocks({ parameters, frozen }: Network) {
   const blocks: Readonly<Record<"start" | "length" | "first" | "count", number>>[] = [];
-  let start = 0;
-  sizes.forEach((size, i) => {
+  let [start, first] = [0, 0];
+  for (const spec of parameters) {
+    const [size, count] = [sizeOf(spec), frozen?.has(spec.name) === true ? 0 : 1];
     const last = blocks.at(-1);
-    if (last !== undefined && size < BLOCK_LENGTH && last.length + size <= BLOCK_LENGTH) {
-      blocks[blocks.length - 1] = { ...last, length: last.length + size, count: last.count + 1 };
+    const isAlike = last !== undefined && (last.count === 0) === (count === 0);
+    if (isAlike && size < BLOCK_LENGTH && last.length + size <= BLOCK_LENGTH) {
+      blocks[blocks.length - 1] = { ...last, length: last.length + size, count: last.count + count };
     } else {
-      blocks.push({ start, length: size, first: i, count: 1 });
+      blocks.push({ start, length: size, first, count });
     }
     start += size;
-  });
+    first += count;
+  }
   return blocks;
 }
 

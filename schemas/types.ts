@@ -247,7 +247,7 @@ export type KindTable = {
   } | DefinitionInput; inputs: never };
   /** Train a network to undo the noise in images (Ho et al. 2020, algorithm 1) */
   train: { params: {
-    /** The U-Net of Ho et al. 2020 */
+    /** The U-Net of Ho et al. 2020, or start: the network of input start */
     model?: {
       /** Width of the first level */
       channels?: number | undefined;
@@ -269,7 +269,14 @@ export type KindTable = {
       cosinesFirst?: boolean | undefined;
       /** Padding where the resolution halves: 1 at the top and left, 0 at the bottom and right; default: 0 */
       downsamplePadding?: 0 | 1 | undefined;
-    } | undefined | DefinitionInput;
+    } | "start" | undefined | DefinitionInput;
+    /**
+     * Weights of input start that the weights and their averages start from: ema, raw or another average;
+     * all: raw, and each average from that of the same name, which goes on
+     */
+    startWeights?: "ema" | "raw" | string | undefined;
+    /** Names of parameters that stay as they are, * for any text, such as down.*; default: none */
+    freeze?: string[] | undefined;
     /** Train until this step; raising it continues */
     steps: number;
     /** Images per step */
@@ -413,7 +420,7 @@ export type KindTable = {
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
-  }; inputs: "images" | "schedule" };
+  }; inputs: "images" | "schedule" | "start" };
   /** Loss and likelihood of a checkpoint on held-out images, overall and by timestep */
   evaluate: { params: {
     /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */

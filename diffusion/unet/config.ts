@@ -69,14 +69,24 @@ export const unetRecord = z.strictObject({
   ...details,
 });
 
+/** Names of the details, in which networks with the same shapes may differ. */
+export const UNET_DETAILS = Object.keys(details) as readonly (keyof typeof details)[];
+
 /** The sizes of a U-Net as in Ho et al. 2020 (appendix B; hojonathanho/diffusion, `unet.py`). */
 export type UnetConfig = Readonly<z.output<typeof unetRecord>>;
 
-type UnetParams = Pick<UnetConfig, keyof typeof unetParams.shape>;
+type UnetParams = z.output<typeof unetParams>;
 
 /** Returns the U-Net of given params for images of a given size, which must be square. */
 export function unetConfig({ height, width: _, channels, ...told }: NetworkSizes, params: UnetParams): UnetConfig {
   return { imageSize: height, inChannels: channels, ...params, ...told };
+}
+
+/** Returns the params of a U-Net with the same levels for images of another size. */
+export function unetParamsOf(config: UnetConfig, { height }: Pick<NetworkSizes, "height">): UnetParams {
+  const { imageSize, inChannels: _, outChannels: __, classes: ___, multipliers, attention, ...params } = config;
+  const resized = attention.map((resolution) => resolution * height / imageSize);
+  return { ...params, multipliers: [...multipliers], attention: resized };
 }
 
 /** Returns the image size, channels and classes that a U-Net is built for. */

@@ -74,6 +74,7 @@ function keysAt(schema: z.ZodType, path: readonly (string | number)[]): string[]
   return [...new Set(found)];
 }
 
+/** Returns how far an alternative got. One that only has unknown keys is of the right type, unlike others. */
 function depth(issues: readonly z.core.$ZodIssue[]): number {
-  return Math.max(0, ...issues.map((issue) => issue.path.length));
+  return Math.max(0, ...issues.map(({ path, code }) => path.length + (code === "unrecognized_keys" ? 1 : 0)));
 }

@@ -36,8 +36,8 @@ export const importKind = defineKind({
       if (scheduler.trained_betas !== null) return { problems: [], facts: { checkpoint: known } };
       const chain = chainOf(scheduler);
       if ("problem" in chain) return { problems: [{ param: ["path"], ...chain.problem }] };
-      const { objective, betas } = chain.value;
-      return { problems: [], facts: { checkpoint: { ...known, timesteps: betas.length, objective } } };
+      const { objective, spec: { name: betas, timesteps } } = chain.value;
+      return { problems: [], facts: { checkpoint: { ...known, timesteps, betas, objective } } };
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       return { problems: [{ param: ["path"], message: error.message, fix: SAVE_AGAIN }] };

@@ -1,8 +1,11 @@
-import { networkOf, type NetworkRecord, objectiveOf } from "../../artifacts/checkpoint.ts";
+import { labelFacts, networkOf, type NetworkRecord, objectiveOf } from "../../artifacts/checkpoint.ts";
 import type { ImagesInfo } from "../../artifacts/images.ts";
+import { classNamesOf } from "../../artifacts/labels.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import type { NetworkSizes, Path } from "../../diffusion/define.ts";
 import { freeLoss, needsChain } from "../../diffusion/loss_tables.ts";
+import { shapesOf } from "../../diffusion/misfits.ts";
+import type { Network } from "../../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { discretized, timePoint } from "../../diffusion/path.ts";
@@ -11,29 +14,50 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { describeProblem, failedBy } from "../shared/checks.ts";
 import { buildNetwork, checkLossCode, checkNetworkCode, checkObjectiveAt } from "../shared/definition_checks.ts";
 import type { CodeProblem } from "../shared/definition_checks.ts";
-import { definitionByFile } from "../shared/own.ts";
+import { definitionByFile, definitionByRecord } from "../shared/own.ts";
 import { networkSizesFor, type trainKind } from "./kind.ts";
+import { compareStart, frozenBy, misfitProblem, modelOf, otherClasses } from "./start.ts";
+import type { StartWeights } from "./start_weights.ts";
 
+type UnetParams = Parameters<typeof BUILTIN_NETWORK.recordOf>[1];
 type Context = Pick<ContextOf<typeof trainKind>, "params" | "definitions">;
 
 /** The network, loss and settings of a training, built-in or the user's. */
 export type TrainingSetup = Exclude<Awaited<ReturnType<typeof buildTrainingSetup>>, StageEnd>;
 
-/** Builds everything that a stage's params and the path stand for, or returns what is wrong with the user's code. */
+/**
+ * Builds everything that a stage's params and the path stand for, or returns what is wrong with the user's code, with
+ * the weights to start from, or with the patterns that freeze parameters.
+ *
+ * @param start the checkpoint that the training starts from
+ */
 export async function buildTrainingSetup(
   { params: { model, objective, ...params }, definitions }: Context,
   images: ImagesInfo,
   path: Path,
+  start?: StartWeights,
 ) {
-  const ownNetwork = isOwn(model) ? definitionByFile("network", model, definitions) : undefined;
+  const theirs = model === "start" ? start!.config.model : undefined;
+  const ownNetwork = isOwn(model)
+    ? definitionByFile("network", model, definitions)
+    : theirs !== undefined && "uses" in theirs
+    ? definitionByRecord("network", theirs, definitions)
+    : undefined;
   const ownObjective = isOwn(objective) ? definitionByFile("objective", objective, definitions) : undefined;
   const sizes = networkSizesFor(params, images);
-  const record = isOwn(model) ? ownRecord(ownNetwork!.record, sizes) : BUILTIN_NETWORK.recordOf(sizes, model);
+  const record = ownNetwork !== undefined
+    ? ownRecord(ownNetwork.record, sizes)
+    : BUILTIN_NETWORK.recordOf(sizes, modelOf({ model }, theirs, images) as UnetParams);
   const built = ownNetwork === undefined
     ? { network: await networkOf(record, []) }
     : buildNetwork(ownNetwork.definition, sizes, ownNetwork.params);
   if ("problem" in built) return failed(ownNetwork!.uses, [built.problem]);
-  const { network } = built;
+  const names = built.network.parameters.map(({ name }) => name);
+  const { frozen, problems: [notFrozen] } = frozenBy(params.freeze ?? [], names);
+  if (notFrozen !== undefined) return failedBy(notFrozen);
+  const network: Network = { ...built.network, frozen };
+  const fit = start && await fitStart(start, network, { record, definitions, source: images.source });
+  if (fit !== undefined && fit.misfits.length > 0) return failedBy(misfitProblem(fit.misfits, model));
   const named = isOwn(objective) ? ownObjective!.record : objective;
   const learned = objectiveOf({ objective: named }, definitions);
   const loss = { ...params, objective: learned };
@@ -61,7 +85,33 @@ export async function buildTrainingSetup(
     },
     /** Files of the user's definitions. */
     files,
+    /** Names of parameters that the checkpoint to start from does not have. */
+    initialised: fit?.initialised ?? [],
   };
+}
+
+/** Compares the weights to start from with the network that a training builds. */
+async function fitStart(
+  { config, shapes }: StartWeights,
+  { sizes, parameters }: Network,
+  { record, definitions, source }: Pick<Context, "definitions"> & {
+    readonly record: NetworkRecord;
+    readonly source: ImagesInfo["source"];
+  },
+) {
+  const wanted = shapesOf(parameters);
+  const build = async (classes: number | undefined) => {
+    const { classes: _, ...plain } = record;
+    try {
+      const { parameters } = await networkOf({ ...plain, ...definedOnly({ classes }) } as NetworkRecord, definitions);
+      return shapesOf(parameters);
+    } catch {
+      // A user's network may take no other number of classes.
+      return wanted;
+    }
+  };
+  const to = definedOnly({ classes: sizes.classes, classNames: classNamesOf(source) });
+  return compareStart(shapes, wanted, await Promise.all(otherClasses(labelFacts(config), to).map(build)));
 }
 
 function ownRecord(record: OwnRecord, { channels, ...sizes }: NetworkSizes): NetworkRecord {

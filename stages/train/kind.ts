@@ -1,15 +1,24 @@
-import { type ImageFacts, readImageFacts, readScheduleFacts } from "../../artifacts/facts.ts";
+import {
+  type CheckpointFacts,
+  type ImageFacts,
+  type NetworkFacts,
+  readCheckpointFacts,
+  readImageFacts,
+  readScheduleFacts,
+  type ScheduleFacts,
+} from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import type { NetworkSizes } from "../../diffusion/define.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { builtinObjective } from "../../diffusion/objectives.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { checkBatchSize, checkMost, checkPrediction, isError, problemsOf } from "../shared/checks.ts";
+import { checkBatchSize, checkMost, checkPrediction, checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
 import { type ObjectiveFacts, objectiveFacts } from "../shared/describe_definition.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { checkSampler } from "../shared/draw/sampler.ts";
 import { type TrainParams, trainParams } from "./params.ts";
+import { checkStart, frozenBy, modelOf } from "./start.ts";
 import { networkWork, TRAIN_WORK_FACTOR } from "./work.ts";
 
 export const trainKind = defineKind({
@@ -21,6 +30,11 @@ export const trainKind = defineKind({
   inputs: {
     images: { type: "images", description: "Images to train on" },
     schedule: { type: "schedule", description: "The noise schedule" },
+    start: {
+      type: "checkpoint",
+      description: "Weights to start from, for fine-tuning; Adam's moments start at zero",
+      optional: true,
+    },
   },
   outputs: {
     checkpoint: {
@@ -34,6 +48,7 @@ export const trainKind = defineKind({
   definitions: { model: "network", objective: "objective" },
   check(params, inputs, own = {}) {
     const images = readImageFacts(inputs.images);
+    const start = "start" in inputs ? { facts: readCheckpointFacts(inputs.start) } : undefined;
     const schedule = readScheduleFacts(inputs.schedule);
     const timesteps = schedule?.timesteps;
     const objective: Partial<ObjectiveFacts> = isOwn(params.objective)
@@ -42,6 +57,7 @@ export const trainKind = defineKind({
     const problems = problemsOf(
       checkPrediction(objective, schedule),
       checkRates(params, timesteps),
+      checkStartParams(params, start, schedule),
       checkLoss(params, objective),
       schedule !== undefined && !schedule.variancePreserving && checkChain(params, objective, schedule.betas),
       schedule?.draws === true && params.timestepSampler !== "uniform" && {
@@ -51,7 +67,7 @@ export const trainKind = defineKind({
         wanted: "uniform",
         fix: `remove timestepSampler, or leave draw out of ${schedule.betas}`,
       },
-      images !== undefined && checkImages(params, images),
+      images !== undefined && checkImages(params, images, modelOf(params, start?.facts?.network, images)),
       params.preview !== undefined && schedule !== undefined && checkSampler(
         params.preview.sampler,
         { ...schedule, learnedVariance: params.variance === "learned", ownSampler: objective.sampler },
@@ -62,15 +78,16 @@ export const trainKind = defineKind({
     const variancePreserving = schedule?.variancePreserving;
     const known = definedOnly({
       ...{ height, width, channels, timesteps, variancePreserving, ownSampler: objective.sampler },
+      betas: schedule?.betas,
       averages: Object.keys(params.ema.others ?? {}),
       ...(params.variance === "learned" ? { learnedVariance: true } : {}),
       ...(params.labels === undefined ? { classes: null } : { classes, classNames }),
     });
+    const model = modelOf(params, start?.facts?.network, images);
     // If no network can be built, there is no arithmetic to count.
-    if (problems.some(isError)) return { problems, facts: { checkpoint: known } };
-    const network = isOwn(params.model)
-      ? params.model
-      : BUILTIN_NETWORK.recordOf(networkSizesFor(params, images), params.model);
+    if (problems.some(isError) || model === undefined) return { problems, facts: { checkpoint: known } };
+    const network = isOwn(model) ? model : BUILTIN_NETWORK.recordOf(networkSizesFor(params, images), model);
+    problems.push(...checkStart(params, start?.facts, { ...known, network }), ...checkFreeze(params, network));
     return {
       problems,
       facts: { checkpoint: { ...known, network, objective: params.objective } },
@@ -156,9 +173,57 @@ function checkRates(
   );
 }
 
-/** Reports everything that prevents training on such images with these params; unknown facts are not checked. */
-function checkImages(params: TrainParams, images: ImageFacts): CheckProblem[] {
-  const { batchSize, microBatches, model } = params;
+/** Reports params about the start that do not fit it, or each other. */
+function checkStartParams(
+  { model, startWeights, objective }: TrainParams,
+  start: { readonly facts: CheckpointFacts | undefined } | undefined,
+  schedule: ScheduleFacts | undefined,
+): CheckProblem[] {
+  if (start === undefined) {
+    const without = { message: "the stage has no input start", fix: "add start: STAGE to its inputs, a checkpoint" };
+    return problemsOf(
+      model === "start" && { param: ["model"], ...without },
+      startWeights !== "ema" && { param: ["startWeights"], ...without },
+    );
+  }
+  const { facts } = start;
+  const differ = (what: string, theirs: unknown, ours: unknown) =>
+    theirs !== undefined && ours !== undefined && JSON.stringify(theirs) !== JSON.stringify(ours) && {
+      severity: "warning" as const,
+      input: "start",
+      message: `the checkpoint was trained with another ${what}, so that the training begins by unlearning it`,
+      got: shownValue(theirs),
+      wanted: shownValue(ours),
+      fix: `use the ${what} of the checkpoint, unless the change is what you want`,
+    };
+  return problemsOf(
+    startWeights !== "all" &&
+      checkWeightsName(startWeights, facts).map((problem) => ({ ...problem, param: ["startWeights"] })),
+    !isOwn(objective) && differ("objective", facts?.objective, objective),
+    differ("number of timesteps", facts?.timesteps, schedule?.timesteps),
+    // A result has the name of a user's file, a pipeline its path.
+    schedule?.betas.endsWith(facts?.betas ?? "") !== true && differ("schedule", facts?.betas, schedule?.betas),
+  );
+}
+
+const shownValue = (value: unknown) => isOwn(value) ? value.uses : `${value}`;
+
+/** Reports patterns of `freeze` that do not fit a built-in network. */
+function checkFreeze({ freeze }: TrainParams, network: NetworkFacts): readonly CheckProblem[] {
+  if (freeze === undefined || isOwn(network)) return [];
+  return frozenBy(freeze, BUILTIN_NETWORK.parameters(network).map(({ name }) => name)).problems;
+}
+
+/**
+ * Reports everything that prevents training on such images with these params; unknown facts are not checked.
+ * @param model undefined if only the run finds out
+ */
+function checkImages(
+  params: TrainParams,
+  images: ImageFacts,
+  model: ReturnType<typeof modelOf>,
+): CheckProblem[] {
+  const { batchSize, microBatches } = params;
   return problemsOf(
     params.labels !== undefined && images.classes === null && {
       param: ["labels"],
@@ -167,9 +232,10 @@ function checkImages(params: TrainParams, images: ImageFacts): CheckProblem[] {
       wanted: "a data set with labels",
       fix: "remove labels, or use images that have them",
     },
-    !isOwn(model) && BUILTIN_NETWORK.check(networkSizesFor(params, images), model).map(({ param, ...problem }) => {
-      return param.length === 0 ? { input: "images", ...problem } : { param: ["model", ...param], ...problem };
-    }),
+    model !== undefined && !isOwn(model) &&
+      BUILTIN_NETWORK.check(networkSizesFor(params, images), model).map(({ param, ...problem }) => {
+        return param.length === 0 ? { input: "images", ...problem } : { param: ["model", ...param], ...problem };
+      }),
     batchSize % microBatches !== 0 && {
       param: ["microBatches"],
       message: "micro-batches must divide the batch equally",

@@ -5,7 +5,7 @@ import { DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../../diffusion/objectives.t
 import { samplerParams } from "../../diffusion/samplers.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { execution, extent, legacy } from "../../schemas/roles.ts";
-import { AVERAGE_NAME, longRunningParams, positiveInt } from "../shared/common_params.ts";
+import { AVERAGE_NAME, longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 
 const averageName = z.string().regex(AVERAGE_NAME, "a name of small letters, digits, - and _, other than raw and ema");
 
@@ -34,7 +34,22 @@ const adamParams = z.strictObject({
 
 /** Params of kind `train`. */
 export const trainParams = z.strictObject({
-  model: ownable(BUILTIN_NETWORK.params.prefault({}).describe("The U-Net of Ho et al. 2020")),
+  model: ownable(
+    z.union([BUILTIN_NETWORK.params, z.literal("start")]).prefault({}).describe(
+      "The U-Net of Ho et al. 2020, or start: the network of input start",
+    ),
+  ),
+  startWeights: legacy(
+    weightsParam().describe(
+      "Weights of input start that the weights and their averages start from: ema, raw or another average; all: raw, " +
+        "and each average from that of the same name, which goes on",
+    ),
+    "ema",
+  ),
+  // No default: older trainings freeze nothing, and keep their keys.
+  freeze: z.array(z.string().min(1).max(200)).min(1).max(1_000).optional().describe(
+    "Names of parameters that stay as they are, * for any text, such as down.*; default: none",
+  ),
   steps: extent(positiveInt(100_000_000).describe("Train until this step; raising it continues")),
   batchSize: positiveInt(65_536).default(128).describe("Images per step"),
   microBatches: legacy(

@@ -5,6 +5,7 @@ import { readSchedule } from "../../artifacts/schedule.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { lossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import { averagesOf } from "../../diffusion/optimizer.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { withDevice } from "../shared/device.ts";
 import { runOf } from "../shared/run_of.ts";
 import { takeSteps } from "../shared/steps.ts";
@@ -13,6 +14,7 @@ import { makeBatches } from "./batches.ts";
 import { buildTrainingSetup, type TrainingSetup } from "./definitions.ts";
 import { trainKind } from "./kind.ts";
 import { startPreviews } from "./previews.ts";
+import { readStartWeights, startVectors, type StartWeights } from "./start_weights.ts";
 import { decodeState, encodeState, initialState, makeStepper, trainSteps } from "./training.ts";
 import type { StepResult, TrainState } from "./training.ts";
 
@@ -22,9 +24,12 @@ export default runOf(trainKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
   const images = await readImages(inputs.images);
   const schedule = await readSchedule(inputs.schedule, context.definitions);
-  const setup = await buildTrainingSetup(context, images.info, schedule.path);
+  const start = inputs.start && await readStartWeights(inputs.start, params);
+  const setup = await buildTrainingSetup(context, images.info, schedule.path, start);
   if ("status" in setup) return setup;
-  const trained = await train(context, images, setup);
+  const { initialised } = setup;
+  for (const name of initialised) context.note(`${name} starts anew: the classes are not those of the checkpoint`);
+  const trained = await train(context, images, setup, start);
   if ("status" in trained) return trained;
   const { step, vectors, log } = trained;
   const { height, width, channels, source } = images.info;
@@ -41,6 +46,9 @@ export default runOf(trainKind, async (context) => {
         ? ema
         : { ...ema, others: Object.fromEntries(further.map(({ name, decay }) => [name, decay])) },
       seed,
+      ...(start && {
+        start: { digest: inputs.start!.digest, weights: params.startWeights, step: start.config.step, initialised },
+      }),
       ...setup.config,
     },
     network: setup.network,
@@ -57,12 +65,13 @@ export default runOf(trainKind, async (context) => {
 async function train(
   context: Context,
   images: StoredImages,
-  { network, params: learning, files }: TrainingSetup,
+  { network, params: learning, files, initialised }: TrainingSetup,
+  from: StartWeights | undefined,
 ): Promise<TrainState | StageEnd> {
   const { params, progress, seed, stop } = context;
   const saved = await progress.latest();
   const start = saved === undefined
-    ? initialState(network, seed, params.ema)
+    ? initialState(network, seed, params.ema, from && startVectors(from, network, { initialised, seed }))
     : await decodeState(saved, network.count, params.ema);
   if (start.step >= params.steps) return start;
   if (stop.aborted) return { status: "interrupted", step: start.step };
@@ -76,7 +85,14 @@ async function train(
     const buckets = makeBuckets(length, params.lossBuckets);
     const told = { classes: network.sizes.classes, dropLabels: params.labels?.drop };
     const batch = makeBatches(images, { ...learning, ...told, timesteps, seed });
-    const take = trainSteps(start, { stepper, batch, params, timesteps, buckets });
+    const take = trainSteps(start, {
+      stepper,
+      batch,
+      params,
+      timesteps,
+      buckets,
+      ...definedOnly({ updates: from?.updates }),
+    });
     const weights = async () => (await stepper.vectors()).ema;
     const preview = startPreviews(context, device, { network, ...learning }, weights);
     // The last run may have been stopped during the preview of this step.

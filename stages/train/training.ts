@@ -3,7 +3,13 @@ import type { SavedState } from "../../contract/stage.ts";
 import { adamSettings, averagesOf, type EmaOptions, emaSettings } from "../../diffusion/optimizer.ts";
 import { type GradientOptions, gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
 import type { LossAwareTimesteps, LossHistory } from "../../diffusion/loss_aware_timesteps.ts";
-import { initialParameters, type Network, packParameters } from "../../diffusion/network.ts";
+import {
+  countOf,
+  initialParameters,
+  type Network,
+  packParameters,
+  trainedParameters,
+} from "../../diffusion/network.ts";
 import {
   makeTrainStep,
   makeUpdateStep,
@@ -30,7 +36,7 @@ export type StepResult = Awaited<ReturnType<ReturnType<typeof trainSteps>>>;
  */
 export function trainSteps(
   start: Pick<TrainState, "log">,
-  { stepper, batch, params, timesteps, buckets = [] }: {
+  { stepper, batch, params, timesteps, buckets = [], updates = 0 }: {
     readonly stepper: TrainStepper;
     /** Returns the inputs of a step that depend on the images and on randomness. */
     readonly batch: (step: number) => HostTensors;
@@ -39,6 +45,8 @@ export function trainSteps(
     readonly timesteps?: LossAwareTimesteps | undefined;
     /** Ranges of timesteps whose mean losses are logged. */
     readonly buckets?: readonly Bucket[];
+    /** Updates that the averages have had before the training. */
+    readonly updates?: number;
   },
 ) {
   const log = [...start.log];
@@ -46,7 +54,7 @@ export function trainSteps(
     const learningRate = learningRateAt(step, params);
     const images = batch(step);
     const adam = adamSettings(step, learningRate, params.adam);
-    const given = scalarFeeds({ ...adam, ...emaSettings(step, params.ema), clipNorm: params.gradClip });
+    const given = scalarFeeds({ ...adam, ...emaSettings(updates + step, params.ema), clipNorm: params.gradClip });
     const { loss, gradNorm, lossPerImage } = await stepper.step(images, given);
     const seen = { t: images["t"]!, losses: lossPerImage };
     timesteps?.observe(seen.t as Int32Array, seen.losses);
@@ -166,11 +174,11 @@ async function accumulateGradients(device: Device, { network, params, vectors }:
   let weights: HostTensors = Object.fromEntries(read.map((name) => [name, vectors[name]!.slice()]));
   const bound = await update.bind({ ...vectors });
   const part = {
-    grads: new Float32Array(network.count),
+    grads: new Float32Array(countOf(trainedParameters(network))),
     loss: new Float32Array(1),
     lossPerImage: new Float32Array(size),
   };
-  const sum = new Float32Array(network.count);
+  const sum = new Float32Array(part.grads.length);
   const lossPerImage = new Float32Array(batchSize);
   const gradNorm = new Float32Array(1);
   return {
@@ -206,7 +214,7 @@ function partOf(
 }
 
 /** The vectors that a step reads and writes, flat [P]: weights, Adam's moments, averaged weights by `averagesOf`. */
-type TrainVectors = Record<"params" | "m" | "v" | "ema" | `ema-${string}`, Float32Array<ArrayBuffer>>;
+export type TrainVectors = Record<"params" | "m" | "v" | "ema" | `ema-${string}`, Float32Array<ArrayBuffer>>;
 
 type Averages = Pick<EmaOptions, "others">;
 
@@ -234,11 +242,19 @@ export function initialWeights(network: Network, seed: number): Float32Array<Arr
   return packParameters(named, network);
 }
 
-/** Returns the state before the first step. The averaged weights start as the weights. */
-export function initialState(network: Network, seed: number, ema?: Averages): TrainState {
-  const params = initialWeights(network, seed);
+/**
+ * Returns the state before the first step. The averaged weights start as the weights.
+ * @param start vectors that start otherwise
+ */
+export function initialState(
+  network: Network,
+  seed: number,
+  ema?: Averages,
+  start: Partial<TrainVectors> = {},
+): TrainState {
+  const params = start.params ?? initialWeights(network, seed);
   const zeros = () => new Float32Array(params.length);
-  const averages = Object.fromEntries(averagesOf(ema).map(({ vector }) => [vector, params.slice()]));
+  const averages = Object.fromEntries(averagesOf(ema).map(({ vector }) => [vector, start[vector] ?? params.slice()]));
   return { step: 0, vectors: { params, m: zeros(), v: zeros(), ...averages } as TrainVectors, log: [] };
 }
 

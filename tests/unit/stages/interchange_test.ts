@@ -119,7 +119,7 @@ Deno.test("the config files of an import give facts, and are checked, before any
     assertEquals(problems, []);
     const { network, ...known } = facts!["checkpoint"]!;
     assertEquals(known, {
-      ...{ height: 16, width: 16, channels: 3, classes: null, timesteps: 1000 },
+      ...{ height: 16, width: 16, channels: 3, classes: null, timesteps: 1000, betas: "ho/linear" },
       ...{ learnedVariance: false, objective: "eps" },
     });
     assertEquals((network as { headWidth: number }).headWidth, 8);

@@ -1,0 +1,44 @@
+import { readStart } from "../../artifacts/checkpoint.ts";
+import type { InputArtifact } from "../../contract/stage.ts";
+import { type NamedArrays, type Network, packParameters, unpackParameters } from "../../diffusion/network.ts";
+import { averagesOf } from "../../diffusion/optimizer.ts";
+import type { TrainParams } from "./params.ts";
+import { initialWeights, type TrainVectors } from "./training.ts";
+
+/** The weights of a checkpoint that a training starts from. */
+export type StartWeights = Awaited<ReturnType<typeof readStartWeights>>;
+
+/** Reads the weights that a training starts from, by the names of its own vectors. */
+export async function readStartWeights(
+  artifact: InputArtifact,
+  { startWeights, ema }: Pick<TrainParams, "startWeights" | "ema">,
+) {
+  const goesOn = startWeights === "all";
+  const { config, shapes, named: params } = await readStart(artifact, goesOn ? "raw" : startWeights);
+  const kept = averagesOf(ema).filter(({ name }) => name === "ema" || config.ema.others?.[name] !== undefined);
+  const averages: [keyof TrainVectors, NamedArrays][] = [];
+  for (const { name, vector } of goesOn ? kept : []) averages.push([vector, (await readStart(artifact, name)).named]);
+  return {
+    config,
+    shapes,
+    vectors: Object.fromEntries([["params", params], ...averages]) as Partial<Record<keyof TrainVectors, NamedArrays>>,
+    /** Updates that the averages have had. An import does not know, but has had at least one. */
+    updates: goesOn ? Math.max(1, config.step) : 0,
+  };
+}
+
+/** Returns vectors with the weights of a checkpoint, and initial values for what it does not have. */
+export function startVectors(
+  { vectors }: Pick<StartWeights, "vectors">,
+  network: Network,
+  { initialised, seed }: { readonly initialised: readonly string[]; readonly seed: number },
+): Partial<TrainVectors> {
+  const initial = initialised.length === 0 ? {} : unpackParameters(initialWeights(network, seed), network);
+  const fresh = Object.fromEntries(initialised.map((name) => [name, initial[name]!]));
+  return Object.fromEntries(
+    Object.entries(vectors).map(([vector, named]) => {
+      const all = network.parameters.map(({ name }) => [name, fresh[name] ?? named![name]!] as const);
+      return [vector, packParameters(Object.fromEntries(all), network)];
+    }),
+  );
+}
