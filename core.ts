@@ -29,7 +29,7 @@ export {
   type Total,
   totalOf,
 } from "./engine/plan/forecast.ts";
-export type { Stage } from "./engine/keys/stage.ts";
+export { grantedFiles, type Stage } from "./engine/keys/stage.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { tryDevice } from "./engine/process/device_trial.ts";
 export {

@@ -1,6 +1,14 @@
 import { readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
-import type { Facts, InputArtifact, StageDefinition, StageRun } from "../contract/stage.ts";
+import type {
+  Facts,
+  InputArtifact,
+  OutputPorts,
+  StageContext,
+  StageDefinition,
+  StageEnd,
+  StageRun,
+} from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
 
 /** The functions that the module of an artifact type exports. */
@@ -59,22 +67,30 @@ export function withTypeChecks(stage: StageRun | StageDefinition): StageRun {
       const { message, fix = "correct the stage or the file that it comes from" } = error;
       return { status: "failed", message, fix };
     }
-    for (const [port, { type }] of Object.entries(ports)) {
-      const artifact = openWritten(type, context.outputs[port]!.folder);
-      const known = TYPES[type];
-      // The engine reports outputs that are missing.
-      if (known === undefined || artifact.files.length === 0) continue;
-      const { validate } = await known.load();
-      try {
-        await validate(artifact);
-      } catch (error) {
-        if (!(error instanceof FormatError)) throw error;
-        const { fix = "write the files of a built-in stage's artifact of this type, or declare type: files" } = known;
-        return { status: "failed", message: `output "${port}" is not of type ${type}: ${error.message}`, fix };
-      }
-    }
-    return undefined;
+    return await checkOutputs(ports, context.outputs);
   };
+}
+
+/** Reads the outputs of a stage, as those do that get them. @returns the first that is not of its type */
+export async function checkOutputs(
+  ports: OutputPorts,
+  outputs: StageContext["outputs"],
+): Promise<StageEnd | undefined> {
+  for (const [port, { type }] of Object.entries(ports)) {
+    const artifact = openWritten(type, outputs[port]!.folder);
+    const known = TYPES[type];
+    // The engine reports outputs that are missing.
+    if (known === undefined || artifact.files.length === 0) continue;
+    const { validate } = await known.load();
+    try {
+      await validate(artifact);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      const { fix = "write the files of a built-in stage's artifact of this type, or declare type: files" } = known;
+      return { status: "failed", message: `output "${port}" is not of type ${type}: ${error.message}`, fix };
+    }
+  }
+  return undefined;
 }
 
 /** Opens files that a stage wrote, as its readers will see them. */

@@ -67,7 +67,7 @@ export const ON = new Option("--on <name>", "use the cluster described in cluste
 /** The option of commands that run user code. */
 export const GRANT = new Option(
   "--grant <stage:rights>",
-  "grant a custom stage more rights: net=HOST, env=NAME, native, read=PATH; or clusters/NAME.yaml: jobs=SHA256; " +
+  "grant a custom stage more rights: net=HOST, env=NAME, native, read=PATH, run=PROGRAM; or clusters/NAME.yaml: jobs=SHA256; " +
     "remembered; repeatable",
 ).argParser(collect);
 

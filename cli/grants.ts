@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import {
   type Diagnostic,
   formatMemory,
+  grantedFiles,
   granteeOf,
   grantFlags,
   Grants,
@@ -27,12 +28,12 @@ export async function parseGrants(
 ) {
   const granted: RightsRequest[] = [];
   const problems: Diagnostic[] = [];
-  const filesOf = ({ kind }: Stage) => kind.userCode.map(({ file }) => realPath(file));
+  const filesOf = ({ kind }: Stage) => grantedFiles(kind).map(({ file }) => realPath(file));
   const report = (text: string, why: string, fix: string) => problems.push(problem(`--grant ${text}: ${why}`, fix));
   for (const text of texts) {
     const colon = text.indexOf(":");
     if (colon < 1 || colon === text.length - 1) {
-      report(text, "it names no stage and rights", "write it as STAGE:net=HOST,env=NAME,native,read=PATH");
+      report(text, "it names no stage and rights", "write it as STAGE:net=HOST,env=NAME,native,read=PATH,run=PROGRAM");
       continue;
     }
     const name = text.slice(0, colon);
@@ -46,7 +47,11 @@ export async function parseGrants(
     const stages = await Promise.all(users.map((stage) => withDeviceHere(stage, tryDevice)));
     const asked = [...ofCluster, ...requestsOf(stages, pipeline.folder).filter(({ file }) => files.has(file))];
     const rights = [...new Set(asked.flatMap((request) => request.rights))];
-    const { given, extra } = takeRights(text.slice(colon + 1), rights, pipeline.folder);
+    const programs = new Map(stages.flatMap(({ stage: { kind, params } }) => {
+      const { run, program } = params as { run: readonly string[]; program: string };
+      return kind.command === undefined ? [] : [[`run=${run[0]}`, `run=${program}`] as const];
+    }));
+    const { given, extra } = takeRights(text.slice(colon + 1), rights, pipeline.folder, programs);
     if (extra.length > 0) {
       const fix = rights.length === 0 ? "leave it out" : `it asks for ${rights.join(",")}`;
       report(text, `${ofCluster.length > 0 ? "the file" : "the stage"} does not ask for ${extra.join(", ")}`, fix);
@@ -72,12 +77,20 @@ export async function grantsFor(texts: readonly string[] = [], pipeline: Pipelin
 /**
  * Splits a list of rights at its commas, although paths may contain commas too. A path may be relative to the
  * pipeline's folder, whose file writes it that way, or to the folder in which the command runs.
+ * @param programs the rights to programs, by how the file names these
  */
-function takeRights(text: string, asked: readonly string[], folder: string): { given: string[]; extra: string[] } {
+function takeRights(
+  text: string,
+  asked: readonly string[],
+  folder: string,
+  programs: ReadonlyMap<string, string>,
+): { given: string[]; extra: string[] } {
   const find = (one: string) => {
     const path = /^read=(.*)$/s.exec(one)?.[1];
     const places = path === undefined ? [] : [folder, Deno.cwd()].map((at) => `read=${realPath(resolve(at, path))}`);
-    return [one, ...places].find((each) => asked.includes(each));
+    return [one, ...places, programs.get(one)].find((each): each is string =>
+      each !== undefined && asked.includes(each)
+    );
   };
   const parts = text.split(",");
   const [given, extra]: [string[], string[]] = [[], []];

@@ -344,9 +344,9 @@ export interface BuiltinKind<
   readonly kind: string;
   /** Raised whenever the same params and inputs would give other bytes. */
   readonly version: number;
-  /** `inline` for work of milliseconds; everything else gets a process of its own. */
-  readonly runs?: "inline";
-  /** Module URL whose default export is the `StageRun`. */
+  /** `inline` for work of milliseconds, `command` for a program that params name; all else gets its own process. */
+  readonly runs?: "inline" | "command";
+  /** Module URL whose default export is the `StageRun`; for a `command` it checks what the program has written. */
   readonly entry: string;
   /** Module URL of code for browsers; `packages` has its bundle, with the given `definitions`, under `browser`. */
   readonly browser?: string;

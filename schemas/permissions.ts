@@ -36,16 +36,17 @@ export const permissionsSchema = z.strictObject({
 });
 
 const jobs = z.string().regex(/^[0-9a-f]{64}$/);
-const RIGHTS = { net: hostSchema, env: variableSchema, native: z.undefined(), read: z.string(), jobs };
+const path = z.string();
+const RIGHTS = { net: hostSchema.optional(), env: variableSchema, native: z.undefined(), read: path, run: path, jobs };
 
 /**
- * One right as `--grant` writes it: `net=HOST`, `env=NAME`, `native` or `read=PATH` of a stage, `jobs=SHA256` of a
- * cluster's file.
+ * One right as `--grant` writes it: `net=HOST`, `env=NAME`, `native` or `read=PATH` of a stage; `run=PROGRAM`, and for
+ * the whole network `net`, of a stage that runs a program; `jobs=SHA256` of a cluster's file.
  */
 export const rightSchema = z.string().max(4200).refine((text) => {
-  const [, name, value] = /^(net|env|native|read|jobs)(?:=(.+))?$/s.exec(text) ?? [];
+  const [, name, value] = /^(net|env|native|read|run|jobs)(?:=(.+))?$/s.exec(text) ?? [];
   return name !== undefined && RIGHTS[name as keyof typeof RIGHTS].safeParse(value).success;
-}, { error: "net=HOST, env=NAME, native, read=PATH or jobs=SHA256" });
+}, { error: "net=HOST, env=NAME, native, read=PATH, run=PROGRAM or jobs=SHA256" });
 
 /** Rights that users have granted to files of their projects, kept in the users' configuration folders. */
 export const grantsFileSchema = z.strictObject({

@@ -902,4 +902,34 @@ export type KindTable = {
     /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */
     weights?: "ema" | "raw" | string | undefined;
   }; inputs: "checkpoint" };
+  /** Run a program in any language, such as a training script in Python */
+  command: { params: {
+    /**
+     * The program and its arguments. ${params.NAME}, ${inputs.PORT} and ${outputs.PORT} are filled in when
+     * it starts
+     */
+    run: string[];
+    /**
+     * Files that the program is made of, or patterns such as model/** /*.py. Their content is in the key,
+     * and the program runs in a folder with copies of them
+     */
+    sources?: string[] | undefined;
+    /**
+     * File with the versions of packages, such as requirements.txt. Its content is in the key, and a
+     * Python must have these versions
+     */
+    lock?: string | undefined;
+    /** Values for the program */
+    params?: Record<string, unknown> | undefined;
+    /** A param that says how far to go: a longer run continues a shorter one */
+    steps?: number | undefined;
+    /** The type of each output that the program writes */
+    outputs: Record<string, "images" | "checkpoint" | "features" | "metrics" | "files">;
+    /** Variables of the program's environment, which has few others */
+    env?: Record<string, string | number | boolean> | undefined;
+    /** The program saves its progress and goes on from there */
+    resumes?: boolean | undefined;
+    /** The program may use the network; asks for the right net */
+    net?: boolean | undefined;
+  }; inputs: string };
 };

@@ -1,6 +1,7 @@
 /** The built-in kinds of stage. Importing this module loads neither a tensor engine nor a file format. */
 import type { BuiltinKind } from "../contract/stage.ts";
 import { classifierKind } from "./classifier/kind.ts";
+import { commandKind } from "./command/kind.ts";
 import { datasetKind } from "./dataset/kind.ts";
 import { demoKind } from "./demo/kind.ts";
 import { evaluateKind } from "./evaluate/kind.ts";
@@ -40,4 +41,5 @@ export const BUILTIN_KINDS: Readonly<Record<string, BuiltinKind>> = Object.fromE
   exportKind,
   importKind,
   demoKind,
+  commandKind,
 ].map((kind) => [kind.kind, kind as unknown as BuiltinKind]));

@@ -116,8 +116,9 @@ export function typesText(): string {
   const types = Object.entries(NAMED).map(([name, [schema, side, doc]]) =>
     `\n${comment(doc)}export type ${name} = ${typeText(schema, side, schema)};\n`
   );
-  const kinds = Object.entries(BUILTIN_KINDS).map(([name, { summary, params, inputs, definitions = {} }]) => {
-    const ports = Object.keys(inputs).map((port) => JSON.stringify(port)).join(" | ") || "never";
+  const kinds = Object.entries(BUILTIN_KINDS).map(([name, { summary, params, inputs, definitions = {}, runs }]) => {
+    const none = runs === "command" ? "string" : "never";
+    const ports = Object.keys(inputs).map((port) => JSON.stringify(port)).join(" | ") || none;
     const written = typeText(params, "input", undefined, definitions) + orOwn(definitions[""]);
     return `${comment(summary)}${name}: { params: ${written}; inputs: ${ports} };\n`;
   });

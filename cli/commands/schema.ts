@@ -63,7 +63,12 @@ function kindRule(name: string, kind: BuiltinKind): Schema {
     then: {
       properties: {
         with: paramsSchema(kind),
-        inputs: { type: "object", properties: Object.fromEntries(inputs), additionalProperties: false },
+        inputs: {
+          type: "object",
+          properties: Object.fromEntries(inputs),
+          // A program has inputs of its own.
+          additionalProperties: kind.runs === "command" && reference,
+        },
       },
     },
   };

@@ -146,6 +146,7 @@ async function makeKind(submission: TrustedSubmission, number: number, folder: s
     here.push(found);
     granted.push({ file: realPath(file), rights });
   }
+  if (sent.command !== undefined) granted.push({ file: realPath(sent.command.file), rights: codes[0]!.rights });
   const made = kindOf(sent, here, builtins);
   return made?.version === sent.version ? succeed({ kind: made, granted }) : otherVersion(submission);
 }
@@ -154,7 +155,8 @@ async function makeKind(submission: TrustedSubmission, number: number, folder: s
  * Makes a kind; undefined if this node has no such kind.
  * @param here the code of the kind, in the order of its `userCode`
  */
-function kindOf({ custom, name, userCode }: Kind, here: readonly Described[], builtins: BuiltinKinds) {
+function kindOf(sent: Kind, here: readonly Described[], builtins: BuiltinKinds): Kind | undefined {
+  const { custom, name, userCode, inputs, outputs, roles, command } = sent;
   if (custom) {
     const made = fromFile(name, here[0]!);
     return "error" in made ? undefined : made;
@@ -165,5 +167,6 @@ function kindOf({ custom, name, userCode }: Kind, here: readonly Described[], bu
     return { ...one, file, digest, files };
   });
   const made = fromBuiltin(builtins[name]!);
+  if (command !== undefined) return { ...made, inputs, outputs, roles, command };
   return codes.length === 0 ? made : withCode(made, codes, here.map(({ code }) => code.map));
 }

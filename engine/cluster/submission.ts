@@ -14,6 +14,7 @@ import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.
 import type { DigestedExternals } from "../keys/externals.ts";
 import { actionsOf, inputsOf } from "../keys/action.ts";
 import { keysOfActions } from "../keys/keys.ts";
+import { grantedFiles } from "../keys/stage.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { packKind, textOf } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -70,7 +71,7 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
   const granted = new Map(grants.map(({ file, rights }) => [file, [...rights]]));
   const packed = kinds.map((kind) => ({
     kind: packKind(kind),
-    codes: kind.userCode.map(({ file, files }) => ({
+    codes: grantedFiles(kind).map(({ file, files = [] }) => ({
       code: shipment.addCode(file, files),
       rights: granted.get(realPath(file)) ?? [],
     })),

@@ -11,20 +11,25 @@ export interface ModuleProgram extends Pick<Kind, "entry" | "userCode" | "map" |
   readonly kind: "module";
 }
 
+/** A program of the user's, which the params of its stage name; the module checks what the program has written. */
+export interface CommandProgram extends Pick<Kind, "entry"> {
+  readonly kind: "command";
+}
+
 /**
  * The program of an action. The planner decides it, and only the executors (`engine/run/local_executor.ts`) ask which
- * of these it is. A program of another language is one more member of this union.
+ * of these it is.
  */
-export type Program = InlineProgram | ModuleProgram;
+export type Program = InlineProgram | ModuleProgram | CommandProgram;
 
 /** Returns the program that computes a stage, or a shard of it, or joins its shards. */
 export function programOf({ kind }: Pick<Stage, "kind">): Program {
   const { runs, entry, userCode, map, permissions, browser } = kind;
-  if (runs === "inline") return { kind: "inline", entry };
+  if (runs !== undefined) return { kind: runs, entry };
   return definedOnly({ kind: "module" as const, entry, userCode, map, permissions, browser });
 }
 
 /** True if a program runs no user code: code that may change what it only reads, and take all memory. */
 export function runsOwnCodeOnly(program: Program): boolean {
-  return program.kind === "inline" || program.userCode.length === 0;
+  return program.kind === "inline" || program.kind === "module" && program.userCode.length === 0;
 }

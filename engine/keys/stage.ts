@@ -69,6 +69,8 @@ export interface Kind
    * built-in kind are given. Stages with other definitions are of another kind.
    */
   readonly userCode: readonly UserCode[];
+  /** For a program of the user's: the pipeline file that names it, by its absolute path and as messages name it. */
+  readonly command?: { readonly file: string; readonly uses: string };
   /** With user code only: the meaning of module names in its process. */
   readonly map?: () => ModuleMap;
   readonly roles: ParamRoles;
@@ -86,6 +88,13 @@ export function modulesOf({ uses, modules }: Pick<UserCode, "uses" | "modules">)
 /** Returns the modules of user code as records name them: those of a custom stage by their places beside its file. */
 export function recordedModules({ custom, userCode }: Kind): Record<string, string> {
   return Object.assign({}, ...userCode.map((code) => custom ? code.modules : modulesOf(code)));
+}
+
+/** Returns the files to which a kind's rights are granted: those of user code, or the one that names a program. */
+export function grantedFiles(
+  { userCode, command }: Pick<Kind, "userCode" | "command">,
+): (Pick<UserCode, "file"> & Partial<Pick<UserCode, "files">>)[] {
+  return [...userCode, ...command === undefined ? [] : [command]];
 }
 
 /** Returns the version of a built-in kind without the digests of definitions. */

@@ -10,7 +10,7 @@ import { isWithin } from "../store/roots.ts";
 import { type StageLog, streamText } from "./lines.ts";
 import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
 import { gatherPackages } from "./packages.ts";
-import { DenoChild, denoFolder, formatMemory, ownCacheFolder, packageFolder } from "./runtime.ts";
+import { Child, denoFolder, formatMemory, ownCacheFolder, packageFolder } from "./runtime.ts";
 import {
   failed,
   messagePrefix,
@@ -24,7 +24,7 @@ import { lessMemory } from "../../contract/less_memory.ts";
 import { memoryKills } from "./memory.ts";
 import { parseJson } from "../store/records.ts";
 
-interface ChildOptions {
+export interface WorkerOptions {
   /** The folder of this run, for the generated entry module. */
   readonly folder: string;
   readonly readable: readonly string[];
@@ -50,7 +50,7 @@ interface ChildOptions {
 export type WorkerTask = "serveStage" | "describeFile" | "describePipeline";
 
 /** The time that a stage has to finish its step and save, once it was asked to stop. */
-const STOP_GRACE_MS = 15 * 60_000;
+export const STOP_GRACE_MS = 15 * 60_000;
 /**
  * The time that a process has to exit once its stage has ended: something that the stage left behind may keep it alive.
  */
@@ -81,7 +81,7 @@ export function writeEntry(folder: string, entry: string, task: WorkerTask, code
  */
 function permissionFlags(
   { permissions: { native = [], net = [] } }: Pick<ModuleProgram, "permissions">,
-  { folder, hosts, grants, ...options }: ChildOptions,
+  { folder, hosts, grants, ...options }: WorkerOptions,
   env: readonly string[],
   whereIs: (path: string) => string,
 ): string[] | { readonly ungrantable: string } {
@@ -123,7 +123,7 @@ export async function workerOptions(folder: string, map: ModuleMap | undefined) 
 export async function runInChild(
   program: Omit<ModuleProgram, "kind">,
   start: StartMessage,
-  options: ChildOptions,
+  options: WorkerOptions,
 ): Promise<StageOutcome> {
   const module = writeEntry(options.folder, program.entry, "serveStage", program.userCode);
   const names = [...program.permissions.env ?? [], ...options.grants.env ?? []];
@@ -141,7 +141,7 @@ export async function runInChild(
   const declared = definedOnly(Object.fromEntries(names.map((name) => [name, Deno.env.get(name)])));
   const env = { ...declared, ...options.env, ...worker.env };
   // Disposal kills the stage's process and everything that the stage started.
-  using child = new DenoChild([...worker.flags, ...permissions, ...heap, module], {
+  using child = new Child([...worker.flags, ...permissions, ...heap, module], {
     cwd: options.folder,
     env,
     timeoutMs: options.timeoutMs,
@@ -182,14 +182,8 @@ export async function runInChild(
     await child.writeLine({ ...start, nonce });
     if (options.stop.aborted) onStop();
     const status = await child.read(readMessages, (text) => options.log.keep(text));
-    if (child.timedOut) {
-      return { status: "timeout", message: `it ran longer than its timeout of ${options.timeoutMs! / 1000} s` };
-    }
-    if (child.overLimitBytes !== undefined) {
-      const took = `${formatMemory(child.overLimitBytes)} of memory, over its limit of ${formatMemory(memoryLimit!)}`;
-      const fix = `${smaller}, or raise resources: { memory: … } in its definition or in the pipeline`;
-      return failed(`it took ${took}; it was stopped`, fix);
-    }
+    const exceeded = explainLimit(child, options, smaller);
+    if (exceeded !== undefined) return exceeded;
     if (outcome !== undefined) return outcome;
     if (options.kill.aborted || options.stop.aborted) return { status: "interrupted", step: 0 };
     const killed = kills === undefined ? undefined : memoryKills()! > kills;
@@ -201,12 +195,25 @@ export async function runInChild(
   }
 }
 
+/** Returns the outcome of a process that exceeded its time or memory; undefined for any other. */
+export function explainLimit(
+  { timedOut, overLimitBytes }: Child,
+  { timeoutMs, memoryLimit }: Pick<WorkerOptions, "timeoutMs" | "memoryLimit">,
+  smaller: string,
+): StageOutcome | undefined {
+  if (timedOut) return { status: "timeout", message: `it ran longer than its timeout of ${timeoutMs! / 1000} s` };
+  if (overLimitBytes === undefined) return undefined;
+  const took = `${formatMemory(overLimitBytes)} of memory, over its limit of ${formatMemory(memoryLimit!)}`;
+  const fix = `${smaller}, or raise resources: { memory: … } in its definition or in the pipeline`;
+  return failed(`it took ${took}; it was stopped`, fix);
+}
+
 /**
  * Describes why a process ended without an outcome.
  * @param told.killed true if the kernel has killed a process for want of memory meanwhile; undefined if unknown
  */
-function describeLoss(
-  status: Deno.CommandStatus,
+export function describeLoss(
+  status: Pick<Deno.CommandStatus, "code" | "signal">,
   said: string,
   { smaller, killed, most }: {
     readonly smaller: string;

@@ -13,7 +13,7 @@ import { type CodeDigest, digestCode } from "./code_digest.ts";
 import { MAX_ANSWER, StageLog, streamText } from "./lines.ts";
 import { installPackages } from "./install.ts";
 import { nativePackages } from "./module_lock.ts";
-import { DenoChild, LOADING_LIMITS } from "./runtime.ts";
+import { Child, LOADING_LIMITS } from "./runtime.ts";
 import { lineOf, messagePrefix } from "./protocol.ts";
 import { ownPlace } from "./own_frames.ts";
 import { explainRefusal, UNCACHED } from "./refusal.ts";
@@ -72,7 +72,7 @@ type Unanswered = { readonly error: string; readonly fix?: string };
 function explainSilence(
   said: string,
   place: string | undefined,
-  { exceeded }: DenoChild,
+  { exceeded }: Child,
   { signal }: Deno.CommandStatus,
 ): Unanswered {
   if (exceeded !== undefined) return { error: `loading it took ${exceeded} and was stopped` };
@@ -105,7 +105,7 @@ export async function askChild<A extends z.ZodType>(
   const module = writeEntry(folder, entry, task);
   const nonce = crypto.randomUUID();
   const { flags, env } = await workerOptions(folder, map);
-  using child = new DenoChild([...flags, module], { env, ...limits });
+  using child = new Child([...flags, module], { env, ...limits });
   await child.writeLine({ ...question, nonce });
   await child.closeInput();
   // Only the answer and the last lines are kept, as loaded code may print without end.

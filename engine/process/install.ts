@@ -19,7 +19,7 @@ const installed = new Set<string>();
  * @returns why fetching failed, or undefined
  */
 export async function installPackages(
-  { entry, browser, userCode = [], map }: Partial<ModuleProgram> & Pick<ModuleProgram, "entry">,
+  { entry, browser, userCode = [], map }: Partial<Omit<ModuleProgram, "kind">> & Pick<ModuleProgram, "entry">,
   onProgress: (message: string) => void,
   signal?: AbortSignal,
 ): Promise<string | undefined> {

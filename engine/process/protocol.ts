@@ -46,16 +46,17 @@ export const stageEndSchema = z.union([
 /** JSON writes null for NaN and infinities. */
 const figureSchema = z.union([z.number(), word, z.null().transform(() => NaN)]);
 
-const updateSchema: z.ZodType<ProgressUpdate> = z.strictObject({
+const updateFields = {
   done: z.number(),
   total: z.number(),
   unit: word,
   figures: z.record(lineOf(40), figureSchema).exactOptional(),
   images: z.number().exactOptional(),
-});
+};
+const updateSchema: z.ZodType<ProgressUpdate> = z.strictObject(updateFields);
 
-const eventSchema = z.union([
-  z.strictObject({ type: z.literal("progress"), update: updateSchema }),
+const progress = z.strictObject({ type: z.literal("progress"), update: updateSchema });
+const otherEvents = [
   z.strictObject({ type: z.enum(["note", "warn"]), message: text }),
   z.strictObject({ type: z.literal("saved"), step: z.number() }),
   z.strictObject({
@@ -65,6 +66,21 @@ const eventSchema = z.union([
     png: z.base64(),
     seconds: z.number().min(0).exactOptional(),
   }),
+] as const;
+const eventSchema = z.union([progress, ...otherEvents]);
+
+/** The events of a program of the user's, each in one line of JSON. */
+export const programEventSchema = z.union([
+  z.strictObject({ type: z.literal("progress"), ...updateFields, unit: word.default("step") }).transform(
+    ({ type, ...update }) => ({ type, update }),
+  ),
+  ...otherEvents,
+  /** An expected failure, which it explains. */
+  z.strictObject({ type: z.literal("failed"), message, fix: message }),
+  /** Modules outside its folder that it loaded. */
+  z.strictObject({ type: z.literal("modules"), files: z.array(message) }),
+  /** From the containment: processes were left when it ended. */
+  z.strictObject({ type: z.literal("left") }),
 ]);
 
 export type StageEvent = z.output<typeof eventSchema>;

@@ -8,6 +8,7 @@ import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
 import { isWithin, openRoot } from "../store/roots.ts";
 import { readTextIfThere, realPath, statIfThere } from "../store/reading.ts";
 import { findStoreRoot } from "../store/store.ts";
+import type { FoundCommand } from "../../schemas/command.ts";
 import { type GrantsFile, grantsFileSchema } from "../../schemas/permissions.ts";
 import { makeFolder, writeAtomically } from "../store/files.ts";
 import { ignoreTrouble, unlessReadable } from "../store/trouble.ts";
@@ -75,6 +76,7 @@ export function beyondProject(files: readonly string[], project: string): string
  */
 export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, native: boolean) {
   const { kind } = stage;
+  if (kind.command !== undefined) return [{ ...kind.command, rights: rightsOfCommand(stage, folder) }];
   if (kind.userCode.length === 0) return [];
   const { net = [], env = [], native: packages = [] } = kind.permissions;
   const home = realPath(folder);
@@ -94,6 +96,13 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, 
     const rights = [...ofProcess, ...[...whole, ...read].map((path) => `read=${path}`)];
     return { file, uses, rights: [...new Set(rights)].sort() };
   });
+}
+
+/** Returns the rights that a program of the user's asks for: its start, the network, and files of other projects. */
+function rightsOfCommand(stage: Pick<Stage, "kind" | "params">, folder: string): string[] {
+  const { program, net } = stage.params as FoundCommand;
+  const outside = beyondProject(Object.values(externalPaths(stage, folder)), projectOf(folder));
+  return [...net ? ["net"] : [], ...outside.map((path) => `read=${path}`), `run=${program}`];
 }
 
 /**

@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { findPackageJSON } from "node:module";
 import { definedOnly } from "../../std/defined_only.ts";
 import { makeFolder } from "../store/files.ts";
+import { descendantsOf } from "../store/processes.ts";
 import { isThere, readTextIfThere } from "../store/reading.ts";
 import { StageLog, streamText } from "./lines.ts";
 import { raiseOomScore, totalMemory } from "./memory.ts";
@@ -53,7 +54,9 @@ const SAME_EVERYWHERE = { TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" };
  */
 export const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 
-interface DenoOptions {
+interface ChildOptions {
+  /** True for a program of the user's: the arguments are its whole command line, and it gets no variables but `env`. */
+  readonly bare?: boolean;
   readonly cwd?: string | undefined;
   /** Variables that the child gets in addition. */
   readonly env?: Readonly<Record<string, string>>;
@@ -65,11 +68,11 @@ interface DenoOptions {
 }
 
 /**
- * Starts a Deno child in a process group of its own, so that the terminal's Ctrl-C reaches only the parent. Every child
- * is started here.
+ * Starts a child in a process group of its own, so that the terminal's Ctrl-C reaches only the parent. Every child is
+ * started here.
  */
-function spawnDeno(args: readonly string[], { cwd, env }: DenoOptions): Deno.ChildProcess {
-  const [program, ...rest] = [...parentDeathGuard(), Deno.execPath(), ...args];
+function spawnChild(args: readonly string[], { cwd, env, bare = false }: ChildOptions): Deno.ChildProcess {
+  const [program, ...rest] = [...parentDeathGuard(), ...bare ? [] : [Deno.execPath()], ...args];
   const inherited = Object.entries(Deno.env.toObject()).filter(([name]) => KEPT_VARIABLES.test(name));
   const child = new Deno.Command(program!, {
     args: rest,
@@ -78,7 +81,7 @@ function spawnDeno(args: readonly string[], { cwd, env }: DenoOptions): Deno.Chi
     stderr: "piped",
     detached: true,
     clearEnv: true,
-    env: {
+    env: bare ? { ...env } : {
       ...HUGE_PAGES,
       ...Object.fromEntries(inherited),
       ...SAME_EVERYWHERE,
@@ -93,10 +96,10 @@ function spawnDeno(args: readonly string[], { cwd, env }: DenoOptions): Deno.Chi
 }
 
 /**
- * A Deno process. It ends when it exceeds its time or memory, when it is told to, and when this object is disposed of;
- * every process that it started ends with it.
+ * A process of Deno, or of a program of the user's. It ends when it exceeds its time or memory, when it is told to, and
+ * when this object is disposed of; every process that it started ends with it.
  */
-export class DenoChild implements Disposable {
+export class Child implements Disposable {
   timedOut = false;
   /** The memory that the process held, in bytes, when that was too much. */
   overLimitBytes: number | undefined;
@@ -107,12 +110,12 @@ export class DenoChild implements Disposable {
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
   readonly #end = new DisposableStack();
 
-  constructor(args: readonly string[], options: DenoOptions) {
-    const child = this.#child = spawnDeno(args, options);
+  constructor(args: readonly string[], options: ChildOptions) {
+    const child = this.#child = spawnChild(args, options);
     this.#stdin = child.stdin.getWriter();
     const kill = () => this.kill();
     this.#end.defer(kill);
-    const { timeoutMs, memory, kill: signal } = options;
+    const { timeoutMs, memory, kill: signal, bare = false } = options;
     this.#timeoutMs = timeoutMs;
     if (timeoutMs !== undefined) {
       const timer = setTimeout(() => {
@@ -122,7 +125,8 @@ export class DenoChild implements Disposable {
       this.#end.defer(() => clearTimeout(timer));
     }
     if (memory !== undefined || Deno.build.os === "linux") {
-      this.#end.defer(watchMemory(child.pid, (held) => {
+      const look = () => bare ? heldByTree(child.pid, memory ?? Infinity) : heldBytes(child.pid);
+      this.#end.defer(watchMemory(look, (held) => {
         this.peakBytes = Math.max(this.peakBytes, held);
         if (held <= (memory ?? Infinity)) return;
         this.overLimitBytes ??= held;
@@ -138,6 +142,15 @@ export class DenoChild implements Disposable {
   get exceeded(): string | undefined {
     if (this.overLimitBytes !== undefined) return `${formatMemory(this.overLimitBytes)} of memory`;
     return this.timedOut ? `more than ${this.#timeoutMs! / 1000} s` : undefined;
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Resolves when the process itself has ended; others may still write to its streams. */
+  get ended(): Promise<Deno.CommandStatus> {
+    return this.#child.status;
   }
 
   /** Kills the process and everything that it started. */
@@ -191,10 +204,10 @@ const MAX_OUTPUT = 256 << 20;
  */
 export async function loadModules(
   args: readonly string[],
-  options: Partial<DenoOptions> = {},
+  options: Partial<ChildOptions> = {},
   onLine?: (line: string) => void,
 ): Promise<{ readonly success: boolean; readonly stdout: string; readonly said: string }> {
-  using child = new DenoChild(args, { ...LOADING_LIMITS, ...options });
+  using child = new Child(args, { ...LOADING_LIMITS, ...options });
   await child.closeInput();
   const chunks: Uint8Array[] = [];
   const takeOutput = async (stdout: ReadableStream<Uint8Array>) => {
@@ -244,7 +257,7 @@ export interface ModuleGraph {
 export async function askGraph(
   flags: readonly string[],
   module: string,
-  options: Partial<DenoOptions> = {},
+  options: Partial<ChildOptions> = {},
 ): Promise<ModuleGraph | { readonly error: string }> {
   const { success, stdout, said } = await loadModules(["info", "--json", ...flags, module], options);
   return success ? JSON.parse(stdout) : { error: said.replace(/\n\s*Stack backtrace:[^]*/, "") };
@@ -310,20 +323,37 @@ async function heldBytes(pid: number): Promise<number | undefined> {
   return Number(new TextDecoder().decode(stdout).trim()) * 1024;
 }
 
+/**
+ * Returns the memory that a process and its descendants hold, in bytes. Processes share pages, which are counted once
+ * where the sum would be over the limit: counting them takes long.
+ */
+async function heldByTree(pid: number, limit: number): Promise<number | undefined> {
+  const pids = [pid, ...descendantsOf(pid)];
+  const held = await Promise.all(pids.map(heldBytes));
+  const sum = held.reduce<number>((total, one) => total + (one ?? 0), 0);
+  if (sum <= limit || pids.length === 1) return sum;
+  const shares = pids.map((one) => readTextIfThere(`/proc/${one}/smaps_rollup`) ?? "");
+  return shares.reduce((total, text) => {
+    return total +
+      [...text.matchAll(/^(?:Pss|SwapPss):\s+(\d+) kB/gm)].reduce((all, [, kb]) => all + Number(kb) * 1024, 0);
+  }, 0);
+}
+
 /** One reading costs some 30 µs on Linux, and a process elsewhere. */
 const INTERVAL_MS = Deno.build.os === "linux" ? 100 : 1_000;
 
 /**
  * Watches the memory that a process holds: typed arrays and native code take memory that no limit of V8 counts.
+ * @param look reads the memory held, in bytes
  * @param onLook called with the memory held, in bytes
  * @returns a function that stops watching
  */
-function watchMemory(pid: number, onLook: (held: number) => void): () => void {
+function watchMemory(look: () => Promise<number | undefined>, onLook: (held: number) => void): () => void {
   let looking = false;
   const timer = setInterval(async () => {
     if (looking) return;
     looking = true;
-    const held = await heldBytes(pid).catch(() => undefined);
+    const held = await look().catch(() => undefined);
     looking = false;
     if (held !== undefined) onLook(held);
   }, INTERVAL_MS);

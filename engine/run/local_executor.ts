@@ -1,5 +1,7 @@
 import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 import { mayRun, type Plan, type PlannedAction } from "../plan/plan.ts";
+import { runInChild } from "../process/child.ts";
+import { runCommand } from "../process/command.ts";
 import type { Store } from "../store/store.ts";
 import type { ExecutionOptions, Executor, Workspace } from "./executor.ts";
 import { InlineExecutor } from "./inline_executor.ts";
@@ -10,7 +12,7 @@ export class LocalExecutor implements Executor, Disposable {
   readonly #inline: InlineExecutor;
   readonly #process: ProcessExecutor;
 
-  constructor(options: ExecutionOptions) {
+  constructor(private readonly options: ExecutionOptions) {
     this.#inline = new InlineExecutor(options);
     this.#process = new ProcessExecutor(options);
   }
@@ -21,7 +23,11 @@ export class LocalExecutor implements Executor, Disposable {
       case "inline":
         return this.#inline.open(program);
       case "module":
-        return this.#process.open(program, planned, name);
+        return this.#process.open(program, planned, name, (start, options) => runInChild(program, start, options));
+      case "command":
+        return this.#process.open(program, planned, name, (start, options) => {
+          return runCommand(program, start, { ...options, home: this.options.pipeline.folder });
+        });
     }
   }
 

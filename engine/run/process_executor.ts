@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { externalPaths, withPaths } from "../keys/externals.ts";
 import type { Action } from "../keys/action.ts";
-import type { ModuleProgram } from "../keys/program.ts";
+import type { CommandProgram, ModuleProgram } from "../keys/program.ts";
 import type { PlannedAction } from "../plan/plan.ts";
-import { runInChild } from "../process/child.ts";
+import type { WorkerOptions } from "../process/child.ts";
 import { installPackages } from "../process/install.ts";
 import type { StageOutcome, StartMessage } from "../process/protocol.ts";
 import { notGranted, requestsOf } from "../process/rights.ts";
@@ -15,11 +15,15 @@ import { inside } from "../store/roots.ts";
 import { cannotFetch, fetchesFiles, prepareExternalInputs } from "./external_inputs.ts";
 import type { ExecutionOptions, Order, Workspace } from "./executor.ts";
 
+/** Starts a program, and waits for its end. */
+type Run = (start: StartMessage, options: WorkerOptions) => Promise<StageOutcome>;
+
 /** Runs each program in a process of its own, in a fresh folder, with the rights that the user has granted. */
 export class ProcessExecutor {
   constructor(private readonly options: ExecutionOptions) {}
 
-  open(program: ModuleProgram, planned: PlannedAction, name: string): Workspace {
+  /** @param run starts the program; the rights, the folders and the limits are the same for all programs */
+  open(program: ModuleProgram | CommandProgram, planned: PlannedAction, name: string, run: Run): Workspace {
     const { objects, paths } = this.options.store;
     const folder = join(paths.tmp, name);
     return {
@@ -30,12 +34,17 @@ export class ProcessExecutor {
         objects.layOut(files, place, planned.isTrusted);
         return place;
       },
-      execute: (order) => this.#execute(program, planned, folder, order),
+      execute: (order) => this.#execute({ program, run }, planned, folder, order),
       close: () => removeQuietly(folder),
     };
   }
 
-  async #execute(program: ModuleProgram, planned: PlannedAction, folder: string, order: Order): Promise<StageOutcome> {
+  async #execute(
+    { program, run }: { readonly program: ModuleProgram | CommandProgram; readonly run: Run },
+    planned: PlannedAction,
+    folder: string,
+    order: Order,
+  ): Promise<StageOutcome> {
     const { store, runId, stop, emit, pipeline, grants } = this.options;
     const { id, stage } = planned;
     const { start } = order;
@@ -60,7 +69,8 @@ export class ProcessExecutor {
     }
     const params = withPaths({ kind: stage.kind, params: start.params }, reachable.params);
     try {
-      return await runInChild(program, { ...start, params, packages: reachable.packages }, {
+      const told = { ...start, params, packages: reachable.packages };
+      const options = {
         folder,
         readable: [join(folder, "in"), join(folder, "out"), start.progressFolder, ...reachable.readable],
         writable: [...Object.values(start.outputs), start.progressFolder, ...reachable.writable],
@@ -73,7 +83,8 @@ export class ProcessExecutor {
         kill: order.kill,
         emit: order.emit,
         log: order.log,
-      });
+      };
+      return await run(told, options);
     } finally {
       if (restoreMetadata(folder).length > 0) order.emit({ type: "warn", message: CHANGED_WHAT_IT_READS });
     }

@@ -1,5 +1,6 @@
 /** The built-in kinds, each with its own types. */
 export { classifierKind } from "../../stages/classifier/kind.ts";
+export { commandKind } from "../../stages/command/kind.ts";
 export { datasetKind } from "../../stages/dataset/kind.ts";
 export { demoKind } from "../../stages/demo/kind.ts";
 export { evaluateKind } from "../../stages/evaluate/kind.ts";

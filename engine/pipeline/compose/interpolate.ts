@@ -1,3 +1,4 @@
+import { PLACEHOLDER } from "../../../schemas/command.ts";
 import { didYouMean, suggestName } from "../../../std/did_you_mean.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
@@ -10,6 +11,11 @@ export interface Interpolation {
   readonly expression: string;
   /** The document path of the value that replaced it. */
   readonly from: DocumentPath;
+}
+
+/** True for what the params of a program may have in `run`. */
+function isPlaceholder(text: string): boolean {
+  return text.replace(PLACEHOLDER, "") === "";
 }
 
 const MAX_TEXT = 100_000;
@@ -40,6 +46,8 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
     const name = expression.trim();
     // Values of a matrix differ from child to child; each child fills in its own.
     if (name.startsWith("matrix.")) return `\${${name}}`;
+    // The command line of a program is filled in when it starts, and is checked with its stage.
+    if (path.at(-3) === "with" && path.at(-2) === "run" && isPlaceholder(`\${${name}}`)) return `\${${name}}`;
     const parts = name.split(".");
     const report = (message: string, fix: string): undefined => {
       // For vars that nest each other, one report is enough.

@@ -11,7 +11,7 @@ import { DEVICE_MODULE } from "../../process/module_lock.ts";
 import { validate } from "../../process/schema_issues.ts";
 import { z } from "zod";
 import type { Sort } from "../../../schemas/definitions.ts";
-import type { StageEntry } from "../../../schemas/pipeline_file.ts";
+import { PORT_PATTERN, type StageEntry } from "../../../schemas/pipeline_file.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
 import { suggestPath } from "../../../std/near_path.ts";
@@ -19,6 +19,7 @@ import type { Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { compareCodeUnits } from "../../keys/encode.ts";
 import { mergeValues } from "../compose/compose.ts";
+import { commandKind, commandPorts } from "./commands.ts";
 import { indirectOrigin } from "./origin.ts";
 
 export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
@@ -37,17 +38,21 @@ export async function findKinds(
   const written = [...new Set(uses.values())].filter((one) => typeof one === "string");
   const files = written.flatMap((one) => one.includes("${") ? [] : fileOf(one) ?? []);
   const described = await describeFiles(files.map((file) => ({ file, params: [] })));
-  const find = (one: string): KindFacts | undefined => {
+  const find = (one: string, stage: string): KindFacts | undefined => {
     const found = described.get(fileOf(one) ?? "");
     if (found !== undefined) return "error" in found ? undefined : found.stage;
-    return Object.hasOwn(builtins, one) ? { seeded: false, ...builtins[one]! } : undefined;
+    const builtin = Object.hasOwn(builtins, one) ? builtins[one]! : undefined;
+    if (builtin?.runs !== "command") return builtin && { seeded: false, ...builtin };
+    return { seeded: true, ...commandPorts(stages[stage]) };
   };
   return (stage) => {
     const one = uses.get(stage);
     if (typeof one !== "string") return [];
     // The matrix may choose the kind.
     const axis = /^\$\{\s*matrix\.([A-Za-z0-9_]+)\s*\}$/.exec(one)?.[1];
-    return axis === undefined ? [find(one)] : axisTexts(root, stages[stage], axis).map(find);
+    return axis === undefined
+      ? [find(one, stage)]
+      : axisTexts(root, stages[stage], axis).map((each) => find(each, stage));
   };
 }
 
@@ -159,6 +164,8 @@ export class StageKinds {
     private readonly fileOf: FileOf,
     private readonly problems: Problems,
     private readonly origins: Origins,
+    /** The path of the pipeline file. */
+    private readonly file: string,
   ) {}
 
   /**
@@ -245,12 +252,28 @@ export class StageKinds {
       return this.problems.add(["stages", id, "uses"], `unknown kind "${uses}"`, fix, { code: "unknown-kind" });
     }
     const kind = this.#made.getOrInsertComputed(uses, () => fromBuiltin(builtin));
+    if (builtin.runs === "command") return this.#commandOf(id, entry, kind, builtin);
     if (places.length === 0) return kind;
     const own = looked.map(({ found: { file, code: { digest, modules, files } }, place }): UserCode => {
       const { param, sort, uses } = place;
       return { param: param!, sort: sort as Sort, file, uses: String(uses), digest, modules, files };
     });
     return this.#make({ ...kind, validate: (raw) => this.#validate(builtin, raw as StageEntry["with"]) }, own);
+  }
+
+  #commandOf(id: string, entry: StageEntry, kind: Kind, builtin: BuiltinKind): Kind {
+    for (const port of Object.keys(entry.inputs).filter((one) => !PORT_PATTERN.test(one))) {
+      const details = { code: "unknown-port", target: "key", wanted: "letters, digits and _" } as const;
+      this.problems.add(
+        ["stages", id, "inputs", port],
+        `"${port}" cannot be an input`,
+        "give it another name",
+        details,
+      );
+    }
+    // Stages that are alike share a kind, as those of other kinds do.
+    const name = JSON.stringify([entry.uses, commandPorts(entry), entry.with["steps"] === undefined]);
+    return this.#made.getOrInsertComputed(name, () => commandKind(kind, builtin, entry, this.file));
   }
 
   /**

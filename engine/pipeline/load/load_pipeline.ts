@@ -71,7 +71,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   for (const [root, id] of unresolved) {
     if (root === "stages") broken.getOrInsertComputed(String(id), () => new Set()).add("with");
   }
-  const stageKinds = new StageKinds(options.kinds, (uses) => userFile(uses, folder), problems, origins);
+  const stageKinds = new StageKinds(options.kinds, (uses) => userFile(uses, folder), problems, origins, resolve(file));
   const kinds = await stageKinds.resolve(entries, broken);
   for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
 

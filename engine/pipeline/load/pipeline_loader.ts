@@ -98,8 +98,10 @@ export class PipelineLoader {
     const kinds = await loadKinds();
     const { value: loaded, log } = await watchReads(() => loadPipeline(this.file, { ...options, kinds }));
     if (!loaded.ok) return refuse(loaded.diagnostics);
-    // A pipeline that needs inputs from another pipeline cannot be run, so it is not kept.
-    if (loaded.value.given.length === 0) this.#loaded = { pipeline: loaded.value, log, since };
+    // A pipeline that needs inputs from another pipeline cannot be run, so it is not kept; nor is one with programs,
+    // which may mean others once there are other files or another PATH.
+    const isOpen = loaded.value.stages.values().some(({ kind }) => kind.command !== undefined);
+    if (loaded.value.given.length === 0 && !isOpen) this.#loaded = { pipeline: loaded.value, log, since };
     this.#warnings = loaded.warnings;
     return loaded;
   }

@@ -19,8 +19,9 @@ type Same<A, B> = [A] extends [B] ? [B] extends [A] ? true : false : false;
 /** Params of a built-in kind, as Zod infers them. */
 type Params<Name extends keyof types.KindTable> = (typeof kinds)[`${Name}Kind`] extends
   { readonly params: infer P extends z.ZodType } ? z.input<P> : never;
-/** Names of the input ports of a built-in kind. */
-type Ports<Name extends keyof types.KindTable> = keyof (typeof kinds)[`${Name}Kind`]["inputs"];
+/** Names of the input ports of a built-in kind; a program has ports of its own. */
+type Ports<Name extends keyof types.KindTable> = Name extends "command" ? string
+  : keyof (typeof kinds)[`${Name}Kind`]["inputs"];
 
 Deno.test("the types that are written out are those that Zod infers", () => {
   // The compiler checks these: any type that differs makes this a type error.

@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { DenoChild } from "../../../../engine/process/runtime.ts";
+import { Child } from "../../../../engine/process/runtime.ts";
 import { setVariable, testsAlone } from "../../../support/own_process.ts";
 
 async function variableOfChild(name: string): Promise<string> {
   let said = "";
   const bounds = { timeoutMs: 60_000, memory: undefined };
-  using child = new DenoChild(["eval", `console.log(Deno.env.get("${name}"))`], bounds);
+  using child = new Child(["eval", `console.log(Deno.env.get("${name}"))`], bounds);
   await child.read(async (stdout) => {
     said = await new Response(stdout).text();
   }, () => {});

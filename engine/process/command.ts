@@ -1,0 +1,306 @@
+/**
+ * Runs a program of the user's, in any language. It gets copies of its sources, a file that says what it is to do, and
+ * few variables; it writes files to folders and JSON lines to a descriptor. See docs/other-languages.md.
+ */
+import { dirname, join, normalize } from "node:path";
+import { constants } from "node:os";
+import type { ProgressUpdate } from "../../contract/stage.ts";
+import { type FoundCommand, PLACEHOLDER } from "../../schemas/command.ts";
+import type { CommandProgram } from "../keys/program.ts";
+import { copyFile, makeFolder, writeNew } from "../store/files.ts";
+import { realPath, statIfThere } from "../store/reading.ts";
+import { descendantsOf, processesWith } from "../store/processes.ts";
+import { parseJson } from "../store/records.ts";
+import { describeLoss, explainLimit, runInChild, STOP_GRACE_MS, type WorkerOptions } from "./child.ts";
+import { box } from "./box.ts";
+import { memoryKills } from "./memory.ts";
+import { isPython, versionHere } from "./programs.ts";
+import { failed, type InputMessage, programEventSchema, type StageOutcome, type StartMessage } from "./protocol.ts";
+import { Child } from "./runtime.ts";
+
+/** The time to end after SIGTERM of a program that saves nothing. */
+const SHORT_GRACE_MS = 10_000;
+/** The time that processes have to end which a program started, once it has ended itself. */
+const LEFT_GRACE_MS = 2_000;
+/** The longest line that is read; a preview is shorter. */
+const MAX_LINE = 1 << 20;
+const PROGRESS_INTERVAL_MS = 100;
+
+interface CommandOptions extends WorkerOptions {
+  /** The folder of the pipeline. */
+  readonly home: string;
+}
+
+/** Where a program runs. */
+interface Place {
+  readonly cwd: string;
+  /** Tells what to do; its path is in the environment of the program and of all that it starts. */
+  readonly brief: string;
+  readonly library: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** The command line of what contains the program; undefined if nothing does. */
+  readonly contained: readonly string[] | undefined;
+}
+
+/** Runs the program of a stage, and checks what it has written. */
+export async function runCommand(
+  program: CommandProgram,
+  start: StartMessage,
+  options: CommandOptions,
+): Promise<StageOutcome> {
+  const params = start.params as FoundCommand;
+  const here = versionHere(params.program, params.interpreter);
+  if (here !== params.interpreter) {
+    const message = `${params.program} is ${here ?? "not there"}, and ${params.interpreter} was planned with`;
+    return failed(message, "run again; on a cluster, give the nodes the same program");
+  }
+  const place = layOut(program, start, options);
+  const before = stampsOf(start);
+  const checks = params.lock !== undefined && isPython(here);
+  const lacks = checks ? await runOnce([params.program, place.library], params, place, options) : undefined;
+  if (lacks !== undefined && lacks.status !== "complete") return lacks;
+  const end = await runOnce(argvOf(params, start), params, place, options);
+  if (end.status !== "complete") return end;
+  const changed = Object.entries(stampsOf(start)).find(([file, stamp]) => before[file] !== stamp)?.[0];
+  if (changed !== undefined) return failed(`it changed its input ${changed}`, "write a changed copy to an output");
+  const checker = { entry: program.entry, userCode: [], permissions: {} };
+  return await runInChild(checker, start, { ...options, writable: [], env: {} });
+}
+
+/** Makes the folder that a program starts in, and the file that tells it what to do. */
+function layOut(
+  { entry }: CommandProgram,
+  start: StartMessage,
+  { folder, env, writable, emit }: CommandOptions,
+): Place {
+  const params = start.params as FoundCommand;
+  const work = join(folder, "work");
+  // Sources above the pipeline's folder lie above the program's too.
+  const above = Math.max(0, ...Object.keys(params.sources).map((name) => name.split("/").lastIndexOf("..") + 1));
+  const cwd = join(work, "code", ..."d".repeat(above));
+  const library = join(work, "lib", "noiseline.py");
+  for (const made of [cwd, dirname(library), join(work, "home"), join(work, "tmp")]) makeFolder(made);
+  copyFile(new URL("./noiseline.py", entry).pathname, library);
+  for (const [name, path] of Object.entries(params.sources)) {
+    const copy = normalize(join(cwd, name));
+    makeFolder(dirname(copy));
+    copyFile(path, copy);
+  }
+  const brief = join(work, "stage.json");
+  const tell = (input: InputMessage | null) => input && { type: input.type, folder: input.folder };
+  writeNew(
+    brief,
+    JSON.stringify({
+      params: { ...params.params, steps: params.steps },
+      seed: start.seed,
+      inputs: Object.fromEntries(
+        Object.entries(start.inputs).map(([port, one]) => {
+          return [port, one !== null && "map" in one ? one.map(tell) : tell(one)];
+        }),
+      ),
+      outputs: Object.fromEntries(
+        Object.entries(start.outputs).map(([port, folder]) => {
+          return [port, { type: params.outputs[port], folder }];
+        }),
+      ),
+      progress: params.resumes ? { folder: start.progressFolder, limit: start.progressLimit } : null,
+      lock: params.lock ?? null,
+      code: join(work, "code"),
+    }),
+  );
+  const contained = box({ writable: [work, ...writable], cwd, net: params.net });
+  if (contained === undefined) emit({ type: "note", message: "bubblewrap is not here: nothing contains this program" });
+  return {
+    ...{ cwd, brief, library, contained },
+    env: {
+      PATH: Deno.env.get("PATH") ?? "",
+      HOME: join(work, "home"),
+      TMPDIR: join(work, "tmp"),
+      ...{ TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" },
+      ...{ PYTHONPATH: dirname(library), PYTHONHASHSEED: "0", PYTHONDONTWRITEBYTECODE: "1" },
+      CUDA_VISIBLE_DEVICES: "",
+      ...env,
+      ...Object.fromEntries(Object.entries(params.env).map(([name, value]) => [name, String(value)])),
+      ...{ NOISELINE_STAGE: brief, NOISELINE_EVENTS: "3" },
+    },
+  };
+}
+
+/** Returns the command line with everything filled in. */
+function argvOf({ run, program, params, steps }: FoundCommand, { inputs, outputs }: StartMessage): string[] {
+  const given: Readonly<Record<string, (name: string) => unknown>> = {
+    params: (name) => name === "steps" ? steps : params[name],
+    inputs: (name) => (inputs[name] as InputMessage).folder,
+    outputs: (name) => outputs[name],
+  };
+  const written = run.slice(1).map((text) =>
+    text.replaceAll(PLACEHOLDER, (_, group: string, name: string) => {
+      const value = given[group]!(name);
+      return typeof value === "string" ? value : JSON.stringify(value);
+    })
+  );
+  return [program, ...written];
+}
+
+/** Returns, for each file that a program reads, what changes if it is written to. */
+function stampsOf({ inputs }: StartMessage): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(inputs).flatMap(([port, given]) =>
+      [given].flat().filter((one) => one !== null).flatMap(({ folder, files }) =>
+        files.map(({ path }) => {
+          const info = statIfThere(join(folder!, path));
+          return [`${port}/${path}`, `${info?.ino} ${info?.size} ${info?.mtime?.getTime()}`];
+        })
+      )
+    ),
+  );
+}
+
+/** Runs one command line to its end. */
+async function runOnce(
+  argv: readonly string[],
+  { resumes }: FoundCommand,
+  { cwd, brief, env, contained }: Place,
+  options: CommandOptions,
+): Promise<StageOutcome> {
+  const { timeoutMs, memoryLimit, log, emit, stop, home } = options;
+  // Deno passes no descriptors beyond the first three: the program's third is its first one, and what it prints goes to
+  // the second.
+  const redirect = ["/bin/sh", "-c", 'exec "$@" 3>&1 1>&2', "sh"];
+  const kills = memoryKills();
+  // Disposal kills the program and everything that it started.
+  using end = new DisposableStack();
+  const child = end.use(
+    new Child([...redirect, ...contained ?? [], ...argv], {
+      ...{ cwd, env, timeoutMs, memory: memoryLimit, kill: options.kill, bare: true },
+    }),
+  );
+  const killLeft = () => {
+    for (const { pid } of processesWith(brief, child.pid)) ignoreGone(() => Deno.kill(pid, "SIGKILL"));
+  };
+  end.defer(killLeft);
+  const onStop = () => {
+    // Inside its box the program has a shell above it, and two processes of the box above that.
+    const [main = child.pid] = contained === undefined ? [] : descendantsOf(child.pid).slice(2);
+    ignoreGone(() => Deno.kill(main, "SIGTERM"));
+    const timer = setTimeout(() => child.kill(), resumes ? STOP_GRACE_MS : SHORT_GRACE_MS);
+    end.defer(() => clearTimeout(timer));
+  };
+  stop.addEventListener("abort", onStop);
+  end.defer(() => stop.removeEventListener("abort", onStop));
+  if (stop.aborted) onStop();
+  await child.closeInput();
+
+  let [step, isLeft, said] = [0, false, undefined as StageOutcome | undefined];
+  const shown = throttle((update) => emit({ type: "progress", update }));
+  const listen = async (lines: ReadableStream<Uint8Array>) => {
+    for await (const line of linesOf(lines)) {
+      const event = parseJson(line, programEventSchema);
+      if (event === undefined) log.keep(`not an event: ${line.slice(0, 400)}`);
+      else if (event.type === "progress") shown.add(event.update);
+      else if (event.type === "failed") said = { status: "failed", message: event.message, fix: event.fix };
+      else if (event.type === "left") isLeft = true;
+      else if (event.type === "modules") said ??= undeclared(event.files);
+      else {
+        if (event.type === "saved") step = event.step;
+        emit(event);
+      }
+    }
+  };
+  const reading = child.read(listen, (text) => log.keep(text));
+  const { code, signal } = await child.ended;
+  const wasKilled = options.kill.aborted || child.exceeded !== undefined;
+  const left = wasKilled ? [] : await waitForLeft(brief, child.pid);
+  // Processes that are left may hold the streams open.
+  killLeft();
+  await reading;
+  shown.flush();
+
+  const exceeded = explainLimit(child, options, "use smaller parts");
+  if (exceeded !== undefined) return exceeded;
+  if (options.kill.aborted || stop.aborted) return { status: "interrupted", step };
+  // The shell in the box says by which signal the program ended.
+  const number = code - 128;
+  const [name] = Object.entries(constants.signals).find(([, value]) => value === number) ?? [];
+  const by = signal ?? (contained !== undefined && name !== undefined ? name as Deno.Signal : null);
+  if (by !== null) {
+    const killed = kills === undefined ? undefined : memoryKills()! > kills;
+    return describeLoss({ code, signal: by }, log.tail(), {
+      smaller: "use smaller parts",
+      killed,
+      most: child.peakBytes,
+    });
+  }
+  if (said !== undefined) return said;
+  if (code !== 0) return explainExit(code, log.tail(), home);
+  if (left.length === 0 && !isLeft) return { status: "complete" };
+  const names = left.map((one) => one.name).join(", ") || "processes that it started";
+  return failed(`it ended while ${names} still ran; they were killed`, "let it wait for the processes that it starts");
+}
+
+/** Waits a moment for the processes to end that a program has left behind. @returns those that did not */
+async function waitForLeft(brief: string, group: number): Promise<readonly { readonly name: string }[]> {
+  for (const from = performance.now();;) {
+    const left = processesWith(brief, group);
+    if (left.length === 0 || performance.now() - from > LEFT_GRACE_MS) return left;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function ignoreGone(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // The process has ended.
+  }
+}
+
+/** Explains why a program ended with a code other than 0, as far as its last words tell. */
+function explainExit(code: number, said: string, home: string): StageOutcome {
+  const module = /No module named '([\w.]+)'/.exec(said)?.[1]?.replaceAll(".", "/");
+  const file = [`${module}.py`, `${module}/__init__.py`].find((one) => statIfThere(realPath(join(home, one)))?.isFile);
+  if (file !== undefined) {
+    return failed(
+      `it reads ${file}, which is not among its sources\n${said}`,
+      `add ${JSON.stringify(file)} to sources`,
+    );
+  }
+  if (/Read-only file system/.test(said)) {
+    const fix = "write to the folders of its outputs, of its progress, or the one in which it starts";
+    return failed(`it wrote where it may not\n${said}`, fix);
+  }
+  return { status: "crashed", message: `it exited with code ${code}`, stack: said };
+}
+
+function undeclared([file]: readonly string[]): StageOutcome | undefined {
+  if (file === undefined) return undefined;
+  return failed(`it loaded ${file}, which is not among its sources`, "add it to sources, or install it as a package");
+}
+
+/** Yields the lines of a stream; those that are too long are left out. */
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let held = "";
+  for await (const chunk of stream) {
+    held += decoder.decode(chunk, { stream: true });
+    const lines = held.split("\n");
+    held = lines.pop()!;
+    if (held.length > MAX_LINE) held = "";
+    yield* lines.filter(Boolean);
+  }
+}
+
+/** Passes on progress at most ten times a second, and the last of it. */
+function throttle(send: (update: ProgressUpdate) => void) {
+  let [last, waiting] = [-Infinity, undefined as ProgressUpdate | undefined];
+  const flush = () => {
+    if (waiting !== undefined) send(waiting);
+    waiting = undefined;
+    last = performance.now();
+  };
+  const add = (update: ProgressUpdate) => {
+    waiting = update;
+    if (performance.now() - last >= PROGRESS_INTERVAL_MS) flush();
+  };
+  return { add, flush };
+}

@@ -1,0 +1,149 @@
+"""What a Python program gets from noiseline when it is a stage: docs/other-languages.md. Needs no packages."""
+
+import atexit
+import base64
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import sysconfig
+import time
+from collections import namedtuple
+from pathlib import Path
+
+if "NOISELINE_STAGE" not in os.environ:
+    raise RuntimeError("noiseline starts this program: run it as a stage with uses: command")
+_stage = json.loads(Path(os.environ["NOISELINE_STAGE"]).read_text("utf-8"))
+# Processes that this program starts may import this module too, but have no descriptor to speak on.
+_main = os.environ.setdefault("_NOISELINE_PID", str(os.getpid()))
+
+params = _stage["params"]  # with `steps`
+seed = _stage["seed"]
+_folders = lambda port: [_folders(one) for one in port] if isinstance(port, list) else Path(port["folder"])
+inputs = {name: _folders(port) for name, port in _stage["inputs"].items()}  # a list for an input that is a list
+outputs = {name: _folders(port) for name, port in _stage["outputs"].items()}
+
+
+def _say(**event):
+    if str(os.getpid()) == _main:
+        os.write(int(os.environ["NOISELINE_EVENTS"]), (json.dumps(event) + "\n").encode())
+
+
+def log(done, total, /, unit="step", **figures):
+    """Shows how far the program is. Figures are numbers such as loss=0.1, which are plotted, or texts."""
+    plain = {name: value if isinstance(value, str) else float(value) for name, value in figures.items()}
+    finite = {name: value if isinstance(value, str) or abs(value) < 1e308 else None for name, value in plain.items()}
+    _say(type="progress", done=done, total=total, unit=unit, figures=finite)
+
+
+def preview(step, png):
+    """Shows a picture of the result by now: the bytes of a PNG, at most 750,000."""
+    _say(type="preview", step=step, png=base64.b64encode(png).decode())
+
+
+def fail(message, fix):
+    """Ends the program with an error that says what to do."""
+    _say(type="failed", message=str(message), fix=str(fix))
+    sys.exit(1)
+
+
+State = namedtuple("State", "step folder")  # a saved state: its step, and the folder with the files that were saved
+
+
+class _Progress:
+    stopping = False
+    _saved = time.monotonic()
+
+    def __init__(self, place):
+        self._folder, self._limit = (Path(place["folder"]), place["limit"]) if place else (None, 0)
+        if place and str(os.getpid()) == _main:
+            signal.signal(signal.SIGTERM, lambda *_: setattr(self, "stopping", True))
+
+    def load(self):
+        """Returns the newest whole state up to `steps`, or None."""
+        names = [] if self._folder is None else [one.name for one in self._folder.glob("step-*")]
+        for step in sorted((int(name[5:]) for name in names if name[5:].isdecimal()), reverse=True):
+            if step <= self._limit and self._is_whole(self._folder / f"step-{step}", step):
+                return State(step, self._folder / f"step-{step}")
+        return None
+
+    @staticmethod
+    def _is_whole(folder, step):
+        try:
+            state = json.loads((folder / "manifest.json").read_text("utf-8"))
+            return state["step"] == step and all(_sha256(folder / f["path"]) == f["sha256"] for f in state["files"])
+        except (OSError, ValueError, KeyError):
+            return False
+
+    def due(self, seconds=60):
+        """True if it is time to save: so long after the last save, or when the program is asked to stop."""
+        return self.stopping or time.monotonic() - self._saved >= seconds
+
+    def save(self, step, files):
+        """Saves a state, which counts once it is whole and on disk. Ends the program if it was asked to stop.
+
+        The files: by name their bytes, or a function that writes the file to the path that it is given."""
+        if self._folder is None:
+            raise RuntimeError("this stage keeps no progress: give it resumes: true")
+        for left in self._folder.glob("tmp-*"):
+            shutil.rmtree(left)
+        new, listed = self._folder / f"tmp-{step}", []
+        new.mkdir()
+        for name, content in files.items():
+            content(new / name) if callable(content) else (new / name).write_bytes(content)
+            _flush(new / name)
+            listed.append({"path": name, "size": (new / name).stat().st_size, "sha256": _sha256(new / name)})
+        (new / "manifest.json").write_text(json.dumps({"format": 1, "step": step, "files": listed}), "utf-8")
+        _flush(new / "manifest.json")
+        _flush(new)
+        shutil.rmtree(self._folder / f"step-{step}", ignore_errors=True)
+        new.rename(self._folder / f"step-{step}")
+        _flush(self._folder)
+        self._saved = time.monotonic()
+        _say(type="saved", step=step)
+        if self.stopping:
+            sys.exit(143)
+
+
+def _sha256(path):
+    with open(path, "rb") as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _flush(path):
+    opened = os.open(path, os.O_RDONLY)
+    os.fsync(opened)
+    os.close(opened)
+
+
+def _report_modules():
+    places = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    places = tuple(os.path.realpath(one) + os.sep for one in [*places, _stage["code"], os.path.dirname(__file__)])
+    files = {os.path.realpath(getattr(one, "__file__", None) or __file__) for one in list(sys.modules.values())}
+    own = [one for one in files if not one.startswith(places) and not re.search("(site|dist)-packages", one)]
+    _say(type="modules", files=sorted(own)[:20])
+
+
+def _check_lock(path):
+    from importlib import metadata
+
+    there = {re.sub("[-_.]+", "-", one.metadata["Name"]).lower(): one.version for one in metadata.distributions()}
+    lock = Path(path).read_text("utf-8")
+    for name, version in re.findall(r"^([\w.-]+)(?:\[[^\]]*\])?\s*==\s*([^\s;\\]+)", lock, re.MULTILINE):
+        got = there.get(re.sub("[-_.]+", "-", name).lower())
+        if got != version:
+            has = "lacks" if got is None else f"has version {got} of"
+            fail(f"{sys.executable} {has} {name}, and the lock names {version}", "install what the lock names into it")
+
+
+progress = _Progress(_stage["progress"])
+if __name__ == "__main__":
+    _check_lock(_stage["lock"])
+elif str(os.getpid()) == _main:
+    atexit.register(_report_modules)

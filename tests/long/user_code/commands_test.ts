@@ -1,0 +1,159 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { askedGrants, NO_PYTHON, withoutBox } from "../../support/commands.ts";
+import type { Json } from "../../support/cli_process.ts";
+import { runAndCheckPlan } from "../../support/check_plan.ts";
+import { Project } from "../../support/project.ts";
+
+const COUNT = `name: demo
+stages:
+  count:
+    uses: command
+    with:
+      run: [python3, count.py]
+      sources: ["*.py"]
+      lock: lock.txt
+      steps: 10
+      resumes: true
+      outputs: { out: files }
+`;
+
+function counting(text: string = COUNT): Project {
+  const project = new Project({ files: { "p.yaml": text, "lock.txt": "# nothing\n" } });
+  for (const name of ["count.py", "mix.py"]) project.copy(`tests/support/stages/${name}`, name);
+  return project;
+}
+
+/** Returns the lines that the program wrote about itself: `from 0`, `step 1`, `saved 5`. */
+function told(project: Project): string[] {
+  const [file] = project.files(".noiseline/progress").filter((name) => name.endsWith("/told.txt"));
+  return project.read(`.noiseline/progress/${file}`).trim().split("\n");
+}
+
+/** The total after so many steps, as count.py adds up. */
+const totalOf = (steps: number) => {
+  let total = 0;
+  for (let step = 1; step <= steps; step++) total = (2 * total + step) % 1_000_003;
+  return `${total}\n`;
+};
+
+const test = (name: string, fn: () => Promise<void>) =>
+  Deno.test({
+    name: `${name}${NO_PYTHON === undefined ? "" : ` (skipped: ${NO_PYTHON})`}`,
+    ignore: NO_PYTHON !== undefined,
+    fn,
+  });
+
+test("a program runs once until what it is made of changes; why names the file", async () => {
+  await using project = counting();
+  const grants = await askedGrants(project, "p.yaml");
+  const refused = await project.cli(["run", "p.yaml"]);
+  assertEquals(refused.code, 2);
+  assertMatch(refused.stderr, /p\.yaml asks for rights that you have not granted[^]*run=.*python3/);
+  await runAndCheckPlan(project, ["p.yaml"], { runOnly: grants });
+  assertEquals(project.read("outputs/demo/count/total.txt"), totalOf(10));
+
+  /** Changes something, and returns the state of the stage and the reasons for it; then undoes the change. */
+  const after = async (name: string, content: string): Promise<readonly [string, ...unknown[]]> => {
+    const before = project.exists(name) ? project.read(name) : undefined;
+    project.write(name, content);
+    const [stage] = (await project.cli(["plan", "p.yaml", "--json"])).json.stages as Json[];
+    if (before === undefined) project.remove(name);
+    else project.write(name, before);
+    return [stage.state, ...stage.reasons.map(({ code, name }: Json) => `${code} ${name}`)];
+  };
+  assertEquals(await after("p.yaml", `# a comment\n${COUNT}    # another\n`), ["cached"]);
+  assertEquals(await after("p.yaml", COUNT.replace('["*.py"]', "[mix.py, count.py]")), ["cached"]);
+  assertEquals(await after("mix.py", `${project.read("mix.py")}# a line\n`), ["run", 'external sources["mix.py"]']);
+  assertEquals(await after("lock.txt", "# something\n"), ["run", "external lock"]);
+  assertEquals(await after("more.py", ""), ["run", "param sources.more.py", 'external sources["more.py"]']);
+  assertEquals(await after("other.txt", "no source"), ["cached"]);
+  assertEquals(await after("p.yaml", `${COUNT}      env: { A: 1 }\n`), ["run", "param env.A"]);
+  assertEquals((await after("p.yaml", `${COUNT}    seed: 7\n`))[1], "param seed");
+  project.write("mix.py", `${project.read("mix.py")}# a line\n`);
+  assertMatch((await project.cli(["why", "p.yaml", "count"])).stdout, /mix\.py/);
+  // The grant is remembered, and an edited program needs no other.
+  await runAndCheckPlan(project, ["p.yaml"]);
+});
+
+test("any other program counts by its bytes", async () => {
+  await using project = new Project({});
+  const write = (text: string) => {
+    project.write("tool.sh", `#!/bin/sh\necho ${text} > "$1/a.txt"\n`);
+    Deno.chmodSync(project.path("tool.sh"), 0o755);
+  };
+  write("one");
+  project.write(
+    "p.yaml",
+    'name: demo\nstages:\n  a: { uses: command, with: { run: [./tool.sh, "${outputs.out}"], outputs: { out: files } } }\n',
+  );
+  const run = async () => await project.cli(["run", "p.yaml", "--grant", "a:run=./tool.sh"]);
+  assertEquals((await run()).code, 0);
+  assertEquals(project.read("outputs/demo/a/a.txt"), "one\n");
+  write("two");
+  const [stage] = (await project.cli(["plan", "p.yaml", "--json"])).json.stages as Json[];
+  assertEquals(stage.reasons.map(({ code, name }: Json) => `${code} ${name}`), ["param interpreter"]);
+  assertEquals((await run()).code, 0);
+  assertEquals(project.read("outputs/demo/a/a.txt"), "two\n");
+});
+
+test("more steps go on from the saved ones, and fewer do not use them", async () => {
+  await using project = counting();
+  const grants = await askedGrants(project, "p.yaml");
+  const run = async (steps: number) => {
+    const { planned } = await runAndCheckPlan(project, ["p.yaml", "--set", `count.steps=${steps}`], {
+      runOnly: grants,
+    });
+    assertEquals(project.read("outputs/demo/count/total.txt"), totalOf(steps));
+    return planned["count"];
+  };
+  assertEquals(await run(10), "run");
+  assertEquals(await run(20), "extend");
+  assertEquals(told(project).filter((line) => line.startsWith("from")), ["from 0", "from 10"]);
+  assertEquals(await run(7), "run");
+  assertEquals(told(project).filter((line) => line.startsWith("from")).at(-1), "from 0");
+});
+
+for (const contained of [true, false]) {
+  test(`SIGTERM lets a program save, and the next run goes on${contained ? "" : ", without bubblewrap too"}`, async () => {
+    await using project = counting(`${COUNT}      params: { pause: 0.05 }\n`.replace("steps: 10", "steps: 43"));
+    const env = contained ? {} : withoutBox(project);
+    const args = ["run", "p.yaml", "--json", ...await askedGrants(project, "p.yaml")];
+    await using running = project.start(args, { env });
+    await running.event(({ type, step }) => type === "stage-saved" && step >= 10);
+    running.signal("SIGTERM");
+    const { code, events } = await running.outcome();
+    assertEquals(code, 130);
+    assertEquals(events.find(({ type }) => type === "stage-finished")?.state, "interrupted");
+    // It saved the step that it was in, whichever that was.
+    const last = told(project).at(-1);
+    await project.cli(args, { env });
+    assertEquals(project.read("outputs/demo/count/total.txt"), totalOf(43));
+    const steps = told(project).filter((line) => line.startsWith("step"));
+    assertEquals(new Set(steps).size, steps.length, last);
+  });
+}
+
+test("a program that saves nothing is stopped at once", async () => {
+  await using project = new Project({});
+  const with_ = '{ run: [sh, -c, "echo >&2 waiting; sleep 600"], outputs: { out: files } }';
+  project.write("p.yaml", `name: demo\nstages:\n  a: { uses: command, with: ${with_} }\n`);
+  await using running = project.start(["run", "p.yaml", "--json", ...await askedGrants(project, "p.yaml")]);
+  await running.event(({ type }) => type === "stage-started");
+  running.signal("SIGTERM");
+  assertEquals((await running.outcome()).code, 130);
+});
+
+test("a program sees the variables that are declared, and no cards that are not", async () => {
+  await using project = new Project({});
+  const code =
+    "import json, os, noiseline\njson.dump(dict(os.environ), open(noiseline.outputs['out'] / 'env.json', 'w'))\n";
+  project.write("a.py", code);
+  const with_ = "{ run: [python3, a.py], sources: [a.py], env: { OMP_NUM_THREADS: 2 }, outputs: { out: files } }";
+  project.write("p.yaml", `name: demo\nstages:\n  a: { uses: command, with: ${with_} }\n`);
+  const env = { SECRET: "1", CUDA_VISIBLE_DEVICES: "7", PYTHONPATH: "/nowhere" };
+  const { code: ended } = await project.cli(["run", "p.yaml", ...await askedGrants(project, "p.yaml")], { env });
+  assertEquals(ended, 0);
+  const seen = JSON.parse(project.read("outputs/demo/a/env.json"));
+  assertEquals([seen.SECRET, seen.CUDA_VISIBLE_DEVICES, seen.OMP_NUM_THREADS], [undefined, "", "2"]);
+  assertMatch(seen.PYTHONPATH, /\/lib$/);
+});
