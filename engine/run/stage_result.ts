@@ -27,11 +27,42 @@ export function failedBy({ message, fix }: StageProblem): StageResult {
   return definedOnly({ state: "failed" as const, message, fix });
 }
 
+/** The process of an action was lost: it may be tried again. */
+export interface Lost extends StageProblem {
+  readonly again: "lost";
+}
+
+/**
+ * Returns how a run reports the outcome of a program; undefined if the program ended well, so that its outputs count.
+ * @param now `change`: what it reads that changed after planning; `isCut`: true if it was stopped for that; `keptStep`:
+ * the step of the state that it can continue from, or 0
+ */
+export function endOf(
+  outcome: StageOutcome,
+  planned: PlannedAction,
+  { change, isCut, keptStep }: Readonly<Record<"change", string | undefined> & { isCut: boolean; keptStep: number }>,
+): StageResult | Lost | undefined {
+  const fix = keptStep > 0 ? `run again, or undo the edit first to go on from step ${keptStep}` : "run again";
+  if (isCut && (outcome.status === "lost" || outcome.status === "interrupted")) {
+    return failedBy({ message: `${change} changed after planning; it was stopped`, fix });
+  }
+  switch (outcome.status) {
+    case "complete":
+      return change === undefined
+        ? undefined
+        : failedBy({ message: `${change} changed after planning; its result is discarded`, fix });
+    case "lost":
+      return definedOnly({ again: "lost" as const, message: outcome.message, fix: outcome.fix });
+    default:
+      return { ...toResult(outcome, planned, keptStep > 0), ...definedOnly({ device: planned.device }) };
+  }
+}
+
 /**
  * Converts the outcome of a stage's code to the result that a run reports.
  * @param kept true if there are states that the stage can continue from
  */
-export function toResult(
+function toResult(
   outcome: Exclude<StageOutcome, { status: "complete" | "lost" }>,
   planned: PlannedAction,
   kept: boolean,

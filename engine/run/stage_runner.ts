@@ -2,6 +2,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";
+import type { StartMessage } from "../process/protocol.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf, type Planner } from "../plan/planner.ts";
 import type { HeldClaim } from "../store/cache/work_claims.ts";
@@ -15,10 +16,9 @@ import { fileNameOf } from "../store/folders.ts";
 import { RateMeter, recordTiming } from "./progress_reporting.ts";
 import { ExternalInputChecker } from "./external_inputs.ts";
 import { type Action, inputsOf, slotsOf } from "../keys/action.ts";
-import type { StageProblem } from "./events.ts";
 import type { RunOptions } from "./run_options.ts";
 import type { RunRecorder } from "./run_recorder.ts";
-import { failedBy, NOT_BEGUN, type StageResult, toResult } from "./stage_result.ts";
+import { endOf, failedBy, type Lost, NOT_BEGUN, type StageResult } from "./stage_result.ts";
 
 /** Returns the message for the time in which `gc`, or for a moment `verify`, has the store to itself. */
 export function waitingForStore(holder: string): string {
@@ -44,6 +44,9 @@ interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache"> {
   /** True to take the new bytes if a forced stage gives other bytes than before. */
   readonly replace: boolean;
 }
+
+/** An action has to be looked at again: its inputs were not settled, or another machine has worked on its key. */
+type Again = Lost | { readonly again: "inputs" | "claimed" };
 
 /** The most times that damaged inputs of a stage are made again: a disk may damage them each time. */
 const MAX_UNSETTLED = 5;
@@ -71,22 +74,21 @@ export class StageRunner {
     }
   }
 
+  /** Serves a result that is there and shown, which needs no lock; else reaches what is in its key, and makes it. */
   async #reach(id: string): Promise<StageResult> {
-    const { planner, store, stop, emit } = this.options;
-    let planned = planner.planAction(id);
+    const planned = this.options.planner.planAction(id);
     const forced = isForced(planned);
-    if (planned.state === "cached") {
-      using gcLock = await this.#acquireSharedGcLock(id, stop);
-      return gcLock === undefined ? NOT_BEGUN : this.#serve(planned)!;
-    }
-    if (planned.keys === undefined && planned.manifest === undefined) {
-      const missing = await this.#reachInputs(planned);
-      if (missing !== undefined) return missing;
-      planned = planner.planAction(id, forced);
-    }
-    const identityKey = planned.keys?.identityKey ?? planned.manifest?.identityKey;
-    if (identityKey === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
+    const served = planned.state === "cached" ? await this.#find(id, forced) : undefined;
+    const isKnown = planned.keys !== undefined || planned.manifest !== undefined;
+    return served ?? (isKnown ? undefined : await this.#reachInputs(planned)) ?? await this.#make(id, forced);
+  }
 
+  /** Finds a result under the lock of its identity, else reaches its inputs and starts the action. */
+  async #make(id: string, forced: boolean): Promise<StageResult> {
+    const { planner, store, pipeline, stop, emit } = this.options;
+    const { keys, manifest } = planner.planAction(id, forced);
+    const identityKey = keys?.identityKey ?? manifest?.identityKey;
+    if (identityKey === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
     let waitedForLock = false;
     const onWait = (holder: string) => {
       waitedForLock = true;
@@ -94,53 +96,55 @@ export class StageRunner {
     };
     using lock = await acquireLock(store.lockPath(identityKey), { signal: stop, onWait });
     if (lock === undefined) return NOT_BEGUN;
-    if (waitedForLock) store.viewsOf(this.options.pipeline.name).refresh();
-    for (let tries = 0, unsettled = 0;;) {
-      {
-        // Keeps a result that is found, or fetched from a shared cache, until it is on record that this run uses it.
-        using gcLock = await this.#acquireSharedGcLock(id, stop);
-        if (gcLock === undefined) return NOT_BEGUN;
-        // Looks again under the lock: whoever held it has probably made this very result.
-        const alreadyPublished = await this.#find(id, forced);
-        if (alreadyPublished !== undefined) return alreadyPublished;
-      }
-      planned = planner.planAction(id, forced);
-      const missing = await this.#reachInputs(planned, true);
-      if (missing !== undefined) return missing;
-      if (planned.keys === undefined) {
-        if (++unsettled > MAX_UNSETTLED) return UNSETTLED;
-        continue;
-      }
-      // The device is known from the plan, unless this stage runs because its result turned out to be broken.
-      await planner.findDevices([planned]);
-      const { problem, device } = planned.stage.kind.device === undefined ? planned : planner.planAction(id, forced);
-      if (problem !== undefined) return failedBy(problem);
-      using held = await this.options.slots.take(slotsOf(planned, device), stop);
-      if (held === undefined) return NOT_BEGUN;
-      // Another stage may have failed while this one waited for its slot.
-      if (!this.options.mayStart()) return NOT_BEGUN;
-      // Claimed only with a slot in hand, or machines would claim stages that they reach last.
-      const claims = !forced && this.options.isClaimed(id);
-      await using claim = claims ? await this.#claim(id, planned.keys.resolvedKey, held) : undefined;
-      if (claims && claim === undefined) continue;
-      const { executor, here, runId } = this.options;
-      const workspace = await executor.open(planner.planAction(id, forced), `${runId}-${fileNameOf(id)}`, here);
-      if ("message" in workspace) {
-        this.options.onFailure();
-        return failedBy(workspace);
-      }
-      const began = performance.now();
-      const rate = new RateMeter();
-      const result = await this.#run(planner.planAction(id, forced), workspace, held, rate, claim);
-      if ("lost" in result && tries < planned.stage.retries) {
-        emit({ type: "stage-note", id, level: "warn", message: `${result.lost.message}; trying again` });
-        tries++;
-        continue;
-      }
-      const final = "lost" in result ? failedBy(result.lost) : result;
-      if (final.state === "failed") this.options.onFailure();
-      return { ...final, figures: rate.figures, workMs: performance.now() - began };
+    if (waitedForLock) store.viewsOf(pipeline.name).refresh();
+    for (let tries = 0, unsettled = 0; unsettled <= MAX_UNSETTLED;) {
+      // Whoever held the lock has probably made this very result.
+      const found = await this.#find(id, forced);
+      const planned = planner.planAction(id, forced);
+      const isLast = tries === planned.stage.retries;
+      const end = found ?? await this.#reachInputs(planned, true) ?? await this.#start(planned, forced, isLast);
+      if (!("again" in end)) return end;
+      if (end.again === "inputs") unsettled++;
+      if (end.again !== "lost") continue;
+      emit({ type: "stage-note", id, level: "warn", message: `${end.message}; trying again` });
+      tries++;
     }
+    return UNSETTLED;
+  }
+
+  /** Starts an action once it has its device, its slots and, where machines share results, the claim on its key. */
+  async #start(planned: PlannedAction, forced: boolean, isLast: boolean): Promise<StageResult | Again> {
+    const { planner, slots, stop } = this.options;
+    const { id, stage, keys } = planned;
+    if (keys === undefined) return { again: "inputs" };
+    // The device is known from the plan, unless this stage runs because its result turned out to be broken.
+    await planner.findDevices([planned]);
+    const { problem, device } = stage.kind.device === undefined ? planned : planner.planAction(id, forced);
+    if (problem !== undefined) return failedBy(problem);
+    using held = await slots.take(slotsOf(planned, device), stop);
+    // Another stage may have failed while this one waited for its slot.
+    if (held === undefined || !this.options.mayStart()) return NOT_BEGUN;
+    // Claimed only with a slot in hand, or machines would claim stages that they reach last.
+    const claims = !forced && this.options.isClaimed(id);
+    await using claim = claims ? await this.#claim(id, keys.resolvedKey, held) : undefined;
+    if (claims && claim === undefined) return { again: "claimed" };
+    return await this.#carryOut(id, forced, held, claim, isLast);
+  }
+
+  /** Lets the executor carry out an action. @param isLast true if the action is not tried again should it be lost */
+  async #carryOut(id: string, forced: boolean, held: HeldSlots, claim: HeldClaim | undefined, isLast: boolean) {
+    const { planner, executor, here, runId } = this.options;
+    const workspace = await executor.open(planner.planAction(id, forced), `${runId}-${fileNameOf(id)}`, here);
+    const began = performance.now();
+    const rate = new RateMeter();
+    const end = "message" in workspace
+      ? failedBy(workspace)
+      // The executor may have brought saved states, so the action is planned again.
+      : await this.#run(planner.planAction(id, forced), workspace, held, rate, claim);
+    if ("again" in end && !isLast) return end;
+    const last = "again" in end ? failedBy(end) : end;
+    if (last.state === "failed") this.options.onFailure();
+    return { ...last, figures: rate.figures, workMs: performance.now() - began };
   }
 
   /**
@@ -153,9 +157,15 @@ export class StageRunner {
     });
   }
 
-  /** Serves a stage from the store, or else from the shared cache. */
+  /**
+   * Serves an action from the store, or else from the shared cache. `gc` is kept off a result until it is on record
+   * that this run uses it.
+   */
   async #find(id: string, forced: boolean): Promise<StageResult | undefined> {
-    const planned = await this.options.planner.planShared(id, forced);
+    const { planner, stop } = this.options;
+    using gcLock = await this.#acquireSharedGcLock(id, stop);
+    if (gcLock === undefined) return NOT_BEGUN;
+    const planned = await planner.planShared(id, forced);
     return planned.shared === true ? await this.#fetch(planned) : this.#serve(planned);
   }
 
@@ -269,14 +279,15 @@ export class StageRunner {
     });
   }
 
+  /** Runs the program of an action, and publishes its outputs if it ended well. */
   async #run(
     planned: PlannedAction,
     workspace: Workspace,
     held: HeldSlots,
     rate: RateMeter,
     claim: HeldClaim | undefined,
-  ): Promise<StageResult | { lost: StageProblem }> {
-    const { store, runId, emit, pipeline, kill, stop } = this.options;
+  ): Promise<StageResult | Lost> {
+    const { store, emit, pipeline, stop } = this.options;
     const { id, device } = planned;
     const started = performance.now();
     let isEmpty = false;
@@ -288,32 +299,18 @@ export class StageRunner {
       const watcher = new ExternalInputChecker(planned, { pipeline, store }, start.progressFolder);
       const outcome = await this.#execution.execute(planned, start, workspace, held, { rate, watcher });
       const { change, unsaved } = await watcher.finish();
-      const changed = `${change?.what} changed after planning`;
       if (unsaved) {
-        const message = `${changed}; what the stage has saved since is discarded`;
+        const message = `${change?.what} changed after planning; what the stage has saved since is discarded`;
         emit({ type: "stage-note", id, level: "warn", message });
       }
-      const kept = Math.max(0, ...isForced(planned) ? [] : statesIn(start.progressFolder).keys());
-      const again = kept > 0 ? `run again, or undo the edit first to go on from step ${kept}` : "run again";
-      if (watcher.edited.aborted && !stop.aborted && ["lost", "interrupted"].includes(outcome.status)) {
-        return failedBy({ message: `${changed}; it was stopped`, fix: again });
-      }
-      if (outcome.status === "lost") return { lost: outcome };
-      if (outcome.status !== "complete") return { ...toResult(outcome, planned, kept > 0), ...definedOnly({ device }) };
-      if (change !== undefined) return failedBy({ message: `${changed}; its result is discarded`, fix: again });
-      const listed = listOutputs(start.outputs);
-      if ("message" in listed) return failedBy(listed);
+      const keptStep = Math.max(0, ...isForced(planned) ? [] : statesIn(start.progressFolder).keys());
+      const isCut = watcher.edited.aborted && !stop.aborted;
+      const listed = endOf(outcome, planned, { change: change?.what, isCut, keptStep }) ?? listOutputs(start.outputs);
+      if (!("names" in listed)) return "state" in listed || "again" in listed ? listed : failedBy(listed);
       // Only the disk has work left, and the next stage need not wait for it.
       held.release();
-      // Until the manifest names them, nothing refers to the files that are moved into the store.
-      using _gcLock = await this.#acquireSharedGcLock(id, kill);
-      const collected = await collectOutputs(planned, start.outputs, listed.names, store);
-      isEmpty = collected.emptied;
-      const numerics = this.#numericsOf(planned);
-      const manifest = await this.#publish(planned, makeManifest(planned, collected.outputs, numerics, runId));
-      const sending = this.options.cache?.offer(manifest, planned.recipeKey, store);
-      if (sending !== undefined) claim?.until(sending);
-      const mine = this.#show(planned, manifest);
+      const { manifest, emptied, mine } = await this.#take(planned, start.outputs, listed.names, claim);
+      isEmpty = emptied;
       const durationMs = performance.now() - started;
       // Steps count the whole stage's work, reports only the action's.
       const from = (planned.fromStep ?? 0) * planned.work.fraction;
@@ -323,6 +320,23 @@ export class StageRunner {
     } finally {
       workspace.close(isEmpty);
     }
+  }
+
+  /** Moves outputs into the store, publishes and shows them, and offers them to the shared cache. */
+  async #take(
+    planned: PlannedAction,
+    folders: StartMessage["outputs"],
+    names: Parameters<typeof collectOutputs>[2],
+    claim: HeldClaim | undefined,
+  ) {
+    const { store, runId, kill, cache } = this.options;
+    // Until the manifest names them, nothing refers to the files that are moved into the store.
+    using _gcLock = await this.#acquireSharedGcLock(planned.id, kill);
+    const { outputs, emptied } = await collectOutputs(planned, folders, names, store);
+    const manifest = await this.#publish(planned, makeManifest(planned, outputs, this.#numericsOf(planned), runId));
+    const sending = cache?.offer(manifest, planned.recipeKey, store);
+    if (sending !== undefined) claim?.until(sending);
+    return { manifest, emptied, mine: this.#show(planned, manifest) };
   }
 
   /** Reports once in a run that a device is used, and why. */
