@@ -28,9 +28,8 @@ const EXTRACTORS = [INCEPTION, "pixels", "onnx"];
 const RESIZES = ["tensorflow", "torch-fidelity", "pytorch-fid", "clean-fid"];
 /** One more than the features: with fewer images a covariance is singular, and the distance mostly bias. */
 const LEAST: Readonly<Record<string, number>> = { [INCEPTION]: 2_049, pixels: 193 };
+/** Images in a subset of KID, in all programs. */
 const KID_SIZE = 1_000;
-/** The directory of an npz, at its end, is smaller. */
-const TAIL_BYTES = 64 << 10;
 
 /** `score REAL FAKE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
@@ -55,9 +54,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       // No subset asks for more images than there are in any case.
       const others = isWhole ? { kid: { size: Math.min(KID_SIZE, atLeast ?? KID_SIZE) }, manifold: {} } : {};
       const inputs = { real: a.output, fake: b.output };
-      const sets = { uses: "score", seed: 0, inputs, with: { atLeast, ...others } };
-      const stages = { ...a.stages, ...b.stages, "scored-pair": sets };
+      const pair = { uses: "score", seed: 0, inputs, with: { atLeast, ...others } };
       const file = join(from === undefined ? Deno.cwd() : dirname(from), "score.yaml");
+      const stages = { ...a.stages, ...b.stages, "scored-pair": pair };
       const text = JSON.stringify({ name: "scored-sets", extends: from, stages });
       const store = openStoreFor(options, dirname(file));
       const loader = new PipelineLoader(file, { ...settings, overrides: options.set ?? [], text });
@@ -106,7 +105,8 @@ async function sideOf(role: string, given: string, options: Options, settings: C
     if (isStatistics || types.includes("features")) return { stages: {}, output: result, from, isStatistics };
     return { stages: features(result), output, from };
   }
-  const arrays = readTail(resolve(given), TAIL_BYTES) ?? "";
+  // The directory of an npz is at its end.
+  const arrays = readTail(resolve(given), 64 << 10) ?? "";
   if (arrays.includes("mu.npy") && !arrays.includes("arr_0.npy")) {
     const name = extractor === INCEPTION ? inceptionName(sha256) : extractor;
     const params = { path: pathOf(given), extractor: name, resize, count };
@@ -135,9 +135,8 @@ async function run(pipeline: Pipeline, store: Store, json: boolean) {
     reporter?.emit(event.type === "run-finished" ? { ...event, earlier: [], file: pipeline.file, outputs: "" } : event);
   };
   using signals = io.listenForStop((reason) => emit({ type: "stopping", reason }));
-  const { stop, kill } = signals;
-  const cache = await openCacheFor({}, (diagnostic) => emit({ type: "warning", diagnostic }), stop);
-  const options = { targets, emit, stop, kill, versions: VERSIONS, ...definedOnly({ cache }) };
+  const cache = await openCacheFor({}, (diagnostic) => emit({ type: "warning", diagnostic }), signals.stop);
+  const options = { ...signals, targets, emit, versions: VERSIONS, ...definedOnly({ cache }) };
   const { status, stages } = io.valueOf(await runPipeline(pipeline, store, options));
   if (status !== "done") throw new io.Exit(io.EXIT[status], json ? failed : []);
   const { collectArtifacts } = await import("noiseline/report");
