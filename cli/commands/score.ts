@@ -57,13 +57,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const pair = { uses: "score", seed: 0, inputs, with: { atLeast, ...others } };
       const file = join(from === undefined ? Deno.cwd() : dirname(from), "score.yaml");
       const stages = { ...a.stages, ...b.stages, "scored-pair": pair };
-      const text = JSON.stringify({ name: "scored-sets", extends: from, stages });
+      const value = { name: "scored-sets", ...definedOnly({ extends: from }), stages };
       const store = openStoreFor(options, dirname(file));
-      const loader = new PipelineLoader(file, { ...settings, overrides: options.set ?? [], text });
-      // The user has written no file that a place could point into.
-      const plain = (found: readonly Diagnostic[]) => found.map(({ span: _, related: _related, ...rest }) => rest);
-      const pipeline = io.valueOf(await loader.load(), (found) => io.refuseWith(plain(found)));
-      io.printDiagnostics(plain(loader.warnings));
+      const loader = new PipelineLoader(file, { ...settings, overrides: options.set ?? [], value });
+      const pipeline = io.valueOf(await loader.load());
+      io.printDiagnostics(loader.warnings);
       const record = await run(pipeline, store, json === true);
       if (json) io.printJson({ real, fake, ...record });
       else describe({ real, fake }, record).forEach(io.printLine);

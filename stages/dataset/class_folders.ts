@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ImageFacts } from "../../artifacts/facts.ts";
 
@@ -28,14 +29,17 @@ function holdsImages(folder: string): boolean {
   );
 }
 
-/** Returns the number of images in a folder; undefined where only the run finds out, as for links. */
+/**
+ * Returns the number of images in a folder; undefined where only the run finds out, as for links. The pictures beside a
+ * result of type images are overviews of it.
+ */
 export function countImages(root: string): number | undefined {
   const countIn = (folder: string): number =>
     entriesOf(folder).reduce((sum, { name, isDirectory }) => {
       return sum + (isDirectory ? countIn(join(folder, name)) : Number(SUPPORTED_IMAGE.test(name)));
     }, 0);
   try {
-    return countIn(root);
+    return existsSync(join(root, "images.json")) ? undefined : countIn(root);
   } catch {
     return undefined;
   }

@@ -35,18 +35,19 @@ export interface LoadOptions {
   readonly profiles?: readonly string[];
   /** True to accept a pipeline that needs inputs from another pipeline; it can then be inspected but not run. */
   readonly allowMissingInputs?: boolean | undefined;
-  /** The text of the file, if it is not on disk. */
-  readonly text?: string;
+  /** The content of the file, if there is no such file: values that no text has places for. */
+  readonly value?: unknown;
 }
 
 /** Reads, resolves and checks a pipeline, which may then be planned. Reports all problems at once; writes nothing. */
 export async function loadPipeline(file: string, options: LoadOptions): Promise<Result<Pipeline>> {
-  const { overrides = [], profiles = [], text } = options;
+  const { overrides = [], profiles = [], value: own } = options;
   const problems = new Problems();
   const budget = new Budget();
-  const read = oncePerFile(async (path, name) =>
-    text !== undefined && path === resolve(file) ? parseYaml({ name, text }) : await readDocument(path, name, budget)
-  );
+  const read = oncePerFile(async (path, name) => {
+    if (own === undefined || path !== resolve(file)) return await readDocument(path, name, budget);
+    return succeed({ value: own, locate: () => undefined, origin: () => undefined, whole: undefined });
+  });
   const document = await composeDocument(file, { read, profiles });
   if (!document.ok) return document;
   const resolved = await resolveDocument({ ...options, file, document: document.value, read, budget, problems });

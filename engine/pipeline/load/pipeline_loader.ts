@@ -27,7 +27,7 @@ const PREFIX = "pipeline-";
 /** The number of entries that stay: every edit, override and toolkit leaves one behind. */
 const KEPT = 16;
 
-export interface LoaderOptions extends Pick<LoadOptions, "overrides" | "profiles" | "allowMissingInputs" | "text"> {
+export interface LoaderOptions extends Pick<LoadOptions, "overrides" | "profiles" | "allowMissingInputs" | "value"> {
   /** The folder of kept pipelines; by default in the store that belongs to the file. */
   readonly keptFolder?: string;
   /** Loads the kinds: most of the toolkit's code, which an up-to-date run does not need. */

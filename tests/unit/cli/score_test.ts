@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
 import { encodeNpz } from "../../../formats/npz.ts";
 import { NARROW_WEIGHTS } from "../../support/inception.ts";
@@ -49,6 +49,11 @@ const REFUSED: Readonly<Record<string, readonly [args: readonly string[], said: 
     "path is not the expected file",
     "set sha256 to the file you mean",
   ],
+  "weights that are not there": [
+    ["few", "few", "--at-least", "2", "--weights", "weights.pth"],
+    'stage "scored-fake": cannot read path',
+    "correct the path",
+  ],
   "a stage that is not there": [["p.yaml:pixel", "few"], 'has no stage "pixel"', 'did you mean "pixels"?'],
   "a stage with several sets": [["p.yaml:digits", "few"], '"digits" could mean several outputs', "digits.train"],
   "a stage without images": [["p.yaml:noise", "few"], "noise", ""],
@@ -78,6 +83,8 @@ for (const [name, [args, said, fix]] of Object.entries(REFUSED)) {
     assertEquals([code, out], [2, ""], error);
     assertStringIncludes(error, said);
     assertStringIncludes(error, fix);
+    // The user has not written the pipeline, so that no place in it means anything.
+    assert(!error.includes("score.yaml"), error);
     assertEquals(project.exists("outputs"), false);
   });
 }

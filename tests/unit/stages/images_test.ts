@@ -120,6 +120,9 @@ Deno.test("the number of images in a folder is known before anything runs, excep
     assertEquals(check(), { problems: [], facts: { images: { channels: 3, count: 2 } } });
     await Deno.symlink(join(path, "a.png"), join(path, "e.png"));
     assertEquals(check().facts, { images: { channels: 3 } });
+    await lay(path, { "images.json": Uint8Array.of(1) });
+    await Deno.remove(join(path, "e.png"));
+    assertEquals(check().facts, { images: { channels: 3 } });
     await Deno.remove(path, { recursive: true });
     assertEquals(check().facts, { images: { channels: 3 } });
     await lay(path, { "d.txt": png(4, 4) });
