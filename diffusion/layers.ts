@@ -37,11 +37,7 @@ export function conv(
   weights: Weights,
   name: string,
   x: Tensor,
-  { stride = 1, shift, padding }: {
-    readonly stride?: 1 | 2;
-    readonly shift?: Tensor;
-    readonly padding?: 0 | 1 | undefined;
-  } = {},
+  { stride = 1, shift, padding }: { readonly stride?: 1 | 2; readonly shift?: Tensor; readonly padding?: 0 | 1 } = {},
 ): Tensor {
   const kernel = weights[`${name}.kernel`] as tf.Tensor4D;
   const bias = weights[`${name}.bias`]!;
@@ -98,26 +94,23 @@ export function upsample(x: Tensor): Tensor {
 }
 
 /**
- * Sinusoidal embedding of the timestep: sines, then cosines, of t exp(-ln(10000) i / (half - shift)), i < half = dim /
- * 2, with shift 1 as in hojonathanho/diffusion, `nn.py`. OpenAI's later code puts cosines first and has shift 0.
+ * Sinusoidal embedding of the timestep: sines, then cosines, of t exp(-ln(10000) i / (half - s)), i < half = dim / 2.
+ * In hojonathanho/diffusion, `nn.py`, the shift s is 1; OpenAI's later code has 0, and puts cosines first.
  *
  * @param t [B] float32 or int32, the raw index in [0, T), or a value between two of them
  * @param dim even, >= 4
- * @param options.shift default 1 @param options.cosinesFirst default false
+ * @param options.frequencyShift s, default 1 @param options.cosinesFirst default false
  * @returns [B, dim]
  */
 export function timeEmbedding(
   t: Tensor,
   dim: number,
-  { shift = 1, cosinesFirst = false }: {
-    readonly shift?: number | undefined;
-    readonly cosinesFirst?: boolean | undefined;
-  } = {},
+  { frequencyShift = 1, cosinesFirst }: { readonly frequencyShift?: number; readonly cosinesFirst?: boolean } = {},
 ): Tensor {
   const half = dim / 2;
-  const frequencies = Array.from({ length: half }, (_, i) => Math.exp(-Math.log(10000) * i / (half - shift)));
+  const frequencies = Array.from({ length: half }, (_, i) => Math.exp(-Math.log(10000) * i / (half - frequencyShift)));
   const column = tf.reshape(tf.cast(t, "float32"), [-1, 1]);
   const angles = tf.mul(column, tf.tensor2d(frequencies, [1, half]));
-  const [sines, cosines] = [tf.sin(angles), tf.cos(angles)];
-  return tf.concat(cosinesFirst ? [cosines, sines] : [sines, cosines], 1);
+  const both = [tf.sin(angles), tf.cos(angles)];
+  return tf.concat(cosinesFirst === true ? both.reverse() : both, 1);
 }

@@ -31,7 +31,7 @@ export const unet2dConfigSchema = z.preprocess(
     attention_head_dim: size.nullable().default(8),
     norm_num_groups: size.nullable().default(32),
     attn_norm_num_groups: size.nullable().default(null),
-    norm_eps: z.number().default(1e-5),
+    norm_eps: z.number().positive().max(0.1).default(1e-5),
     resnet_time_scale_shift: z.string().default("default"),
     add_attention: z.boolean().default(true),
     class_embed_type: z.string().nullable().default(null),

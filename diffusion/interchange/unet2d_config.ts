@@ -26,9 +26,7 @@ const USUAL = { normEpsilon: 1e-6, frequencyShift: 1, cosinesFirst: false, downs
  * @param config must have no problems
  */
 export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
-  // The first convolution of a UNet2DModel has the width of its first level.
-  const [first] = config.multipliers;
-  if (first !== 1) return { problem: { ...widerStart, got: `multipliers: [${config.multipliers.join(", ")}]` } };
+  if (config.multipliers[0] !== 1) return { problem: widerLevel(config) };
   const groups = config.groups === undefined ? normGroupsOf(config) : [config.groups];
   if (groups.length !== 1) return { problem: unevenGroups(config, groups) };
   const { normEpsilon, frequencyShift, cosinesFirst, downsamplePadding } = { ...USUAL, ...config };
@@ -89,9 +87,6 @@ export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
   const { freq_shift: shift, downsample_padding: padding, norm_num_groups: norm } = theirs;
   if (shift !== 0 && shift !== 1) return refuse("freq_shift", shift, "0 or 1");
   if (padding !== 0 && padding !== 1) return refuse("downsample_padding", padding, "0 or 1");
-  if (theirs.norm_eps <= 0 || theirs.norm_eps > 0.1) {
-    return refuse("norm_eps", theirs.norm_eps, "above 0, at most 0.1");
-  }
   if (norm === null) return refuse("norm_num_groups", norm, "the number of groups");
   const { attention_head_dim: head, attn_norm_num_groups: attentionNorm, num_class_embeds: labels } = theirs;
   if (attentionNorm !== null && attentionNorm !== norm) return refuse("attn_norm_num_groups", attentionNorm, `${norm}`);
@@ -155,12 +150,11 @@ function refuse(field: string, value: unknown, wanted: string): Translated<never
   return { problem: { message, got, wanted, fix } };
 }
 
-const widerStart = {
-  message:
-    "the first convolution of this network is narrower than its first level, and those of a UNet2DModel are alike",
-  wanted: "1 as the first multiplier",
-  fix: "train with channels that are the width of the first level, and multipliers that start with 1",
-};
+function widerLevel({ multipliers }: UnetConfig): InterchangeProblem {
+  const message = "the first convolution of a UNet2DModel has the width of its first level";
+  const fix = "train with channels that are the width of the first level";
+  return { message, got: `multipliers: [${multipliers.join(", ")}]`, wanted: "1 as the first of them", fix };
+}
 
 function unevenGroups({ channels }: UnetConfig, groups: readonly number[]): InterchangeProblem {
   return {

@@ -37,7 +37,7 @@ export function fromUnet2dTensors(
     return {
       problem: {
         message: "the weights are not those of the network that their config.json describes",
-        got: misfits.join("; "),
+        got: misfits.join("\n"),
         wanted: "all tensors of that network, and no others",
         fix: "take config.json and the weights from one save_pretrained of a UNet2DModel",
       },

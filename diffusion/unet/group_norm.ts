@@ -4,12 +4,12 @@ import { groupsFor } from "./config.ts";
 /** Settings of a group normalisation. */
 export interface GroupNormOptions {
   /** The number of groups. Default: see `groupsFor`. */
-  readonly groups?: number | undefined;
+  readonly groups?: number;
   /**
    * Added to the variance. Default 1e-6: tf.contrib's, which the paper's checkpoints were trained with
    * (pesser/pytorch_diffusion reproduces it).
    */
-  readonly epsilon?: number | undefined;
+  readonly normEpsilon?: number;
 }
 
 /**
@@ -26,7 +26,7 @@ export function groupNorm(
   x: tf.Tensor,
   scale: tf.Tensor,
   bias: tf.Tensor,
-  { groups: wanted, epsilon = 1e-6 }: GroupNormOptions = {},
+  { groups: wanted, normEpsilon = 1e-6 }: GroupNormOptions = {},
 ): tf.Tensor {
   const { grouped, count } = groupsOf(x as tf.Tensor4D, wanted);
   return tf.customGrad((...args) => {
@@ -37,7 +37,7 @@ export function groupNorm(
     const mean = perGroup(tf.sum(x, [1, 2]));
     // Rounding can make the difference of the two moments slightly negative.
     const variance = tf.relu(tf.sub(perGroup(tf.sum(tf.square(x), [1, 2])), tf.square(mean)));
-    const inverse = tf.rsqrt(tf.add(variance, epsilon));
+    const inverse = tf.rsqrt(tf.add(variance, normEpsilon));
     const factor = tf.mul(inverse, tf.reshape(scale, [1, groups, size]));
     const offset = tf.sub(tf.reshape(bias, [1, groups, size]), tf.mul(mean, factor));
     save([x, scale, mean, inverse]);

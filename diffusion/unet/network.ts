@@ -23,8 +23,8 @@ export default defineNetwork({
  */
 function unet({ weights, x, t, labels, dropout: drop }: ForwardInputs, config: UnetConfig): tf.Tensor {
   const plan = planUnet(config);
-  const { frequencyShift: shift, cosinesFirst, downsamplePadding: padding } = config;
-  const embedding = timeEmbedding(t, config.channels, { shift, cosinesFirst });
+  const { downsamplePadding: padding = 0 } = config;
+  const embedding = timeEmbedding(t, config.channels, config);
   const timed = dense(weights, "time.dense2", silu(dense(weights, "time.dense1", embedding)));
   const embedClasses = (oneHot: tf.Tensor) => tf.matMul(oneHot, weights["classes.embedding"]!);
   const time = silu(config.classes === undefined ? timed : tf.add(timed, embedClasses(labels!)));
@@ -41,31 +41,22 @@ function unet({ weights, x, t, labels, dropout: drop }: ForwardInputs, config: U
     for (const block of level.blocks) h = run(block, tf.concat([h, skips.pop()!], 3));
     if (level.resample !== undefined) h = conv(weights, level.resample, upsample(h));
   }
-  return conv(weights, "conv_out", silu(norm(weights, "norm_out", h, normOptions(config))));
+  return conv(weights, "conv_out", silu(norm(weights, "norm_out", h, config)));
 }
 
 type Details = Pick<UnetConfig, "groups" | "normEpsilon" | "headWidth">;
-
-function normOptions({ groups, normEpsilon: epsilon }: Details) {
-  return { groups, epsilon };
-}
 
 /** @param shared.time [B, 4 channels], the activated time embedding that all blocks share */
 function blockForward(
   weights: Weights,
   block: BlockPlan,
   x: tf.Tensor,
-  { time, drop, config }: {
-    readonly time: tf.Tensor;
-    readonly drop: ForwardInputs["dropout"];
-    readonly config: UnetConfig;
-  },
+  { time, drop, config }: Readonly<{ time: tf.Tensor; drop: ForwardInputs["dropout"]; config: UnetConfig }>,
 ): tf.Tensor {
-  const normed = (layer: string, h: tf.Tensor) => silu(norm(weights, `${name}.${layer}`, h, normOptions(config)));
   const { name, inChannels, outChannels } = block;
   const shift = tf.reshape(dense(weights, `${name}.time`, time), [-1, 1, 1, outChannels]);
-  const first = conv(weights, `${name}.conv1`, normed("norm1", x), { shift });
-  const second = conv(weights, `${name}.conv2`, drop(normed("norm2", first)));
+  const first = conv(weights, `${name}.conv1`, silu(norm(weights, `${name}.norm1`, x, config)), { shift });
+  const second = conv(weights, `${name}.conv2`, drop(silu(norm(weights, `${name}.norm2`, first, config))));
   const shortcut = inChannels === outChannels ? x : dense(weights, `${name}.shortcut`, x);
   const sum = tf.add(shortcut, second);
   return block.attention === undefined ? sum : attention(weights, block.attention, sum, config);
@@ -85,12 +76,9 @@ export function attention(weights: Weights, name: string, x: tf.Tensor, details:
   const isOneHead = headWidth === channels;
   const apart = (h: tf.Tensor) => isOneHead ? h : tf.transpose(tf.reshape(h, byHead), [0, 2, 1, 3]);
   const joined = (h: tf.Tensor) => isOneHead ? h : tf.reshape(tf.transpose(h, [0, 2, 1, 3]), flat);
-  const pixels = tf.reshape(norm(weights, `${name}.norm`, x, normOptions(details)), flat);
-  const [q, k, v] = tf.split(dense(weights, `${name}.qkv`, pixels), 3, 2).map(apart) as [
-    tf.Tensor,
-    tf.Tensor,
-    tf.Tensor,
-  ];
+  const pixels = tf.reshape(norm(weights, `${name}.norm`, x, details), flat);
+  const parts = tf.split(dense(weights, `${name}.qkv`, pixels), 3, 2).map(apart);
+  const [q, k, v] = parts as [tf.Tensor, tf.Tensor, tf.Tensor];
   const scores = tf.mul(tf.matMul(q, k, false, true), headWidth ** -0.5);
   const mixed = joined(tf.matMul(tf.softmax(scores), v));
   return tf.add(x, tf.reshape(dense(weights, `${name}.out`, mixed), x.shape));

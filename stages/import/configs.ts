@@ -21,10 +21,7 @@ import { objectiveFacts } from "../shared/describe_definition.ts";
 import { DIFFUSERS_FILES } from "../shared/diffusers_files.ts";
 
 /** Returns the path of a file, of those with these names the first that exists. @throws FormatError if none does */
-export function findFile(
-  folder: string,
-  ...names: readonly string[]
-): { readonly name: string; readonly path: string } {
+export function findFile(folder: string, ...names: readonly string[]) {
   // As in the library: older folders have the files of both parts side by side.
   const places = names.flatMap((name) => [name, posix.basename(name)].map((at) => ({ name, path: join(folder, at) })));
   const found = places.find(({ path }) => existsSync(path));

@@ -1,4 +1,3 @@
-import { definitionByDigest } from "../../artifacts/own.ts";
 import type { OwnDefinition } from "../../contract/stage.ts";
 import type { Definitions } from "../../diffusion/define.ts";
 import type { OwnParam, OwnRecord, Sort } from "../../schemas/definitions.ts";
@@ -18,17 +17,4 @@ export function definitionByFile<S extends Sort>(
   const definition = found.definition as Definitions[S];
   const record: OwnRecord = { uses: fileName(uses), code: found.code, params };
   return { definition, params, uses, record };
-}
-
-/**
- * Returns the definition that an artifact was made with, as `definitionByFile` does.
- * @throws FormatError as `definitionByDigest`
- */
-export function definitionByRecord<S extends Sort>(
-  sort: S,
-  { uses, code, params }: OwnRecord,
-  definitions: readonly OwnDefinition[],
-) {
-  const record = { uses, code, params };
-  return { definition: definitionByDigest(sort, record, definitions), params, uses, record };
 }

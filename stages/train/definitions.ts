@@ -1,6 +1,7 @@
 import { labelFacts, networkOf, type NetworkRecord, objectiveOf } from "../../artifacts/checkpoint.ts";
 import type { ImagesInfo } from "../../artifacts/images.ts";
 import { classNamesOf } from "../../artifacts/labels.ts";
+import { definitionByDigest } from "../../artifacts/own.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import type { NetworkSizes, Path } from "../../diffusion/define.ts";
 import { freeLoss, needsChain } from "../../diffusion/loss_tables.ts";
@@ -14,11 +15,12 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { describeProblem, failedBy } from "../shared/checks.ts";
 import { buildNetwork, checkLossCode, checkNetworkCode, checkObjectiveAt } from "../shared/definition_checks.ts";
 import type { CodeProblem } from "../shared/definition_checks.ts";
-import { definitionByFile, definitionByRecord } from "../shared/own.ts";
+import { definitionByFile } from "../shared/own.ts";
 import { networkSizesFor, type trainKind } from "./kind.ts";
 import { compareStart, frozenBy, misfitProblem, modelOf, otherClasses } from "./start.ts";
 import type { StartWeights } from "./start_weights.ts";
 
+type OfTraining = { readonly record: NetworkRecord; readonly source: ImagesInfo["source"] };
 type UnetParams = Parameters<typeof BUILTIN_NETWORK.recordOf>[1];
 type Context = Pick<ContextOf<typeof trainKind>, "params" | "definitions">;
 
@@ -41,22 +43,22 @@ export async function buildTrainingSetup(
   const ownNetwork = isOwn(model)
     ? definitionByFile("network", model, definitions)
     : theirs !== undefined && "uses" in theirs
-    ? definitionByRecord("network", theirs, definitions)
+    ? { ...theirs, definition: definitionByDigest("network", theirs, definitions) }
     : undefined;
   const ownObjective = isOwn(objective) ? definitionByFile("objective", objective, definitions) : undefined;
   const sizes = networkSizesFor(params, images);
   const record = ownNetwork !== undefined
-    ? ownRecord(ownNetwork.record, sizes)
+    ? ownRecord("record" in ownNetwork ? ownNetwork.record : ownNetwork, sizes)
     : BUILTIN_NETWORK.recordOf(sizes, modelOf({ model }, theirs, images) as UnetParams);
   const built = ownNetwork === undefined
     ? { network: await networkOf(record, []) }
     : buildNetwork(ownNetwork.definition, sizes, ownNetwork.params);
   if ("problem" in built) return failed(ownNetwork!.uses, [built.problem]);
-  const names = built.network.parameters.map(({ name }) => name);
-  const { frozen, problems: [notFrozen] } = frozenBy(params.freeze ?? [], names);
+  const { parameters } = built.network;
+  const { frozen, problems: [notFrozen] } = frozenBy(params.freeze ?? [], parameters.map(({ name }) => name));
   if (notFrozen !== undefined) return failedBy(notFrozen);
   const network: Network = { ...built.network, frozen };
-  const fit = start && await fitStart(start, network, { record, definitions, source: images.source });
+  const fit = start && await fitStart(start, parameters, { record, definitions, source: images.source });
   if (fit !== undefined && fit.misfits.length > 0) return failedBy(misfitProblem(fit.misfits, model));
   const named = isOwn(objective) ? ownObjective!.record : objective;
   const learned = objectiveOf({ objective: named }, definitions);
@@ -90,32 +92,22 @@ export async function buildTrainingSetup(
   };
 }
 
-/** Compares the weights to start from with the network that a training builds. */
+/** Compares the weights to start from with the parameters of the network that a training builds from a record. */
 async function fitStart(
   { config, shapes }: StartWeights,
-  { sizes, parameters }: Network,
-  { record, definitions, source }: Pick<Context, "definitions"> & {
-    readonly record: NetworkRecord;
-    readonly source: ImagesInfo["source"];
-  },
+  parameters: Network["parameters"],
+  { record: { classes, ...record }, definitions, source }: Pick<Context, "definitions"> & OfTraining,
 ) {
-  const wanted = shapesOf(parameters);
-  const build = async (classes: number | undefined) => {
-    const { classes: _, ...plain } = record;
-    try {
-      const { parameters } = await networkOf({ ...plain, ...definedOnly({ classes }) } as NetworkRecord, definitions);
-      return shapesOf(parameters);
-    } catch {
-      // A user's network may take no other number of classes.
-      return wanted;
-    }
-  };
-  const to = definedOnly({ classes: sizes.classes, classNames: classNamesOf(source) });
-  return compareStart(shapes, wanted, await Promise.all(otherClasses(labelFacts(config), to).map(build)));
+  const build = (classes: number | undefined) =>
+    // A user's network may take no other number of classes: then no parameter depends on it.
+    networkOf({ ...record, ...definedOnly({ classes }) } as NetworkRecord, definitions).catch(() => ({ parameters }));
+  const others = otherClasses(labelFacts(config), definedOnly({ classes, classNames: classNamesOf(source) }));
+  const built = await Promise.all(others.map(build));
+  return compareStart(shapes, shapesOf(parameters), built.map((network) => shapesOf(network.parameters)));
 }
 
-function ownRecord(record: OwnRecord, { channels, ...sizes }: NetworkSizes): NetworkRecord {
-  return { ...record, ...sizes, inChannels: channels };
+function ownRecord({ uses, code, params }: OwnRecord, { channels, ...sizes }: NetworkSizes): NetworkRecord {
+  return { uses, code, params, ...sizes, inChannels: channels };
 }
 
 function failed(file: string, problems: readonly CodeProblem[]): StageEnd {

@@ -1,7 +1,6 @@
 import {
   type CheckpointFacts,
   type ImageFacts,
-  type NetworkFacts,
   readCheckpointFacts,
   readImageFacts,
   readScheduleFacts,
@@ -67,7 +66,6 @@ export const trainKind = defineKind({
         wanted: "uniform",
         fix: `remove timestepSampler, or leave draw out of ${schedule.betas}`,
       },
-      images !== undefined && checkImages(params, images, modelOf(params, start?.facts?.network, images)),
       params.preview !== undefined && schedule !== undefined && checkSampler(
         params.preview.sampler,
         { ...schedule, learnedVariance: params.variance === "learned", ownSampler: objective.sampler },
@@ -84,10 +82,17 @@ export const trainKind = defineKind({
       ...(params.labels === undefined ? { classes: null } : { classes, classNames }),
     });
     const model = modelOf(params, start?.facts?.network, images);
+    const ofImages = checkImages(params, images, model);
+    problems.push(...ofImages);
     // If no network can be built, there is no arithmetic to count.
-    if (problems.some(isError) || model === undefined) return { problems, facts: { checkpoint: known } };
+    if (ofImages.some(isError) || model === undefined) return { problems, facts: { checkpoint: known } };
     const network = isOwn(model) ? model : BUILTIN_NETWORK.recordOf(networkSizesFor(params, images), model);
-    problems.push(...checkStart(params, start?.facts, { ...known, network }), ...checkFreeze(params, network));
+    problems.push(...checkStart(params, start?.facts, { ...known, network }));
+    if (params.freeze !== undefined && !isOwn(network)) {
+      const names = BUILTIN_NETWORK.parameters(network).map(({ name }) => name);
+      problems.push(...frozenBy(params.freeze, names).problems);
+    }
+    if (problems.some(isError)) return { problems, facts: { checkpoint: known } };
     return {
       problems,
       facts: { checkpoint: { ...known, network, objective: params.objective } },
@@ -187,31 +192,23 @@ function checkStartParams(
     );
   }
   const { facts } = start;
-  const differ = (what: string, theirs: unknown, ours: unknown) =>
-    theirs !== undefined && ours !== undefined && JSON.stringify(theirs) !== JSON.stringify(ours) && {
+  const differ = (what: string, got: string | undefined, wanted: string | undefined) =>
+    got !== undefined && wanted !== undefined && !wanted.endsWith(got) && {
       severity: "warning" as const,
       input: "start",
       message: `the checkpoint was trained with another ${what}, so that the training begins by unlearning it`,
-      got: shownValue(theirs),
-      wanted: shownValue(ours),
+      ...{ got, wanted },
       fix: `use the ${what} of the checkpoint, unless the change is what you want`,
     };
+  const nameOf = (value: TrainParams["objective"] | undefined) => isOwn(value) ? value.uses : value;
   return problemsOf(
     startWeights !== "all" &&
       checkWeightsName(startWeights, facts).map((problem) => ({ ...problem, param: ["startWeights"] })),
-    !isOwn(objective) && differ("objective", facts?.objective, objective),
-    differ("number of timesteps", facts?.timesteps, schedule?.timesteps),
     // A result has the name of a user's file, a pipeline its path.
-    schedule?.betas.endsWith(facts?.betas ?? "") !== true && differ("schedule", facts?.betas, schedule?.betas),
+    differ("objective", nameOf(facts?.objective), nameOf(objective)),
+    differ("schedule", facts?.betas, schedule?.betas),
+    differ("number of timesteps", facts?.timesteps?.toString(), schedule?.timesteps.toString()),
   );
-}
-
-const shownValue = (value: unknown) => isOwn(value) ? value.uses : `${value}`;
-
-/** Reports patterns of `freeze` that do not fit a built-in network. */
-function checkFreeze({ freeze }: TrainParams, network: NetworkFacts): readonly CheckProblem[] {
-  if (freeze === undefined || isOwn(network)) return [];
-  return frozenBy(freeze, BUILTIN_NETWORK.parameters(network).map(({ name }) => name)).problems;
 }
 
 /**

@@ -5,7 +5,6 @@ import { readSchedule } from "../../artifacts/schedule.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { lossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import { averagesOf } from "../../diffusion/optimizer.ts";
-import { definedOnly } from "../../std/defined_only.ts";
 import { withDevice } from "../shared/device.ts";
 import { runOf } from "../shared/run_of.ts";
 import { takeSteps } from "../shared/steps.ts";
@@ -85,14 +84,8 @@ async function train(
     const buckets = makeBuckets(length, params.lossBuckets);
     const told = { classes: network.sizes.classes, dropLabels: params.labels?.drop };
     const batch = makeBatches(images, { ...learning, ...told, timesteps, seed });
-    const take = trainSteps(start, {
-      stepper,
-      batch,
-      params,
-      timesteps,
-      buckets,
-      ...definedOnly({ updates: from?.updates }),
-    });
+    const averaged = { updates: from?.updates };
+    const take = trainSteps(start, { stepper, batch, params, timesteps, buckets, ...averaged });
     const weights = async () => (await stepper.vectors()).ema;
     const preview = startPreviews(context, device, { network, ...learning }, weights);
     // The last run may have been stopped during the preview of this step.

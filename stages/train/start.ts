@@ -45,7 +45,7 @@ export function misfitProblem(misfits: readonly string[], model: TrainParams["mo
   return {
     input: "start",
     message: "the weights of the checkpoint do not fit the network",
-    got: misfits.join("; "),
+    got: misfits.join("\n"),
     wanted: "every parameter of the network, and no others",
     fix: model === "start" ? "take images with the channels that it was trained on, and variance as it was" : USE_START,
   };
@@ -97,23 +97,14 @@ export function frozenBy(patterns: readonly string[], names: readonly string[]) 
     return names.filter((name) => new RegExp(`^${text}$`).test(name));
   });
   const frozen = new Set(found.flat());
-  const problems = patterns.flatMap((pattern, i): CheckProblem[] =>
-    found[i]!.length > 0 ? [] : [{
-      param: ["freeze", i],
-      message: "no parameter has this name",
-      got: pattern,
-      wanted: "the name of a parameter, or a pattern with * for any text",
-      fix: nearNames(pattern, names),
-    }]
-  );
-  if (problems.length === 0 && frozen.size === names.length) {
-    problems.push({
-      param: ["freeze"],
-      message: "all parameters are frozen, and none is left to train",
-      got: patterns.join(", "),
-      wanted: "patterns that leave some parameters",
-      fix: "name fewer parameters",
-    });
+  const problems = patterns.flatMap((got, i): CheckProblem[] => {
+    const wanted = "the name of a parameter, or a pattern with * for any text";
+    const problem = { param: ["freeze", i], message: "no parameter has this name", got, wanted };
+    return found[i]!.length > 0 ? [] : [{ ...problem, fix: nearNames(got, names) }];
+  });
+  if (frozen.size === names.length) {
+    const message = "all parameters are frozen, and none is left to train";
+    problems.push({ param: ["freeze"], message, got: patterns.join(", "), fix: "name fewer parameters" });
   }
   return { frozen, problems };
 }

@@ -15,16 +15,13 @@ export async function readStartWeights(
 ) {
   const goesOn = startWeights === "all";
   const { config, shapes, named: params } = await readStart(artifact, goesOn ? "raw" : startWeights);
-  const kept = averagesOf(ema).filter(({ name }) => name === "ema" || config.ema.others?.[name] !== undefined);
-  const averages: [keyof TrainVectors, NamedArrays][] = [];
-  for (const { name, vector } of goesOn ? kept : []) averages.push([vector, (await readStart(artifact, name)).named]);
-  return {
-    config,
-    shapes,
-    vectors: Object.fromEntries([["params", params], ...averages]) as Partial<Record<keyof TrainVectors, NamedArrays>>,
-    /** Updates that the averages have had. An import does not know, but has had at least one. */
-    updates: goesOn ? Math.max(1, config.step) : 0,
-  };
+  const vectors: Partial<Record<keyof TrainVectors, NamedArrays>> = { params };
+  for (const { name, vector } of goesOn ? averagesOf(ema) : []) {
+    const isKept = name === "ema" || config.ema.others?.[name] !== undefined;
+    if (isKept) vectors[vector] = (await readStart(artifact, name)).named;
+  }
+  // An import does not know its updates, but has had at least one.
+  return { config, shapes, vectors, updates: goesOn ? Math.max(1, config.step) : 0 };
 }
 
 /** Returns vectors with the weights of a checkpoint, and initial values for what it does not have. */

@@ -46,7 +46,7 @@ export function trainSteps(
     /** Ranges of timesteps whose mean losses are logged. */
     readonly buckets?: readonly Bucket[];
     /** Updates that the averages have had before the training. */
-    readonly updates?: number;
+    readonly updates?: number | undefined;
   },
 ) {
   const log = [...start.log];

@@ -68,23 +68,21 @@ Deno.test("a training starts from the weights that it names; frozen parameters a
       fast: await weightsOf(first, "fast"),
     };
     assertNotEquals(theirs.raw, theirs.ema);
-    for (const microBatches of [1, 2]) {
-      for (const startWeights of ["ema", "raw", "fast", "all"] as const) {
-        await t.step(`${startWeights}, in ${microBatches} parts`, async () => {
-          const adam = { weightDecay: 0.1 };
-          const params = { model: "start", startWeights, freeze: ALL_BUT_ONE, steps: 3, ema, adam, microBatches };
-          const second = await checkpointOf(train(folder, world, { params, start: first }));
-          for (const name of ["raw", "ema", "fast"] as const) {
-            const { [LAST]: last, ...kept } = await weightsOf(second, name);
-            const { [LAST]: was, ...wanted } = theirs[startWeights === "all" ? name : startWeights];
-            assertEquals(kept, wanted, name);
-            assertNotEquals(last, was, name);
-          }
-          const { model, start } = await configOf(second);
-          assertEquals(start, { digest: first.digest, weights: startWeights, step: 6, initialised: [] });
-          assertEquals(model, (await configOf(first)).model);
-        });
-      }
+    for (const [startWeights, microBatches] of [["ema", 1], ["raw", 2], ["fast", 1], ["all", 2]] as const) {
+      await t.step(`${startWeights}, in ${microBatches} parts`, async () => {
+        const adam = { weightDecay: 0.1 };
+        const params = { model: "start", startWeights, freeze: ALL_BUT_ONE, steps: 3, ema, adam, microBatches };
+        const second = await checkpointOf(train(folder, world, { params, start: first }));
+        for (const name of ["raw", "ema", "fast"] as const) {
+          const { [LAST]: last, ...kept } = await weightsOf(second, name);
+          const { [LAST]: was, ...wanted } = theirs[startWeights === "all" ? name : startWeights];
+          assertEquals(kept, wanted, name);
+          assertNotEquals(last, was, name);
+        }
+        const { model, start } = await configOf(second);
+        assertEquals(start, { digest: first.digest, weights: startWeights, step: 6, initialised: [] });
+        assertEquals(model, (await configOf(first)).model);
+      });
     }
   });
 });
@@ -96,7 +94,7 @@ Deno.test("the trained parameters make the same first step whatever else is froz
     const params = { model: "start", startWeights: "raw", steps: 1, gradClip: 1e9, warmupSteps: 0 };
     const free = await weightsOf(await checkpointOf(train(folder, world, { params, start: first })), "raw");
     const before = await weightsOf(first, "raw");
-    for (const freeze of [["down.*"], ["up.*", "time.*"], ["*.kernel"], ["*.attention*", "norm_out.scale"]]) {
+    for (const freeze of [["down.*", "norm_out.scale"], ["*.kernel"]]) {
       const frozen = freeze.map((pattern) => new RegExp(`^${pattern.replaceAll(".", "\\.").replaceAll("*", ".*")}$`));
       const got = await weightsOf(
         await checkpointOf(train(folder, world, { params: { ...params, freeze }, start: first })),
@@ -134,7 +132,7 @@ Deno.test("fine-tuning goes on after a stop, and beyond its end, to the same byt
 Deno.test("averages that go on warm up by the updates that they have had", async () => {
   await withFolder(async (folder) => {
     const world = await smallWorld(folder);
-    const first = await checkpointOf(train(folder, world, { params: { steps: 90 } }));
+    const first = await checkpointOf(train(folder, world, { params: { steps: 20 } }));
     const params = { model: "start", startWeights: "all", steps: 1 };
     const second = await checkpointOf(train(folder, world, { params, start: first }));
     const [was, ema, raw] = [
@@ -142,8 +140,8 @@ Deno.test("averages that go on warm up by the updates that they have had", async
       await weightsOf(second, "ema"),
       await weightsOf(second, "raw"),
     ];
-    // (1 + n) / (10 + n) of update 91.
-    const decay = Math.fround(92 / 101);
+    // (1 + n) / (10 + n) of update 21.
+    const decay = Math.fround(22 / 31);
     const wanted = was[LAST]!.map((x, i) =>
       Math.fround(x * decay) + Math.fround(raw[LAST]![i]! * Math.fround(1 - decay))
     );
@@ -246,7 +244,7 @@ Deno.test("a network of one's own starts from a checkpoint of its own, or by its
       said(await train(folder, world, { params: { steps: 1, ...params }, start: first, definitions }));
     assertStringIncludes(
       await refused({ model: { uses: "./mlp.ts", width: 8 } }),
-      "in.kernel [72, 16] in place of [72, 8]; in.bias [16] in place of [8]; out.kernel [16, 64] in place of [8, 64]",
+      "in.kernel [72, 16] in place of [72, 8]\nin.bias [16] in place of [8]\nout.kernel [16, 64] in place of [8, 64]",
     );
     assertStringIncludes(await refused({ model: "start", freeze: ["inn.*"] }), "no parameter has this name: got inn.*");
     assertStringIncludes(await refused({ model: "start", freeze: ["*"] }), "all parameters are frozen");
@@ -304,7 +302,7 @@ Deno.test("what does not fit a start is reported before anything runs", async (t
       assertEquals(
         problems.map(({ got }) => got),
         [
-          "conv_in.kernel [3, 3, 1, 4] in place of [3, 3, 3, 4]; conv_out.kernel [3, 3, 4, 1] in place of [3, 3, 4, 3]; " +
+          "conv_in.kernel [3, 3, 1, 4] in place of [3, 3, 3, 4]\nconv_out.kernel [3, 3, 4, 1] in place of [3, 3, 4, 3]\n" +
           "conv_out.bias [1] in place of [3]",
         ],
       );
@@ -346,8 +344,8 @@ Deno.test("what does not fit a start is reported before anything runs", async (t
         ) => [severity, /another (.*?),/.exec(message)![1], got, wanted]),
         [
           ["warning", "objective", "eps", "v"],
-          ["warning", "number of timesteps", "50", "60"],
           ["warning", "schedule", "ldm/cosine", "ho/linear"],
+          ["warning", "number of timesteps", "50", "60"],
         ],
       );
     });
