@@ -41,6 +41,9 @@ function readFirstLine(): { readonly line: string; readonly more: boolean } {
  * @returns the question, true if the parent said more already, and the function that sends a message
  */
 export function openChannel<T>() {
+  // A cluster's queue sends the signal to all processes of a job that it stops. The parent gets it too, and asks the
+  // stage to save and stop; without a listener this process would end before it could save.
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => {});
   const { line, more } = readFirstLine();
   const { nonce, ...question } = JSON.parse(line) as { nonce: string };
   const prefix = encode(messagePrefix(nonce));
