@@ -61,7 +61,7 @@ export function withTypeChecks(stage: StageRun | StageDefinition): StageRun {
   return async (context) => {
     try {
       const end = await run(context);
-      if (end !== undefined || context.shard !== undefined) return end;
+      if (end !== undefined || context.share !== undefined) return end;
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       const { message, fix = "correct the stage or the file that it comes from" } = error;

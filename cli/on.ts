@@ -95,7 +95,7 @@ export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptio
   }
   const place = shellWord(cluster.settings.cache);
   const fix = `\`run ${shellWord(file)} --cache ${place}\`, where you may compute, makes it again and replaces it`;
-  // To people, a shard that was blocked is only a part of its stage.
+  // To people, an action that was blocked is only a part of its stage.
   const told = new Map([...ended].filter(([id, state]) => state === "failed" || plan.stages.has(id)));
   return { targets: done, cache, executor: executorOfJobs(told, fix) };
 }

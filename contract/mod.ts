@@ -12,7 +12,7 @@ export {
   type ParamsSchema,
   type ProgressUpdate,
   type SavedState,
-  type Shard,
+  type Share,
   type StageContext,
   type StageDefinition,
   type StageEnd,

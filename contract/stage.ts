@@ -134,10 +134,10 @@ export interface ParamsSchema extends Schema<object> {
 }
 
 /** The part of a stage's work that one process does: every `of`-th batch, from the one numbered `index` on. */
-export interface Shard {
-  /** The number of the shard, from 0. */
+export interface Share {
+  /** The number of the share, from 0. */
   readonly index: number;
-  /** The number of shards in all. */
+  /** The number of shares in all. */
   readonly of: number;
 }
 
@@ -169,9 +169,9 @@ export interface StageContext<
   readonly outputs: { readonly [K in keyof O]: OutputArtifact };
   /** States that were saved earlier, and a way to save more. */
   readonly progress: StageProgress;
-  /** Set if only a shard is to be computed, which goes to `part` and nothing to `outputs`; see `inParts`. */
-  readonly shard: Shard & { readonly part: OutputArtifact } | undefined;
-  /** The results of this stage's shards, in their order; empty if it has no shards. */
+  /** Set if only a share is to be computed, which goes to `part` and nothing to `outputs`; see `inParts`. */
+  readonly share: Share & { readonly part: OutputArtifact } | undefined;
+  /** The parts that other processes have computed, share by share; empty if this one computes all. */
   readonly parts: readonly InputArtifact[];
   /** The device to compute on, for kinds that compute with tensors. */
   readonly device: { readonly name: string; readonly numerics: string } | undefined;

@@ -53,14 +53,11 @@ function checkEdge(path: string, layer: Layer, edge: Edge): Violation | undefine
 
 /** Finds imports without which the cluster's room could not be deleted. */
 function checkRemovable({ path, edges }: SourceFile): Violation[] {
-  const { room, lists, users } = REMOVABLE;
-  if (path.startsWith(room) || lists.includes(path) || users.test(path)) return [];
-  return edges.filter((edge) => fileOf(edge).startsWith(room) || lists.includes(fileOf(edge))).map((edge) => ({
-    path,
-    line: edge.line,
-    message: `${path} may not import ${fileOf(edge)}, which can be deleted`,
-    fix: "give the run an executor (engine/run/executor.ts) that does what is needed",
-  }));
+  if (REMOVABLE.files.test(path) || REMOVABLE.users.test(path)) return [];
+  const fix = "give the run an executor (engine/run/executor.ts) that does what is needed";
+  return edges.filter((edge) => REMOVABLE.files.test(fileOf(edge))).map((edge) => {
+    return { path, line: edge.line, message: `${path} may not import ${fileOf(edge)}, which can be deleted`, fix };
+  });
 }
 
 /** Finds uses of `Deno.*` in a layer that must not access the machine. */

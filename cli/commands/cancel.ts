@@ -49,7 +49,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     }));
 }
 
-/** Returns the named stages, their shards, and all stages that read them or wait for them. */
+/** Returns the actions of the named stages, and of all stages that read them or wait for them. */
 function withFollowers({ stages }: Pipeline, targets: readonly string[]): ReadonlySet<string> {
   const actions = actionsOf(stages.values());
   const found = new Set(actions.filter(({ stage }) => targets.includes(stage.id)).map(({ id }) => id));

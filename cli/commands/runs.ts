@@ -100,7 +100,7 @@ function describeSubmission(
 type PastRun = ReturnType<typeof summarizeRun>;
 
 /** Returns a run as the history shows it. */
-function summarizeRun({ record, state, since, ends, shards }: engine.KnownRun) {
+function summarizeRun({ record, state, since, ends, parts }: engine.KnownRun) {
   const [startedMs, endedMs] = [record.startedAt, record.endedAt ?? new Date().toISOString()].map((at) =>
     Date.parse(at)
   );
@@ -110,7 +110,7 @@ function summarizeRun({ record, state, since, ends, shards }: engine.KnownRun) {
   const words = new Map<string, string>([...ends].map(([id, end]) => [id, end.state]));
   for (const id of since.keys()) words.set(id, state);
   const counts: Record<string, number> = {};
-  for (const [id, word] of words) if (!shards.has(id)) counts[word] = (counts[word] ?? 0) + 1;
+  for (const [id, word] of words) if (!parts.has(id)) counts[word] = (counts[word] ?? 0) + 1;
   return { record, state, durationMs, counts, words };
 }
 

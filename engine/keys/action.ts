@@ -1,4 +1,4 @@
-import type { OutputPorts, Shard, StageDevice } from "../../contract/stage.ts";
+import type { OutputPorts, Share, StageDevice } from "../../contract/stage.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import { sha256Of } from "../store/reading.ts";
 import { type Program, programOf, runsOwnCodeOnly } from "./program.ts";
@@ -28,7 +28,7 @@ interface Unit {
 /** Computes a stage, or one shard of it. */
 interface Compute extends Unit {
   readonly do: "compute";
-  readonly share?: Shard;
+  readonly share?: Share;
   readonly joins: readonly [];
 }
 

@@ -22,7 +22,7 @@ export interface CommandProgram extends Pick<Kind, "entry"> {
  */
 export type Program = InlineProgram | ModuleProgram | CommandProgram;
 
-/** Returns the program that computes a stage, or a shard of it, or joins its shards. */
+/** Returns the program of all actions of a stage. */
 export function programOf({ kind }: Pick<Stage, "kind">): Program {
   const { runs, entry, userCode, map, permissions, browser } = kind;
   if (runs !== undefined) return { kind: runs, entry };

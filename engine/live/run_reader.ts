@@ -27,8 +27,8 @@ export interface KnownRun {
   /** Stages at work, or at work when the run was killed, with the time at which each began; and stages that ended. */
   readonly since: Map<string, string>;
   readonly ends: Map<string, NonNullable<RunNote["record"]>>;
-  /** The ids among these that name shards. */
-  readonly shards: Set<string>;
+  /** The ids among these that name parts of stages. */
+  readonly parts: Set<string>;
   /** How much of the run's notes has been read. */
   readonly noted: number;
 }
@@ -172,25 +172,25 @@ export class RunReader {
     if (facts === undefined || record?.runId !== id) return undefined;
     this.#over.delete(id);
     if (!isSame) this.#plans.delete(id);
-    const { since = new Map(), ends = new Map(), shards = new Set() }: Partial<KnownRun> = before ?? {};
+    const { since = new Map(), ends = new Map(), parts = new Set() }: Partial<KnownRun> = before ?? {};
     const notes = record.status !== "running"
       ? undefined
       : readRecordsFrom(join(runs.folderOf(id), "stages.jsonl"), runNoteSchema, before?.noted);
     for (const { stage, shard, event, at, record } of notes?.rows ?? []) {
-      if (shard === true) shards.add(stage);
+      if (shard === true) parts.add(stage);
       since.delete(stage);
       if (event === "started") since.set(stage, at);
       else if (record !== undefined) ends.set(stage, record);
     }
     if (notes === undefined) {
-      for (const stage of Object.keys(record.shards ?? {})) shards.add(stage);
+      for (const stage of Object.keys(record.shards ?? {})) parts.add(stage);
       for (const [stage, end] of Object.entries({ ...record.stages, ...record.shards })) ends.set(stage, end);
     }
     for (const [stage, { state, resolvedKey }] of ends) {
       const first = this.#computed.get(resolvedKey ?? "")?.runId ?? id;
       if (state === "ran" && first >= id) this.#computed.set(resolvedKey!, { runId: id, stage });
     }
-    const known = { facts, record, state: runs.stateOf(record), since, ends, shards, noted: notes?.next ?? 0 };
+    const known = { facts, record, state: runs.stateOf(record), since, ends, parts, noted: notes?.next ?? 0 };
     this.#known.set(id, known);
     return known;
   }

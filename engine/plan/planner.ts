@@ -55,7 +55,7 @@ export class Planner {
   readonly settled = new Map<string, ResultManifest>();
   readonly #resolved = new Map<Action, NonNullable<PlannedAction["keys"]>>();
   readonly #good = new Set<ResultManifest>();
-  /** By stage, since shards share theirs. */
+  /** By stage, since its actions have the same. */
   readonly #devices = new Map<Stage, DeviceFinding>();
   /** Results that were found by recipe, for stages whose own inputs may then not be needed. */
   readonly #shortcuts = new Map<string, ResultManifest>();
@@ -150,7 +150,7 @@ export class Planner {
     for (const [id, { stage }] of this.#actions) {
       if (!this.#needed.has(id) && !this.#needed.has(stage.id)) continue;
       const found = this.planAction(id);
-      // A shard reads what its stage reads, so it is known by now whether the stage has a result.
+      // A part reads what its stage reads, so it is known by now whether the stage has a result.
       const whole = this.#needed.has(id) ? undefined : this.planAction(stage.id);
       if (whole?.manifest !== undefined) continue;
       const planned = whole?.state === "may-run" && RUNNING_STATES.has(found.state)
@@ -233,7 +233,7 @@ export class Planner {
 
   /**
    * Returns the actions that the targets need, and nothing before an action whose recipe has already led to a good
-   * result, which is entered in `#shortcuts`. Without targets: every action except shards.
+   * result, which is entered in `#shortcuts`. Without targets: every action that makes the result of a stage.
    */
   #findNeeded(): ReadonlySet<string> {
     const { targets = [] } = this.options;

@@ -77,7 +77,7 @@ const pictureSchema = z.strictObject({
 
 /** Makes the context of a stage: the same in this process, in a worker and in a test. */
 export function makeContext(
-  { inputs, outputs: folders, shard, parts = [], progressFolder, progressLimit, ...given }: StartMessage,
+  { inputs, outputs: folders, share, parts = [], progressFolder, progressLimit, ...given }: StartMessage,
   stop: AbortSignal,
   emit: (event: StageEvent) => void,
   locate?: LocateObject,
@@ -100,7 +100,7 @@ export function makeContext(
     inputs: Object.fromEntries(opened),
     outputs,
     progress,
-    shard: shard && { ...shard, part: Object.values(outputs)[0]! },
+    share: share && { ...share, part: Object.values(outputs)[0]! },
     parts: parts.map(open),
     definitions: [],
     stop,

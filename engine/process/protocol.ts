@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { printable } from "../diagnostic/format.ts";
 import { cutText } from "./lines.ts";
-import type { InputArtifact, OwnDefinition, ProgressUpdate, Shard, StageContext } from "../../contract/stage.ts";
+import type { InputArtifact, OwnDefinition, ProgressUpdate, Share, StageContext } from "../../contract/stage.ts";
 
 /** An input as it is handed to a worker: where its files lie, and what they contain. */
 export interface InputMessage extends Pick<InputArtifact, "type" | "digest" | "files"> {
@@ -17,8 +17,8 @@ export interface StartMessage extends Pick<StageContext, "seed" | "device" | "pa
   readonly params: Readonly<Record<string, unknown>>;
   readonly inputs: Readonly<Record<string, InputMessage | readonly InputMessage[] | null>>;
   readonly outputs: Readonly<Record<string, string>>;
-  /** Set for a shard, whose one output is `part`. */
-  readonly shard?: Shard;
+  /** Set for a process that computes a share, which is its one output. */
+  readonly share?: Share;
   readonly parts?: readonly InputMessage[];
   readonly progressFolder: string;
   /** Saved states beyond this step are not used. */

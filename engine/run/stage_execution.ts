@@ -1,3 +1,4 @@
+import { definedOnly } from "../../std/defined_only.ts";
 import { externalPaths, withPaths } from "../keys/externals.ts";
 import { partsOf } from "../keys/action.ts";
 import type { Binding } from "../keys/stage.ts";
@@ -33,7 +34,7 @@ export class StageExecution {
   prepare(planned: PlannedAction, workspace: Workspace): StartMessage {
     const { store, planner, pipeline } = this.options;
     const { folder } = workspace;
-    const { stage, share: shard, keys, device } = planned;
+    const { stage, share, keys, device } = planned;
     const progress = this.progressOf(planned);
     const layOut = (name: string) => (binding: Pick<Binding, "stage" | "port">, index: number): InputMessage => {
       const artifact = planner.settled.get(binding.stage)!.outputs[binding.port]!;
@@ -54,7 +55,7 @@ export class StageExecution {
       seed: stage.kind.seeded ? stage.seed : 0,
       inputs,
       outputs,
-      ...shard && { shard },
+      ...definedOnly({ share }),
       // No port's name has a `-`.
       parts: partsOf(planned).map(layOut("-parts")),
       // A forced stage starts at 0 and leaves existing progress as it is.

@@ -171,8 +171,8 @@ export function findLeftovers(
   for (const key of unreadable) take(store.results.manifestPath(key));
   const { root, paths: { objects, results, tags, tmp, views, kept, outputs }, runs } = store;
   const written = [root, views, kept, tags, ...runs.ids().map((id) => runs.folderOf(id))];
-  const shards = entriesAt(1, results).map(({ path }) => path);
-  for (const folder of [...written, ...shards]) takeAbandoned("file", folder);
+  const folders = entriesAt(1, results).map(({ path }) => path);
+  for (const folder of [...written, ...folders]) takeAbandoned("file", folder);
   for (const place of [objects, results]) {
     for (const { name, path } of entriesAt(2, place)) if (name.endsWith(".broken")) take(path);
   }

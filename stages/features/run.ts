@@ -37,7 +37,7 @@ export default runOf(featuresKind, async (context) => {
   const { onDevice, open } = EXTRACTORS[params.extractor];
   const extractWith = explainMemory(async (used: Context) => {
     const extract = (device?: Device) => extractAll(used, images, () => open(used, images.info, device));
-    // A stage that only joins shards computes nothing.
+    // A process that only joins parts computes nothing.
     return onDevice && used.parts.length === 0 ? await withDevice(used, extract) : await extract();
   });
   return await extractWith({ ...context, params: { ...params, batchSize } });

@@ -14,7 +14,7 @@ const PICTURED = 16;
  */
 const NEAR_SHARE = 0.05;
 
-/** Number of queries that a shard answers together. */
+/** Number of queries that a process answers together. */
 const BATCH = 16;
 
 export default runOf(neighboursKind, async (context) => {

@@ -10,11 +10,11 @@ import { runOf } from "../shared/run_of.ts";
 import { labelsOf, makeDrawer } from "./drawer.ts";
 import { sampleKind } from "./kind.ts";
 
-/** The file for the trajectory in the first shard's output. */
+/** The file for the trajectory in the first share's output. */
 const FILM_FILE = "film.bin";
 
 export default runOf(sampleKind, async (context) => {
-  const { params, inputs, outputs, shard, parts, definitions } = context;
+  const { params, inputs, outputs, share, parts, definitions } = context;
   const { count, clip, clipQuantile, guidance, guidanceInterval, trajectory, files = [] } = params;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights, definitions);
   // Without guidance, as in the first run of a sweep, the guide is not used.
@@ -32,7 +32,7 @@ export default runOf(sampleKind, async (context) => {
     const ended = await sampleOnDevice(context, checkpoint, plan, draw);
     if ("status" in ended) return ended;
     drawn = ended;
-    if (ended.film !== undefined) await shard?.part.write(FILM_FILE, ended.film);
+    if (ended.film !== undefined) await share?.part.write(FILM_FILE, ended.film);
     return {
       compute: ({ done, count }: Batch) => ({ pixels: ended.pixels.subarray(done * size, (done + count) * size) }),
     };

@@ -1,4 +1,4 @@
-import type { InputArtifact, Shard, StageContext, StageEnd } from "../../contract/stage.ts";
+import type { InputArtifact, Share, StageContext, StageEnd } from "../../contract/stage.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeVectors, encodeVectors } from "../../formats/vectors.ts";
 import { yieldToMessages } from "./macrotask.ts";
@@ -20,7 +20,7 @@ export type Rows = Readonly<Record<string, Uint8Array | Int32Array | Float32Arra
 
 /** Computes batches independently: the results of one must not depend on those before it. */
 export interface BatchWork<R extends Rows> {
-  /** Plain data for `finish`; the same in all shards. */
+  /** Plain data for `finish`; the same in all shares. */
   readonly about?: unknown;
   /** Compute one batch. The next call may change the rows. */
   compute(batch: Batch): R | Promise<R>;
@@ -34,10 +34,10 @@ export interface ComputedBatch<R extends Rows> extends Pick<Batch, "first" | "co
   readonly rows: R;
 }
 
-/** Returns the batches of a process: in a shard every `of`-th batch, starting at the shard's index; else all. */
-export function batchesOfShard(
+/** Returns the batches of a process: in a share every `of`-th batch, starting at the share's index; else all. */
+export function batchesOfShare(
   { count, batchSize }: { readonly count: number; readonly batchSize: number },
-  { index, of }: Shard = { index: 0, of: 1 },
+  { index, of }: Share = { index: 0, of: 1 },
 ): Batch[] {
   const batches: Omit<Batch, "total">[] = [];
   let total = 0;
@@ -49,19 +49,19 @@ export function batchesOfShard(
 }
 
 class Stopped extends Error {}
-class ShardMismatch extends FormatError {
+class PartMismatch extends FormatError {
   constructor(index: number, got: string, wanted: string) {
     super(`part of shard ${index + 1}`, { got, wanted });
   }
 }
 
 /**
- * Compute `count` items in batches, as a stage with `shards: true` does. In a shard, its batches are computed and
- * become the shard's output. Otherwise `finish` makes the stage's outputs from all batches, which are computed here or
- * read from the shards; its rows are the same either way.
+ * Compute `count` items in batches, as a stage with `shards: true` does. In a share, its batches are computed and
+ * become the share's output. Otherwise `finish` makes the stage's outputs from all batches, which are computed here or
+ * read from the shares; its rows are the same either way.
  *
  * @param open called once, if this process computes anything
- * @param finish gets the batches in their order; not called in a shard
+ * @param finish gets the batches in their order; not called in a share
  * @example
  * ```ts ignore
  * run: (context) =>
@@ -75,19 +75,19 @@ class ShardMismatch extends FormatError {
  * ```
  */
 export async function inParts<R extends Rows>(
-  context: Pick<StageContext, "shard" | "parts" | "stop">,
+  context: Pick<StageContext, "share" | "parts" | "stop">,
   work: { readonly count: number; readonly batchSize: number },
   open: () => Promise<BatchWork<R> | StageEnd>,
   finish: (batches: AsyncIterable<ComputedBatch<R>>, about: unknown) => Promise<StageEnd | void>,
 ): Promise<StageEnd | undefined> {
-  const { shard, parts, stop } = context;
+  const { share, parts, stop } = context;
   try {
     if (parts.length > 0) {
       const { about, ...dealing } = await readHead(parts, work.count);
       return await finish(readParts<R>(parts, dealing), about) ?? undefined;
     }
-    const batches = batchesOfShard(work, shard);
-    // A shard without batches opens nothing.
+    const batches = batchesOfShare(work, share);
+    // A share without batches opens nothing.
     const opened: BatchWork<R> | StageEnd = batches.length > 0 ? await open() : { compute: () => ({} as R) };
     if ("status" in opened) return opened;
     await using _opened = { [Symbol.asyncDispose]: async () => await opened.close?.() };
@@ -98,23 +98,23 @@ export async function inParts<R extends Rows>(
         await yieldToMessages();
       }
     };
-    if (shard === undefined) return await finish(computed(), opened.about) ?? undefined;
+    if (share === undefined) return await finish(computed(), opened.about) ?? undefined;
     const { count, batchSize } = work;
-    return await writePart(shard, JSON.stringify({ count, batchSize, of: shard.of, about: opened.about }), computed());
+    return await writePart(share, JSON.stringify({ count, batchSize, of: share.of, about: opened.about }), computed());
   } catch (error) {
     if (error instanceof Stopped) return { status: "interrupted", step: 0 };
-    if (!(error instanceof ShardMismatch)) throw error;
+    if (!(error instanceof PartMismatch)) throw error;
     return { status: "failed", message: error.message, fix: "compute its shards again: run with --force STAGE" };
   }
 }
 
-/** A shard's output is read and written in files of about this size, so that memory use does not grow with it. */
+/** A share's output is read and written in files of about this size, so that memory use does not grow with it. */
 const FILE_BYTES = 32 << 20;
 const fileOf = (number: number) => `${number}.safetensors`;
 
-/** @param work the description that all shards of one computation share */
+/** @param work the description that all shares of one computation share */
 async function writePart(
-  { part, index }: NonNullable<StageContext["shard"]>,
+  { part, index }: NonNullable<StageContext["share"]>,
   work: string,
   batches: AsyncIterable<ComputedBatch<Rows>>,
 ): Promise<undefined> {
@@ -134,29 +134,29 @@ async function writePart(
   if (bytes > 0 || files === 0) await flush();
 }
 
-/** Reads one file of a shard's output. @throws ShardMismatch if there is none */
+/** Reads one file of a share's output. @throws PartMismatch if there is none */
 async function readFile(parts: readonly InputArtifact[], index: number, number: number) {
   try {
     const { vectors, metadata: { work = "", index: own } } = decodeVectors(await parts[index]!.read(fileOf(number)));
-    if (own !== `${index}`) throw new ShardMismatch(index, `part ${own}`, `part ${index}`);
+    if (own !== `${index}`) throw new PartMismatch(index, `part ${own}`, `part ${index}`);
     return { vectors, work, head: JSON.parse(work) };
   } catch (error) {
-    throw error instanceof ShardMismatch ? error : new ShardMismatch(index, (error as Error).message, fileOf(number));
+    throw error instanceof PartMismatch ? error : new PartMismatch(index, (error as Error).message, fileOf(number));
   }
 }
 
-/** Reads the description that all shards share, from the first shard, which always has batches. */
+/** Reads the description of the work from the first share, which always has batches. */
 async function readHead(parts: readonly InputArtifact[], count: number) {
   const { work, head: { batchSize, about, ...head } } = await readFile(parts, 0, 0);
   if (head.count === count && head.of === parts.length && batchSize >= 1) return { work, count, batchSize, about };
-  throw new ShardMismatch(0, `${head.count} items, 1 part of ${head.of}`, `${count} items, 1 part of ${parts.length}`);
+  throw new PartMismatch(0, `${head.count} items, 1 part of ${head.of}`, `${count} items, 1 part of ${parts.length}`);
 }
 
-/** Yields the batches of one shard in their order. */
+/** Yields the batches of one share in their order. */
 async function* readPart(parts: readonly InputArtifact[], index: number, work: string) {
   for (let number = 0;; number++) {
     const file = await readFile(parts, index, number);
-    if (file.work !== work) throw new ShardMismatch(index, file.work, work);
+    if (file.work !== work) throw new PartMismatch(index, file.work, work);
     const batches = Map.groupBy(Object.entries(file.vectors), ([name]) => parseInt(name));
     for (const [first, own] of [...batches].sort(([a], [b]) => a - b)) {
       yield { first, rows: Object.fromEntries(own.map(([name, data]) => [name.replace(/^\d+ /, ""), data])) };
@@ -164,21 +164,21 @@ async function* readPart(parts: readonly InputArtifact[], index: number, work: s
   }
 }
 
-/** Yields all batches in their order, each from its shard. */
+/** Yields all batches in their order, each from its share. */
 async function* readParts<R extends Rows>(
   parts: readonly InputArtifact[],
   dealing: { readonly work: string; readonly count: number; readonly batchSize: number },
 ): AsyncGenerator<ComputedBatch<R>> {
   const sources = parts.map((_, index) => readPart(parts, index, dealing.work));
   let columns: string | undefined;
-  for (const [number, { first, count }] of batchesOfShard(dealing).entries()) {
+  for (const [number, { first, count }] of batchesOfShare(dealing).entries()) {
     const index = number % parts.length;
     const { first: found, rows } = (await sources[index]!.next()).value!;
     const got = Object.keys(rows).sort().map((name) =>
       `${name} ${rows[name]!.length / count} ${rows[name]!.constructor.name}`
     ).join();
     columns ??= got;
-    if (found !== first || got !== columns) throw new ShardMismatch(index, `${found}: ${got}`, `${first}: ${columns}`);
+    if (found !== first || got !== columns) throw new PartMismatch(index, `${found}: ${got}`, `${first}: ${columns}`);
     yield { first, count, rows: rows as R };
   }
 }

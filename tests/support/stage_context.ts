@@ -11,7 +11,7 @@ import type {
   OwnDefinition,
   ProgressUpdate,
   SavedState,
-  Shard,
+  Share,
   StageEnd,
   StageProgress,
   StageRun,
@@ -49,7 +49,7 @@ export interface StageOptions {
   /** Called for previews, notes and warnings. */
   readonly onSaid?: (event: Exclude<StageEvent, { type: "progress" }>) => void;
   /** The shard to compute; it becomes the output `part`. */
-  readonly shard?: Shard;
+  readonly share?: Share;
   /** Outputs of shards, to be joined. */
   readonly parts?: readonly InputArtifact[];
 }
@@ -90,8 +90,8 @@ export class MemoryProgress implements StageProgress {
 export async function runStage(folder: string, kind: AnyKind, options: StageOptions): Promise<StageOutcome> {
   const { default: run } = await import(kind.entry) as { default: StageRun };
   const place = await Deno.makeTempDir({ dir: folder, prefix: `${kind.kind}-` });
-  const { shard, parts = [] } = options;
-  const ports: OutputPorts = shard === undefined ? kind.outputs : { part: { type: "files", description: "" } };
+  const { share, parts = [] } = options;
+  const ports: OutputPorts = share === undefined ? kind.outputs : { part: { type: "files", description: "" } };
   const outputs = Object.fromEntries(Object.keys(ports).map((port) => [port, join(place, "out", port)]));
   const progressFolder = join(place, "progress");
   for (const each of [...Object.values(outputs), progressFolder]) Deno.mkdirSync(each, { recursive: true });
@@ -102,7 +102,7 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
     seed: kind.seeded === true ? options.seed ?? 0 : 0,
     inputs: {},
     outputs,
-    ...(shard === undefined ? {} : { shard }),
+    ...(share === undefined ? {} : { share }),
     progressFolder,
     progressLimit: Infinity,
     // Joining shards computes nothing.

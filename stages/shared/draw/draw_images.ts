@@ -4,7 +4,7 @@ import type { InputArtifact, OutputArtifact, OwnDefinition, StageContext, StageE
 import { decodeVectors, encodeVectors, vectorOf } from "../../../formats/vectors.ts";
 import { withDevice } from "../device.ts";
 import { unitToBytes } from "../feeds.ts";
-import { batchesOfShard } from "../parts.ts";
+import { batchesOfShare } from "../parts.ts";
 import { failedBy } from "../checks.ts";
 import type { PredictorOptions } from "./predictor.ts";
 import { chooseSampler, type SamplerParam } from "./sampler.ts";
@@ -30,7 +30,7 @@ export interface BatchDrawer {
 }
 
 export interface Drawn {
-  /** Bytes, [N, H, W, C] row-major; in a shard, those of the shard's images. */
+  /** Bytes, [N, H, W, C] row-major; in a share, those of the share's images. */
   readonly pixels: Uint8Array<ArrayBuffer>;
   readonly film: Uint8Array<ArrayBuffer> | undefined;
 }
@@ -40,7 +40,7 @@ export interface Drawn {
  * saved. Saves at intervals and when it is stopped.
  */
 export function sampleOnDevice(
-  context: Pick<StageContext, "progress" | "stop" | "report" | "device" | "shard" | "definitions"> & {
+  context: Pick<StageContext, "progress" | "stop" | "report" | "device" | "share" | "definitions"> & {
     readonly params: { readonly sampler: SamplerParam; readonly saveEverySeconds: number };
   },
   checkpoint: StoredCheckpoint,
@@ -52,13 +52,13 @@ export function sampleOnDevice(
     const { batchSize } = options;
     const { height, width, channels } = checkpoint.config.images;
     const pixels = height * width * channels;
-    const batches = batchesOfShard({ count, batchSize }, context.shard);
+    const batches = batchesOfShare({ count, batchSize }, context.share);
     const total = batches[0]?.total ?? 0;
     const saved = await progress.latest();
     // The last batch is computed in full, like the others, and images beyond `count` are dropped: another kind of
     // padding could change how the engine rounds.
     const bytes = new Uint8Array((total + batchSize) * pixels);
-    // Steps are indices among all images, so that a saved state beyond the extent is recognised in a shard as well.
+    // Steps are indices among all images, so that a saved state beyond the extent is recognised in a share as well.
     let step = saved?.step ?? 0;
     const left = batches.filter(({ first }) => first >= step);
     // Number of this process's images in whole batches.

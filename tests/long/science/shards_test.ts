@@ -23,7 +23,7 @@ async function inShards(
 ): Promise<StageOutcome> {
   const parts: InputArtifact[] = [];
   for (let index = 0; index < of; index++) {
-    const { end, outputs } = await runStage(folder, kind, { ...options, ...own(index), shard: { index, of } });
+    const { end, outputs } = await runStage(folder, kind, { ...options, ...own(index), share: { index, of } });
     assertEquals(end, undefined);
     parts.push(outputs["part"]!);
   }
@@ -94,8 +94,8 @@ Deno.test("a shard goes on where it was stopped, and with more images, to the sa
     const stop = new AbortController();
     const stopped = new MemoryProgress();
     const onReport = ({ done }: { done: number }) => done === 5 && stop.abort();
-    const shard = { index: 0, of: 3 };
-    const cut = { ...options(22), shard, progress: stopped, stop: stop.signal, onReport };
+    const share = { index: 0, of: 3 };
+    const cut = { ...options(22), share, progress: stopped, stop: stop.signal, onReport };
     assertEquals((await runStage(folder, sampleKind, cut)).end, { status: "interrupted", step: 12 });
     const own = (index: number) => index === 0 ? { progress: stopped } : {};
     assertEquals(digests(await inShards(folder, sampleKind, options(22), 3, own)), digests(whole));

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import type { InputArtifact, StageEnd } from "../../../contract/stage.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
-import { type Batch, batchesOfShard, inParts } from "../../../stages/shared/parts.ts";
+import { type Batch, batchesOfShare, inParts } from "../../../stages/shared/parts.ts";
 import { withFolder } from "./small_world.ts";
 
 const never = new AbortController().signal;
@@ -16,10 +16,10 @@ const dealings = fc.record({
 
 Deno.test("batches are those of one process, each in one shard", () => {
   fc.assert(fc.property(dealings, ({ of, ...work }) => {
-    const shards = Array.from({ length: of }, (_, index) => batchesOfShard(work, { index, of }));
+    const shards = Array.from({ length: of }, (_, index) => batchesOfShare(work, { index, of }));
     const place = ({ first, count }: Batch) => [first, count];
     const all = shards.flat().sort((a, b) => a.first - b.first).map(place);
-    assertEquals(all, batchesOfShard(work).map(place));
+    assertEquals(all, batchesOfShare(work).map(place));
     assertEquals(all.reduce((sum, [, count]) => sum + count!, 0), work.count);
     for (const own of shards) {
       let done = 0;
@@ -54,9 +54,9 @@ interface Options {
 async function partOf(folder: string, work: Work, [index, of]: readonly [number, number], options: Options = {}) {
   const { rows = compute, about = "squares", stop = never } = options;
   const place = await Deno.makeTempDir({ dir: folder });
-  const shard = { index, of, part: openOutput(place) };
+  const share = { index, of, part: openOutput(place) };
   const opened: number[] = [];
-  const end = await inParts({ shard, parts: [], stop }, work, () => {
+  const end = await inParts({ share, parts: [], stop }, work, () => {
     opened.push(index);
     return Promise.resolve({ about, compute: rows });
   }, () => Promise.reject(new Error("a shard joins nothing")));
@@ -67,7 +67,7 @@ async function partOf(folder: string, work: Work, [index, of]: readonly [number,
 async function joined(work: Work, parts: readonly InputArtifact[]) {
   const [squares, bytes, abouts]: [number[], number[], unknown[]] = [[], [], []];
   const open = () => Promise.resolve({ about: "squares", compute });
-  const end = await inParts({ shard: undefined, parts, stop: never }, work, open, async (batches, about) => {
+  const end = await inParts({ share: undefined, parts, stop: never }, work, open, async (batches, about) => {
     abouts.push(about);
     for await (const { first, rows } of batches) {
       assertEquals(squares.length, first);
@@ -106,7 +106,7 @@ Deno.test("a part of many megabytes lies in several files", async () => {
     for (const made of [parts, [whole]]) {
       const seen: number[] = [];
       const open = () => Promise.reject(new Error("joining computes nothing"));
-      const context = { shard: undefined, parts: made.map(({ part }) => part), stop: never };
+      const context = { share: undefined, parts: made.map(({ part }) => part), stop: never };
       await inParts<ReturnType<typeof compute>>(context, work, open, async (batches) => {
         for await (const { rows: { bytes } } of batches) {
           assertEquals(bytes.length, 12 << 20);
@@ -168,7 +168,7 @@ Deno.test("a shard that is stopped says so, and what it opened is closed", async
     assertEquals(end, { status: "interrupted", step: 0 });
     let closed = 0;
     const open = () => Promise.resolve({ compute, close: async () => void closed++ });
-    const context = { shard: undefined, parts: [], stop: stop.signal };
+    const context = { share: undefined, parts: [], stop: stop.signal };
     const ended = await inParts(context, { count: 1, batchSize: 1 }, open, async (batches) => {
       for await (const _ of batches) closed += 10;
     });

@@ -6,10 +6,10 @@ export const dealt: string[] = [];
 
 /** Computes one hash of the inputs for each of `count` items, one by one; a shard may be told to fail. */
 export default async function run(context: StageContext): Promise<StageEnd | undefined> {
-  const { params, inputs, outputs, shard, parts } = context;
+  const { params, inputs, outputs, share, parts } = context;
   const { text, count, fail } = params as unknown as { text: string; count: number; fail: number };
-  dealt.push(shard === undefined ? `${text}: ${parts.length} parts` : `${text}: ${shard.index + 1} of ${shard.of}`);
-  if (shard !== undefined && shard.index + 1 === fail) return { status: "failed", message: "told to fail" };
+  dealt.push(share === undefined ? `${text}: ${parts.length} parts` : `${text}: ${share.index + 1} of ${share.of}`);
+  if (share !== undefined && share.index + 1 === fail) return { status: "failed", message: "told to fail" };
   const read = Object.values(inputs).flat().filter((input) => input !== undefined);
   const texts = await Promise.all(read.map((input) => input.readText("value.txt")));
   return await inParts(context, { count, batchSize: 2 }, () =>
