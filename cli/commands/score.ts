@@ -28,8 +28,6 @@ const EXTRACTORS = [INCEPTION, "pixels", "onnx"];
 const RESIZES = ["tensorflow", "torch-fidelity", "pytorch-fid", "clean-fid"];
 /** One more than the features: with fewer images a covariance is singular, and the distance mostly bias. */
 const LEAST: Readonly<Record<string, number>> = { [INCEPTION]: 2_049, pixels: 193 };
-/** Images in a subset of KID, in all programs. */
-const KID_SIZE = 1_000;
 
 /** `score REAL FAKE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
@@ -51,10 +49,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { atLeast = LEAST[options.extractor], json } = options;
       const isWhole = !a.isStatistics && !b.isStatistics;
       if (!isWhole) io.printError("note: FID alone; other scores need features, which mu and sigma do not have");
-      // No subset asks for more images than there are in any case.
-      const others = isWhole ? { kid: { size: Math.min(KID_SIZE, atLeast ?? KID_SIZE) }, manifold: {} } : {};
-      const inputs = { real: a.output, fake: b.output };
-      const pair = { uses: "score", seed: 0, inputs, with: { atLeast, ...others } };
+      // Subsets of KID have 1,000 images in all programs; none asks for more than there are in any case.
+      const others = isWhole ? { kid: { size: Math.min(1_000, atLeast ?? 1_000) }, manifold: {} } : {};
+      const pair = { uses: "score", seed: 0, inputs: { real: a.output, fake: b.output }, with: { atLeast, ...others } };
       const file = join(from === undefined ? Deno.cwd() : dirname(from), "score.yaml");
       const stages = { ...a.stages, ...b.stages, "scored-pair": pair };
       const value = { name: "scored-sets", ...definedOnly({ extends: from }), stages };
