@@ -17,7 +17,7 @@ function typeOf(schema: JsonSchema): string {
   if (schema.type === "object" && schema.properties !== undefined) {
     const { name } = schema.properties as Properties;
     return name?.const === undefined
-      ? `{ ${Object.keys(schema.properties).join(", ")} }`
+      ? `{ ${Object.keys(schema.properties).join(", ").replace(/^((?:\w+, ){4}).*/, "$1…")} }`
       : `{ name: ${name.const}, … }`;
   }
   return Array.isArray(schema.type) ? schema.type.join(" | ") : String(schema.type ?? "any");

@@ -42,7 +42,8 @@ Deno.test("stages shows a nested param with its defaults, and suggests a name fo
   const json = JSON.parse((await runCli("stages", "train.model", "--json")).out) as { name: string }[];
   assertEquals(json.map(({ name }) => name), [
     "model",
-    ..."channels multipliers blocks attention".split(" ").map((one) => `model.${one}`),
+    ..."channels multipliers blocks attention groups normEpsilon headWidth frequencyShift cosinesFirst downsamplePadding"
+      .split(" ").map((one) => `model.${one}`),
   ]);
   const wrong = await runCli("stages", "train.modle");
   assertEquals(wrong.code, 2);
