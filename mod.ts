@@ -25,7 +25,14 @@
  */
 
 export * from "./contract/mod.ts";
-export { DATA_TIME, defineNetwork, defineObjective, definePath, defineSampler } from "./diffusion/define.ts";
+export {
+  DATA_TIME,
+  defineAugmentation,
+  defineNetwork,
+  defineObjective,
+  definePath,
+  defineSampler,
+} from "./diffusion/define.ts";
 export type * from "./diffusion/define.ts";
 export { mix, type MixTerm } from "./diffusion/samplers/mix.ts";
 export type { DiffusionTables } from "./diffusion/schedule/tables.ts";

@@ -36,6 +36,7 @@ const ownNetworkSchema = ownRecordSchema.extend({
   inChannels: size,
   outChannels: size,
   classes: size.exactOptional(),
+  augmentation: size.exactOptional(),
 });
 
 const configSchema = z.strictObject({

@@ -1,11 +1,11 @@
+/**
+ * The extension points of the science: a network, an objective, a noise path, a sampler and an augmentation are each
+ * one definition, with its params and its code in one file. The built-in ones are made with these functions as well.
+ * They stand together, since one list says of each what it must have, and since their types speak of each other.
+ */
 import type { Sort } from "../schemas/definitions.ts";
 import type { NamedTensors, Tensor } from "../tensor/device.ts";
 import type { DiffusionTables } from "./schedule/tables.ts";
-
-/**
- * The four extension points of the science: a network, an objective, a noise path and a sampler are each one
- * definition, with its params and its code in one file. The built-in ones are made with these functions as well.
- */
 
 /** The parts of a Zod object that definitions need. */
 export interface DefinitionParams {
@@ -32,6 +32,8 @@ export interface NetworkSizes {
   readonly outChannels: number;
   /** Number of classes of a class-conditional network. Absent: unconditional. */
   readonly classes?: number;
+  /** Length of the vector that tells the network what an augmentation did to an image. Absent: there is none. */
+  readonly augmentation?: number;
 }
 
 /** True if the second half of the output is the variance of the reverse step (Nichol & Dhariwal 2021). */
@@ -70,6 +72,8 @@ export interface ForwardInputs {
   readonly t: Tensor;
   /** One-hot labels, [B, classes + 1], the last column for no label. Given to class-conditional networks only. */
   readonly labels?: Tensor | undefined;
+  /** Vectors that tell of augmentations, [B, sizes.augmentation]: zeros in sampling. Undefined without that size. */
+  readonly augmentation?: Tensor | undefined;
   /**
    * Applies dropout at the rate that the training sets, with a different mask for each call; returns its argument if
    * nothing is dropped, as in sampling.
@@ -325,6 +329,51 @@ export interface SamplerDefinition<P extends DefinitionParams = DefinitionParams
   sample(inputs: SamplerInputs<P>): Promise<Float32Array<ArrayBuffer>>;
 }
 
+/** Random numbers for one image at one training step: the same at each call with the same seed. */
+export interface AugmentationRandom {
+  /** Returns the next number of [0, 1). */
+  uniform(): number;
+  /** Returns the next number of N(0, 1). */
+  normal(): number;
+  /** Returns the next integer of [0, bound). */
+  integer(bound: number): number;
+}
+
+/** Inputs of an augmentation. */
+export interface AugmentationInputs {
+  /** The image, [H, W, C] row-major, in [-1, 1]; may be changed in place. */
+  readonly image: Float32Array<ArrayBuffer>;
+  /** Height of the image. */
+  readonly height: number;
+  /** Width of the image. */
+  readonly width: number;
+  /** Channels of the image. */
+  readonly channels: number;
+  /** The only source of randomness. */
+  readonly random: AugmentationRandom;
+}
+
+/** An augmentation of training images, the default export of the file that `augment: { uses: … }` names. */
+export interface AugmentationDefinition<P extends DefinitionParams = DefinitionParams> {
+  /** A strict Zod object. All params are part of the cache key. */
+  readonly params: P;
+  /** Returns the length of `condition`. Default: 0, the network is not told. */
+  conditions?(params: ParamsOf<P>): number;
+  /** Returns the params that do not fit images of this size. */
+  check?(
+    params: ParamsOf<P>,
+    images: Pick<NetworkSizes, "height" | "width" | "channels">,
+  ): readonly DefinitionProblem[];
+  /**
+   * Changes one image: a pure function of its inputs. `condition` tells the network what was done, zeros for an image
+   * as it is, which is what the network is told when it samples.
+   */
+  augment(
+    inputs: AugmentationInputs,
+    params: ParamsOf<P>,
+  ): { readonly image: Float32Array<ArrayBuffer>; readonly condition?: readonly number[] };
+}
+
 /** The type of definition for each sort. */
 export interface Definitions {
   /** The type of a network. */
@@ -335,6 +384,8 @@ export interface Definitions {
   readonly path: PathDefinition;
   /** The type of a sampler. */
   readonly sampler: SamplerDefinition;
+  /** The type of an augmentation. */
+  readonly augmentation: AugmentationDefinition;
 }
 
 /** Marks the sort of a default export. `Symbol.for` works across two copies of this module. */
@@ -351,6 +402,7 @@ const MUST_HAVE: Readonly<Record<Sort, readonly (readonly string[])[]>> = {
   objective: [["target", "loss"]],
   path: [["signal"], ["noise"]],
   sampler: [["times"], ["sample"]],
+  augmentation: [["augment"]],
 };
 
 /**
@@ -397,4 +449,11 @@ export function definePath<P extends DefinitionParams>(definition: PathDefinitio
 /** Define a sampler: a loop that evaluates a network on images at falling times. */
 export function defineSampler<P extends DefinitionParams>(definition: SamplerDefinition<P>): SamplerDefinition<P> {
   return marked("sampler", definition);
+}
+
+/** Define an augmentation: a change of each training image, and what the network is told of the change. */
+export function defineAugmentation<P extends DefinitionParams>(
+  definition: AugmentationDefinition<P>,
+): AugmentationDefinition<P> {
+  return marked("augmentation", definition);
 }

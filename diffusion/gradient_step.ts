@@ -17,8 +17,8 @@ type BatchTensors = Record<"x0" | "noise" | "t", tf.Tensor>;
 
 /**
  * Returns the inputs that make a batch: `x0` and `noise` [B, H, W, C], `t` [B], `stepFigures` at each image's t [B],
- * `dropoutKey` [2] with dropout, `importance` [B] with loss-aware timesteps, and `classes` [B, classes + 1] for
- * class-conditional networks.
+ * `dropoutKey` [2] with dropout, `importance` [B] with loss-aware timesteps, `classes` [B, classes + 1] for
+ * class-conditional networks, and `augmentation` [B, sizes.augmentation] for networks that are told of augmentations.
  */
 export function batchSignature({ sizes }: Network, batch: number, options: GradientOptions): Signature {
   const { dropout = 0 } = options;
@@ -31,6 +31,7 @@ export function batchSignature({ sizes }: Network, batch: number, options: Gradi
     ...(dropout > 0 ? { dropoutKey: { shape: [2], dtype: "int32" } } : {}),
     ...(options.timestepSampler === "loss-aware" ? { importance: float32([batch]) } : {}),
     ...classSignature(sizes, batch),
+    ...(sizes.augmentation === undefined ? {} : { augmentation: float32([batch, sizes.augmentation]) }),
   };
 }
 
@@ -46,7 +47,7 @@ export function lossOfBatch(
 ): (weights: Readonly<NamedTensors>) => tf.Tensor {
   const { x0, noise, t } = inputs as BatchTensors;
   const { dropout: rate = 0 } = options;
-  const labels = inputs["classes"];
+  const [labels, augmentation] = [inputs["classes"], inputs["augmentation"]];
   const broadcast = (name: string) => perImage(inputs[name]!, x0);
   const [signal, noiseLevel] = [broadcast("sqrtAlphasCumprod"), broadcast("sqrtOneMinusAlphasCumprod")];
   // A sample of q(x_t | x_0), Ho et al. 2020 eq. 4.
@@ -56,7 +57,7 @@ export function lossOfBatch(
     let site = 0;
     const mask = (h: tf.Tensor) => keepMask(inputs["dropoutKey"]!, h.shape, { site: site++, rate });
     const drop = (h: tf.Tensor) => rate > 0 ? tf.mul(h, mask(h)) : h;
-    return network.forward({ weights, x, t, labels, dropout: drop });
+    return network.forward({ weights, x, t, labels, augmentation, dropout: drop });
   };
   const { objective } = options;
   const free = freeLoss(objective);
@@ -68,7 +69,7 @@ export function lossOfBatch(
     figures: Object.fromEntries(figureInputs(options).map(([name, input]) => [name, broadcast(input)])),
   };
   const averaged: LossInputs["predict"] = (x, t) =>
-    stopGradient(predict(network, { weights: unpackTensors(inputs["ema"]!, network), x, t, labels }));
+    stopGradient(predict(network, { weights: unpackTensors(inputs["ema"]!, network), x, t, labels, augmentation }));
   return (weights) =>
     free.loss({
       ...given,

@@ -138,7 +138,9 @@ export function unpackTensors(flat: tf.Tensor, { parameters }: Pick<Network, "pa
 
 /** Evaluates a network without dropout, as in sampling and evaluation. @returns [B, H, W, outChannels] */
 export function predict(network: Network, inputs: Omit<ForwardInputs, "dropout">): tf.Tensor {
-  return network.forward({ ...inputs, dropout: (h) => h });
+  const { augmentation: length } = network.sizes;
+  const { augmentation = length === undefined ? undefined : tf.zeros([inputs.x.shape[0]!, length]) } = inputs;
+  return network.forward({ ...inputs, augmentation, dropout: (h) => h });
 }
 
 /**

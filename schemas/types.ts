@@ -358,6 +358,43 @@ export type KindTable = {
     } | undefined;
     /** Flip each image horizontally with probability 1/2 at each step */
     flip?: boolean | undefined;
+    /**
+     * Change each image at each step before noise is added; the network is told what was done. See
+     * docs/training.md
+     */
+    augment?: {
+      /** Crop a part and enlarge it */
+      name: "crop";
+      /** Sides of the smallest part, as a fraction */
+      smallest?: number | undefined;
+      /** Probability that an image is cropped */
+      probability?: number | undefined;
+    } | {
+      /** Shift by whole pixels */
+      name: "shift";
+      /** Largest shift, as a fraction of width and height */
+      most?: number | undefined;
+      /** Probability that an image is shifted */
+      probability?: number | undefined;
+    } | {
+      /** Change brightness, contrast, hue and saturation */
+      name: "colour";
+      /** Probability of each of the four changes */
+      probability?: number | undefined;
+      /** Standard deviation of what is added */
+      brightness?: number | undefined;
+      /** Standard deviation of the contrast's binary logarithm */
+      contrast?: number | undefined;
+      /** Largest turn of the hue, as a fraction of a half turn */
+      hue?: number | undefined;
+      /** Standard deviation of the saturation's binary logarithm */
+      saturation?: number | undefined;
+    } | {
+      /** The augmentation of EDM: flips, scale, turn, stretch, shift */
+      name: "edm";
+      /** Probability of each change but the mirror image */
+      probability?: number | undefined;
+    } | undefined | DefinitionInput;
     /** Also log the loss by this many equal ranges of t; 0: only the mean */
     lossBuckets?: number | undefined;
     /** Also save for resuming every so many steps; default: by time only */

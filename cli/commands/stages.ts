@@ -8,7 +8,7 @@ const EXAMPLES = `
   deno task stages
   deno task stages train
   deno task stages train.model   # one param and those within it
-  deno task stages ./my_stage.ts # also a network, objective, path or sampler`;
+  deno task stages ./my_stage.ts # also a network, objective, path, sampler or augmentation`;
 
 /** `stages [KIND]` */
 export function makeCommand(settings: CliSettings): AnyCommand {

@@ -2,7 +2,7 @@ import type { ParameterSpec } from "../define.ts";
 import { type NamedArrays, sizeOf } from "../network.ts";
 import { describeMisfits, shapesOf } from "../misfits.ts";
 import type { UnetConfig } from "../unet/config.ts";
-import { unetParameterSpecs } from "../unet/plan.ts";
+import { AUGMENTATION_EMBEDDING, unetParameterSpecs } from "../unet/plan.ts";
 import type { Translated } from "./problem.ts";
 
 /** One tensor of a `UNet2DModel`, row-major. */
@@ -98,7 +98,8 @@ const OLDER_NAMES: readonly (readonly [newer: string, older: string])[] = [
  */
 function unet2dLinks(config: UnetConfig) {
   const last = config.multipliers.length - 1;
-  return unetParameterSpecs(config).flatMap((spec) => {
+  // A network that samples is told of no augmentation: the layer adds zeros.
+  return unetParameterSpecs(config).filter(({ name }) => name !== AUGMENTATION_EMBEDDING).flatMap((spec) => {
     // diffusers numbers the levels of the up path from the bottom.
     const ours = spec.name.replace(/^up\.(\d+)/, (_, level) => `up.${last - Number(level)}`);
     return linksOf(spec, NAMES.reduce((name, [from, to]) => name.replace(from, to), ours));

@@ -66,6 +66,8 @@ export const unetRecord = z.strictObject({
    * Number of classes of a class-conditional network, which has one more, "none", after them. Absent: unconditional.
    */
   classes: size.exactOptional(),
+  /** Length of the vector that tells of augmentations. Absent: none. */
+  augmentation: size.exactOptional(),
   ...details,
 });
 
@@ -84,14 +86,17 @@ export function unetConfig({ height, width: _, channels, ...told }: NetworkSizes
 
 /** Returns the params of a U-Net with the same levels for images of another size. */
 export function unetParamsOf(config: UnetConfig, { height }: Pick<NetworkSizes, "height">): UnetParams {
-  const { imageSize, inChannels: _, outChannels: __, classes: ___, multipliers, attention, ...params } = config;
+  const { imageSize, multipliers, attention, ...others } = config;
+  const { inChannels: _, outChannels: __, classes: ___, augmentation: ____, ...params } = others;
   const resized = attention.map((resolution) => resolution * height / imageSize);
   return { ...params, multipliers: [...multipliers], attention: resized };
 }
 
 /** Returns the image size, channels and classes that a U-Net is built for. */
-export function unetSizes({ imageSize: side, inChannels, outChannels, classes }: UnetConfig): NetworkSizes {
-  return { height: side, width: side, channels: inChannels, outChannels, ...definedOnly({ classes }) };
+export function unetSizes(
+  { imageSize: side, inChannels, outChannels, classes, augmentation }: UnetConfig,
+): NetworkSizes {
+  return { height: side, width: side, channels: inChannels, outChannels, ...definedOnly({ classes, augmentation }) };
 }
 
 /** A problem with one field: got and wanted. */

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { defineNetwork, type ForwardInputs } from "../define.ts";
 import { conv, dense, norm, silu, timeEmbedding, upsample, type Weights } from "../layers.ts";
 import { type UnetConfig, unetConfig, unetParams } from "./config.ts";
-import { type BlockPlan, planUnet, unetParameterSpecs } from "./plan.ts";
+import { AUGMENTATION_EMBEDDING, type BlockPlan, planUnet, unetParameterSpecs } from "./plan.ts";
 
 /** The U-Net of Ho et al. 2020 (appendix B; hojonathanho/diffusion, `unet.py`). */
 export default defineNetwork({
@@ -21,13 +21,15 @@ export default defineNetwork({
  * config.imageSize
  * @returns [B, H, W, outChannels]
  */
-function unet({ weights, x, t, labels, dropout: drop }: ForwardInputs, config: UnetConfig): tf.Tensor {
+function unet({ weights, x, t, labels, augmentation, dropout: drop }: ForwardInputs, config: UnetConfig): tf.Tensor {
   const plan = planUnet(config);
   const { downsamplePadding: padding = 0 } = config;
   const embedding = timeEmbedding(t, config.channels, config);
   const timed = dense(weights, "time.dense2", silu(dense(weights, "time.dense1", embedding)));
   const embedClasses = (oneHot: tf.Tensor) => tf.matMul(oneHot, weights["classes.embedding"]!);
-  const time = silu(config.classes === undefined ? timed : tf.add(timed, embedClasses(labels!)));
+  const labelled = config.classes === undefined ? timed : tf.add(timed, embedClasses(labels!));
+  const told = () => tf.matMul(augmentation!, weights[AUGMENTATION_EMBEDDING]!);
+  const time = silu(config.augmentation === undefined ? labelled : tf.add(labelled, told()));
   const run = (block: BlockPlan, input: tf.Tensor) => blockForward(weights, block, input, { time, drop, config });
 
   let h = conv(weights, "conv_in", x);

@@ -85,6 +85,7 @@ export function unetParameterSpecs(config: UnetConfig): ParameterSpec[] {
     ...denseParameters("time.dense1", config.channels, width),
     ...denseParameters("time.dense2", width, width),
     ...(config.classes === undefined ? [] : [classEmbedding(config.classes, width)]),
+    ...(config.augmentation === undefined ? [] : [augmentationEmbedding(config.augmentation, width)]),
     ...convParameters("conv_in", config.inChannels, config.channels),
     ...plan.down.flatMap((level) => [...blocks(level.blocks), ...resample(level.resample, level.channels)]),
     ...blocks(plan.middle),
@@ -100,6 +101,13 @@ export function unetParameterSpecs(config: UnetConfig): ParameterSpec[] {
 function classEmbedding(classes: number, width: number): ParameterSpec {
   const init = { scale: 1, fanIn: 1, fanOut: 1 };
   return { name: "classes.embedding", shape: [classes + 1, width], init };
+}
+
+export const AUGMENTATION_EMBEDDING = "augmentation.embedding";
+
+/** A linear layer without a bias, so that it adds nothing for an image as it is (NVlabs/edm, `SongUNet`). */
+function augmentationEmbedding(length: number, width: number): ParameterSpec {
+  return { name: AUGMENTATION_EMBEDDING, shape: [length, width], init: { scale: 1, fanIn: length, fanOut: width } };
 }
 
 function blockSpecs(block: BlockPlan, timeWidth: number): ParameterSpec[] {

@@ -76,7 +76,9 @@ function describe(
  */
 const TAKEN = ["uses", "name"];
 
-const FORMS = "write export default defineStage({ … }), or defineNetwork, defineObjective, definePath, defineSampler";
+const FORMS =
+  "write export default defineStage({ … }), or defineNetwork, defineObjective, definePath, defineSampler, " +
+  "defineAugmentation";
 
 /** Checks whether params fit an export, and finds the facts that are known with them. */
 function fit(all: z.ZodObject, raw: unknown, factsOf: (params: Readonly<Record<string, unknown>>) => Facts) {

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { CheckProblem } from "../../contract/stage.ts";
+import type { ChosenAugmentation } from "../../diffusion/augmentations.ts";
 import type { NetworkDefinition, NetworkSizes, Recovery, TimePoint } from "../../diffusion/define.ts";
 import { gradientStepSignature, lossOfBatch, makeGradientStep } from "../../diffusion/gradient_step.ts";
 import type { GradientOptions } from "../../diffusion/gradient_step.ts";
@@ -10,6 +11,8 @@ import { timePoint } from "../../diffusion/path.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 import "../../tensor/complete_tfjs.ts";
 import type { NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
+import { AugmentationError, makeAugmenter } from "./augmenter.ts";
+import { isError } from "./checks.ts";
 import { CompileError, userOf } from "../../tensor/trace/failure.ts";
 import { liveValues, type Value } from "../../tensor/trace/graph.ts";
 import { placeOf, trace } from "../../tensor/trace/trace.ts";
@@ -126,6 +129,35 @@ const ABSENT: Recovery = { xt: NaN, output: NaN };
 /** Formats a number for a message. */
 export function shown(value: number): string {
   return String(Number(value.toPrecision(4)));
+}
+
+/** Number of images that an augmentation is tried on, each with other random numbers. */
+const TRIED = 16;
+
+/** Reports an augmentation that does not fit the images, breaks its contract, or is no pure function. */
+export function checkAugmentationCode(
+  chosen: ChosenAugmentation,
+  { height, width, channels }: Pick<NetworkSizes, "height" | "width" | "channels">,
+): CodeProblem[] {
+  try {
+    const sizes = { height, width, channels };
+    const unfit = chosen.definition.check?.(chosen.params as never, sizes).filter(isError) ?? [];
+    if (unfit.length > 0) return unfit;
+    const augmenter = makeAugmenter(chosen, sizes, 0);
+    const length = height * width * channels;
+    const applied = (index: number) => {
+      const image = Float32Array.from({ length }, (_, i) => 2 * i / length - 1);
+      return [...Array.from(augmenter.apply(image, 1, index)), ...image];
+    };
+    const isPure = new Array(TRIED).keys().every((index) => {
+      const again = applied(index);
+      return applied(index).every((value, i) => Object.is(value, again[i]));
+    });
+    const fix = "take all randomness from random, and keep nothing between two calls";
+    return isPure ? [] : [{ message: "augment gives other results when it is called again for the same image", fix }];
+  } catch (error) {
+    return [error instanceof AugmentationError ? error.problem : thrown(error)];
+  }
 }
 
 interface Computed {

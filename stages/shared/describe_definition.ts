@@ -1,6 +1,12 @@
 import type { Facts } from "../../contract/stage.ts";
 import { sortOf } from "../../diffusion/define.ts";
-import type { ObjectiveDefinition, PathDefinition, SamplerDefinition } from "../../diffusion/define.ts";
+import { conditionsOf } from "../../diffusion/augmentations.ts";
+import type {
+  AugmentationDefinition,
+  ObjectiveDefinition,
+  PathDefinition,
+  SamplerDefinition,
+} from "../../diffusion/define.ts";
 import { makeObjective, type Objective } from "../../diffusion/objective.ts";
 import { chainPath, definedPath, pathFacts, timePoint } from "../../diffusion/path.ts";
 import { pathProblems } from "../../diffusion/path_problems.ts";
@@ -17,6 +23,8 @@ export function describeDefinition(definition: unknown, params: Readonly<Record<
       return objectiveFacts(makeObjective(definition as ObjectiveDefinition, params));
     case "sampler":
       return definedOnly({ needs: (definition as SamplerDefinition).needs });
+    case "augmentation":
+      return { conditions: conditionsOf({ definition: definition as AugmentationDefinition, params }) };
     case "path": {
       const { timesteps, ...own } = params;
       const path = definedPath(definition as PathDefinition, own, timesteps as number);

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import {
+  type AugmentationDefinition,
   DATA_TIME,
   type DefinitionParams,
   type FreeObjective,
@@ -32,8 +33,8 @@ import type { NamedTensors, Tensor } from "../../tensor/device.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import { describeProblem, isError } from "../shared/checks.ts";
-import { checkLossCode, checkNetworkCode, checkObjectiveAt, shown } from "../shared/definition_checks.ts";
-import type { CodeProblem } from "../shared/definition_checks.ts";
+import { checkAugmentationCode, checkLossCode, checkNetworkCode } from "../shared/definition_checks.ts";
+import { checkObjectiveAt, type CodeProblem, shown } from "../shared/definition_checks.ts";
 import { checkTimes, startDeviation } from "../shared/draw/walk.ts";
 import { makeBatches } from "../train/batches.ts";
 import { initialWeights } from "../train/training.ts";
@@ -132,6 +133,23 @@ export async function checkPath<P extends DefinitionParams>(
     "path",
     pathProblems(definedPath(definition, parseParams(definition, params), timesteps)).filter(isError),
   );
+}
+
+/**
+ * Check an augmentation, on 16 images: it gives an image of the same size and a condition of the length that it says,
+ * both of finite numbers, and the same for the same random numbers.
+ *
+ * @param options.images size of the images; default: 8x8 pixels, one channel
+ * @throws Error that lists everything that fails
+ */
+export function checkAugmentation<P extends DefinitionParams>(
+  definition: AugmentationDefinition<P>,
+  { params, images }: Pick<CheckOptions<P>, "params"> & {
+    readonly images?: Pick<NetworkSizes, "height" | "width" | "channels">;
+  } = {},
+): void {
+  const chosen = { definition: definition as AugmentationDefinition, params: parseParams(definition, params) };
+  throwProblems("augmentation", checkAugmentationCode(chosen, images ?? { height: 8, width: 8, channels: 1 }));
 }
 
 /** Number and size of the test images, whose values are N(MEAN, DEVIATION^2). */

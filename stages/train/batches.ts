@@ -8,6 +8,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { type HostTensors, randomStream } from "../../tensor/mod.ts";
 import type { RandomStream } from "../../tensor/random/stream.ts";
 import { bytesToUnit } from "../shared/feeds.ts";
+import type { Augmenter } from "../shared/augmenter.ts";
 import type { TrainParams } from "./params.ts";
 
 interface BatchOptions
@@ -17,16 +18,18 @@ interface BatchOptions
   readonly seed: number;
   /** Labels for a class-conditional network; the feeds then have `classes`. Default: none. */
   readonly classes?: number | undefined;
+  /** Changes each image, after a flip. Default: none. */
+  readonly augmenter?: Augmenter | undefined;
   /** Probability that a label is dropped. Default 0. */
   readonly dropLabels?: number | undefined;
 }
 
 /**
  * Makes the inputs of the train step: images in [-1, 1], times as the path samples them (uniform in [0, T) for a
- * chain), noise N(0, I), the loss's figures at these times, and with dropout the key of the masks, `dropoutKey`. All of
- * these are pure functions of (seed, step), so that a resumed run gets the same inputs as one that never stopped;
- * loss-aware timesteps also depend on the losses, which are part of the saved state. The arrays are filled anew at each
- * call.
+ * chain), noise N(0, I), the loss's figures at these times, with dropout the key of the masks, `dropoutKey`, and what
+ * an augmentation did, `augmentation`. All of these are pure functions of (seed, step), so that a resumed run gets the
+ * same inputs as one that never stopped; loss-aware timesteps also depend on the losses, which are part of the saved
+ * state. The arrays are filled anew at each call.
  *
  * Every epoch goes through the images in a different order and drops the remainder that does not fill a batch.
  *
@@ -34,7 +37,7 @@ interface BatchOptions
  */
 export function makeBatches(
   images: Pick<StoredImages, "shape" | "pixels" | "labels">,
-  { timesteps, batchSize, seed, dropout = 0, flip = false, classes, dropLabels = 0, ...loss }: BatchOptions,
+  { timesteps, batchSize, seed, dropout = 0, flip = false, classes, dropLabels = 0, augmenter, ...loss }: BatchOptions,
 ) {
   const stream = (purpose: string) => randomStream({ seed, stream: `train/${purpose}` });
   const [order, timestep, noise] = [stream("order"), stream("timestep"), stream("noise")];
@@ -53,6 +56,7 @@ export function makeBatches(
     noise: new Float32Array(batchSize * pixels),
     dropoutKey: dropout > 0 ? new Int32Array(2) : undefined,
     importance: timesteps && new Float32Array(batchSize),
+    augmentation: augmenter?.conditions ? new Float32Array(batchSize * augmenter.conditions) : undefined,
   });
   const points = between ? [] : Array.from({ length: path.timesteps }, (_, t) => timePoint(path, t));
   const gathered = Object.entries(stepFigures(loss)).map(([name, figure]) => {
@@ -81,6 +85,8 @@ export function makeBatches(
       const x0 = feeds.x0.subarray(i * pixels, (i + 1) * pixels);
       bytesToUnit(images.pixels.subarray(source, source + pixels), x0);
       if (flipped[i] === 1) mirror(x0, { width, channels });
+      const condition = augmenter?.apply(x0, step, i);
+      if (condition !== undefined) feeds.augmentation?.set(condition, i * condition.length);
       const t = feeds.t[i]!;
       const at = between ? timePoint(path, t) : undefined;
       for (const { figure, table, values } of gathered) values[i] = at === undefined ? table[t]! : figure(at);

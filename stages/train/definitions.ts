@@ -4,6 +4,7 @@ import { classNamesOf } from "../../artifacts/labels.ts";
 import { definitionByDigest } from "../../artifacts/own.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import type { NetworkSizes, Path } from "../../diffusion/define.ts";
+import { builtinAugmentation, type ChosenAugmentation, conditionsOf } from "../../diffusion/augmentations.ts";
 import { freeLoss, needsChain } from "../../diffusion/loss_tables.ts";
 import { shapesOf } from "../../diffusion/misfits.ts";
 import type { Network } from "../../diffusion/network.ts";
@@ -13,8 +14,8 @@ import { discretized, timePoint } from "../../diffusion/path.ts";
 import { isOwn, type OwnRecord } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { describeProblem, failedBy } from "../shared/checks.ts";
-import { buildNetwork, checkLossCode, checkNetworkCode, checkObjectiveAt } from "../shared/definition_checks.ts";
-import type { CodeProblem } from "../shared/definition_checks.ts";
+import { checkAugmentationCode, checkLossCode, checkNetworkCode } from "../shared/definition_checks.ts";
+import { buildNetwork, checkObjectiveAt, type CodeProblem } from "../shared/definition_checks.ts";
 import { definitionByFile } from "../shared/own.ts";
 import { networkSizesFor, type trainKind } from "./kind.ts";
 import { compareStart, frozenBy, misfitProblem, modelOf, otherClasses } from "./start.ts";
@@ -34,7 +35,7 @@ export type TrainingSetup = Exclude<Awaited<ReturnType<typeof buildTrainingSetup
  * @param start the checkpoint that the training starts from
  */
 export async function buildTrainingSetup(
-  { params: { model, objective, ...params }, definitions }: Context,
+  { params: { model, objective, augment, ...params }, definitions }: Context,
   images: ImagesInfo,
   path: Path,
   start?: StartWeights,
@@ -46,7 +47,8 @@ export async function buildTrainingSetup(
     ? { ...theirs, definition: definitionByDigest("network", theirs, definitions) }
     : undefined;
   const ownObjective = isOwn(objective) ? definitionByFile("objective", objective, definitions) : undefined;
-  const sizes = networkSizesFor(params, images);
+  const augmentation = chooseAugmentation(augment, definitions);
+  const sizes = networkSizesFor(params, images, augmentation && conditionsOf(augmentation));
   const record = ownNetwork !== undefined
     ? ownRecord("record" in ownNetwork ? ownNetwork.record : ownNetwork, sizes)
     : BUILTIN_NETWORK.recordOf(sizes, modelOf({ model }, theirs, images) as UnetParams);
@@ -65,6 +67,10 @@ export async function buildTrainingSetup(
   const loss = { ...params, objective: learned };
   const options = { ...loss, path: needsChain(loss) ? discretized(path) : path };
   const files = [ownNetwork, ownObjective].flatMap((one) => one === undefined ? [] : [one.uses]);
+  if (augmentation?.uses !== undefined) {
+    const ofAugmentation = checkAugmentationCode(augmentation, images);
+    if (ofAugmentation.length > 0) return failed(augmentation.uses, ofAugmentation);
+  }
   if (files.length > 0) {
     const ofNetwork = ownNetwork === undefined ? [] : await checkNetworkCode(network);
     if (ofNetwork.length > 0) return failed(files[0]!, ofNetwork);
@@ -78,6 +84,7 @@ export async function buildTrainingSetup(
   }
   return {
     network,
+    augmentation,
     params: options,
     /** The records of network and objective for the checkpoint. */
     config: {
@@ -104,6 +111,14 @@ async function fitStart(
   const others = otherClasses(labelFacts(config), definedOnly({ classes, classNames: classNamesOf(source) }));
   const built = await Promise.all(others.map(build));
   return compareStart(shapes, shapesOf(parameters), built.map((network) => shapesOf(network.parameters)));
+}
+
+function chooseAugmentation(
+  augment: Context["params"]["augment"],
+  definitions: Context["definitions"],
+): ChosenAugmentation | undefined {
+  if (augment === undefined) return undefined;
+  return isOwn(augment) ? definitionByFile("augmentation", augment, definitions) : builtinAugmentation(augment);
 }
 
 function ownRecord({ uses, code, params }: OwnRecord, { channels, ...sizes }: NetworkSizes): NetworkRecord {

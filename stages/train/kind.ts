@@ -8,6 +8,7 @@ import {
 } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import type { NetworkSizes } from "../../diffusion/define.ts";
+import { builtinAugmentation, type ChosenAugmentation, conditionsOf } from "../../diffusion/augmentations.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { builtinObjective } from "../../diffusion/objectives.ts";
 import { isOwn } from "../../schemas/definitions.ts";
@@ -44,7 +45,7 @@ export const trainKind = defineKind({
   },
   seeded: true,
   device: findStageDevice,
-  definitions: { model: "network", objective: "objective" },
+  definitions: { model: "network", objective: "objective", augment: "augmentation" },
   check(params, inputs, own = {}) {
     const images = readImageFacts(inputs.images);
     const start = "start" in inputs ? { facts: readCheckpointFacts(inputs.start) } : undefined;
@@ -53,6 +54,9 @@ export const trainKind = defineKind({
     const objective: Partial<ObjectiveFacts> = isOwn(params.objective)
       ? own["objective"] ?? {}
       : objectiveFacts(builtinObjective(params.objective));
+    const { augment } = params;
+    const builtin = augment === undefined || isOwn(augment) ? undefined : builtinAugmentation(augment);
+    const conditions = builtin === undefined ? own["augment"]?.["conditions"] as number ?? 0 : conditionsOf(builtin);
     const problems = problemsOf(
       checkPrediction(objective, schedule),
       checkRates(params, timesteps),
@@ -83,10 +87,11 @@ export const trainKind = defineKind({
     });
     const model = modelOf(params, start?.facts?.network, images);
     const ofImages = checkImages(params, images, model);
-    problems.push(...ofImages);
+    problems.push(...ofImages, ...checkAugmentation(builtin, images));
     // If no network can be built, there is no arithmetic to count.
     if (ofImages.some(isError) || model === undefined) return { problems, facts: { checkpoint: known } };
-    const network = isOwn(model) ? model : BUILTIN_NETWORK.recordOf(networkSizesFor(params, images), model);
+    const sizes = networkSizesFor(params, images, conditions);
+    const network = isOwn(model) ? model : BUILTIN_NETWORK.recordOf(sizes, model);
     problems.push(...checkStart(params, start?.facts, { ...known, network }));
     if (params.freeze !== undefined && !isOwn(network)) {
       const names = BUILTIN_NETWORK.parameters(network).map(({ name }) => name);
@@ -106,13 +111,21 @@ export const trainKind = defineKind({
   },
 });
 
-/** Returns the image size, channels and classes that the network of a `train` stage is built for. */
+/** Reports params of an augmentation that do not fit the images. */
+function checkAugmentation(chosen: ChosenAugmentation | undefined, images: ImageFacts): CheckProblem[] {
+  const problems = chosen?.definition.check?.(chosen.params as never, images) ?? [];
+  return problems.map(({ param, ...problem }) => ({ ...problem, param: ["augment", ...param] }));
+}
+
+/** Returns the image size, channels, classes and conditions that the network of a `train` stage is built for. */
 export function networkSizesFor(
   { variance, labels }: Pick<TrainParams, "variance" | "labels">,
   { height, width, channels, classes }: Pick<ImageFacts, "height" | "width" | "channels" | "classes">,
+  conditions = 0,
 ): NetworkSizes {
   const outChannels = variance === "learned" ? 2 * channels : channels;
-  return { height, width, channels, outChannels, ...(labels === undefined || !classes ? {} : { classes }) };
+  const told = { ...(labels === undefined || !classes ? {} : { classes }) };
+  return { height, width, channels, outChannels, ...told, ...(conditions === 0 ? {} : { augmentation: conditions }) };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ADAM } from "../../diffusion/adam.ts";
+import { augmentationParams } from "../../diffusion/augmentations.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../../diffusion/objectives.ts";
 import { samplerParams } from "../../diffusion/samplers.ts";
@@ -115,6 +116,12 @@ export const trainParams = z.strictObject({
   flip: legacy(
     z.boolean().default(false).describe("Flip each image horizontally with probability 1/2 at each step"),
     false,
+  ),
+  // No default: older trainings have no augmentation, and keep their keys.
+  augment: ownable(
+    augmentationParams.optional().describe(
+      "Change each image at each step before noise is added; the network is told what was done. See docs/training.md",
+    ),
   ),
   lossBuckets: legacy(
     z.int().min(0).max(1_000).default(0).describe("Also log the loss by this many equal ranges of t; 0: only the mean"),

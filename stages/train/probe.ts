@@ -15,7 +15,8 @@ const STEPS = 3;
 export default (async (context) => {
   const { network: record, images: count } = context.params as { network: NetworkRecord; images: number };
   const network = await networkOf(record, []);
-  const { height, width, channels, classes } = network.sizes;
+  const { height, width, channels, classes, augmentation: conditions = 0 } = network.sizes;
+  const augmenter = { conditions, apply: () => new Float32Array(conditions) };
   const variance = learnsVariance(network.sizes) ? "learned" : "fixedlarge";
   const params = {
     ...trainParams.parse({ steps: STEPS, batchSize: count, variance }),
@@ -27,7 +28,7 @@ export default (async (context) => {
   await withDevice(context, async (device) => {
     const start = initialState(network, 0);
     const stepper = await makeStepper(device, { network, params, vectors: start.vectors });
-    const batch = makeBatches(images, { ...params, classes, seed: 0 });
+    const batch = makeBatches(images, { ...params, classes, augmenter, seed: 0 });
     const take = trainSteps(start, { stepper, batch, params });
     for (let step = 1; step <= STEPS; step++) {
       await take(step);

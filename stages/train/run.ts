@@ -5,6 +5,8 @@ import { readSchedule } from "../../artifacts/schedule.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { lossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import { averagesOf } from "../../diffusion/optimizer.ts";
+import { AUGMENTATION_EMBEDDING } from "../../diffusion/unet/plan.ts";
+import { AugmentationError, makeAugmenter } from "../shared/augmenter.ts";
 import { withDevice } from "../shared/device.ts";
 import { runOf } from "../shared/run_of.ts";
 import { takeSteps } from "../shared/steps.ts";
@@ -27,7 +29,10 @@ export default runOf(trainKind, async (context) => {
   const setup = await buildTrainingSetup(context, images.info, schedule.path, start);
   if ("status" in setup) return setup;
   const { initialised } = setup;
-  for (const name of initialised) context.note(`${name} starts anew: the classes are not those of the checkpoint`);
+  for (const name of initialised) {
+    const other = name === AUGMENTATION_EMBEDDING ? "augmentation is not that" : "classes are not those";
+    context.note(`${name} starts anew: the ${other} of the checkpoint`);
+  }
   const trained = await train(context, images, setup, start);
   if ("status" in trained) return trained;
   const { step, vectors, log } = trained;
@@ -64,7 +69,7 @@ export default runOf(trainKind, async (context) => {
 async function train(
   context: Context,
   images: StoredImages,
-  { network, params: learning, files, initialised }: TrainingSetup,
+  { network, params: learning, augmentation, files, initialised }: TrainingSetup,
   from: StartWeights | undefined,
 ): Promise<TrainState | StageEnd> {
   const { params, progress, seed, stop } = context;
@@ -83,7 +88,8 @@ async function train(
       : undefined;
     const buckets = makeBuckets(length, params.lossBuckets);
     const told = { classes: network.sizes.classes, dropLabels: params.labels?.drop };
-    const batch = makeBatches(images, { ...learning, ...told, timesteps, seed });
+    const augmenter = augmentation && makeAugmenter(augmentation, images.info, seed);
+    const batch = makeBatches(images, { ...learning, ...told, augmenter, timesteps, seed });
     const averaged = { updates: from?.updates };
     const take = trainSteps(start, { stepper, batch, params, timesteps, buckets, ...averaged });
     const weights = async () => (await stepper.vectors()).ema;
@@ -96,7 +102,12 @@ async function train(
       from: start.step,
       images: params.batchSize,
       async step(step) {
-        last = await take(step);
+        try {
+          last = await take(step);
+        } catch (error) {
+          if (!(error instanceof AugmentationError)) throw error;
+          return { status: "failed", message: `${error.message}, at step ${step}` };
+        }
         const { loss, gradNorm, learningRate } = last;
         if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, last, { lastSaved, files });
         await preview(step);

@@ -3,6 +3,7 @@ import type { CheckProblem } from "../../contract/stage.ts";
 import type { NetworkSizes } from "../../diffusion/define.ts";
 import { describeMisfits, type Shapes, shapesOf } from "../../diffusion/misfits.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
+import { AUGMENTATION_EMBEDDING } from "../../diffusion/unet/plan.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { didYouMean, listNames } from "../../std/did_you_mean.ts";
@@ -24,7 +25,7 @@ export function otherClasses(from: Classes, to: Classes): readonly (number | und
 
 /**
  * Compares the weights of a checkpoint with the network that they are to start. Parameters that depend on the classes
- * are initialised if the classes are others; all others must fit.
+ * are initialised if the classes are others, and so is the layer that is told of an augmentation; all others must fit.
  *
  * @param given the shapes of the checkpoint's weights @param wanted the shapes of the network's parameters
  * @param others the same for the numbers of classes from `otherClasses`
@@ -32,10 +33,12 @@ export function otherClasses(from: Classes, to: Classes): readonly (number | und
  */
 export function compareStart(given: Shapes, wanted: Shapes, others: readonly Shapes[]) {
   const names = [...new Set([wanted, ...others].flatMap((shapes) => [...shapes.keys()]))];
-  const ofClasses = new Set(names.filter((name) => others.some((one) => `${one.get(name)}` !== `${wanted.get(name)}`)));
-  const rest = (shapes: Shapes) => new Map([...shapes].filter(([name]) => !ofClasses.has(name)));
+  const anew = new Set(names.filter((name) => others.some((one) => `${one.get(name)}` !== `${wanted.get(name)}`)));
+  const [told, tells] = [given, wanted].map((shapes) => `${shapes.get(AUGMENTATION_EMBEDDING)}`);
+  if (told !== tells) anew.add(AUGMENTATION_EMBEDDING);
+  const rest = (shapes: Shapes) => new Map([...shapes].filter(([name]) => !anew.has(name)));
   return {
-    initialised: [...ofClasses].filter((name) => wanted.has(name)),
+    initialised: [...anew].filter((name) => wanted.has(name)),
     misfits: describeMisfits(rest(given), rest(wanted)),
   };
 }

@@ -145,7 +145,7 @@ interface Place {
 /** Types of artifacts that are read with the code of the definitions that they were made with. */
 const CARRYING_TYPES = ["checkpoint", "schedule"];
 
-const withArticle = (sort: string) => `${sort === "objective" ? "an" : "a"} ${sort}`;
+const withArticle = (sort: string) => `${/^[ao]/.test(sort) ? "an" : "a"} ${sort}`;
 
 /** Kinds that no longer exist, and what to do instead. */
 const FORMER_KINDS: ReadonlyMap<string, string> = new Map([
@@ -278,7 +278,8 @@ export class StageKinds {
 
   /**
    * Gives each stage the definitions that the checkpoints and schedules which it reads were made with, beside its own.
-   * A custom stage gets none, as they would have its permissions; it only passes them on.
+   * A custom stage gets none, as they would have its permissions; it only passes them on. An augmentation ends with the
+   * training.
    * @param stages in dependency order
    */
   inherit(stages: readonly Stage[]): Stage[] {
@@ -293,7 +294,7 @@ export class StageKinds {
       named.forEach((code) => inherited.delete(nameOf(code)));
       // In the order of the key: their files' paths, and the order of the inputs, change nothing.
       const own = [...named, ...[...inherited.values()].sort((a, b) => compareCodeUnits(nameOf(a), nameOf(b)))];
-      given.set(stage.id, own);
+      given.set(stage.id, own.filter(({ sort }) => sort !== "augmentation"));
       if (stage.kind.custom) return stage;
       this.#reportClash(stage, own);
       return own.length === named.length ? stage : { ...stage, kind: this.#make(stage.kind, own) };

@@ -149,6 +149,31 @@ Deno.test("averages that go on warm up by the updates that they have had", async
   });
 });
 
+Deno.test("the layer that is told of an augmentation starts anew where the checkpoint has another, or none", async () => {
+  await withFolder(async (folder) => {
+    const world = await smallWorld(folder);
+    const augments = [undefined, { name: "shift" }, { name: "edm" }] as const;
+    const kept = await Promise.all(
+      augments.map((augment) =>
+        checkpointOf(train(folder, world, { params: { steps: 2, ...(augment === undefined ? {} : { augment }) } }))
+      ),
+    );
+    for (const [i, start] of kept.entries()) {
+      for (const [j, augment] of augments.entries()) {
+        const params = { model: "start", startWeights: "raw", steps: 1, learningRate: 1e-25, augment };
+        const after = await checkpointOf(train(folder, world, { params, start }));
+        const { "augmentation.embedding": given, ...others } = await weightsOf(start, "raw");
+        const { "augmentation.embedding": embedding, ...rest } = await weightsOf(after, "raw");
+        assertEquals(rest, others);
+        assertEquals(embedding?.length, [undefined, 2 * 16, 9 * 16][j]);
+        if (i === j) assertEquals(embedding, given);
+        const { initialised } = (await configOf(after)).start;
+        assertEquals(initialised, i === j || j === 0 ? [] : ["augmentation.embedding"]);
+      }
+    }
+  });
+});
+
 Deno.test("class embeddings start anew for other classes, by name, and are kept for the same ones", async (t) => {
   await withFolder(async (folder) => {
     const world = await smallWorld(folder);

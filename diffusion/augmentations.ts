@@ -1,0 +1,50 @@
+import { z } from "zod";
+import type { AugmentationDefinition } from "./define.ts";
+import colour from "./augmentations/colour.ts";
+import crop from "./augmentations/crop.ts";
+import edm from "./augmentations/edm.ts";
+import shift from "./augmentations/shift.ts";
+
+/** The built-in augmentations. */
+const BUILT_IN = { crop, shift, colour, edm };
+
+/** Params of the built-in augmentations: a name, with its params beside it. */
+export const augmentationParams = z.discriminatedUnion("name", [
+  named("crop"),
+  named("shift"),
+  named("colour"),
+  named("edm"),
+]);
+
+type AugmentationParams = z.output<typeof augmentationParams>;
+
+function named<N extends keyof typeof BUILT_IN>(name: N) {
+  const { shape, description = "" } = BUILT_IN[name].params;
+  return z.strictObject({
+    name: z.literal(name).describe(description),
+    ...shape as typeof BUILT_IN[N]["params"]["shape"],
+  });
+}
+
+/** An augmentation with its params. */
+export interface ChosenAugmentation {
+  readonly definition: AugmentationDefinition;
+  readonly params: object;
+  /** The user's file; undefined for a built-in augmentation. */
+  readonly uses?: string;
+}
+
+/** Returns a built-in augmentation and its params. */
+export function builtinAugmentation({ name, ...params }: AugmentationParams): ChosenAugmentation {
+  return { definition: BUILT_IN[name] as unknown as AugmentationDefinition, params };
+}
+
+/** The most numbers that a network is told of one image. */
+const MOST_CONDITIONS = 1024;
+
+/** Returns the length of the vector that the network is told. @throws RangeError for one that is none */
+export function conditionsOf({ definition, params }: Pick<ChosenAugmentation, "definition" | "params">): number {
+  const length = definition.conditions?.(params as never) ?? 0;
+  if (Number.isInteger(length) && length >= 0 && length <= MOST_CONDITIONS) return length;
+  throw new RangeError(`conditions: got ${length}, wanted an integer from 0 to ${MOST_CONDITIONS}`);
+}

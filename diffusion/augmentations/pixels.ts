@@ -1,0 +1,43 @@
+/** Images of augmentations: [H, W, C] row-major, with their size. */
+export interface Picture {
+  readonly image: Float32Array<ArrayBuffer>;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+}
+
+/** Returns the index in [0, length) where an index lies once the edges mirror, without repeating the edge itself. */
+export function reflected(index: number, length: number): number {
+  const period = Math.max(1, 2 * length - 2);
+  return length - 1 - Math.abs(length - 1 - (index % period + period) % period);
+}
+
+/** Returns an image of another size, pixel by pixel from the positions in this one; positions may be fractions. */
+export function resampled(
+  { image, height, width, channels }: Picture,
+  size: { readonly height: number; readonly width: number },
+  /** Where an output pixel is read, as [x, y]; the pixel at [0, 0] is the first. */
+  from: (x: number, y: number) => readonly [number, number],
+  /** The pixel outside the image that is read for one beyond its edges; undefined: zeros. */
+  edge?: (index: number, length: number) => number,
+): Picture {
+  const out = new Float32Array(size.height * size.width * channels);
+  const add = (to: number, row: number, column: number, weight: number) => {
+    const r = edge === undefined ? row : edge(row, height);
+    const c = edge === undefined ? column : edge(column, width);
+    if (weight === 0 || r < 0 || c < 0 || r >= height || c >= width) return;
+    for (let i = 0; i < channels; i++) out[to + i]! += weight * image[(r * width + c) * channels + i]!;
+  };
+  for (let y = 0; y < size.height; y++) {
+    for (let x = 0; x < size.width; x++) {
+      const [atX, atY] = from(x, y);
+      const [left, top, to] = [Math.floor(atX), Math.floor(atY), (y * size.width + x) * channels];
+      const [fx, fy] = [atX - left, atY - top];
+      add(to, top, left, (1 - fx) * (1 - fy));
+      add(to, top, left + 1, fx * (1 - fy));
+      add(to, top + 1, left, (1 - fx) * fy);
+      add(to, top + 1, left + 1, fx * fy);
+    }
+  }
+  return { image: out, height: size.height, width: size.width, channels };
+}
