@@ -48,9 +48,10 @@ const PART = { part: { type: "files", description: "What a shard has computed" }
 
 /** Returns the actions of stages, in the same order; shards come before the action that joins them. */
 export function actionsOf(stages: Iterable<Stage>): Action[] {
+  const programs = new Map<Stage["kind"], Program>();
   return Iterator.from(stages).flatMap((stage): Action[] => {
     const { id, shards: of = 1, likeness, workGflop, kind } = stage;
-    const program = programOf(stage);
+    const program = programs.getOrInsertComputed(kind, programOf);
     const base = { stage, program, isTrusted: runsOwnCodeOnly(program) };
     const whole = { ...base, id, outputs: kind.outputs, view: id, keyed: {} };
     if (of === 1) return [{ do: "compute", ...whole, joins: [], work: { ...stage, fraction: 1 } }];

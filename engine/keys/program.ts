@@ -1,5 +1,5 @@
 import { definedOnly } from "../../std/defined_only.ts";
-import type { Kind, Stage } from "./stage.ts";
+import type { Kind } from "./stage.ts";
 
 /** A module of noiseline's own whose work takes milliseconds, so that it is imported into the engine's process. */
 export interface InlineProgram extends Pick<Kind, "entry"> {
@@ -22,9 +22,8 @@ export interface CommandProgram extends Pick<Kind, "entry"> {
  */
 export type Program = InlineProgram | ModuleProgram | CommandProgram;
 
-/** Returns the program of all actions of a stage. */
-export function programOf({ kind }: Pick<Stage, "kind">): Program {
-  const { runs, entry, userCode, map, permissions, browser } = kind;
+/** Returns the program of all actions of the stages of a kind. */
+export function programOf({ runs, entry, userCode, map, permissions, browser }: Kind): Program {
   if (runs !== undefined) return { kind: runs, entry };
   return definedOnly({ kind: "module" as const, entry, userCode, map, permissions, browser });
 }
