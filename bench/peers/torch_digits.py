@@ -3,11 +3,15 @@
 Needs: torch, numpy. SETTINGS is the output of `noiseline show digits.yaml --json`; DATA is the folder of the pipeline's
 outputs, from which both sides read the same images and noise schedule. Writes samples.png and weights.pt to OUT; with
 --held-out it only prints the loss of these weights on images that were not trained on.
+
+As a stage of pipelines/pytorch-digits.yaml it takes everything from noiseline instead, saves its progress, and writes
+the samples as images that other stages read: the lines that name `noiseline`.
 """
 
 import argparse
 import copy
 import json
+import os
 import struct
 import zlib
 
@@ -15,6 +19,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch_unet import Unet
+
+AS_STAGE = "NOISELINE_STAGE" in os.environ
+if AS_STAGE:
+    import noiseline
 
 
 def read_tensor(path, name):
@@ -38,15 +46,31 @@ def write_png(path, pixels):
             file.write(struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)))
 
 
+def write_images(folder, levels):
+    """Writes bytes [N, H, W, C] as an artifact of type images."""
+    count, height, width, channels = levels.shape
+    entry = {"dtype": "U8", "shape": levels.shape, "data_offsets": [0, levels.size]}
+    header = json.dumps({"images": entry}).encode()
+    header += b" " * (-len(header) % 8)
+    (folder / "images.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + levels.tobytes())
+    size = {"count": count, "height": height, "width": width, "channels": channels}
+    (folder / "images.json").write_text(json.dumps({**size, "classes": None, "source": {"by": "PyTorch"}}))
+
+
 parser = argparse.ArgumentParser()
 for name in ["settings", "data", "out", "threads"]:
     parser.add_argument(name)
 parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
 parser.add_argument("--layout", choices=["contiguous", "channels_last"], default="contiguous")
 parser.add_argument("--held-out", action="store_true")
-args = parser.parse_args()
-
-values = {each["path"]: each["value"] for each in json.load(open(args.settings))["values"]}
+if AS_STAGE:
+    args = parser.parse_args(["", "", str(noiseline.outputs["weights"]), str(noiseline.params["threads"])])
+    values = {f"stages.{stage}.with.{name}": value for stage in ["train", "sample"]
+              for name, value in noiseline.params[stage].items()}  # fmt: skip
+    values |= {"seed": noiseline.seed, "stages.train.with.steps": noiseline.params["steps"]}
+else:
+    args = parser.parse_args()
+    values = {each["path"]: each["value"] for each in json.load(open(args.settings))["values"]}
 
 
 def given(stage, *names):
@@ -54,9 +78,10 @@ def given(stage, *names):
 
 
 # The assumptions of this script: if the pipeline changes, the script must change too.
-assert given("train", "objective", "weighting", "timestepSampler", "ema.warmup") == ["eps", "simple", "uniform", True]
-assert given("train", "warmupSteps", "microBatches", "dropout", "flip") == [0, 1, 0, False]
-assert given("sample", "sampler.name", "sampler.spacing", "clip", "weights") == ["ddim", "trailing", "unit", "ema"]
+if not AS_STAGE:
+    assert given("train", "objective", "weighting", "timestepSampler", "ema.warmup") == ["eps", "simple", "uniform", True]
+    assert given("train", "warmupSteps", "microBatches", "dropout", "flip") == [0, 1, 0, False]
+    assert given("sample", "sampler.name", "sampler.spacing", "clip", "weights") == ["ddim", "trailing", "unit", "ema"]
 
 torch.set_num_threads(int(args.threads))
 torch.manual_seed(values["seed"])
@@ -66,12 +91,14 @@ autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision ==
 
 def read_images(split):
     """Returns images [N, C, H, W] in [-1, 1]."""
-    pixels = read_tensor(f"{args.data}/digits/{split}/images.safetensors", "images").permute(0, 3, 1, 2)
+    folder = noiseline.inputs["images"] if AS_STAGE else f"{args.data}/digits/{split}"
+    pixels = read_tensor(f"{folder}/images.safetensors", "images").permute(0, 3, 1, 2)
     return (pixels.float() / 127.5 - 1).contiguous(memory_format=memory)
 
 
 # The signal of x_t from t = 0 on, followed by the signal of the image itself, so that index -1 is the image.
-alphas = read_tensor(f"{args.data}/schedule/tables.safetensors", "alphasCumprod")
+tables = noiseline.inputs["schedule"] if AS_STAGE else f"{args.data}/schedule"
+alphas = read_tensor(f"{tables}/tables.safetensors", "alphasCumprod")
 alphas = torch.cat([alphas, alphas.new_ones(1)])
 signal, noise_level = alphas.sqrt().float(), (1 - alphas).sqrt().float()
 timesteps = len(alphas) - 1
@@ -92,8 +119,15 @@ def train():
     average = copy.deepcopy(net)
     params, averaged = list(net.parameters()), list(average.parameters())
     optimizer = torch.optim.Adam(params, lr=rate, fused=True)
-    at = len(images)
-    for step in range(1, steps + 1):
+    begun, order, at = 0, None, len(images)
+    state = noiseline.progress.load() if AS_STAGE else None
+    if state is not None:
+        saved = torch.load(state.folder / "state.pt")
+        begun, order, at = state.step, saved["order"], saved["at"]
+        for part, kept in [(net, saved["net"]), (average, saved["average"]), (optimizer, saved["optimizer"])]:
+            part.load_state_dict(kept)
+        torch.set_rng_state(saved["random"])
+    for step in range(begun + 1, steps + 1):
         if at + batch > len(images):
             order, at = torch.randperm(len(images)), 0
         x0, at = images[order[at : at + batch]], at + batch
@@ -107,6 +141,13 @@ def train():
         optimizer.step()
         with torch.no_grad():
             torch._foreach_lerp_(averaged, params, 1 - min(decay, (1 + step) / (10 + step)))
+        if AS_STAGE:
+            noiseline.log(step, steps, loss=loss.item())
+            if step % 100 == 0 or step == steps or noiseline.progress.due():
+                parts = {"net": net, "average": average, "optimizer": optimizer}
+                saved = {name: part.state_dict() for name, part in parts.items()}
+                saved |= {"order": order, "at": at, "random": torch.get_rng_state()}
+                noiseline.progress.save(step, {"state.pt": lambda path: torch.save(saved, path)})
     return average
 
 
@@ -147,4 +188,6 @@ else:
     average = train()
     torch.save(average.state_dict(), f"{args.out}/weights.pt")
     levels = ((draw(average).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
+    if AS_STAGE:
+        write_images(noiseline.outputs["samples"], levels.transpose(0, 2, 3, 1))
     write_png(f"{args.out}/samples.png", levels.reshape(-1, 16, size, size).transpose(0, 2, 1, 3).reshape(-1, 16 * size))

@@ -1,7 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { formatDiagnostic, loadPipeline } from "noiseline/engine";
 import { BUILTIN_KINDS } from "../../stages/mod.ts";
+import { NO_PYTHON } from "../support/commands.ts";
 import { runCli } from "../unit/cli/capture.ts";
 import { allBlocks, findBlocks, ROOT, splitShell } from "./blocks.ts";
 import { readCommand } from "./commands.ts";
@@ -14,7 +16,7 @@ const NOT_TRIED: Readonly<Record<string, string>> = {
   json: "output of commands",
 };
 
-const TRIED = new Set(["ts", "yaml", "sh"]);
+const TRIED = new Set(["ts", "yaml", "sh", "python"]);
 const blocks = allBlocks();
 const of = (language: string) => blocks.filter((block) => block.language === language);
 
@@ -42,11 +44,27 @@ Deno.test("every pipeline of the documents is valid", async () => {
     of("yaml").filter(({ text }) => /^stages:/m.test(text)).map(async ({ text, place: at }, index) => {
       const file = join(place.path, `pipeline_${index}.yaml`);
       await Deno.writeTextFile(file, text);
+      // Without a Python here, a stage that runs one is refused.
+      if (NO_PYTHON !== undefined && text.includes("python3")) return [];
       const loaded = await loadPipeline(file, { kinds: BUILTIN_KINDS });
       return loaded.ok ? [] : loaded.diagnostics.map((one) => `${at}: ${formatDiagnostic(one)}`);
     }),
   );
   assertEquals(problems.flat(), []);
+});
+
+// The program with a pipeline is run by a long test.
+Deno.test({
+  name: `every python block of the documents compiles${NO_PYTHON === undefined ? "" : ` (skipped: ${NO_PYTHON})`}`,
+  ignore: NO_PYTHON !== undefined,
+  fn: () => {
+    const code = "import json, sys\nfor place, text in json.load(sys.stdin): compile(text, place, 'exec')";
+    const { status, stderr } = spawnSync("python3", ["-c", code], {
+      input: JSON.stringify(of("python").map(({ place, text }) => [place, text])),
+    });
+    assertEquals(status, 0, String(stderr));
+    assert(of("python").length > 0);
+  },
 });
 
 Deno.test("every command line of the documents works; run lines are planned, and nothing is written", async () => {

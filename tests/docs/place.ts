@@ -23,12 +23,16 @@ function nameOf({ text }: Block, index: number): string {
 }
 
 /**
- * Writes the ts blocks into a folder.
+ * Writes the ts blocks into a folder, and the programs: python blocks whose first line is `# name.py`.
  * @returns their names there, and a text for messages that says which block is which
  */
 export function writeModules(folder: string): { readonly names: readonly string[]; readonly where: string } {
   const ts = allBlocks().filter(({ language }) => language === "ts");
   const names = ts.map(nameOf);
+  for (const { language, text } of allBlocks()) {
+    const name = language === "python" ? /^# ([\w-]+\.py)\n/.exec(text)?.[1] : undefined;
+    if (name !== undefined) Deno.writeTextFileSync(join(folder, name), text);
+  }
   ts.forEach(({ text }, index) => Deno.writeTextFileSync(join(folder, names[index]!), text));
   return { names, where: ts.map(({ place }, index) => `${names[index]} is ${place}`).join("\n") };
 }

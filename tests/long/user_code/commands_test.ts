@@ -3,6 +3,7 @@ import { askedGrants, NO_PYTHON, withoutBox } from "../../support/commands.ts";
 import type { Json } from "../../support/cli_process.ts";
 import { runAndCheckPlan } from "../../support/check_plan.ts";
 import { Project } from "../../support/project.ts";
+import { findBlocks, ROOT } from "../../docs/blocks.ts";
 
 const COUNT = `name: demo
 stages:
@@ -73,6 +74,19 @@ test("a program runs once until what it is made of changes; why names the file",
   assertMatch((await project.cli(["why", "p.yaml", "count"])).stdout, /mix\.py/);
   // The grant is remembered, and an edited program needs no other.
   await runAndCheckPlan(project, ["p.yaml"]);
+});
+
+test("the program of docs/other-languages.md runs, goes on, and is scored", async () => {
+  const blocks = findBlocks(Deno.readTextFileSync(`${ROOT}/docs/other-languages.md`), "");
+  const [yaml, python] = ["yaml", "python"].map((language) => blocks.find((one) => one.language === language)!.text);
+  await using project = new Project({ files: { "mean.yaml": yaml!, "mean.py": python! } });
+  const grants = ["--grant", "train:run=python3"];
+  await runAndCheckPlan(project, ["mean.yaml"], { runOnly: grants });
+  const { planned } = await runAndCheckPlan(project, ["mean.yaml", "--set", "train.steps=120"], { runOnly: grants });
+  assertEquals(planned["train"], "extend");
+  const { code, stdout } = await project.cli(["metrics", "mean.yaml"]);
+  assertEquals(code, 0);
+  assertMatch(stdout, /KD-pixels/);
 });
 
 test("any other program counts by its bytes", async () => {
