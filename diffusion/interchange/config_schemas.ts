@@ -20,8 +20,8 @@ export const unet2dConfigSchema = z.preprocess(
     down_block_types: z.array(z.string()).default(["DownBlock2D", ...new Array<string>(3).fill("AttnDownBlock2D")]),
     mid_block_type: z.string().nullable().default("UNetMidBlock2D"),
     up_block_types: z.array(z.string()).default(["AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"]),
-    block_out_channels: z.array(size).min(1).default([224, 448, 672, 896]),
-    layers_per_block: size.default(2),
+    block_out_channels: z.array(size).min(1).max(32).default([224, 448, 672, 896]),
+    layers_per_block: size.max(1_000).default(2),
     mid_block_scale_factor: z.number().default(1),
     downsample_padding: z.int().default(1),
     downsample_type: z.string().default("conv"),
@@ -47,7 +47,7 @@ export const unet2dConfigSchema = z.preprocess(
  */
 export const schedulerConfigSchema = z.looseObject({
   _class_name: z.enum(["DDPMScheduler", "DDIMScheduler"]),
-  num_train_timesteps: size.default(1000),
+  num_train_timesteps: size.max(1_000_000).default(1000),
   beta_start: z.number().positive().lt(1).default(1e-4),
   beta_end: z.number().positive().lt(1).default(2e-2),
   beta_schedule: z.string().default("linear"),

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join, posix } from "node:path";
 import type { z } from "zod";
 import { parseJson, parseRecord } from "../../artifacts/record.ts";
@@ -20,11 +20,13 @@ import { checkPrediction } from "../shared/checks.ts";
 import { objectiveFacts } from "../shared/describe_definition.ts";
 import { DIFFUSERS_FILES } from "../shared/diffusers_files.ts";
 
+const MAX_JSON_BYTES = 16 << 20;
+
 /** Returns the path of a file, of those with these names the first that exists. @throws FormatError if none does */
 export function findFile(folder: string, ...names: readonly string[]) {
   // As in the library: older folders have the files of both parts side by side.
   const places = names.flatMap((name) => [name, posix.basename(name)].map((at) => ({ name, path: join(folder, at) })));
-  const found = places.find(({ path }) => existsSync(path));
+  const found = places.find(({ path }) => statSync(path, { throwIfNoEntry: false })?.isFile());
   if (found !== undefined) return found;
   throw new FormatError(names[0]!, { got: "no file", wanted: "a file of this name" });
 }
@@ -70,5 +72,9 @@ export function chainOf(scheduler: SchedulerConfig, spec?: FullScheduleSpec): Re
 }
 
 function readJson<S extends z.ZodType>(folder: string, name: string, schema: S): z.output<S> {
-  return parseRecord(name, parseJson(name, Deno.readTextFileSync(findFile(folder, name).path)), schema);
+  const { path } = findFile(folder, name);
+  const { size } = statSync(path);
+  // The planner reads the file, not a process with a limit of its own.
+  if (size > MAX_JSON_BYTES) throw new FormatError(name, { got: `${size} bytes`, wanted: `at most ${MAX_JSON_BYTES}` });
+  return parseRecord(name, parseJson(name, Deno.readTextFileSync(path)), schema);
 }

@@ -39,8 +39,12 @@ export const importKind = defineKind({
       const { objective, spec: { name: betas, timesteps } } = chain.value;
       return { problems: [], facts: { checkpoint: { ...known, timesteps, betas, objective } } };
     } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      return { problems: [{ param: ["path"], message: error.message, fix: SAVE_AGAIN }] };
+      if (error instanceof FormatError) {
+        return { problems: [{ param: ["path"], message: error.message, fix: SAVE_AGAIN }] };
+      }
+      // Files that cannot be read are reported together with the other paths.
+      if ((error as { readonly code?: string }).code !== undefined) return { problems: [] };
+      throw error;
     }
   },
 });

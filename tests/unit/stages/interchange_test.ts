@@ -126,6 +126,24 @@ Deno.test("the config files of an import give facts, and are checked, before any
     await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify({ ...config, add_attention: false }));
     const [problem] = check().problems;
     assertEquals([problem!.param, problem!.got, problem!.wanted], [["path"], "false", "true"]);
+    // Nothing in the folder can hang the planner, or crash it.
+    const file = join(folder, "config.json");
+    const write = (change: object) => () => Deno.writeTextFile(file, JSON.stringify({ ...config, ...change }));
+    const hostile: [() => Promise<unknown>, string | undefined][] = [
+      [write({ layers_per_block: 1e9 }), "layers_per_block"],
+      [write({ block_out_channels: new Array(99).fill(32) }), "block_out_channels"],
+      [() => write({})().then(() => Deno.truncate(file, 1e9)), "1000000000 bytes"],
+      [() => Deno.mkdir(file), "got no file"],
+      [() => new Deno.Command("mkfifo", { args: [file] }).output(), "got no file"],
+      [() => Deno.symlink(file, file), undefined],
+    ];
+    for (const [make, wanted] of hostile) {
+      await Deno.remove(file, { recursive: true });
+      await make();
+      const [bad] = check().problems;
+      assertEquals(bad === undefined, wanted === undefined, wanted);
+      assertStringIncludes(bad?.message ?? "", wanted ?? "");
+    }
     // A folder that is not there is reported with the other paths.
     assertEquals(importKind.check!({ format: "diffusers", path: "absent" }, {}, {}, folder).problems, []);
   });
