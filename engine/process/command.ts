@@ -25,6 +25,7 @@ const LEFT_GRACE_MS = 2_000;
 /** The longest line that is read; a preview is shorter. */
 const MAX_LINE = 1 << 20;
 const PROGRESS_INTERVAL_MS = 100;
+const SMALLER = "use smaller parts";
 
 interface CommandOptions extends WorkerOptions {
   /** The folder of the pipeline. */
@@ -200,7 +201,7 @@ async function runOnce(
       else if (event.type === "progress") shown.add(event.update);
       else if (event.type === "failed") said = { status: "failed", message: event.message, fix: event.fix };
       else if (event.type === "left") isLeft = true;
-      else if (event.type === "modules") said ??= undeclared(event.files);
+      else if (event.type === "modules") said ??= event.files.length === 0 ? undefined : undeclared(event.files[0]!);
       else {
         if (event.type === "saved") step = event.step;
         emit(event);
@@ -216,7 +217,7 @@ async function runOnce(
   await reading;
   shown.flush();
 
-  const exceeded = explainLimit(child, options, "use smaller parts");
+  const exceeded = explainLimit(child, options, SMALLER);
   if (exceeded !== undefined) return exceeded;
   if (options.kill.aborted || stop.aborted) return { status: "interrupted", step };
   // The shell in the box says by which signal the program ended.
@@ -225,11 +226,7 @@ async function runOnce(
   const by = signal ?? (contained !== undefined && name !== undefined ? name as Deno.Signal : null);
   if (by !== null) {
     const killed = kills === undefined ? undefined : memoryKills()! > kills;
-    return describeLoss({ code, signal: by }, log.tail(), {
-      smaller: "use smaller parts",
-      killed,
-      most: child.peakBytes,
-    });
+    return describeLoss({ code, signal: by }, log.tail(), { smaller: SMALLER, killed, most: child.peakBytes });
   }
   if (said !== undefined) return said;
   if (code !== 0) return explainExit(code, log.tail(), home);
@@ -272,8 +269,7 @@ function explainExit(code: number, said: string, home: string): StageOutcome {
   return { status: "crashed", message: `it exited with code ${code}`, stack: said };
 }
 
-function undeclared([file]: readonly string[]): StageOutcome | undefined {
-  if (file === undefined) return undefined;
+function undeclared(file: string): StageOutcome {
   return failed(`it loaded ${file}, which is not among its sources`, "add it to sources, or install it as a package");
 }
 
@@ -298,9 +294,11 @@ function throttle(send: (update: ProgressUpdate) => void) {
     waiting = undefined;
     last = performance.now();
   };
-  const add = (update: ProgressUpdate) => {
-    waiting = update;
-    if (performance.now() - last >= PROGRESS_INTERVAL_MS) flush();
+  return {
+    flush,
+    add(update: ProgressUpdate) {
+      waiting = update;
+      if (performance.now() - last >= PROGRESS_INTERVAL_MS) flush();
+    },
   };
-  return { add, flush };
 }

@@ -117,6 +117,19 @@ ${more && `    ${more}\n`}`;
   project.write("victim.txt", "untouched");
 }
 
+Deno.test("a program that prints without end neither fills the disk nor fails", async () => {
+  await using project = new Project({});
+  const script = 'yes 0123456789 | head -c 300000000; echo x > "$1/a.txt"';
+  const written = `{ run: [sh, -c, '${script}', sh, "\${outputs.out}"], outputs: { out: files } }`;
+  project.write("p.yaml", `name: demo\nstages:\n  a: { uses: command, with: ${written} }\n`);
+  const { code, stderr } = await project.cli(["run", "p.yaml", "--grant", "a:run=sh"]);
+  assertEquals(code, 0, stderr);
+  const [log] = project.files(".noiseline/runs").filter((name) => name.endsWith("logs/a.log"));
+  const { size } = Deno.statSync(project.path(".noiseline/runs", log!));
+  // A log has room for 64 MiB, and for the line that says how much was left out.
+  assert(size < (64 << 20) + 200, `${size} bytes`);
+});
+
 for (const contained of [true, false]) {
   const why = NO_PYTHON ?? (contained ? NO_BOX : undefined);
   const where = contained ? "in a box" : "without bubblewrap";

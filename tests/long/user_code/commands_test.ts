@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { askedGrants, NO_PYTHON, withoutBox } from "../../support/commands.ts";
 import type { Json } from "../../support/cli_process.ts";
+import { gridPng } from "../../../artifacts/images.ts";
 import { runAndCheckPlan } from "../../support/check_plan.ts";
 import { Project } from "../../support/project.ts";
 import { findBlocks, ROOT } from "../../docs/blocks.ts";
@@ -170,4 +171,31 @@ test("a program sees the variables that are declared, and no cards that are not"
   const seen = JSON.parse(project.read("outputs/demo/a/env.json"));
   assertEquals([seen.SECRET, seen.CUDA_VISIBLE_DEVICES, seen.OMP_NUM_THREADS], [undefined, "", "2"]);
   assertMatch(seen.PYTHONPATH, /\/lib$/);
+});
+
+test("figures and pictures of a program are shown, and a bad line is only logged", async () => {
+  await using project = new Project({});
+  const png = gridPng([new Uint8Array(4)], { height: 2, width: 2, channels: 1 })!.toBase64();
+  project.write(
+    "a.py",
+    `import base64, os, noiseline
+noiseline.log(1, 2, loss=0.5, late=float("nan"))
+noiseline.preview(1, base64.b64decode("${png}"))
+os.write(3, b'{"type": "progress", "done": "much"}\\nno json\\n')
+noiseline.log(2, 2, loss=0.25)
+(noiseline.outputs["out"] / "a.txt").write_text("a")
+`,
+  );
+  const with_ = "{ run: [python3, a.py], sources: [a.py], outputs: { out: files } }";
+  project.write("p.yaml", `name: demo\nstages:\n  a: { uses: command, with: ${with_} }\n`);
+  const { code, events } = await project.cli(["run", "p.yaml", "--json", "--grant", "a:run=python3"]);
+  assertEquals(code, 0);
+  const of = (type: string) => events.filter((event) => event.type === type);
+  assertEquals(of("stage-progress").map(({ update }) => [update.done, update.figures]), [
+    [1, { loss: 0.5, late: null }],
+    [2, { loss: 0.25 }],
+  ]);
+  assertEquals(of("stage-preview").map(({ step }) => step), [1]);
+  const [log] = project.files(".noiseline/runs").filter((name) => name.endsWith("logs/a.log"));
+  assertMatch(project.read(`.noiseline/runs/${log}`), /not an event: \{"type": "progress"[^]*not an event: no json/);
 });
