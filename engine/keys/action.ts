@@ -86,7 +86,10 @@ export function inputsOf(action: Action): string[] {
   return bindingsOf(action).map(({ stage }) => stage);
 }
 
-/** Returns the ids of the actions that must be done before an action can begin. */
+/**
+ * Returns the ids of the actions without whose results an action cannot begin. It waits for one more, if there is one:
+ * the shorter action that it continues (`shorterOf`).
+ */
 export function prerequisiteIds(action: Action): string[] {
   return [...inputsOf(action), ...action.stage.needs];
 }

@@ -20,7 +20,7 @@ export interface StageResult extends Pick<StageFinished, "state" | "message" | "
 }
 
 const INTERRUPTED: StageResult = { state: "interrupted" };
-/** The end of a stage that was stopped while it waited: for a lock, for its turn. */
+/** The end of a stage that waited for a lock or for its turn when the run was stopped or another stage failed. */
 export const NOT_BEGUN: StageResult = { state: "blocked" };
 
 export function failedBy({ message, fix }: StageProblem): StageResult {

@@ -94,6 +94,7 @@ export class StageRunner {
       waitedForLock = true;
       emit({ type: "stage-waiting", id, holder });
     };
+    // Keeps two from computing at once. Who comes first is the scheduler's to decide.
     using lock = await acquireLock(store.lockPath(identityKey), { signal: stop, onWait });
     if (lock === undefined) return NOT_BEGUN;
     if (waitedForLock) store.viewsOf(pipeline.name).refresh();

@@ -283,6 +283,7 @@ export function buildStages(
     edges.set(variantId, edges.get(id)!);
   }
   // Stages that differ in extent alone share their progress, so the shorter goes first and the longer continues it.
+  // This orders only the list; the scheduler makes the longer wait.
   for (const [id, before] of shorterOf(stages.entries().map(([id, stage]) => ({ id, stage })))) {
     edges.set(id, [...edges.get(id)!, before]);
   }

@@ -80,7 +80,7 @@ Deno.test("where jobs have carried out the actions, what has no result fails wit
   assertEquals(run.events.filter(({ type }) => type === "stage-started"), []);
 });
 
-Deno.test("without keep-going nothing new starts after a failure", async () => {
+Deno.test("without keep-going what reads a failed stage is blocked", async () => {
   await using folder = await makeTempFolder();
   const yaml = "name: p\nstages:\n  bad: { uses: source, with: { fail: true } }\n" +
     "  b: { uses: mix, inputs: { one: bad } }\n";

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
+import { Grants } from "../../../../engine/process/rights.ts";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
 import { loadPipeline } from "../../../../engine/pipeline/load/load_pipeline.ts";
 import { Planner } from "../../../../engine/plan/planner.ts";
@@ -28,6 +29,9 @@ function kindsOf({ defaultText, extraDefault }: World): Record<string, BuiltinKi
   });
   return { source, mix: mixKind, walk: walkKind, deal: dealKind } as unknown as Record<string, BuiltinKind>;
 }
+
+/** Grants that leave the user's own as they are. */
+const grantsIn = (folder: string) => new Grants(folder, join(folder, "grants.json"));
 
 /** No other test reads this variable. */
 const VARIABLE = "NOISELINE_TEST_WORLD";
@@ -121,7 +125,11 @@ async function reach(folder: string, world: World, memory: Memory, told: string,
   const plan = (await planner.value.plan()).stages;
   // Asking for rights does not change the work.
   const askForGrants = () => Promise.resolve(true);
-  const made = await runPipeline(await load(folder, world), storeOf(folder), { force, askForGrants });
+  const made = await runPipeline(await load(folder, world), storeOf(folder), {
+    force,
+    askForGrants,
+    grants: grantsIn(folder),
+  });
   if (!made.ok) throw new Error(made.diagnostics.map(({ message }) => message).join("\n"));
   const { status } = made.value;
   const { stages } = made.value;
@@ -219,6 +227,8 @@ export async function checkHistory(first: World, edits: readonly Edit[]): Promis
     // These edits must not cause any work, whatever the model says.
     if ((MEANINGLESS as readonly string[]).includes(edit.what)) assertEquals(due, [], `this meant something: ${told}`);
   }
-  const again = await runPipeline(await load(folder.path, world), storeOf(folder.path));
+  const again = await runPipeline(await load(folder.path, world), storeOf(folder.path), {
+    grants: grantsIn(folder.path),
+  });
   assert(again.ok && again.value.runId === undefined, "the second run did something");
 }

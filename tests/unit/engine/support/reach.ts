@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { Grants } from "../../../../engine/process/rights.ts";
 import type { EngineEvent } from "../../../../engine/run/events.ts";
 import type { RunOptions } from "../../../../engine/run/run_options.ts";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
@@ -6,6 +7,9 @@ import type { PlannedAction } from "../../../../engine/plan/plan.ts";
 import { Planner, type PlanOptions } from "../../../../engine/plan/planner.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { loadGood } from "./load.ts";
+
+/** Grants that leave the user's own as they are. */
+const grantsIn = (folder: string) => new Grants(folder, join(folder, "grants.json"));
 
 const storeOf = (folder: string) => openStore(join(folder, ".noiseline"));
 
@@ -18,7 +22,10 @@ export async function planIn(folder: string, yaml: string, options: PlanOptions 
 
 /** Returns the problems of a plan that must not run. */
 export async function refusalOf(folder: string, yaml: string, options: RunOptions = {}) {
-  const result = await runPipeline(await loadGood(folder, yaml), storeOf(folder), options);
+  const result = await runPipeline(await loadGood(folder, yaml), storeOf(folder), {
+    grants: grantsIn(folder),
+    ...options,
+  });
   if (result.ok) throw new Error(`It runs: ${yaml}`);
   return result.diagnostics;
 }
@@ -31,7 +38,7 @@ export async function runIn(folder: string, yaml: string, options: RunOptions & 
     events.push(event);
     options.emit?.(event);
   };
-  const result = await runPipeline(pipeline, storeOf(folder), { ...options, emit });
+  const result = await runPipeline(pipeline, storeOf(folder), { grants: grantsIn(folder), ...options, emit });
   if (!result.ok) throw new Error(result.diagnostics.map(({ message }) => message).join("\n"));
   return { ...result.value, events };
 }
