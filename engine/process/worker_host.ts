@@ -41,9 +41,6 @@ function readFirstLine(): { readonly line: string; readonly more: boolean } {
  * @returns the question, true if the parent said more already, and the function that sends a message
  */
 export function openChannel<T>() {
-  // A cluster's queue sends the signal to all processes of a job that it stops. The parent gets it too, and asks the
-  // stage to save and stop; without a listener this process would end before it could save.
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => {});
   const { line, more } = readFirstLine();
   const { nonce, ...question } = JSON.parse(line) as { nonce: string };
   const prefix = encode(messagePrefix(nonce));
@@ -98,6 +95,9 @@ function throttleProgress(send: (event: StageEvent) => void): (event: StageEvent
  */
 export async function serveStage(load: LoadModule, loadOwn: readonly LoadModule[] = []): Promise<void> {
   divertConsole();
+  // A cluster's queue sends the signal to all processes of a job that it stops. The parent gets it too, and asks the
+  // stage to save and stop; without a listener this process would end before it could save.
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => {});
   const { question: start, more, send } = openChannel<StartMessage>();
   const exit = Deno.exit.bind(Deno);
   const read = Deno.stdin.read.bind(Deno.stdin);
