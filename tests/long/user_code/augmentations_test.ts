@@ -68,6 +68,7 @@ for (const augment of ["{ name: edm, probability: 0.5 }", "{ uses: ./noisy.ts }"
 
 Deno.test("an edit of an augmentation trains again, and draws again only if the weights are others", async () => {
   await using project = newProject("{ uses: ./noisy.ts }");
+  project.write("p.yaml", project.read("p.yaml").replace("steps: 40", "steps: 4").replace("saveEverySeconds: 0", ""));
   await runAndCheckPlan(project, ["p.yaml"]);
   const edit = async (from: string, to: string) => {
     project.write("noisy.ts", project.read("noisy.ts").replace(from, to));
