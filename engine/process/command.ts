@@ -176,14 +176,12 @@ async function runOnce(
       ...{ cwd, env, timeoutMs, memory: memoryLimit, kill: options.kill, bare: true },
     }),
   );
-  const killLeft = () => {
-    for (const { pid } of processesWith(brief, child.pid)) ignoreGone(() => Deno.kill(pid, "SIGKILL"));
-  };
+  const killLeft = () => processesWith(brief, child.pid).forEach(({ pid }) => signalTo(pid, "SIGKILL"));
   end.defer(killLeft);
   const onStop = () => {
     // Inside its box the program has a shell above it, and two processes of the box above that.
     const [main = child.pid] = contained === undefined ? [] : descendantsOf(child.pid).slice(2);
-    ignoreGone(() => Deno.kill(main, "SIGTERM"));
+    signalTo(main, "SIGTERM");
     const timer = setTimeout(() => child.kill(), resumes ? STOP_GRACE_MS : SHORT_GRACE_MS);
     end.defer(() => clearTimeout(timer));
   };
@@ -210,8 +208,7 @@ async function runOnce(
   };
   const reading = child.read(listen, (text) => log.keep(text));
   const { code, signal } = await child.ended;
-  const wasKilled = options.kill.aborted || child.exceeded !== undefined;
-  const left = wasKilled ? [] : await waitForLeft(brief, child.pid);
+  const left = options.kill.aborted || child.exceeded !== undefined ? [] : await waitForLeft(brief, child.pid);
   // Processes that are left may hold the streams open.
   killLeft();
   await reading;
@@ -221,8 +218,7 @@ async function runOnce(
   if (exceeded !== undefined) return exceeded;
   if (options.kill.aborted || stop.aborted) return { status: "interrupted", step };
   // The shell in the box says by which signal the program ended.
-  const number = code - 128;
-  const [name] = Object.entries(constants.signals).find(([, value]) => value === number) ?? [];
+  const [name] = Object.entries(constants.signals).find(([, value]) => value === code - 128) ?? [];
   const by = signal ?? (contained !== undefined && name !== undefined ? name as Deno.Signal : null);
   if (by !== null) {
     const killed = kills === undefined ? undefined : memoryKills()! > kills;
@@ -244,9 +240,9 @@ async function waitForLeft(brief: string, group: number): Promise<readonly { rea
   }
 }
 
-function ignoreGone(act: () => void): void {
+function signalTo(pid: number, signal: Deno.Signal): void {
   try {
-    act();
+    Deno.kill(pid, signal);
   } catch {
     // The process has ended.
   }
