@@ -119,6 +119,8 @@ function layOut(
       TMPDIR: join(work, "tmp"),
       ...{ TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" },
       ...{ PYTHONPATH: dirname(library), PYTHONHASHSEED: "0", PYTHONDONTWRITEBYTECODE: "1" },
+      // Lines that are still in a buffer would be lost when the program is stopped.
+      PYTHONUNBUFFERED: "1",
       CUDA_VISIBLE_DEVICES: "",
       ...env,
       ...Object.fromEntries(Object.entries(params.env).map(([name, value]) => [name, String(value)])),
