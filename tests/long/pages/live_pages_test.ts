@@ -117,7 +117,7 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
     await tabTo(tab, "#steps");
     await tab.press("ArrowLeft");
     await tab.press("ArrowLeft");
-    assertEquals(await tab.evaluate(CAPTION), "train: preview, after 750 steps");
+    await until(tab, CAPTION, "train: preview, after 750 steps");
     await tab.evaluate(
       "document.querySelector('#params details').open = true, document.querySelector('#log-scale').click()",
     );
