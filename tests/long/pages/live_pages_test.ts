@@ -76,7 +76,7 @@ class Site implements AsyncDisposable {
 
 /** Waits until an expression in the page has a value. */
 async function until(tab: Tab, expression: string, wanted: unknown): Promise<void> {
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 600; i++) {
     if (JSON.stringify(await tab.evaluate(expression)) === JSON.stringify(wanted)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
