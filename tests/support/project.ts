@@ -70,13 +70,22 @@ export class Project implements AsyncDisposable {
   /** Returns all files below a folder, as sorted relative paths. */
   files(name: string): string[] {
     const found: string[] = [];
+    const entriesOf = (folder: string) => {
+      try {
+        return [...Deno.readDirSync(folder)];
+      } catch (error) {
+        // A run that goes on may have removed the folder since it was listed.
+        if (error instanceof Deno.errors.NotFound) return [];
+        throw error;
+      }
+    };
     const visit = (folder: string, prefix: string) => {
-      for (const entry of Deno.readDirSync(folder)) {
+      for (const entry of entriesOf(folder)) {
         if (entry.isDirectory) visit(join(folder, entry.name), `${prefix}${entry.name}/`);
         else found.push(`${prefix}${entry.name}`);
       }
     };
-    if (this.exists(name)) visit(this.path(name), "");
+    visit(this.path(name), "");
     return found.sort();
   }
 
