@@ -12,7 +12,8 @@ async function deno(cwd: string, ...args: string[]): Promise<string> {
   return said;
 }
 
-const GRANTS = ["train", "sample", "evaluate"].flatMap((stage) => ["--grant", `${stage}:native`]);
+const STAGES = ["train", "sample", "evaluate"];
+const GRANTS = STAGES.flatMap((stage) => ["--grant", `${stage}:native`]);
 
 Deno.test("new definitions pass their tests on every device here, and a pipeline of them trains and samples", async () => {
   await using project = new Project({ bare: true });
@@ -70,23 +71,26 @@ Deno.test("the definitions of the documents pass the checks, and their pipelines
     "consistency.ts",
     "straight.ts",
     "euler.ts",
+    "stripes.ts",
   ]);
   project.write(
     "check.ts",
-    `import { checkNetwork, checkObjective, checkPath, checkSampler } from "noiseline/testing";
+    `import { checkAugmentation, checkNetwork, checkObjective, checkPath, checkSampler } from "noiseline/testing";
 ${named.map(([name]) => `import ${name.slice(0, -3)} from "./${name}";`).join("\n")}
 await checkNetwork(rows, { sizes: { height: 4, width: 6, channels: 3 } });
 for (const one of [huber, consistency]) await checkObjective(one);
 await checkObjective(velocity);
 await checkPath(straight);
 await checkSampler(euler);
+await checkAugmentation(stripes);
 `,
   );
   await deno(project.root, "run", "-A", `--config=${join(CLONE, "deno.json")}`, "--quiet", "check.ts");
   for (const { text } of blocks.filter(({ language }) => language === "yaml")) {
     project.write("doc.yaml", text);
-    const set = ["train.steps=2", "sample.count=2"].flatMap((one) => ["--set", one]);
-    const grants = text.includes("evaluate:") ? GRANTS : GRANTS.slice(0, 4);
+    const has = (option: string) => new RegExp(`^  ${/^\w+/.exec(option)}:`, "m").test(text);
+    const set = ["train.steps=2", "sample.count=2"].filter(has).flatMap((one) => ["--set", one]);
+    const grants = STAGES.filter(has).flatMap((stage) => ["--grant", `${stage}:native`]);
     const { code, stderr } = await project.cli(["run", "doc.yaml", ...set, ...grants]);
     assertEquals(code, 0, stderr);
   }
