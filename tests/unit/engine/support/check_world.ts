@@ -2,7 +2,6 @@ import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
-import { Grants } from "../../../../engine/process/rights.ts";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
 import { loadPipeline } from "../../../../engine/pipeline/load/load_pipeline.ts";
 import { Planner } from "../../../../engine/plan/planner.ts";
@@ -10,6 +9,7 @@ import { openStore } from "../../../../engine/store/store.ts";
 import { execution, externalFile, legacy } from "../../../../schemas/roles.ts";
 import { type BuiltinKind, defineKind } from "../../../../contract/stage.ts";
 import { setVariable } from "../../../support/own_process.ts";
+import { grantsIn } from "./grants.ts";
 import { applyEdit, type Edit, MEANINGLESS } from "./edits.ts";
 import { makeTempFolder } from "./temp.ts";
 import { dealKind, mixKind, sourceKind, walkKind } from "./tiny_kinds.ts";
@@ -29,9 +29,6 @@ function kindsOf({ defaultText, extraDefault }: World): Record<string, BuiltinKi
   });
   return { source, mix: mixKind, walk: walkKind, deal: dealKind } as unknown as Record<string, BuiltinKind>;
 }
-
-/** Grants that leave the user's own as they are. */
-const grantsIn = (folder: string) => new Grants(folder, join(folder, "grants.json"));
 
 /** No other test reads this variable. */
 const VARIABLE = "NOISELINE_TEST_WORLD";

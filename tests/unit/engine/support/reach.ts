@@ -1,15 +1,12 @@
 import { join } from "node:path";
-import { Grants } from "../../../../engine/process/rights.ts";
 import type { EngineEvent } from "../../../../engine/run/events.ts";
 import type { RunOptions } from "../../../../engine/run/run_options.ts";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
 import type { PlannedAction } from "../../../../engine/plan/plan.ts";
 import { Planner, type PlanOptions } from "../../../../engine/plan/planner.ts";
 import { openStore } from "../../../../engine/store/store.ts";
+import { grantsIn } from "./grants.ts";
 import { loadGood } from "./load.ts";
-
-/** Grants that leave the user's own as they are. */
-const grantsIn = (folder: string) => new Grants(folder, join(folder, "grants.json"));
 
 const storeOf = (folder: string) => openStore(join(folder, ".noiseline"));
 
