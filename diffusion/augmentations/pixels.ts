@@ -12,21 +12,20 @@ export function reflected(index: number, length: number): number {
   return length - 1 - Math.abs(length - 1 - (index % period + period) % period);
 }
 
-/** Returns an image of another size, pixel by pixel from the positions in this one; positions may be fractions. */
+/**
+ * Returns an image of another size, pixel by pixel from the positions in this one; positions may be fractions, and
+ * beyond the edges are zeros.
+ */
 export function resampled(
   { image, height, width, channels }: Picture,
   size: { readonly height: number; readonly width: number },
   /** Where an output pixel is read, as [x, y]; the pixel at [0, 0] is the first. */
   from: (x: number, y: number) => readonly [number, number],
-  /** The pixel outside the image that is read for one beyond its edges; undefined: zeros. */
-  edge?: (index: number, length: number) => number,
 ): Picture {
   const out = new Float32Array(size.height * size.width * channels);
   const add = (to: number, row: number, column: number, weight: number) => {
-    const r = edge === undefined ? row : edge(row, height);
-    const c = edge === undefined ? column : edge(column, width);
-    if (weight === 0 || r < 0 || c < 0 || r >= height || c >= width) return;
-    for (let i = 0; i < channels; i++) out[to + i]! += weight * image[(r * width + c) * channels + i]!;
+    if (weight === 0 || row < 0 || column < 0 || row >= height || column >= width) return;
+    for (let i = 0; i < channels; i++) out[to + i]! += weight * image[(row * width + column) * channels + i]!;
   };
   for (let y = 0; y < size.height; y++) {
     for (let x = 0; x < size.width; x++) {

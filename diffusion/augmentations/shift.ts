@@ -14,7 +14,11 @@ export default defineAugmentation({
     const drawn = [2 * random.uniform() - 1, 2 * random.uniform() - 1] as const;
     if (random.uniform() >= probability) return { image: picture.image, condition: [0, 0] };
     const [x, y] = [Math.round(drawn[0] * width * most), Math.round(drawn[1] * height * most)];
-    const { image } = resampled(picture, picture, (column, row) => [column - x, row + y], reflected);
+    const { image } = resampled(
+      picture,
+      picture,
+      (column, row) => [reflected(column - x, width), reflected(row + y, height)],
+    );
     return { image, condition: [x / (width * most), y / (height * most)] };
   },
 });
