@@ -49,4 +49,4 @@ export type * from "./tensor/device.ts";
 export { DEVICE_NAMES, type DeviceName } from "./tensor/devices.ts";
 export { openDevice } from "./tensor/implementations.ts";
 export { type DrawOptions, type RandomStream, randomStream, type RandomStreamOptions } from "./tensor/random/stream.ts";
-export { type LineChart, type LineChartsOptions, lineChartsSvg } from "./formats/line_charts.ts";
+export { type LineChart, type LineChartsOptions, lineChartsSvg } from "./pictures/line_charts.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
-import { imageGrid } from "../formats/image_grid.ts";
+import { imageGrid } from "../pictures/image_grid.ts";
 import { encodeNpz } from "../formats/npz.ts";
 import { encodePng } from "../formats/png_encoder.ts";
 import { decodeSafetensors, dtypeOf, encodeSafetensors } from "../formats/safetensors.ts";

@@ -5,7 +5,7 @@ import { readLog } from "../artifacts/log.ts";
 import { readMetrics } from "../artifacts/metrics.ts";
 import { parseRecord, readJson } from "../artifacts/record.ts";
 import type { InputArtifact } from "../contract/stage.ts";
-import { gridCells } from "../formats/image_grid.ts";
+import { gridCells } from "../pictures/image_grid.ts";
 import { type Content, factsOf, type LogRow, noContent, type ReportPicture, type SourceFacts } from "./model.ts";
 import { describeGuidance, describeSampler } from "./sections.ts";
 import { joined, named } from "./text.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { TrainLogEntry } from "../artifacts/log.ts";
 import type { Metrics } from "../artifacts/metrics.ts";
-import type { GridCells } from "../formats/image_grid.ts";
+import type { GridCells } from "../pictures/image_grid.ts";
 import type { PlanRecord } from "../schemas/records.ts";
 
 /** The contents of artifacts that a page shows. Every list may be empty; its section is then left out. */

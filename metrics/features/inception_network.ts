@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Device, NamedTensors } from "../../tensor/device.ts";
 import { batchFeatures } from "./batch_features.ts";
-import { type Centres, resizeMatrix, type ResizeOptions } from "./resize.ts";
+import { type Centres, resizeMatrix, type ResizeOptions } from "../../pictures/resize.ts";
 
 /**
  * The Inception v3 of 2015-12-05 that the FID is defined with. The architecture is that of Szegedy et al. 2015 (arXiv

@@ -1,4 +1,4 @@
-import { type ByteImages, resample, type Shares } from "./resize.ts";
+import { type ByteImages, resample, type Shares } from "../../pictures/resize.ts";
 
 /**
  * Name to report with any distance over these features, which are pixels and not those of the FID's Inception network.

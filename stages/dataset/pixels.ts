@@ -1,5 +1,5 @@
 import type { ByteImage } from "../../formats/byte_image.ts";
-import { resample, resizeImages, type Shares } from "../../metrics/features/resize.ts";
+import { resample, resizeImages, type Shares } from "../../pictures/resize.ts";
 
 const WHITE = 255;
 

@@ -2,7 +2,7 @@ import type { StoredImages } from "../../artifacts/images.ts";
 import { boundTermFloat64 } from "../../diffusion/likelihood_float64.ts";
 import { timePoint } from "../../diffusion/path.ts";
 import { type DiffusionTables, priorKlBitsPerDim } from "../../diffusion/schedule/tables.ts";
-import { lineChartsSvg } from "../../formats/line_charts.ts";
+import { lineChartsSvg } from "../../pictures/line_charts.ts";
 import { randomStream } from "../../tensor/mod.ts";
 import { bytesToUnit } from "../shared/feeds.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";

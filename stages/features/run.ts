@@ -10,7 +10,7 @@ import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 import { type ClassifierConfig, classifierDimension } from "../../metrics/features/classifier_network.ts";
 import { openInception } from "../../metrics/features/inception_network.ts";
 import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metrics/features/pixels.ts";
-import { resizeImages } from "../../metrics/features/resize.ts";
+import { resizeImages } from "../../pictures/resize.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { Device } from "../../tensor/mod.ts";
 import { openClassifier } from "../shared/open_classifier.ts";

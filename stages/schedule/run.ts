@@ -9,7 +9,7 @@ import { pathProblems } from "../../diffusion/path_problems.ts";
 import { makeBetas } from "../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { FormatError } from "../../formats/format_error.ts";
-import { type LineChart, lineChartsSvg } from "../../formats/line_charts.ts";
+import { type LineChart, lineChartsSvg } from "../../pictures/line_charts.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { failedBy, isError } from "../shared/checks.ts";
 import { readNamedFile } from "../shared/named_file.ts";

@@ -4,7 +4,7 @@ import { renderTable } from "../../../report/live/table.ts";
 import { curvePlaces, pictures } from "../../../report/sections.ts";
 import { comparisonSlots } from "../../../report/beside.ts";
 import { ASSETS, type Page, partsOf, renderServed } from "../../../report/page.ts";
-import { gridCells, imageGrid } from "../../../formats/image_grid.ts";
+import { gridCells, imageGrid } from "../../../pictures/image_grid.ts";
 import { encodePng } from "../../../formats/png_encoder.ts";
 import { curve, liveRun, manyRuns } from "../../support/live_runs.ts";
 import { Chromium, findChromium, type Page as Tab } from "../../browser/chromium.ts";

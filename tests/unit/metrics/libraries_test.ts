@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import reference from "../../golden/metrics/libraries.json" with { type: "json" };
-import { resizeImages, type ResizeKernel } from "../../../metrics/features/resize.ts";
+import { resizeImages, type ResizeKernel } from "../../../pictures/resize.ts";
 import { inceptionScore } from "../../../metrics/inception_score.ts";
 import { vectorsOf } from "../../../metrics/vectors.ts";
 import { assertAllClose, assertClose } from "../diffusion/assert_close.ts";

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { pixelFeatureDimension, pixelFeatures } from "../../../metrics/features/pixels.ts";
-import type { ByteImages } from "../../../metrics/features/resize.ts";
+import type { ByteImages } from "../../../pictures/resize.ts";
 import { assertAllClose } from "../diffusion/assert_close.ts";
 
 const images = (count: number, height: number, width: number, channels: number, data?: number[]): ByteImages => ({

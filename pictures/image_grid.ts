@@ -1,4 +1,4 @@
-import type { ByteImage } from "./byte_image.ts";
+import type { ByteImage } from "../formats/byte_image.ts";
 
 /** Images that are lower are enlarged: each pixel becomes a square, the smallest that gives at least this height. */
 const LEGIBLE_HEIGHT = 32;

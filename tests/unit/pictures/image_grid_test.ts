@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { imageGrid } from "../../../formats/image_grid.ts";
+import { imageGrid } from "../../../pictures/image_grid.ts";
 
 Deno.test("imageGrid() lays images out row by row between white margins of two pixels", () => {
   const [side, scaled] = [2, 16];

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { type LineChart, lineChartsSvg } from "../../../formats/line_charts.ts";
+import { type LineChart, lineChartsSvg } from "../../../pictures/line_charts.ts";
 
 const CHART: LineChart = {
   title: "a < b & c",
