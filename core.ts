@@ -41,11 +41,11 @@ export {
   rightsOf,
   type RightsRequest,
   withDeviceHere,
-} from "./engine/process/rights.ts";
+} from "./engine/run/rights.ts";
 export { etaOf, type LiveStage, RunReader } from "./engine/live/run_reader.ts";
 export { writeAtomically } from "./engine/store/files.ts";
 export { readTextIfThere, realPath } from "./engine/store/reading.ts";
 export { readRecord, writePrivately } from "./engine/store/records.ts";
-export { explainTrouble, ignoreTrouble } from "./engine/store/trouble.ts";
+export { explainIoError, ignoreIoErrors } from "./engine/store/io_errors.ts";
 export { findStoreRoot, nearestConfig, openStore, type Store } from "./engine/store/store.ts";
-export { isRunning } from "./engine/store/processes.ts";
+export { isRunning } from "./engine/store/run_ids.ts";

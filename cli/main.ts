@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import {
   didYouMean,
-  explainTrouble,
+  explainIoError,
   importLate,
   nearestConfig,
   readTextIfThere,
@@ -67,7 +67,7 @@ function fixFor(command: AnyCommand, error: string): string {
  * the message.
  */
 function exitFor(error: unknown): Exit | undefined {
-  const trouble = explainTrouble(error);
+  const trouble = explainIoError(error);
   return trouble && new Exit(trouble.code === "machine" ? EXIT.failed : EXIT.invalid, [trouble]);
 }
 

@@ -194,7 +194,7 @@ async function followLog(log: StageLog, run: string, printer: LogPrinter): Promi
     at += await printFrom(path, at, decoder, (text) => printer.print(text));
     if (next > run) return await followLog(log, next, printer) || at > 0;
     if (ended) return at > 0;
-    printer.printProgress(runs.told(run, id));
+    printer.printProgress(runs.lastProgress(run, id));
     await delay(POLL_MS);
   }
 }

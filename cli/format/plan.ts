@@ -118,8 +118,8 @@ export function formatLive(
   where: string = "",
 ): string {
   const [[name, figure] = []] = Object.entries(progress?.figures ?? {});
-  const told = figure === undefined ? "" : `, ${printable(name!, " ")} ${figure.last.toPrecision(4)}`;
-  return [where, progress === undefined ? "" : formatProgress(progress, etaMs) + told].filter(Boolean).join(": ");
+  const figureText = figure === undefined ? "" : `, ${printable(name!, " ")} ${figure.last.toPrecision(4)}`;
+  return [where, progress === undefined ? "" : formatProgress(progress, etaMs) + figureText].filter(Boolean).join(": ");
 }
 
 /** Formats progress: `step 1200 of 5000, 9.8/s, ETA 6m 28s` */

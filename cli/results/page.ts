@@ -1,5 +1,5 @@
 import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
-import { explainTrouble, planRecordOf, predecessorsOf } from "noiseline/engine";
+import { explainIoError, planRecordOf, predecessorsOf } from "noiseline/engine";
 import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
 import { isOverall } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
@@ -41,7 +41,7 @@ export async function runEnd(
     // The stages that ran are done and their results are kept: even if showing them fails, the run's end must be
     // reported.
     refuse(
-      explainTrouble(error) ?? { code: "check", message: String(error), fix: "report it as a bug, with the pipeline" },
+      explainIoError(error) ?? { code: "check", message: String(error), fix: "report it as a bug, with the pipeline" },
     );
   }
   return end;

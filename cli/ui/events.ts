@@ -12,16 +12,16 @@ function eventOf(name: "part" | "rows" | "gone", data: unknown): string {
 
 /**
  * Yields the new rows of a page's curves.
- * @param told for each curve the last step that was sent; is updated
+ * @param lastSent for each curve the last step that was sent; is updated
  */
-function* newRows({ curves }: Page, told: Map<string, number>): Generator<string> {
+function* newRows({ curves }: Page, lastSent: Map<string, number>): Generator<string> {
   for (const { title: stage, runs } of curves) {
     for (const { label: run, href, rows } of runs) {
       const name = JSON.stringify([stage, run]);
-      const last = told.get(name) ?? -1;
+      const last = lastSent.get(name) ?? -1;
       const fresh = rows.slice(rows.findLastIndex(({ step }) => step <= last) + 1);
       if (fresh.length === 0) continue;
-      told.set(name, fresh.at(-1)!.step);
+      lastSent.set(name, fresh.at(-1)!.step);
       yield eventOf("rows", { stage, run, href, rows: downsample(fresh) });
     }
   }
@@ -47,14 +47,14 @@ export class Events {
    */
   async *#follow(address: URL, first: Look): AsyncGenerator<Uint8Array> {
     const encoder = new TextEncoder();
-    const [parts, told] = [new Map<string, string>(), new Map<string, number>()];
+    const [parts, lastSent] = [new Map<string, string>(), new Map<string, number>()];
     this.listeners++;
     try {
       yield encoder.encode("retry: 2000\n\n");
       for (let look: Look | undefined = first; look !== undefined; look = await this.site.look(address)) {
         const changed = partsOf(look.page).filter(({ id, html }) => parts.get(id) !== html);
         for (const { id, html } of changed) parts.set(id, html);
-        const news = [...changed.map((part) => eventOf("part", part)), ...newRows(look.page, told)];
+        const news = [...changed.map((part) => eventOf("part", part)), ...newRows(look.page, lastSent)];
         for (const text of [...news, ": \n\n"]) yield encoder.encode(text);
         await delay(look.paceMs);
       }

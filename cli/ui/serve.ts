@@ -7,7 +7,7 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { explainTrouble } from "noiseline/core";
+import { explainIoError } from "noiseline/core";
 import { Events } from "./events.ts";
 import { guard, say } from "./guard.ts";
 import { type Asked, listen, type Listening } from "./listen.ts";
@@ -38,7 +38,7 @@ function tell(started: Started): void {
  * started the server, not to a browser.
  */
 function onError(error: unknown): Response {
-  const trouble = explainTrouble(error);
+  const trouble = explainIoError(error);
   if (trouble !== undefined) return say(404, `${trouble.message}; try again`);
   const text = error instanceof Error ? error.stack ?? error.message : String(error);
   Deno.stderr.writeSync(new TextEncoder().encode(`internal error: ${text}\n`));

@@ -9,11 +9,11 @@ import type { Content } from "../store/cache/backend.ts";
 import { contentOf, objectName } from "../store/cache/layout.ts";
 import type { Digests } from "../store/digests.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
-import { Limit } from "../store/limit.ts";
+import { Semaphore } from "../../std/semaphore.ts";
 import { hashFile, holds, readIfThere, sha256Of, statIfThere } from "../store/reading.ts";
 import { parseJson } from "../store/records.ts";
-import { inside } from "../store/roots.ts";
-import { Misplaced } from "../store/trouble.ts";
+import { inside } from "../store/write_roots.ts";
+import { MisplacedError } from "../store/io_errors.ts";
 
 const AT_ONCE = 8;
 
@@ -29,7 +29,7 @@ export class Shipment {
     const list = Array.from(places, ([place, sha256]) => {
       const [path, { size }] = [pathOf(place), Deno.statSync(place)];
       if (!relativePathSchema.safeParse(path).success) {
-        throw new Misplaced(`Cannot send ${JSON.stringify(place)} to a cluster under its name; rename it`);
+        throw new MisplacedError(`Cannot send ${JSON.stringify(place)} to a cluster under its name; rename it`);
       }
       this.#contents.set(sha256, { sha256, size, from: { file: place } });
       return { path, size, sha256 };
@@ -74,7 +74,9 @@ export class Shipment {
       return await backend.create(name, content, { signal, replace: "value" in size && size.value !== undefined });
     };
     const prepared = await backend.prepare();
-    const answers = "trouble" in prepared ? [prepared] : await new Limit(AT_ONCE).map(this.#contents.values(), sendOne);
+    const answers = "trouble" in prepared
+      ? [prepared]
+      : await new Semaphore(AT_ONCE).map(this.#contents.values(), sendOne);
     const trouble = answers.flatMap((one) => "trouble" in one ? one.trouble : [])[0];
     if (trouble === undefined) return undefined;
     const what = trouble.kind === "unfit"

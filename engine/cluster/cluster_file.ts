@@ -6,17 +6,17 @@ import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagn
 import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
 import { shellWord } from "../diagnostic/format.ts";
 import { Problems } from "../diagnostic/problems.ts";
-import { addIssues } from "../pipeline/load/issues.ts";
+import { addIssues } from "../diagnostic/schema_issues.ts";
 import { userFile } from "../pipeline/load/kinds.ts";
 import { makeOrigins } from "../pipeline/load/origin.ts";
 import { parseYaml } from "../pipeline/source/parse_yaml.ts";
 import { readSource } from "../pipeline/source/read_source.ts";
 import { getPath } from "../pipeline/source/tree.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import type { RightsRequest } from "../process/rights.ts";
-import { validate } from "../process/schema_issues.ts";
+import type { RightsRequest } from "../run/rights.ts";
+import { validate } from "../diagnostic/validate.ts";
 import { entriesOf, isThere, realPath, sha256Of } from "../store/reading.ts";
-import { isWithin } from "../store/roots.ts";
+import { isWithin } from "../store/write_roots.ts";
 import { findStoreRoot } from "../store/store.ts";
 
 /** A cluster as its file describes it. */

@@ -7,7 +7,7 @@ import type { ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 import type { BuiltinKinds } from "../pipeline/load/kinds.ts";
 import { Planner } from "../plan/planner.ts";
-import { Grants } from "../process/rights.ts";
+import { Grants } from "../run/rights.ts";
 import type { Emit, StageProblem } from "../run/events.ts";
 import { runPlanned } from "../run/run_pipeline.ts";
 import type { Trouble } from "../store/cache/backend.ts";
@@ -15,12 +15,12 @@ import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { PATIENCE } from "../store/cache/client.ts";
 import { SharedCache } from "../store/cache/shared_cache.ts";
 import { disableFsync, removeQuietly, writeAtomically } from "../store/files.ts";
-import { isAbandoned, newRunId } from "../store/processes.ts";
+import { isAbandoned, newRunId } from "../store/run_ids.ts";
 import { entriesOf, isThere, realPath, statIfThere } from "../store/reading.ts";
 import { recordText } from "../store/records.ts";
-import { openRoot } from "../store/roots.ts";
+import { allowWritesBelow } from "../store/write_roots.ts";
 import { openStore, type Store } from "../store/store.ts";
-import { explainTrouble, ignoreTrouble } from "../store/trouble.ts";
+import { explainIoError, ignoreIoErrors } from "../store/io_errors.ts";
 import { lineOfJob } from "./submission_state.ts";
 import type { Queue } from "./queue.ts";
 import { JobExecutor } from "./executors.ts";
@@ -156,14 +156,14 @@ class JobAttempt {
         const fix = "see that this node has it mounted, then run again with --on";
         return failed(`the cache folder ${submission.cache} is not there`, fix, { unusable: true });
       }
-      openRoot(submission.folder);
+      allowWritesBelow(submission.folder);
       this.#write("start", jobStartSchema, { fromStep: null });
       let outcome: Outcome;
       try {
         using scratch = makeScratch();
         outcome = await this.#work(scratch.path);
       } catch (error) {
-        const trouble = explainTrouble(error);
+        const trouble = explainIoError(error);
         if (trouble === undefined) throw error;
         outcome = { state: "failed", problems: [trouble] };
       }
@@ -326,7 +326,7 @@ class JobAttempt {
   /** Writes a record. A full cache costs the record, not the stage. */
   #write<T extends z.ZodType>(what: "start" | "json", schema: T, record: z.input<T>): void {
     const path = this.submission.attemptPath(this.own, what);
-    ignoreTrouble(() => writeAtomically(path, recordText(path, schema, record)));
+    ignoreIoErrors(() => writeAtomically(path, recordText(path, schema, record)));
   }
 }
 
@@ -339,11 +339,11 @@ function makeScratch(): Disposable & { readonly path: string } {
     const isDead = name.startsWith(prefix) && isAbandoned("run", name.slice(prefix.length));
     // Folders of other users may have such names too.
     if (!isDead || statIfThere(path)?.uid !== Deno.uid()) continue;
-    openRoot(path);
+    allowWritesBelow(path);
     removeQuietly(path);
   }
   const path = Deno.makeTempDirSync({ dir: root, prefix: `${prefix}${newRunId(new Date(), Deno.pid)}-` });
-  openRoot(path);
+  allowWritesBelow(path);
   disableFsync(path);
   return { path, [Symbol.dispose]: () => removeQuietly(path) };
 }

@@ -6,9 +6,9 @@ import { delay } from "@std/async";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { recipeName, resultName, unseal } from "../store/cache/layout.ts";
 import { appendLine, closeAppended } from "../store/files.ts";
-import { Limit } from "../store/limit.ts";
+import { Semaphore } from "../../std/semaphore.ts";
 import { isThere, readIfThere, sha256Of } from "../store/reading.ts";
-import { openRoot } from "../store/roots.ts";
+import { allowWritesBelow } from "../store/write_roots.ts";
 import {
   arrayOf,
   endsByLine,
@@ -119,7 +119,7 @@ export async function askQueue(context: QueueContext, as: JobNeeds) {
  * room for a helper either
  */
 export async function queueParts(submission: TrustedSubmission, context: QueueContext) {
-  openRoot(submission.folder);
+  allowWritesBelow(submission.folder);
   const record = join(submission.folder, `jobs-${hostname()}-${Deno.pid}.jsonl`);
   try {
     for (let pass = 1; pass <= PASSES; pass++) {
@@ -184,7 +184,7 @@ class Pass {
 
   async run() {
     const { parts } = this.submission.head;
-    const limit = new Limit(AT_ONCE);
+    const limit = new Semaphore(AT_ONCE);
     let trouble: Obstacle;
     const begun: Promise<void>[] = [];
     for (const [index, part] of parts.entries()) {

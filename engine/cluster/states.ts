@@ -3,8 +3,8 @@ import { makeDurableFolder } from "../store/folders.ts";
 import { removeQuietly } from "../store/files.ts";
 import { copyState, newestSavedStep, progressFolder, savedSteps } from "../store/progress.ts";
 import { entriesOf } from "../store/reading.ts";
-import { openRoot } from "../store/roots.ts";
-import { explainTrouble } from "../store/trouble.ts";
+import { allowWritesBelow } from "../store/write_roots.ts";
+import { explainIoError } from "../store/io_errors.ts";
 
 const KEPT = 2;
 /** The most states that are tried: whoever writes to the cache must not keep a job busy with invalid states. */
@@ -37,8 +37,8 @@ export class SharedStates {
   constructor(states: string, attempt: string, private readonly place: Place) {
     this.#root = progressFolder(states, place.identityKey, place.numerics);
     this.#own = join(this.#root, attempt);
-    openRoot(states);
-    openRoot(place.progress);
+    allowWritesBelow(states);
+    allowWritesBelow(place.progress);
   }
 
   /** Copies the newest intact state to this node. @returns the step that the stage continues from */
@@ -80,7 +80,7 @@ export class SharedStates {
       for (const old of this.#all().slice(KEPT)) removeQuietly(join(old.folder, `step-${old.step}`));
     } catch (error) {
       // A full cache costs the state, not the stage.
-      this.problem = explainTrouble(error)?.message;
+      this.problem = explainIoError(error)?.message;
       if (this.problem === undefined) throw error;
     }
   }

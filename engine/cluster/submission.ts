@@ -1,4 +1,4 @@
-import { hostname } from "node:os";
+import { hostname, userInfo } from "node:os";
 import { basename, join, resolve } from "node:path";
 import {
   type JobEnd,
@@ -18,15 +18,15 @@ import { grantedFiles } from "../keys/stage.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { packKind, textOf } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import type { RightsRequest } from "../process/rights.ts";
+import type { RightsRequest } from "../run/rights.ts";
 import type { Digests } from "../store/digests.ts";
 import { makeFolder, writeAtomically, writeNew } from "../store/files.ts";
 import { fileNameOf, makeDurableFolder } from "../store/folders.ts";
-import { currentUser, newRunId } from "../store/processes.ts";
+import { newRunId } from "../store/run_ids.ts";
 import { fill, isThere, MAX_RECORD_BYTES, openPlain, readIfThere, realPath, sha256Of } from "../store/reading.ts";
 import { parseJson, readRecord, recordText } from "../store/records.ts";
-import { inside, openRoot } from "../store/roots.ts";
-import { unlessReadable } from "../store/trouble.ts";
+import { allowWritesBelow, inside } from "../store/write_roots.ts";
+import { unlessReadable } from "../store/io_errors.ts";
 import { Shipment } from "./bundles.ts";
 
 /** Returns the path of a folder for clusters in the shared cache. */
@@ -103,7 +103,7 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
 
   const id = `${newRunId(new Date(), Deno.pid)}-${crypto.randomUUID().slice(0, 8)}`;
   const folder = clusterFolder(cache, "submissions", id);
-  openRoot(cache);
+  allowWritesBelow(cache);
   makeDurableFolder(folder);
   for (const name of ["ends", "stages", "logs"]) makeFolder(join(folder, name));
   writeNew(join(folder, "stages.jsonl"), texts.join(""));
@@ -221,4 +221,13 @@ function isSound({ stages, parts }: Submission): boolean {
       (part.children ?? [0]).length === part.lines.length &&
       part.after.every((one) => !one.startsWith("p") || parseInt(one.slice(1)) < index)
     );
+}
+
+/** The name of the current user. In containers a user may have no name. */
+function currentUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${Deno.uid()}`;
+  }
 }

@@ -1,7 +1,7 @@
 import { attemptsOf, listSubmissions, lookAt, type SubmittedStage } from "./submission_state.ts";
 import type { QueuedJob } from "./queue.ts";
 import type { OpenSubmission } from "./submission.ts";
-import type { RunState } from "../store/processes.ts";
+import type { RunState } from "../store/run_ids.ts";
 import { type LiveStage, RunReader, type StageNow, type StagePlace } from "../live/run_reader.ts";
 
 /** The most submissions that are read: older ones say nothing about what is running now. */

@@ -10,12 +10,12 @@ import { Planner } from "../plan/planner.ts";
 import { bundleForBrowsers } from "../process/bundle.ts";
 import { installFiles, installPackages } from "../process/install.ts";
 import { tryDevice } from "../process/device_trial.ts";
-import { notGranted, requestsOf, withDeviceHere } from "../process/rights.ts";
+import { notGranted, requestsOf, withDeviceHere } from "../run/rights.ts";
 import type { RunOptions } from "../run/run_options.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { makeFolder } from "../store/files.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
-import { openRoot } from "../store/roots.ts";
+import { allowWritesBelow } from "../store/write_roots.ts";
 import type { Store } from "../store/store.ts";
 import { checkFolders, type Cluster } from "./cluster_file.ts";
 import { needsOf, queueRefusalError, withJobResources } from "./needs.ts";
@@ -117,7 +117,7 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   });
   const { setup, scratch, arrayLimit, restarts, logs } = settings;
   if (logs !== undefined) {
-    openRoot(logs);
+    allowWritesBelow(logs);
     makeFolder(logs);
   }
   const written = await writeSubmission({

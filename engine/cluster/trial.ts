@@ -6,8 +6,8 @@ import { cutText } from "../diagnostic/format.ts";
 import type { Stage } from "../keys/stage.ts";
 import { makeFolder, removeQuietly, writeNew } from "../store/files.ts";
 import { readTextIfThere } from "../store/reading.ts";
-import { openRoot } from "../store/roots.ts";
-import { reasonOf } from "../store/trouble.ts";
+import { allowWritesBelow } from "../store/write_roots.ts";
+import { reasonOf } from "../store/io_errors.ts";
 import type { Cluster } from "./cluster_file.ts";
 import { isLive, JOB_PREFIX, type JobNeeds } from "./queue.ts";
 import type { QueueContext } from "./queue_parts.ts";
@@ -62,7 +62,7 @@ export async function tryNode(
   const folder = clusterFolder(settings.cache, "trials", crypto.randomUUID());
   const log = join(folder, "log");
   const back = { cache: join(folder, "there"), ...settings.logs && { logs: sentTo(settings.logs, folder) } };
-  [settings.cache, ...Object.values(back).map(dirname)].forEach(openRoot);
+  [settings.cache, ...Object.values(back).map(dirname)].forEach(allowWritesBelow);
   try {
     makeFolder(folder);
     writeNew(join(folder, "here"), folder);

@@ -233,7 +233,7 @@ class Watch {
       const planned = this.submitted.plan.actions.get(row.id)!;
       emit({ type: "stage-started", id: row.id, planned, where: node === "" ? `job ${id}` : `job ${id} on ${node}` });
     }
-    const progress = attempt === undefined ? undefined : runs.told(attempt, row.id);
+    const progress = attempt === undefined ? undefined : runs.lastProgress(attempt, row.id);
     const text = progress === undefined ? "" : JSON.stringify(progress);
     const isNew = text !== row.told;
     row.told = text;

@@ -44,3 +44,9 @@ export function diagnosticAt(
 export function refuseAt<T = never>(...problem: Parameters<typeof diagnosticAt>): Result<T> {
   return refuse([diagnosticAt(...problem)]);
 }
+
+/** Returns where a value came from, if it is not written where it is used. */
+export function indirectOrigin(origins: Origins, path: DocumentPath): string[] | undefined {
+  const origin = origins.explain(path);
+  return origin.length > 1 || origin[0]?.startsWith("--set") === true ? origin : undefined;
+}

@@ -6,7 +6,7 @@ import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { diagnosticAt, type DocumentPath, type Origins } from "../diagnostic/document.ts";
 import { recordedModules, type Stage } from "./stage.ts";
 import { factsOf, sha256Of, statIfThere } from "../store/reading.ts";
-import { placeOf, reasonOf } from "../store/trouble.ts";
+import { placeOf, reasonOf } from "../store/io_errors.ts";
 import { artifactDigest } from "./keys.ts";
 import type { Digests, FolderFile } from "../store/digests.ts";
 

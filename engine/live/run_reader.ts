@@ -11,7 +11,7 @@ import {
   type TagRecord,
 } from "../../schemas/records.ts";
 import { mayRun, type Plan, type PlannedState } from "../plan/plan.ts";
-import { isAbandoned, type RunState } from "../store/processes.ts";
+import { isAbandoned, type RunState } from "../store/run_ids.ts";
 import { factsAt, type FileFacts, sameFacts, statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import { readRecordsFrom } from "../store/records.ts";
@@ -106,7 +106,7 @@ export class RunReader {
     const stages = running.toReversed().flatMap(({ record: run, since: atWork }) =>
       [...atWork].map(([id, since]) => {
         // The progress that the stage reported last.
-        const progress = this.store.runs.told(run.runId, id);
+        const progress = this.store.runs.lastProgress(run.runId, id);
         return [id, { id, run, since, progress, etaMs: etaLeft(progress, Date.now()) }] as const;
       })
     );
@@ -216,10 +216,10 @@ export class RunReader {
     const source = this.#known.get(place.runId)?.ends.get(place.stage);
     const work = end === undefined ? [id, ...shards].filter((one) => since.has(one)) : [];
     const previews = this.store.runs.previews(place.runId, place.stage);
-    const told = work.flatMap((one) => this.store.runs.told(runId, one) ?? [])[0];
+    const progress = work.flatMap((one) => this.store.runs.lastProgress(runId, one) ?? [])[0];
     const startedMs = work.length === 0 ? undefined : Math.min(...work.map((one) => Date.parse(since.get(one)!)));
     const isOn = state === "running";
-    const nowMs = isOn ? Date.now() : Date.parse(told?.at ?? "") || startedMs;
+    const nowMs = isOn ? Date.now() : Date.parse(progress?.at ?? "") || startedMs;
     const waits = isOn || !mayRun({ state: line.state as PlannedState });
     return {
       ...{ id, kind, params },
@@ -228,14 +228,14 @@ export class RunReader {
       state: end?.state ?? (startedMs === undefined ? waits ? line.state : "blocked" : isOn ? "running" : "killed"),
       startedMs: end?.startedAt ? Date.parse(end.startedAt) : startedMs,
       durationMs: end?.durationMs ?? (startedMs && Math.max(0, nowMs! - startedMs)),
-      progress: told,
-      etaMs: isOn ? etaLeft(told, nowMs!) : undefined,
+      progress,
+      etaMs: isOn ? etaLeft(progress, nowMs!) : undefined,
       message: end?.message ?? undefined,
       fix: end?.fix,
       numerics: (end ?? source)?.numerics ?? undefined,
       /** The resolved key of its result. */
       result: (end === undefined ? line.result : end.resolvedKey) ?? undefined,
-      figures: told?.figures ?? source?.figures ?? {},
+      figures: progress?.figures ?? source?.figures ?? {},
       previews,
       sampler: previews[0] && this.#planOf(this.#known.get(place.runId)!).find(({ id }) => id === place.stage)?.sampler,
     };

@@ -158,21 +158,23 @@ class Explainer {
     const { pipeline, stages } = this.plan;
     const planned = stages.get(id)!;
     const { state, manifest } = planned;
-    const told = (note: string): Upstream => ({ stage: id, state, causes: [], note });
+    const withNote = (note: string): Upstream => ({ stage: id, state, causes: [], note });
     const before = gone.flatMap((digest) => this.store.results.producing(digest))
       .filter(({ resolvedKey }) => resolvedKey !== manifest?.resolvedKey);
     // The former input may still be there under another stage's name: then the reference has changed.
     const elsewhere = [...stages].find(([other, { manifest }]) =>
       other !== id && Object.values(manifest?.outputs ?? {}).some(({ digest }) => gone.includes(digest))
     );
-    if (elsewhere !== undefined) return told(`it read ${elsewhere[0]} before`);
-    if (this.#followed.has(id)) return told("as said above");
+    if (elsewhere !== undefined) return withNote(`it read ${elsewhere[0]} before`);
+    if (this.#followed.has(id)) return withNote("as said above");
     this.#followed.add(id);
     const old = before.findLast(({ ingredients }) => ingredients.kind === manifest?.ingredients.kind) ?? before.at(-1);
-    if (old === undefined || manifest === undefined) return told("the result that it read is no longer in the store");
+    if (old === undefined || manifest === undefined) {
+      return withNote("the result that it read is no longer in the store");
+    }
     const reasons = explainChange(planned.stage, manifest.ingredients, old, pipeline.origins);
     const causes = reasons.map((reason) => this.#causeOf(planned, reason, old));
-    return causes.length > 0 ? { stage: id, state, causes } : told("made again, with different bytes");
+    return causes.length > 0 ? { stage: id, state, causes } : withNote("made again, with different bytes");
   }
 
   /** Explains why a stage has yet to run. */

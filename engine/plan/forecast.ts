@@ -4,7 +4,7 @@ import { gpuCount } from "../keys/stage.ts";
 import { lessMemory } from "../../contract/less_memory.ts";
 import { freeMemory } from "../process/memory.ts";
 import { parseMemory } from "../process/runtime.ts";
-import { machineClass } from "../store/machine.ts";
+import { machineClass } from "../process/machine.ts";
 import { isForced, mayRun, type Plan, type PlannedAction, RUNNING_STATES } from "./plan.ts";
 
 /** The forecast duration of a stage, or why there is none. */

@@ -6,7 +6,7 @@ import type { ModuleMap, UserCode } from "../keys/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { writeNew } from "../store/files.ts";
 import { realPath } from "../store/reading.ts";
-import { isWithin } from "../store/roots.ts";
+import { isWithin } from "../store/write_roots.ts";
 import { type StageLog, streamText } from "./lines.ts";
 import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
 import { gatherPackages } from "./packages.ts";

@@ -9,7 +9,7 @@ import { type FoundCommand, PLACEHOLDER } from "../../schemas/command.ts";
 import type { CommandProgram } from "../keys/program.ts";
 import { copyFile, makeFolder, writeNew } from "../store/files.ts";
 import { realPath, statIfThere } from "../store/reading.ts";
-import { descendantsOf, processesWith } from "../store/processes.ts";
+import { descendantsOf, processesWith } from "./process_tree.ts";
 import { parseJson } from "../store/records.ts";
 import { describeLoss, explainLimit, runInChild, STOP_GRACE_MS, type WorkerOptions } from "./child.ts";
 import { box } from "./box.ts";

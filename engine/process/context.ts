@@ -4,7 +4,7 @@ import { type ArtifactRecord, type FileEntry, relativePathSchema } from "../../s
 import type { InputArtifact, OutputArtifact, StageContext, StageRun } from "../../contract/stage.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { ProgressStore } from "../store/progress.ts";
-import { openRoot } from "../store/roots.ts";
+import { allowWritesBelow } from "../store/write_roots.ts";
 import {
   failed,
   type InputMessage,
@@ -17,7 +17,7 @@ import {
 import { cutText } from "./lines.ts";
 import { outcomeOfThrow } from "./refusal.ts";
 import type { ObjectStore } from "../store/objects.ts";
-import { Misplaced } from "../store/trouble.ts";
+import { MisplacedError } from "../store/io_errors.ts";
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import { artifactDigest } from "../keys/keys.ts";
 import { hashFile } from "../store/reading.ts";
@@ -50,7 +50,7 @@ export function openInput(message: InputMessage, locate?: LocateObject): InputAr
 }
 
 export function openOutput(folder: string): OutputArtifact {
-  openRoot(folder);
+  allowWritesBelow(folder);
   return {
     folder,
     write: (name, content) => {
@@ -142,12 +142,12 @@ export async function runStage(
   }
 }
 
-/** Opens an artifact of the store for reading outside a stage. @throws Misplaced for a missing or damaged file */
+/** Opens an artifact of the store for reading outside a stage. @throws MisplacedError for a missing or damaged file */
 export function openStoredArtifact({ type, digest, files }: ArtifactRecord, objects: ObjectStore): InputArtifact {
   return openInput({ type, digest, files, folder: null }, (file) => {
     // A page of damaged numbers would be worse than none.
     if (objects.verify(file)) return objects.pathOf(file.sha256);
-    throw new Misplaced(`${file.path} is missing or damaged in the store; run the pipeline again`);
+    throw new MisplacedError(`${file.path} is missing or damaged in the store; run the pipeline again`);
   });
 }
 

@@ -5,7 +5,7 @@ import { cutText } from "../diagnostic/format.ts";
 import { encode } from "../keys/encode.ts";
 import type { ModuleMap } from "../keys/stage.ts";
 import { wantedBy } from "../../schemas/zod_def.ts";
-import { validate } from "./schema_issues.ts";
+import { validate } from "../diagnostic/validate.ts";
 import { formatPath } from "../diagnostic/document.ts";
 import { recordModule } from "./read_log.ts";
 import { workerOptions, type WorkerTask, writeEntry } from "./child.ts";

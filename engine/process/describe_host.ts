@@ -6,7 +6,7 @@ import type { ParamDescription } from "../../schemas/param_issue.ts";
 import { readRoles } from "../../schemas/roles.ts";
 import { encode } from "../keys/encode.ts";
 import { ownPlace } from "./own_frames.ts";
-import { validate } from "./schema_issues.ts";
+import { validate } from "../diagnostic/validate.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
 
 /** A module's default export, before it is checked. */

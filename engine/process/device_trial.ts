@@ -4,7 +4,7 @@ import type { DeviceTrial, DeviceTrouble } from "../../contract/stage.ts";
 import { deviceVerdictSchema } from "../../schemas/records.ts";
 import { isOwn, userFolder } from "../../std/user_folder.ts";
 import { writeAtomically } from "../store/files.ts";
-import { machineClass } from "../store/machine.ts";
+import { machineClass } from "./machine.ts";
 import { sha256Of } from "../store/reading.ts";
 import { readRecord, recordText, writePrivately } from "../store/records.ts";
 import { loadModules } from "./runtime.ts";

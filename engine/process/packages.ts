@@ -3,9 +3,9 @@ import { dirname, join } from "node:path";
 import type { Lock } from "../keys/stage.ts";
 import { isOwn, userFolder } from "../../std/user_folder.ts";
 import { listFiles } from "../store/folders.ts";
-import { isAbandoned, newRunId } from "../store/processes.ts";
+import { isAbandoned, newRunId } from "../store/run_ids.ts";
 import { entriesOf, isThere, sha256Of } from "../store/reading.ts";
-import { ignoreTrouble, isEnvironmental, isMachineTrouble, Misplaced } from "../store/trouble.ts";
+import { ignoreIoErrors, isIoError, isMachineError, MisplacedError } from "../store/io_errors.ts";
 import { packageName } from "./module_lock.ts";
 
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
@@ -42,7 +42,7 @@ function gather(npm: string, packages: readonly string[], place: string, name: s
   const whole = join(place, name);
   if (isThere(whole)) return whole;
   Deno.mkdirSync(place, { recursive: true });
-  const remove = (path: string) => ignoreTrouble(() => Deno.removeSync(path, { recursive: true }));
+  const remove = (path: string) => ignoreIoErrors(() => Deno.removeSync(path, { recursive: true }));
   // Folders of other hosts stay: this machine cannot tell which processes run there.
   const prefix = `${hostname()}-`;
   const left = entriesOf(place).map(({ name }) => name).filter((name) => name.startsWith(prefix));
@@ -87,9 +87,9 @@ export function gatherPackages(shared: string, lock: Lock): string {
   try {
     return gather(npm, packages, join(shared, "noiseline"), name);
   } catch (error) {
-    if (!isEnvironmental(error) || isMachineTrouble(error)) throw error;
+    if (!isIoError(error) || isMachineError(error)) throw error;
     const whole = gather(npm, packages, userFolder("npm"), name);
     if (isOwn(dirname(whole))) return whole;
-    throw new Misplaced(`Cannot use ${dirname(whole)}: others may write to it; remove it`);
+    throw new MisplacedError(`Cannot use ${dirname(whole)}: others may write to it; remove it`);
   }
 }

@@ -1,6 +1,6 @@
 import { basename, delimiter, join, resolve } from "node:path";
 import { hashFile, realPath, statIfThere } from "../store/reading.ts";
-import { isWithin } from "../store/roots.ts";
+import { isWithin } from "../store/write_roots.ts";
 
 const PYTHON = /^python(3(\.\d+)?)?$/;
 /** Prints a Python's version and place. No environment, site package or file of the user's is read (`-I -S`). */

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { isWithin } from "../store/roots.ts";
-import { isMachineTrouble } from "../store/trouble.ts";
+import { isWithin } from "../store/write_roots.ts";
+import { isMachineError } from "../store/io_errors.ts";
 import { cutText } from "./lines.ts";
 import { failed, type StageOutcome } from "./protocol.ts";
 
@@ -143,7 +143,7 @@ export function outcomeOfThrow(thrown: unknown, inputs: readonly string[]): Stag
     const refused = explainRefusal(message, inputs);
     if (refused !== undefined) return failed(cutText(refused.message), cutText(refused.fix));
     if (thrown instanceof Deno.errors.NotCapable) return failed(`the stage may not do this: ${said}`, UNDECLARED_FIX);
-    const lacks = thrown instanceof Error && isMachineTrouble(thrown);
+    const lacks = thrown instanceof Error && isMachineError(thrown);
     return lacks
       ? failed(`cannot write: ${said}`, "free some space, then run again")
       : { status: "crashed", message: said, stack };

@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { findPackageJSON } from "node:module";
 import { definedOnly } from "../../std/defined_only.ts";
 import { makeFolder } from "../store/files.ts";
-import { descendantsOf } from "../store/processes.ts";
+import { descendantsOf } from "./process_tree.ts";
 import { isThere, readTextIfThere } from "../store/reading.ts";
 import { StageLog, streamText } from "./lines.ts";
 import { raiseOomScore, totalMemory } from "./memory.ts";

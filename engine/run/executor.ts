@@ -3,7 +3,7 @@ import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedAction } from "../plan/plan.ts";
 import type { StageLog } from "../process/lines.ts";
 import type { StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
-import type { Grants } from "../process/rights.ts";
+import type { Grants } from "./rights.ts";
 import type { Store } from "../store/store.ts";
 import type { Emit, StageEndState, StageProblem } from "./events.ts";
 

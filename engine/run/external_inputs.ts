@@ -5,7 +5,7 @@ import type { PlannedAction } from "../plan/plan.ts";
 import { bundleForBrowsers } from "../process/bundle.ts";
 import { installFiles } from "../process/install.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
-import { isTooLargeToCopy } from "../store/lent.ts";
+import { isTooLargeToCopy } from "../store/metadata_guard.ts";
 import { realPath } from "../store/reading.ts";
 import { pruneStates, removeStatesSince, statesIn } from "../store/progress.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";

@@ -6,12 +6,12 @@ import type { PlannedAction } from "../plan/plan.ts";
 import type { WorkerOptions } from "../process/child.ts";
 import { installPackages } from "../process/install.ts";
 import type { StageOutcome, StartMessage } from "../process/protocol.ts";
-import { notGranted, requestsOf } from "../process/rights.ts";
+import { notGranted, requestsOf } from "./rights.ts";
 import { defaultMemoryLimit, parseMemory } from "../process/runtime.ts";
 import { removeQuietly } from "../store/files.ts";
 import { makeDurableFolder } from "../store/folders.ts";
-import { isTooLargeToCopy, restoreMetadata, snapshotMetadata } from "../store/lent.ts";
-import { inside } from "../store/roots.ts";
+import { isTooLargeToCopy, restoreMetadata, snapshotMetadata } from "../store/metadata_guard.ts";
+import { inside } from "../store/write_roots.ts";
 import { cannotFetch, fetchesFiles, prepareExternalInputs } from "./external_inputs.ts";
 import type { ExecutionOptions, Order, Workspace } from "./executor.ts";
 

@@ -4,7 +4,7 @@ import type { RunStore } from "../store/runs.ts";
 import type { FigureSummary, Timing } from "../../schemas/records.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedAction } from "../plan/plan.ts";
-import { machineClass } from "../store/machine.ts";
+import { machineClass } from "../process/machine.ts";
 import type { Store } from "../store/store.ts";
 
 /** Measures how fast a stage works, from its reports. Work before the first report, such as tracing, is left out. */
@@ -76,13 +76,13 @@ export function historyPause(ageMs: number): number {
 export class ProgressWriter implements Disposable {
   #last: { readonly update: ProgressUpdate; readonly at: Date } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #told = false;
+  #isWritten = false;
   /** When the last line of history was written, and for which update. */
   #line: { readonly at: number; readonly of: unknown } | undefined;
   readonly #began = performance.now();
 
   constructor(
-    private readonly runs: Pick<RunStore, "tell" | "hush" | "addFigures">,
+    private readonly runs: Pick<RunStore, "writeProgress" | "removeProgress" | "addFigures">,
     private readonly runId: string,
     private readonly stage: string,
     private readonly rate: RateMeter,
@@ -98,7 +98,7 @@ export class ProgressWriter implements Disposable {
       const { lowest, at } = known !== undefined && known.lowest <= last ? known : { lowest: last, at: update.done };
       figures[name] = { last, lowest, at };
     }
-    this.#timer ??= setTimeout(() => this.#tell(), INTERVAL_MS);
+    this.#timer ??= setTimeout(() => this.#write(), INTERVAL_MS);
   }
 
   #numbers(): [string, number][] {
@@ -106,12 +106,12 @@ export class ProgressWriter implements Disposable {
     return all.filter((one): one is [string, number] => typeof one[1] === "number" && Number.isFinite(one[1]));
   }
 
-  #tell(): void {
+  #write(): void {
     this.#timer = undefined;
     const { update: { done, total, unit }, at } = this.#last!;
     const [perSecond, figures] = [this.rate.perSecond()[unit] ?? null, this.rate.figures];
-    this.#told = true;
-    this.runs.tell(this.runId, this.stage, { at: at.toISOString(), done, total, unit, perSecond, figures });
+    this.#isWritten = true;
+    this.runs.writeProgress(this.runId, this.stage, { at: at.toISOString(), done, total, unit, perSecond, figures });
     const now = performance.now();
     if (now - (this.#line?.at ?? -Infinity) >= historyPause(now - this.#began)) this.#addLine();
   }
@@ -127,7 +127,7 @@ export class ProgressWriter implements Disposable {
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
     this.#addLine();
-    if (this.#told) this.runs.hush(this.runId, this.stage);
+    if (this.#isWritten) this.runs.removeProgress(this.runId, this.stage);
   }
 }
 

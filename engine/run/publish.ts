@@ -9,7 +9,7 @@ import {
   type ResultManifest,
 } from "../../schemas/records.ts";
 import { artifactDigest } from "../keys/keys.ts";
-import { Limit } from "../store/limit.ts";
+import { Semaphore } from "../../std/semaphore.ts";
 import type { PlannedAction } from "../plan/plan.ts";
 import { formatMemory } from "../process/runtime.ts";
 import { statIfThere } from "../store/reading.ts";
@@ -95,7 +95,7 @@ export async function collectOutputs(
   store: Store,
 ) {
   const outputs: Record<string, ArtifactRecord> = {};
-  const limit = new Limit(MAX_AT_ONCE);
+  const limit = new Semaphore(MAX_AT_ONCE);
   let emptied = true;
   for (const [port, names] of Object.entries(listed)) {
     const type = planned.outputs[port]!.type;

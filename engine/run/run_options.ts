@@ -1,7 +1,7 @@
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Outlook } from "../plan/forecast.ts";
 import type { PlanOptions } from "../plan/planner.ts";
-import type { Grants, RightsRequest } from "../process/rights.ts";
+import type { Grants, RightsRequest } from "./rights.ts";
 import type { Emit } from "./events.ts";
 import type { Executor } from "./executor.ts";
 

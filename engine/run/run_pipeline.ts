@@ -5,10 +5,10 @@ import type { RunOptions } from "./run_options.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayRun, type Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { Grants, notGranted, requestsOf } from "../process/rights.ts";
+import { Grants, notGranted, requestsOf } from "./rights.ts";
 import { makeFolder } from "../store/files.ts";
 import { isThere } from "../store/reading.ts";
-import { ignoreTrouble, isEnvironmental, isMachineTrouble } from "../store/trouble.ts";
+import { ignoreIoErrors, isIoError, isMachineError } from "../store/io_errors.ts";
 import type { Store } from "../store/store.ts";
 import { findClosedStore } from "./local_executor.ts";
 import { findSharedOutputs, findStaleOutputs, planWithoutDevices } from "./stale_outputs.ts";
@@ -68,7 +68,7 @@ async function planRun(
   store.results.forget();
   const { root, paths: { kept } } = store;
   // The folder of files that only save time is made again by the next run, even by one that has nothing to do.
-  if (isThere(root) && !isThere(kept)) ignoreTrouble(() => makeFolder(kept));
+  if (isThere(root) && !isThere(kept)) ignoreIoErrors(() => makeFolder(kept));
   const planner = makePlanner();
   if (!planner.ok) return planner;
   const started = performance.now();
@@ -198,7 +198,7 @@ async function lockStore<T>(
     return succeed(await take(stop, (holder) => emit?.({ type: "note", message: waitingForStore(holder) })));
   } catch (error) {
     // A full or failing disk is not the folder's fault; the command line reports it in its own words.
-    if (!isEnvironmental(error) || isMachineTrouble(error)) throw error;
+    if (!isIoError(error) || isMachineError(error)) throw error;
     const message = `Cannot lock the store at ${store.root}: ${(error as Error).message}`;
     return refuse([errorOf("file-unreadable", message, "repair its folder or give --store")]);
   }

@@ -6,7 +6,7 @@ import type { Action } from "../keys/action.ts";
 import { sourcesOf } from "../keys/externals.ts";
 import type { Plan, PlannedAction } from "../plan/plan.ts";
 import { planRecordOf } from "../plan/plan_record.ts";
-import { newRunId } from "../store/processes.ts";
+import { newRunId } from "../store/run_ids.ts";
 import type { RunStore } from "../store/runs.ts";
 import type { RunStatus } from "./events.ts";
 import type { StageResult } from "./stage_result.ts";

@@ -5,7 +5,7 @@ import { prerequisiteIds, shorterOf } from "../keys/action.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { type Forecast, forecastPlan } from "../plan/forecast.ts";
-import { Limit } from "../store/limit.ts";
+import { Semaphore } from "../../std/semaphore.ts";
 import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import { capacityOf, findGpus, Slots } from "./slots.ts";
@@ -15,7 +15,7 @@ import { RunRecorder } from "./run_recorder.ts";
 import type { RunOptions } from "./run_options.ts";
 import type { StageResult } from "./stage_result.ts";
 import { StageRunner } from "./stage_runner.ts";
-import type { Grants } from "../process/rights.ts";
+import type { Grants } from "./rights.ts";
 
 /** The most stages in progress at a time. Stages that wait for a lock hold no slot, but each holds an open file. */
 const MAX_IN_FLIGHT = 64;
@@ -33,7 +33,7 @@ export class Scheduler {
   readonly #recorder: RunRecorder;
   readonly #never = new AbortController().signal;
   #failed = false;
-  #told = false;
+  #failureReported = false;
   #inFlight = 0;
 
   constructor(
@@ -76,7 +76,7 @@ export class Scheduler {
       onFailure: () => this.#failed = true,
       onNested: (id, result, started) => this.#conclude(id, result, started),
     });
-    const limit = new Limit(MAX_IN_FLIGHT);
+    const limit = new Semaphore(MAX_IN_FLIGHT);
     const shorter = shorterOf(plan.actions.values());
     const ends = new Map<string, Promise<boolean>>();
     const reach = (id: string): Promise<boolean> =>
@@ -106,10 +106,10 @@ export class Scheduler {
     this.#inFlight--;
     if (result.state === "failed") {
       // A failure is easily missed while another stage runs for days.
-      if (!this.#told && this.options.keepGoing !== true && this.#inFlight > 0) {
+      if (!this.#failureReported && this.options.keepGoing !== true && this.#inFlight > 0) {
         this.emit({ type: "note", message: "running stages finish, and no others start" });
       }
-      this.#failed = this.#told = true;
+      this.#failed = this.#failureReported = true;
     }
     return result.manifest !== undefined || !isNeeded;
   }

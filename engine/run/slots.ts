@@ -4,8 +4,8 @@ import type { WantedSlots } from "../keys/action.ts";
 import { gpuCount } from "../keys/stage.ts";
 import type { Capacity } from "../plan/forecast.ts";
 import { makeFolder } from "../store/files.ts";
-import { tryAlone } from "../store/locks.ts";
-import { openRoot } from "../store/roots.ts";
+import { tryExclusiveLock } from "../store/locks.ts";
+import { allowWritesBelow } from "../store/write_roots.ts";
 import { userFolder } from "../../std/user_folder.ts";
 
 /** Slots that a stage holds while it runs. */
@@ -107,11 +107,11 @@ export class Slots {
     const ids: string[] = [];
     const folder = this.options.lockFolder ?? join(userFolder("slots"), hostname());
     if (count > 0) {
-      openRoot(folder);
+      allowWritesBelow(folder);
       makeFolder(folder);
     }
     for (const id of this.options.gpus) {
-      const lock = ids.length < count ? tryAlone(join(folder, `gpu-${id}.lock`)) : undefined;
+      const lock = ids.length < count ? tryExclusiveLock(join(folder, `gpu-${id}.lock`)) : undefined;
       if (lock === undefined) continue;
       locks.use(lock);
       ids.push(id);

@@ -8,7 +8,7 @@ import { StageLog } from "../process/lines.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
 import { makeFolder } from "../store/files.ts";
 import { progressFolder, pruneStates, savedSteps } from "../store/progress.ts";
-import { inside } from "../store/roots.ts";
+import { inside } from "../store/write_roots.ts";
 import type { ExecutionOptions, Workspace } from "./executor.ts";
 import { type ExternalInputChecker, fetchesFiles } from "./external_inputs.ts";
 import { refusePreview } from "./previews.ts";

@@ -3,7 +3,7 @@ import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";
 import type { StartMessage } from "../process/protocol.ts";
-import { isEnvironmental } from "../store/trouble.ts";
+import { isIoError } from "../store/io_errors.ts";
 import { hasPortsOf, type Planner } from "../plan/planner.ts";
 import type { HeldClaim } from "../store/cache/work_claims.ts";
 import { acquireLock } from "../store/locks.ts";
@@ -67,7 +67,7 @@ export class StageRunner {
     try {
       return await this.#reach(id);
     } catch (error) {
-      if (!isEnvironmental(error)) throw error;
+      if (!isIoError(error)) throw error;
       // A result that could not be written whole does not exist, so there is nothing to undo.
       const message = `cannot write to the store: ${(error as Error).message}`;
       return { state: "failed", message, fix: "make the folder writable or free some space, then run again" };

@@ -7,7 +7,7 @@ import { type Plan, resultActions } from "../plan/plan.ts";
 import { Planner, type PlanOptions } from "../plan/planner.ts";
 import { entriesOf, isThere, readTextIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
-import { unlessReadable } from "../store/trouble.ts";
+import { unlessReadable } from "../store/io_errors.ts";
 import { ViewStore } from "../store/views.ts";
 
 /**
@@ -28,7 +28,7 @@ export function findStaleOutputs({ pipeline, stages }: Pick<Plan, "pipeline" | "
       : key !== views.shown(id)?.resolvedKey;
     if (isOther) other.add(id);
   }
-  return [...[...other].filter((id) => views.isShown(id)), ...views.orphanedOutputs(pipeline.stages)];
+  return [...[...other].filter((id) => views.isShown(id)), ...views.staleViews(pipeline.stages)];
 }
 
 /** Returns the current state of all stages of a pipeline, as far as it is known without looking at devices. */

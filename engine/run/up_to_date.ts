@@ -11,7 +11,7 @@ import { isThere, sha256Of } from "../store/reading.ts";
 import { readChecked, writeChecked } from "../store/records.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
-import { ignoreTrouble } from "../store/trouble.ts";
+import { ignoreIoErrors } from "../store/io_errors.ts";
 import type { ViewStore } from "../store/views.ts";
 import { findStaleOutputs, planWithoutDevices } from "./stale_outputs.ts";
 import type { RunSummary } from "./run_pipeline.ts";
@@ -43,7 +43,7 @@ export async function checkUpToDate(loader: PipelineLoader, store: Store, target
   const known = record?.count(outside.externals);
   // While the record holds, all stages of the pipeline show what they should.
   const views = store.viewsOf(pipeline.name);
-  if (known !== undefined) return { pipeline, stages: known, earlier: views.orphanedOutputs(pipeline.stages) };
+  if (known !== undefined) return { pipeline, stages: known, earlier: views.staleViews(pipeline.stages) };
   const plan = planIfCached(pipeline, store, targets, outside);
   if (plan === undefined) return undefined;
   record?.keep(plan.stages);
@@ -126,7 +126,7 @@ class UpToDateRecord {
     });
     const externals = found.map(([id, { ingredients }]) => [id, ingredients.externals] as const);
     if (this.store.results.state === undefined || this.#views.state === undefined) return;
-    ignoreTrouble(() => void writeChecked(this.#path, { ground: this.#ground(externals), stages }));
+    ignoreIoErrors(() => void writeChecked(this.#path, { ground: this.#ground(externals), stages }));
   }
 
   get #views(): ViewStore {

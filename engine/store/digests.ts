@@ -3,7 +3,7 @@ import { z } from "zod";
 import { appendLine } from "./files.ts";
 import { factsOf, type FileFacts, hashFile, isThere, sameFacts, sha256Of } from "./reading.ts";
 import { readRecords } from "./records.ts";
-import { ignoreTrouble, unlessReadable } from "./trouble.ts";
+import { ignoreIoErrors, unlessReadable } from "./io_errors.ts";
 
 /** A remembered digest of a file, or of a folder with all that is in it. */
 const rememberedSchema = z.object({
@@ -82,7 +82,7 @@ export class Digests {
   #writePending(): void {
     if (this.#pending.length === 0 || !(this.#writable ||= isThere(dirname(this.path)))) return;
     // Losing a digest costs hashing again; it must not cost the run.
-    ignoreTrouble(() => appendLine(this.path, this.#pending.splice(0).join("\n")));
+    ignoreIoErrors(() => appendLine(this.path, this.#pending.splice(0).join("\n")));
   }
 
   #load(): Map<string, Remembered> {

@@ -1,12 +1,12 @@
 /**
  * Every write of the store goes through this module, so that no write leaves the folders that were opened for it
- * (`roots.ts`). Reads are in `reading.ts`.
+ * (`write_roots.ts`). Reads are in `reading.ts`.
  */
 import { dirname } from "node:path";
-import { Limit } from "./limit.ts";
+import { Semaphore } from "../../std/semaphore.ts";
 import { asRecord, hashOpen, openPlain, statIfThere } from "./reading.ts";
-import { locate } from "./trouble.ts";
-import { assertFolder, assertInside, isWithin } from "./roots.ts";
+import { locate } from "./io_errors.ts";
+import { assertFolder, assertInside, isWithin } from "./write_roots.ts";
 
 export function makeFolder(path: string): void {
   assertFolder(path);
@@ -35,7 +35,7 @@ export function syncFolder(path: string): void {
 }
 
 /** Limits the files that are open for asynchronous flushes; hundreds of flushes may be waiting. */
-const flushes = new Limit(32);
+const flushes = new Semaphore(32);
 
 /**
  * As {@linkcode syncFolder}, without blocking this process. Flushes that run at the same time share one commit of the
@@ -142,7 +142,7 @@ const MAX_APPENDED = 64;
  * Appends one line with a single write. A crash can tear the line; readers skip a torn line. If the file ends in the
  * torn line of a killed process, a line break is written first.
  * @returns the number of bytes of the line
- * @throws Misplaced if the line is too long for readers
+ * @throws MisplacedError if the line is too long for readers
  */
 export function appendLine(path: string, line: string): number {
   const bytes = new TextEncoder().encode(`${asRecord(line, path)}\n`);

@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { flushFolder, makeFolder, syncFolder } from "./files.ts";
 import { isThere, realPath } from "./reading.ts";
-import { openRoot } from "./roots.ts";
+import { allowWritesBelow } from "./write_roots.ts";
 
 /** Ignores the error for a folder that may be entered but not opened: above the store that is its owner's business. */
 function unlessClosed(error: unknown): void {
@@ -58,7 +58,7 @@ export class FolderMaker {
 /** Makes a temporary folder outside of any store; it is removed when disposed of. */
 export async function makeTemporaryFolder(): Promise<AsyncDisposable & { readonly folder: string }> {
   const folder = realPath(await Deno.makeTempDir({ prefix: "noiseline-" }));
-  openRoot(folder);
+  allowWritesBelow(folder);
   return { folder, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
 }
 

@@ -4,7 +4,7 @@ import { delay } from "@std/async";
 import { definedOnly } from "../../std/defined_only.ts";
 import { openLockFile, rewrite } from "./files.ts";
 import { readTextIfThere, statIfThere } from "./reading.ts";
-import { ignoreTrouble } from "./trouble.ts";
+import { ignoreIoErrors } from "./io_errors.ts";
 
 interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
@@ -23,22 +23,22 @@ interface WaitOptions {
 export async function acquireLock(path: string, { signal, onWait, shared = false }: WaitOptions = {}) {
   using held = new DisposableStack();
   const file = held.use(openLockFile(path));
-  let told = false;
+  let reported = false;
   for (let waitMs = 5; !file.tryLockSync(!shared); waitMs = Math.min(waitMs * 2, 250)) {
-    if (!told) onWait?.(readTextIfThere(path)?.trim().slice(0, 100) || "another process");
-    told = true;
+    if (!reported) onWait?.(readTextIfThere(path)?.trim().slice(0, 100) || "another process");
+    reported = true;
     try {
       await delay(waitMs, definedOnly({ signal }));
     } catch {
       return undefined;
     }
   }
-  if (!shared) ignoreTrouble(() => rewrite(file, path, `pid ${Deno.pid} on ${hostname()}\n`));
+  if (!shared) ignoreIoErrors(() => rewrite(file, path, `pid ${Deno.pid} on ${hostname()}\n`));
   return held.move();
 }
 
 /** Takes an exclusive lock if nobody holds the lock now. */
-export function tryAlone(path: string): Disposable | undefined {
+export function tryExclusiveLock(path: string): Disposable | undefined {
   using held = new DisposableStack();
   return held.use(openLockFile(path)).tryLockSync(true) ? held.move() : undefined;
 }
@@ -47,7 +47,7 @@ export function tryAlone(path: string): Disposable | undefined {
  * Locks a folder, so that others who may only read it see that this process is there. Where folders cannot be locked,
  * or are on a network, they do not see it.
  */
-export function holdFolder(folder: string): Disposable | undefined {
+export function lockFolder(folder: string): Disposable | undefined {
   try {
     using held = new DisposableStack();
     held.use(Deno.openSync(folder)).lockSync(true);
@@ -58,7 +58,7 @@ export function holdFolder(folder: string): Disposable | undefined {
 }
 
 /** True if somebody holds a folder, or if that cannot be told. */
-export function isHeld(folder: string): boolean {
+export function isFolderLocked(folder: string): boolean {
   try {
     using file = Deno.openSync(folder);
     return !file.tryLockSync(false);
@@ -68,7 +68,7 @@ export function isHeld(folder: string): boolean {
 }
 
 /** Takes a lock that is only ever held for moments. Blocks this process until the lock is free. */
-export function lockNow(path: string): Disposable {
+export function lockBlocking(path: string): Disposable {
   using held = new DisposableStack();
   held.use(openLockFile(path)).lockSync(true);
   return held.move();
@@ -131,7 +131,7 @@ export class StoreGuards {
 
   /** Succeeds only while no run is in progress; none starts until the lock is disposed of. */
   tryExclusiveUse(): Disposable | undefined {
-    return tryAlone(this.#pathOf("in-use"));
+    return tryExclusiveLock(this.#pathOf("in-use"));
   }
 }
 

@@ -11,9 +11,9 @@ import {
   setMode,
 } from "./files.ts";
 import { holds, isThere, statIfThere } from "./reading.ts";
-import { inside } from "./roots.ts";
+import { inside } from "./write_roots.ts";
 import { FolderMaker } from "./folders.ts";
-import { isTooLargeToCopy } from "./lent.ts";
+import { isTooLargeToCopy } from "./metadata_guard.ts";
 import type { Digests } from "./digests.ts";
 
 const READ_ONLY = 0o444;

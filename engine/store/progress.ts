@@ -12,9 +12,9 @@ import {
   writeNew,
 } from "./files.ts";
 import { entriesOf, holds, isThere, sha256Of, statIfThere } from "./reading.ts";
-import { inside, openRoot } from "./roots.ts";
+import { allowWritesBelow, inside } from "./write_roots.ts";
 import { readRecord, recordText } from "./records.ts";
-import { ignoreTrouble } from "./trouble.ts";
+import { ignoreIoErrors } from "./io_errors.ts";
 
 const KEPT = 2;
 const MANIFEST = "manifest.json";
@@ -143,7 +143,7 @@ export function removeStatesSince(folder: string, before: ReadonlyMap<number, st
 export function pruneStates(folder: string, steps: Iterable<number>, limit: number): void {
   const old = [...steps].filter((step) => step <= limit).slice(KEPT);
   // The next save tries again.
-  ignoreTrouble(() => old.forEach((step) => removeTree(join(folder, `step-${step}`))));
+  ignoreIoErrors(() => old.forEach((step) => removeTree(join(folder, `step-${step}`))));
 }
 
 /** The complete states of a stage that a run may continue from, newest first, with what explanations show of them. */
@@ -171,7 +171,7 @@ export class ProgressStore implements StageProgress {
     private readonly onSave: (step: number) => void = () => {},
     private readonly onDamage: (step: number) => void = () => {},
   ) {
-    openRoot(folder);
+    allowWritesBelow(folder);
   }
 
   async latest(): Promise<SavedState | undefined> {

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { locate, Misplaced, unlessReadable } from "./trouble.ts";
+import { locate, MisplacedError, unlessReadable } from "./io_errors.ts";
 
 /** A record of more bytes is neither written nor read. This is enough for a result of four hundred thousand files. */
 export const MAX_RECORD_BYTES = 64 * 2 ** 20;
@@ -14,14 +14,14 @@ export function realPath(path: string): string {
   return real ?? (dirname(path) === path ? path : join(realPath(dirname(path)), basename(path)));
 }
 
-/** Returns a text that can be read again as a record. @throws Misplaced if the text is too large for that */
+/** Returns a text that can be read again as a record. @throws MisplacedError if the text is too large for that */
 export function asRecord(text: string, path: string): string {
   if (text.length * 3 < MAX_RECORD_BYTES) return text;
   const { length } = new TextEncoder().encode(text);
   if (length <= MAX_RECORD_BYTES) return text;
   const [size, most] = [length, MAX_RECORD_BYTES].map((bytes) => `${Math.ceil(bytes / 2 ** 20)} MiB`);
   const why = `it would have ${size}, and at most ${most} are read; it lists too many files or stages`;
-  throw new Misplaced(`Cannot write ${path}: ${why}`);
+  throw new MisplacedError(`Cannot write ${path}: ${why}`);
 }
 
 const CHUNK_BYTES = 1 << 20;
@@ -32,7 +32,7 @@ export function sha256Of(content: Uint8Array | string): string {
 
 /** Opens a regular file for reading, and nothing else: a pipe would wait for its writer, and a device has no end. */
 export function openPlain(path: string): Deno.FsFile {
-  if (!Deno.statSync(path).isFile) throw new Misplaced(`Cannot read ${path}: it is not a regular file`);
+  if (!Deno.statSync(path).isFile) throw new MisplacedError(`Cannot read ${path}: it is not a regular file`);
   return Deno.openSync(path, { read: true });
 }
 

@@ -3,12 +3,12 @@ import { dirname, join } from "node:path";
 import type { z } from "zod";
 import { appendLine, makeFolder, removeQuietly, setMode, writeAtomically } from "./files.ts";
 import { asRecord, entriesOf, readIfThere, readLines, readTextIfThere, sha256Of, statIfThere } from "./reading.ts";
-import { openRoot } from "./roots.ts";
-import { ignoreTrouble } from "./trouble.ts";
+import { allowWritesBelow } from "./write_roots.ts";
+import { ignoreIoErrors } from "./io_errors.ts";
 
 /**
  * Returns the text of a record that fills one JSON file.
- * @throws Misplaced if the text is too large to be read again
+ * @throws MisplacedError if the text is too large to be read again
  */
 export function recordText<T extends z.ZodType>(path: string, schema: T, record: z.input<T>): string {
   return asRecord(`${JSON.stringify(schema.parse(record))}\n`, path);
@@ -69,7 +69,7 @@ export class RecordLog<T> {
   }
 
   add(record: T): void {
-    ignoreTrouble(() => appendLine(this.path, JSON.stringify(record)));
+    ignoreIoErrors(() => appendLine(this.path, JSON.stringify(record)));
   }
 }
 
@@ -100,9 +100,9 @@ export function readChecked(path: string) {
 
 /** Writes a file in this user's cache, which nobody else may read or change. If the file is lost, it is made again. */
 export function writePrivately(path: string, write: () => void): void {
-  ignoreTrouble(() => {
+  ignoreIoErrors(() => {
     const folder = dirname(path);
-    openRoot(folder);
+    allowWritesBelow(folder);
     makeFolder(folder);
     setMode(folder, 0o700);
     write();

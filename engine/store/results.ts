@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { type FileEntry, indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
 import { removeTree, replaceFile, setAside, writeAtomically } from "./files.ts";
 import { entriesAt, factsAt, type FileFacts, isThere } from "./reading.ts";
-import { ignoreTrouble } from "./trouble.ts";
+import { ignoreIoErrors } from "./io_errors.ts";
 import { FolderMaker } from "./folders.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
 import { readRecord, recordText } from "./records.ts";
@@ -141,7 +141,7 @@ export class ResultStore {
     if (known !== manifest) index.add({ recipeKey, manifest });
     if (known !== undefined && sameOutputs(known, manifest)) return;
     // The index is a hint; a full disk must not turn a published result into a failure.
-    ignoreTrouble(() => index.append({ recipeKey, manifest }));
+    ignoreIoErrors(() => index.append({ recipeKey, manifest }));
   }
 
   #load(): LineTable<IndexLine> {

@@ -14,11 +14,11 @@ import {
 } from "../../schemas/records.ts";
 import { appendLine, makeFolder, removeQuietly, rename, writeAtomically, writeUnflushed } from "./files.ts";
 import { entriesOf, isThere } from "./reading.ts";
-import { ignoreTrouble } from "./trouble.ts";
+import { ignoreIoErrors } from "./io_errors.ts";
 import { readRecord, readRecords, recordText } from "./records.ts";
 import { fileNameOf } from "./folders.ts";
-import { holdFolder, isHeld } from "./locks.ts";
-import { isRunning, type RunState } from "./processes.ts";
+import { isFolderLocked, lockFolder } from "./locks.ts";
+import { isRunning, type RunState } from "./run_ids.ts";
 
 /** The most previews of one stage. */
 export const MAX_PREVIEWS = 500;
@@ -54,8 +54,8 @@ export class RunStore {
 
   start(record: RunRecord, plan?: PlanRecord): void {
     const folder = this.folderOf(record.runId);
-    ignoreTrouble(() => makeFolder(join(folder, "logs")));
-    const held = this.isCleared ? holdFolder(folder) : undefined;
+    ignoreIoErrors(() => makeFolder(join(folder, "logs")));
+    const held = this.isCleared ? lockFolder(folder) : undefined;
     if (held !== undefined) this.#held.set(record.runId, held);
     if (plan !== undefined) this.#leave(join(folder, "plan.json"), JSON.stringify(plan));
     this.write(record);
@@ -68,7 +68,7 @@ export class RunStore {
   stateOf({ runId, status, host, pid }: RunRecord): RunState {
     if (status !== "running" || host !== hostname()) return status;
     const mayAsk = !this.isCleared || Deno.permissions.querySync({ name: "run" }).state === "granted";
-    return (mayAsk ? isRunning(pid) : isHeld(this.folderOf(runId))) ? "running" : "killed";
+    return (mayAsk ? isRunning(pid) : isFolderLocked(this.folderOf(runId))) ? "running" : "killed";
   }
 
   /** The plan of a run; undefined for runs of noiseline 0.2 and before. */
@@ -79,7 +79,7 @@ export class RunStore {
   /** Adds a line to the history of a stage's figures. */
   addFigures(runId: string, stage: string, row: FigureRow): void {
     const path = this.figuresPath(runId, stage);
-    if (this.#makeRoom(runId, path)) ignoreTrouble(() => appendLine(path, JSON.stringify(row)));
+    if (this.#makeRoom(runId, path)) ignoreIoErrors(() => appendLine(path, JSON.stringify(row)));
   }
 
   /** @returns the path of the preview; undefined if the preview could not be written */
@@ -90,7 +90,7 @@ export class RunStore {
 
   /** Makes the folder of a run's file, but not the run's own folder: that may lie on a mount that is missing now. */
   #makeRoom(runId: string, path: string): boolean {
-    return isThere(this.folderOf(runId)) && ignoreTrouble(() => makeFolder(dirname(path)));
+    return isThere(this.folderOf(runId)) && ignoreIoErrors(() => makeFolder(dirname(path)));
   }
 
   /** Steps that have a preview, ascending. */
@@ -106,7 +106,7 @@ export class RunStore {
    * @returns true on success
    */
   #leave(path: string, content: string | Uint8Array): boolean {
-    return ignoreTrouble(() => {
+    return ignoreIoErrors(() => {
       writeUnflushed(`${path}.tmp`, content);
       rename(`${path}.tmp`, path);
     });
@@ -114,25 +114,25 @@ export class RunStore {
 
   write(record: RunRecord): void {
     const path = join(this.folderOf(record.runId), "run.json");
-    ignoreTrouble(() => writeAtomically(path, recordText(path, runRecordSchema, record)));
+    ignoreIoErrors(() => writeAtomically(path, recordText(path, runRecordSchema, record)));
     if (record.status === "running") return;
     this.#held.get(record.runId)?.[Symbol.dispose]();
     this.#held.delete(record.runId);
   }
 
   log(runId: string, stage: string, text: string): void {
-    ignoreTrouble(() => appendLine(this.logPath(runId, stage), text));
+    ignoreIoErrors(() => appendLine(this.logPath(runId, stage), text));
   }
 
   /** Records one line for each stage that starts or ends, so that a run can be watched while it is in progress. */
   note(runId: string, line: RunNote): void {
-    ignoreTrouble(() => appendLine(join(this.folderOf(runId), "stages.jsonl"), JSON.stringify(line)));
+    ignoreIoErrors(() => appendLine(join(this.folderOf(runId), "stages.jsonl"), JSON.stringify(line)));
   }
 
   /** Records what the run relies on from now on; `gc` looks here. */
   use(runId: string, used: Partial<UsedLine>): void {
     if (!this.isCleared) return;
-    ignoreTrouble(() => appendLine(join(this.folderOf(runId), "used.jsonl"), JSON.stringify(used)));
+    ignoreIoErrors(() => appendLine(join(this.folderOf(runId), "used.jsonl"), JSON.stringify(used)));
   }
 
   /** All that a run has relied on: results by stage, and identity keys of the progress that its stages worked on. */
@@ -150,17 +150,17 @@ export class RunStore {
   }
 
   /** Writes how far a stage is. The file is not flushed: after a power cut nobody asks how far a dead process was. */
-  tell(runId: string, stage: string, progress: LiveProgress): void {
+  writeProgress(runId: string, stage: string, progress: LiveProgress): void {
     this.#leave(this.#livePath(runId, stage), JSON.stringify(progress));
   }
 
   /** The progress that a running stage wrote last; undefined before its first second is over. */
-  told(runId: string, stage: string): LiveProgress | undefined {
+  lastProgress(runId: string, stage: string): LiveProgress | undefined {
     return readRecord(this.#livePath(runId, stage), liveProgressSchema);
   }
 
   /** Removes the progress of a stage that has ended. */
-  hush(runId: string, stage: string): void {
+  removeProgress(runId: string, stage: string): void {
     removeQuietly(this.#livePath(runId, stage));
   }
 

@@ -4,15 +4,15 @@ import { differenceSchema, type TagRecord, tagRecordSchema, timingSchema } from 
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { makeFolder, removeQuietly, removeTree, writeAtomically } from "./files.ts";
 import { entriesOf, isThere, realPath, statIfThere } from "./reading.ts";
-import { ignoreTrouble, isMachineTrouble } from "./trouble.ts";
+import { ignoreIoErrors, isMachineError } from "./io_errors.ts";
 import { makeDurableFolder } from "./folders.ts";
-import { restoreMetadata } from "./lent.ts";
+import { restoreMetadata } from "./metadata_guard.ts";
 import { ObjectStore } from "./objects.ts";
 import { ResultStore } from "./results.ts";
-import { assertInside, openRoot } from "./roots.ts";
+import { allowWritesBelow, assertInside } from "./write_roots.ts";
 import { RunStore } from "./runs.ts";
 import { ViewStore } from "./views.ts";
-import { isAbandoned } from "./processes.ts";
+import { isAbandoned } from "./run_ids.ts";
 import { StoreGuards } from "./locks.ts";
 import { readRecord, RecordLog, recordText } from "./records.ts";
 import { Digests } from "./digests.ts";
@@ -61,8 +61,8 @@ export function openStore(folder: string, runs?: string) {
     // The results as users see them: a folder that holds one folder for each pipeline.
     outputs: join(dirname(folder), "outputs"),
   };
-  for (const folder of [root, paths.outputs, paths.runs]) openRoot(folder);
-  ignoreTrouble(() => abandoned(paths.tmp).forEach(restoreMetadata));
+  for (const folder of [root, paths.outputs, paths.runs]) allowWritesBelow(folder);
+  ignoreIoErrors(() => abandoned(paths.tmp).forEach(restoreMetadata));
   const digests = new Digests(paths.digests);
   const objects = new ObjectStore(paths.objects, digests);
   const views = new Map<string, ViewStore>();
@@ -133,7 +133,7 @@ function prepare(root: string, paths: NeededPaths): Result<void> {
   } catch (error) {
     const message = `Cannot make the store at ${root}: ${(error as Error).message}`;
     return refuse([
-      isMachineTrouble(error)
+      isMachineError(error)
         ? errorOf("machine", message, "free some space or repair the disk, then run again")
         : errorOf("file-unreadable", message, "make it writable or give --store"),
     ]);

@@ -2,13 +2,13 @@ import { dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
 import { copyFile, makeFolder, removeQuietly, rename, setMode, writeAtomically } from "./files.ts";
 import { entriesOf, factsAt, factsOf, type FileFacts, isThere, statIfThere } from "./reading.ts";
-import { Misplaced } from "./trouble.ts";
-import { inside } from "./roots.ts";
+import { MisplacedError } from "./io_errors.ts";
+import { inside } from "./write_roots.ts";
 import { fileNameOf, listFiles, makeDurableFolder } from "./folders.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
-import { lockNow } from "./locks.ts";
+import { lockBlocking } from "./locks.ts";
 import type { ObjectStore } from "./objects.ts";
-import { isAbandoned, pidInName } from "./processes.ts";
+import { isAbandoned, pidInName } from "./run_ids.ts";
 import type { Digests } from "./digests.ts";
 
 type ShownFile = ViewRecord["files"][number];
@@ -83,13 +83,13 @@ export class ViewStore {
   }
 
   /** Ids of stages that are shown here but are not among the given ones. */
-  orphanedOutputs(stages: ReadonlyMap<string, unknown>, folder = ""): string[] {
+  staleViews(stages: ReadonlyMap<string, unknown>, folder = ""): string[] {
     const folders = entriesOf(join(this.folder, folder)).filter(({ isDirectory }) => isDirectory);
     return folders.map(({ name }) => `${folder}${name}`).filter((id) => !stages.has(id)).sort().flatMap((id) => {
       const isParent = [...stages.keys()].some((stage) => stage.startsWith(`${id}/`));
       if (!isParent && this.shown(id) !== undefined) return [id];
       // Stages of a nested pipeline lie within its folder; deeper than that are files of the user's.
-      return id.split("/").length < MAX_DEPTH ? this.orphanedOutputs(stages, `${id}/`) : [];
+      return id.split("/").length < MAX_DEPTH ? this.staleViews(stages, `${id}/`) : [];
     });
   }
 
@@ -129,7 +129,7 @@ export class ViewStore {
    */
   install(stage: string, manifest: ResultManifest): string | undefined {
     // Two runs of one pipeline may show two results of one stage; each must know what the other did.
-    using _lock = lockNow(`${this.record}.lock`);
+    using _lock = lockBlocking(`${this.record}.lock`);
     this.refresh();
     const home = this.folderOf(stage);
     makeDurableFolder(dirname(home));
@@ -180,7 +180,7 @@ export class ViewStore {
         const target = inside(folder, path);
         if (path.includes("/")) makeFolder(dirname(target));
         if (isThere(target)) {
-          throw new Misplaced(`Cannot write ${target}: another file of the result has its name here`);
+          throw new MisplacedError(`Cannot write ${target}: another file of the result has its name here`);
         }
         copyFile(this.sources.objects.pathOf(file.sha256), target);
         setMode(target, 0o444);

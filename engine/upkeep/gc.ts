@@ -3,8 +3,8 @@ import { indexLineSchema, type Timing } from "../../schemas/records.ts";
 import { errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { removeTree, writeAtomically } from "../store/files.ts";
 import { entriesOf, statIfThere } from "../store/reading.ts";
-import { isEnvironmental } from "../store/trouble.ts";
-import { lockNow, tryAlone } from "../store/locks.ts";
+import { isIoError } from "../store/io_errors.ts";
+import { lockBlocking, tryExclusiveLock } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
 import { readRecords } from "../store/records.ts";
 import { findLeftovers, lastOf, shownNow, type StoreInventory, takeInventory, takeNames } from "./inventory.ts";
@@ -67,7 +67,7 @@ export async function collectGarbage(store: Store, options: GcOptions) {
       compactedBytes: compacts ? compactFiles(store) : undefined,
     });
   } catch (error) {
-    if (!isEnvironmental(error)) throw error;
+    if (!isIoError(error)) throw error;
     const message = `Cannot clean up the store at ${store.root}: ${(error as Error).message}`;
     return refuse([errorOf("file-unreadable", message, "make it writable")]);
   }
@@ -86,7 +86,7 @@ function removeAll(store: Store, garbage: Garbage, leftovers: Inventory["files"]
     } catch (error) {
       // A starting run removes temporary folders too.
       if (error instanceof Deno.errors.NotFound) return;
-      if (!isEnvironmental(error)) throw error;
+      if (!isIoError(error)) throw error;
       failed.push({ path, message: (error as Error).message });
     }
   };
@@ -106,7 +106,7 @@ function removeAll(store: Store, garbage: Garbage, leftovers: Inventory["files"]
 /** Removes saved states. A stage that began after the inventory holds the lock of its progress, and keeps it. */
 function removeProgress(store: Store, folder: string): boolean {
   const identity = dirname(folder);
-  using lock = tryAlone(store.lockPath(identity.slice(-64)));
+  using lock = tryExclusiveLock(store.lockPath(identity.slice(-64)));
   if (lock === undefined) return false;
   removeTree(folder);
   if (entriesOf(identity).length === 0) removeTree(identity);
@@ -179,7 +179,7 @@ function rewrite(path: string, lines: readonly unknown[]): number {
 
 function compactViews(store: Store, pipeline: string): number {
   const path = store.viewsPath(pipeline);
-  using _lock = lockNow(`${path}.lock`);
+  using _lock = lockBlocking(`${path}.lock`);
   const saved = rewrite(path, shownNow(store, pipeline));
   store.viewsOf(pipeline).refresh();
   return saved;

@@ -4,7 +4,7 @@ import { entriesAt, entriesOf, isThere, statIfThere } from "../store/reading.ts"
 import { savedSteps } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
-import { isAbandoned } from "../store/processes.ts";
+import { isAbandoned } from "../store/run_ids.ts";
 import { readRecords } from "../store/records.ts";
 
 /** The contents of a store, and the records that cannot be judged. */

@@ -10,9 +10,9 @@ import { Uploads } from "../store/cache/transfers.ts";
 import { type Diagnostic, errorOf, refuse, succeed } from "../diagnostic/diagnostic.ts";
 import { entriesAt, entriesOf } from "../store/reading.ts";
 import { filesOf, sameOutputs } from "../store/results.ts";
-import { newRunId } from "../store/processes.ts";
+import { newRunId } from "../store/run_ids.ts";
 import type { Store } from "../store/store.ts";
-import { unlessReadable } from "../store/trouble.ts";
+import { unlessReadable } from "../store/io_errors.ts";
 
 /**
  * The run id in exported manifests. The real id depends on clock and host; without it, equal results make equal

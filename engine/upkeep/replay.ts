@@ -13,12 +13,12 @@ import type { PlannedAction } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { folderArtifact } from "../process/context.ts";
 import type { StageOutcome } from "../process/protocol.ts";
-import { tryAlone } from "../store/locks.ts";
+import { tryExclusiveLock } from "../store/locks.ts";
 import { copyState, progressFolder, savedSteps } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
-import { newRunId } from "../store/processes.ts";
+import { newRunId } from "../store/run_ids.ts";
 import { RateMeter } from "../run/progress_reporting.ts";
-import { Grants } from "../process/rights.ts";
+import { Grants } from "../run/rights.ts";
 
 interface ReplayOptions extends Pick<RunOptions, "emit" | "stop" | "kill"> {
   /** Called with the step that the stage starts from. */
@@ -125,7 +125,7 @@ async function copyEarlierState(
   const from = progressFolder(store.paths.progress, manifest.identityKey, planned.device?.numerics);
   const end = manifest.extent ?? Infinity;
   // A run that works on the stage removes old states as it goes.
-  using lock = tryAlone(store.lockPath(manifest.identityKey));
+  using lock = tryExclusiveLock(store.lockPath(manifest.identityKey));
   if (lock === undefined) return problem(`a run is working on "${planned.id}"`, "wait until it ends");
   for (const step of savedSteps(from).filter((step) => step > 0 && step < end).reverse()) {
     // A damaged state would start the stage at 0, which proves something else.

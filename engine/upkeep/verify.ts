@@ -1,6 +1,6 @@
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
 import { holds, statIfThere } from "../store/reading.ts";
-import { isEnvironmental } from "../store/trouble.ts";
+import { isIoError } from "../store/io_errors.ts";
 import type { Store } from "../store/store.ts";
 import { matchesKey } from "../keys/keys.ts";
 import { listObjects, takeNames } from "./inventory.ts";
@@ -47,7 +47,7 @@ async function setAside(store: Store, faults: readonly Fault[]): Promise<void> {
       if (lookAt(store, { sha256 }) === "damaged") store.objects.quarantine(sha256);
     }
   } catch (error) {
-    if (!isEnvironmental(error)) throw error;
+    if (!isIoError(error)) throw error;
   }
 }
 

@@ -6,9 +6,9 @@ import type { Result } from "../../engine/diagnostic/diagnostic.ts";
 import { digestExternals } from "../../engine/keys/externals.ts";
 import { loadPipeline } from "../../engine/pipeline/load/load_pipeline.ts";
 import type { Pipeline } from "../../engine/pipeline/pipeline.ts";
-import { requestsOf } from "../../engine/process/rights.ts";
+import { requestsOf } from "../../engine/run/rights.ts";
 import { Digests } from "../../engine/store/digests.ts";
-import { openRoot } from "../../engine/store/roots.ts";
+import { allowWritesBelow } from "../../engine/store/write_roots.ts";
 import { BUILTIN_KINDS } from "../../stages/mod.ts";
 import type { Project } from "./project.ts";
 
@@ -55,7 +55,7 @@ export const single = (...stages: string[]): PartRequest => ({
 export async function submit(project: Project, overrides: readonly string[] = [], parts?: PartRequest[]) {
   const pipeline: Pipeline = valueOf(await loadPipeline(project.path("p.yaml"), { kinds: BUILTIN_KINDS, overrides }));
   const stages = [...pipeline.stages.values()];
-  openRoot(project.path("kept"));
+  allowWritesBelow(project.path("kept"));
   const digests = new Digests(project.path("kept/digests"));
   const written = valueOf(
     await writeSubmission({

@@ -5,7 +5,7 @@ import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import type { Binding, Kind, Stage } from "../../keys/stage.ts";
 import { shorterOf } from "../../keys/action.ts";
 import { extentParam, predecessorsOf, withThreads } from "../../keys/stage.ts";
-import { addIssues } from "./issues.ts";
+import { addIssues } from "../../diagnostic/schema_issues.ts";
 import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
 import type { InputPort } from "../../../contract/stage.ts";
 import { didYouMean, suggestName } from "../../../std/did_you_mean.ts";

@@ -2,10 +2,9 @@ import type { CheckProblem, Facts } from "../../../contract/stage.ts";
 import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
 import { encode } from "../../keys/encode.ts";
 import { builtinVersion, extentParam, gpuCount, type Stage } from "../../keys/stage.ts";
-import { diagnosticAt, type Origins } from "../../diagnostic/document.ts";
+import { diagnosticAt, indirectOrigin, type Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { sha256Of } from "../../store/reading.ts";
-import { indirectOrigin } from "./origin.ts";
 
 /** Returns a problem that a kind finds with a stage as a diagnostic that points at the param or input. */
 export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origins): Diagnostic {

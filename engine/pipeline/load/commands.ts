@@ -9,11 +9,11 @@ import { rolesOf } from "../../../schemas/roles.ts";
 import { didYouMean } from "../../../std/did_you_mean.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
 import type { Kind } from "../../keys/stage.ts";
-import { projectOf } from "../../process/rights.ts";
+import { projectOf } from "../project.ts";
 import { findProgram, interpreterOf } from "../../process/programs.ts";
-import { validate } from "../../process/schema_issues.ts";
+import { validate } from "../../diagnostic/validate.ts";
 import { realPath, statIfThere } from "../../store/reading.ts";
-import { isWithin } from "../../store/roots.ts";
+import { isWithin } from "../../store/write_roots.ts";
 import { asMap } from "../source/tree.ts";
 
 /** Returns the ports that a stage which runs a program of the user's gives itself. */

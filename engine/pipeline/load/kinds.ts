@@ -8,19 +8,18 @@ import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import { rolesOf } from "../../../schemas/roles.ts";
 import { builtinVersion, type Kind, type ModuleMap, type Stage, type UserCode } from "../../keys/stage.ts";
 import { DEVICE_MODULE } from "../../process/module_lock.ts";
-import { validate } from "../../process/schema_issues.ts";
+import { validate } from "../../diagnostic/validate.ts";
 import { z } from "zod";
 import type { Sort } from "../../../schemas/definitions.ts";
 import { PORT_PATTERN, type StageEntry } from "../../../schemas/pipeline_file.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
 import { suggestPath } from "../../../std/near_path.ts";
-import type { Origins } from "../../diagnostic/document.ts";
+import { indirectOrigin, type Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { compareCodeUnits } from "../../keys/encode.ts";
 import { mergeValues } from "../compose/compose.ts";
 import { commandKind, commandPorts } from "./commands.ts";
-import { indirectOrigin } from "./origin.ts";
 
 export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
 

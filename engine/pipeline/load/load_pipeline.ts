@@ -18,11 +18,11 @@ import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
 import { bindInputs, buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
-import { addIssues } from "./issues.ts";
+import { addIssues } from "../../diagnostic/schema_issues.ts";
 import { type BuiltinKinds, findKinds, StageKinds, userFile } from "./kinds.ts";
 import { makeOrigins } from "./origin.ts";
 import { applyOverrides } from "./overrides.ts";
-import { validate } from "../../process/schema_issues.ts";
+import { validate } from "../../diagnostic/validate.ts";
 
 /** The longest id of a child: file systems hold names of 255 bytes, and a view moved aside gets a longer one. */
 const MAX_CHILD_ID = 200;

@@ -50,9 +50,3 @@ export function makeOrigins(
 function outward(path: DocumentPath): IteratorObject<DocumentPath> {
   return path.keys().map((index) => path.slice(0, path.length - index));
 }
-
-/** Returns where a value came from, if it is not written where it is used. */
-export function indirectOrigin(origins: Origins, path: DocumentPath): string[] | undefined {
-  const origin = origins.explain(path);
-  return origin.length > 1 || origin[0]?.startsWith("--set") === true ? origin : undefined;
-}

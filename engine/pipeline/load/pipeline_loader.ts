@@ -14,8 +14,8 @@ import { type ToolkitState, toolkitState } from "../../process/toolkit.ts";
 import { SETTLE_MS } from "../../store/digests.ts";
 import { holds, sha256Of, statIfThere } from "../../store/reading.ts";
 import { dropOldest, readChecked, writeChecked } from "../../store/records.ts";
-import { ignoreTrouble } from "../../store/trouble.ts";
-import { openRoot } from "../../store/roots.ts";
+import { ignoreIoErrors } from "../../store/io_errors.ts";
+import { allowWritesBelow } from "../../store/write_roots.ts";
 import { findStoreRoot } from "../../store/store.ts";
 import type { BuiltinKinds } from "./kinds.ts";
 import type { LoadOptions } from "./load_pipeline.ts";
@@ -121,8 +121,8 @@ export class PipelineLoader {
       kept,
       said: packWarnings(this.#warnings),
     };
-    ignoreTrouble(() => {
-      openRoot(this.#folder);
+    ignoreIoErrors(() => {
+      allowWritesBelow(this.#folder);
       dropOldest(this.#folder, PREFIX, KEPT);
       this.#kept = writeChecked(path, entry);
     });

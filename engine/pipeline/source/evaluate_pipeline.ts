@@ -5,7 +5,7 @@ import { cutText } from "../../diagnostic/format.ts";
 import { findUnfit, getPath } from "./tree.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../../diagnostic/document.ts";
 import { askChild, loadCode } from "../../process/describe.ts";
-import { beyondProject, projectOf } from "../../process/rights.ts";
+import { beyondProject, projectOf } from "../project.ts";
 
 /** Evaluates a pipeline written in TypeScript, in a child process that may not read, write or connect. */
 export async function evaluatePipeline(file: string, name: string): Promise<Result<SourceDocument>> {

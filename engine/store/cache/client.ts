@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { delay } from "@std/async";
 import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
-import { Limit } from "../limit.ts";
+import { Semaphore } from "../../../std/semaphore.ts";
 import { MAX_RECORD_BYTES } from "../reading.ts";
 import { type Answer, type CacheBackend, type Content, type Trouble, trouble } from "./backend.ts";
 
@@ -55,9 +55,9 @@ export interface ClientOptions {
  */
 export class CacheClient {
   readonly patience: Patience;
-  readonly #reading = new Limit(READS_AT_ONCE);
-  readonly #large = new Limit(1);
-  readonly #writing = new Limit(WRITES_AT_ONCE);
+  readonly #reading = new Semaphore(READS_AT_ONCE);
+  readonly #large = new Semaphore(1);
+  readonly #writing = new Semaphore(WRITES_AT_ONCE);
   #warned = false;
   #reads = true;
 

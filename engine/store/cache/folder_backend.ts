@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { dirname, join, relative, sep } from "node:path";
 import { FolderMaker } from "../folders.ts";
-import { Misplaced, placeOf, reasonOf } from "../trouble.ts";
+import { MisplacedError, placeOf, reasonOf } from "../io_errors.ts";
 import { type Answer, type CacheBackend, type Content, type CreateOptions, trouble } from "./backend.ts";
 
 /** Temporary files that are this much older than a new one belong to processes that are gone. */
@@ -86,7 +86,7 @@ export class FolderBackend implements CacheBackend {
       at = join(at, names.shift()!);
       await makeOne(at);
       if ((await Deno.lstat(at)).isDirectory) continue;
-      throw new Misplaced(`${at} is a link or a file, and has to be a folder`);
+      throw new MisplacedError(`${at} is a link or a file, and has to be a folder`);
     }
   }
 

@@ -6,7 +6,7 @@ import {
   type ResultManifest,
   resultManifestSchema,
 } from "../../../schemas/records.ts";
-import { Limit } from "../limit.ts";
+import { Semaphore } from "../../../std/semaphore.ts";
 import type { ObjectStore } from "../objects.ts";
 import { filesOf } from "../results.ts";
 import { type Answer, type Content, type Trouble, trouble } from "./backend.ts";
@@ -14,8 +14,8 @@ import type { CacheClient } from "./client.ts";
 import { contentOf, objectName, recipeName, resultName, seal, unseal } from "./layout.ts";
 import { makeFolder, removeQuietly, writeAll, writeUnflushed } from "../files.ts";
 import { entriesOf, sha256Of } from "../reading.ts";
-import { ignoreTrouble } from "../trouble.ts";
-import { isAbandoned, newRunId } from "../processes.ts";
+import { ignoreIoErrors } from "../io_errors.ts";
+import { isAbandoned, newRunId } from "../run_ids.ts";
 import { createHash } from "node:crypto";
 import type { Store } from "../store.ts";
 
@@ -37,11 +37,11 @@ interface Upload {
  * exist, then the recipe that leads to the result. Whoever reads at any moment finds a whole result or none.
  */
 export class Uploads {
-  readonly #limit = new Limit(RESULTS_AT_ONCE);
+  readonly #limit = new Semaphore(RESULTS_AT_ONCE);
   readonly #ends: Promise<Trouble | undefined>[] = [];
   /** The number of results that are still to be sent. */
   waiting = 0;
-  #told = false;
+  #warned = false;
   #prepared: Promise<Answer<string | undefined>> | undefined;
   /** Until when sending is paused, and why. */
   #pause: { readonly until: number; readonly problem: Trouble } | undefined;
@@ -99,8 +99,8 @@ export class Uploads {
       this.#prepared = undefined;
       return prepared.trouble;
     }
-    if (prepared.value !== undefined && !this.#told) this.warn(`the shared cache: ${prepared.value}`);
-    this.#told = true;
+    if (prepared.value !== undefined && !this.#warned) this.warn(`the shared cache: ${prepared.value}`);
+    this.#warned = true;
     const files = new Map(filesOf(manifest).map((one) => [one.sha256, one]));
     const problems = await Promise.all(Array.from(files.values(), (file) => this.#sendFile(file, objects)));
     const problem = problems.find((one) => one !== undefined) ?? await this.#sendManifest(manifest);
@@ -192,7 +192,7 @@ export class PendingUploads {
   /** Records a result before it is sent. @returns a function that removes the record */
   add({ recipeKey, resolvedKey }: RecipePointer): () => void {
     const path = join(this.#folder, `${this.#sender}-${recipeKey}-${resolvedKey}`);
-    ignoreTrouble(() => {
+    ignoreIoErrors(() => {
       makeFolder(this.#folder);
       writeUnflushed(path, "");
     });
@@ -201,7 +201,7 @@ export class PendingUploads {
 
   /** Takes over results that ended processes have not sent. The caller records them again as its own. */
   takeOver(enter: (pointer: RecipePointer) => void): void {
-    ignoreTrouble(() => {
+    ignoreIoErrors(() => {
       for (const { name } of entriesOf(this.#folder)) {
         const [, recipeKey, resolvedKey] = /-([0-9a-f]{64})-([0-9a-f]{64})$/.exec(name) ?? [];
         if (resolvedKey === undefined || !isAbandoned("run", name)) continue;
@@ -223,7 +223,7 @@ export class Downloads {
   /** Digests of objects that were found to be damaged; whoever has good ones may replace them. */
   readonly damaged: Set<string> = new Set();
   /** Limits open files: each download holds one. */
-  readonly #limit = new Limit(16);
+  readonly #limit = new Semaphore(16);
   #count = 0;
 
   constructor(private readonly client: CacheClient) {}

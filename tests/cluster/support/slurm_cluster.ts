@@ -25,7 +25,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadCluster } from "../../../engine/cluster/cluster_file.ts";
-import { Grants } from "../../../engine/process/rights.ts";
+import { Grants } from "../../../engine/run/rights.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 import type { testsAlone } from "../../support/own_process.ts";
 import { hasProgram, isRoot } from "../../support/proc.ts";

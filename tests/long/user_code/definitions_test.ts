@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { Grants } from "../../../engine/process/rights.ts";
+import { Grants } from "../../../engine/run/rights.ts";
 import { FILES, makePlace, yamlOf } from "../../unit/engine/support/own_place.ts";
 import { planIn, refusalOf, runIn } from "../../unit/engine/support/reach.ts";
 

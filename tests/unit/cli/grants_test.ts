@@ -2,7 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { join, relative } from "node:path";
 import { parseGrants } from "../../../cli/grants.ts";
 import type { Stage } from "../../../engine/keys/stage.ts";
-import { grantFlags, Grants, notGranted, requestsOf, rightsOf } from "../../../engine/process/rights.ts";
+import { grantFlags, Grants, notGranted, requestsOf, rightsOf } from "../../../engine/run/rights.ts";
 import { definitionOf } from "../engine/support/own_kinds.ts";
 import { loadGood } from "../engine/support/load.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";

@@ -12,7 +12,7 @@ import type { MetricRow } from "../../../cli/results/figures.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCliWith } from "./capture.ts";
 import { judgeKind } from "./judge_kind.ts";
-import { newRunId } from "../../../engine/store/processes.ts";
+import { newRunId } from "../../../engine/store/run_ids.ts";
 
 /** A kind whose figure depends on the seed, and which may read the figure of another stage. */
 const drawKind = defineKind({

@@ -4,7 +4,7 @@ import { chainPath, priorKlOfPath } from "../../../diffusion/path.ts";
 import { makeBetas, SCHEDULE_NAMES } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { scheduleParams, toScheduleSpec } from "../../../stages/schedule/params.ts";
-import { validate } from "../../../engine/process/schema_issues.ts";
+import { validate } from "../../../engine/diagnostic/validate.ts";
 import { rolesOf } from "../../../schemas/roles.ts";
 import { scheduleKind } from "../../../stages/schedule/kind.ts";
 import { trainKind } from "../../../stages/train/kind.ts";

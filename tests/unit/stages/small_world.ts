@@ -1,6 +1,6 @@
 import { datasetKind, scheduleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { runStage, type StageOptions } from "../../support/stage_context.ts";
-import { openRoot } from "../../../engine/store/roots.ts";
+import { allowWritesBelow } from "../../../engine/store/write_roots.ts";
 
 /** A dataset, a schedule and a network so small that a test can afford to train it. */
 export const SMALL_TRAINING = {
@@ -13,7 +13,7 @@ export const SMALL_TRAINING = {
 /** Runs a body with a folder that is removed when the test ends, passed or not. */
 export async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "noiseline-test-" });
-  openRoot(folder);
+  allowWritesBelow(folder);
   try {
     await body(folder);
   } finally {

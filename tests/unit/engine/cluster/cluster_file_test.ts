@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadCluster } from "../../../../engine/cluster/cluster_file.ts";
 import { formatDiagnostic, formatSpan } from "../../../../engine/diagnostic/format.ts";
-import { Grants, notGranted } from "../../../../engine/process/rights.ts";
+import { Grants, notGranted } from "../../../../engine/run/rights.ts";
 import { sha256Of } from "../../../../engine/store/reading.ts";
 import { clusterFileSchema } from "../../../../schemas/cluster_file.ts";
 import { BUILTIN_KINDS } from "../../../../stages/mod.ts";

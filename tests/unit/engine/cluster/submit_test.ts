@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { NO_COMMAND } from "../../../../engine/cluster/queue.ts";
-import type { RightsRequest } from "../../../../engine/process/rights.ts";
+import type { RightsRequest } from "../../../../engine/run/rights.ts";
 import { PaperLab } from "./support/paper_lab.ts";
 
 const CHAIN = `name: demo

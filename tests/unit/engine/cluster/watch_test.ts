@@ -70,7 +70,7 @@ Deno.test("waiting with its reason, running and how far, done: the queue is aske
       lab.queue.set("1", "running");
       Deno.mkdirSync(runs.folderOf("20260101T000000000-1"), { recursive: true });
       const loss = { last: 3, lowest: 2, at: 1 };
-      runs.tell("20260101T000000000-1", "a", {
+      runs.writeProgress("20260101T000000000-1", "a", {
         at: "",
         done: 3,
         total: 4,

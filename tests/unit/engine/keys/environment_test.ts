@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
 import { PipelineLoader } from "../../../../engine/pipeline/load/pipeline_loader.ts";
 import { Planner } from "../../../../engine/plan/planner.ts";
-import { Grants } from "../../../../engine/process/rights.ts";
+import { Grants } from "../../../../engine/run/rights.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { loadGood } from "../support/load.ts";
 import { setVariable } from "../../../support/own_process.ts";

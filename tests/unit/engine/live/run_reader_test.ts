@@ -5,7 +5,7 @@ import { MAX_PLANNED, type RunRecord } from "../../../../schemas/records.ts";
 import { readFigures, RunReader } from "../../../../engine/live/run_reader.ts";
 import { readTail } from "../../../../engine/store/reading.ts";
 import { MAX_PREVIEWS } from "../../../../engine/store/runs.ts";
-import { newRunId } from "../../../../engine/store/processes.ts";
+import { newRunId } from "../../../../engine/store/run_ids.ts";
 import { key, openFreshStore } from "../support/manifest.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
@@ -111,12 +111,12 @@ Deno.test("RunReader tells stages as planned, at work and as they ended, and fol
   assertEquals(look()["c"]!.reads, ["b"]);
 
   runs.note(runId, { stage: "b", event: "started", state: "run", at: at(1) });
-  runs.tell(runId, "b", progress(4));
+  runs.writeProgress(runId, "b", progress(4));
   assertEquals([states(), look()["b"]!.progress?.done], ["a cached, b running, c run, d may-run", 4]);
   // By the clock, the remaining three seconds are over.
   assertEquals([look()["b"]!.etaMs, look()["b"]!.figures["loss"]!.last], [0, 3]);
 
-  runs.hush(runId, "b");
+  runs.removeProgress(runId, "b");
   runs.note(runId, { stage: "b", event: "finished", state: "ran", at: at(2), record: ended("ran", "B") });
   runs.note(runId, { stage: "c~2of2", shard: true, event: "started", state: "run", at: at(3) });
   assertEquals([states(), look()["b"]!.result], ["a cached, b ran, c running, d may-run", key("B")]);

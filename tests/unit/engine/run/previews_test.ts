@@ -49,8 +49,8 @@ Deno.test("the history of a day has under 10,000 lines, that of an hour one each
 Deno.test("ProgressWriter keeps what each figure was last and at its lowest, of 16 figures and of all reports", () => {
   const rows: FigureRow[] = [];
   const runs = {
-    tell: () => {},
-    hush: () => {},
+    writeProgress: () => {},
+    removeProgress: () => {},
     addFigures: (_: string, __: string, row: FigureRow) => rows.push(row),
   };
   const rate = new RateMeter();

@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Diagnostic } from "../../../../engine/diagnostic/diagnostic.ts";
 import type { Outlook } from "../../../../engine/plan/forecast.ts";
-import { machineClass } from "../../../../engine/store/machine.ts";
+import { machineClass } from "../../../../engine/process/machine.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { endStates, planIn, refusalOf, runIn } from "../support/reach.ts";
 import { executorOfJobs } from "../../../../engine/cluster/executors.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { setOperationHook } from "../../../support/operations.ts";
-import { tryAlone } from "../../../../engine/store/locks.ts";
+import { tryExclusiveLock } from "../../../../engine/store/locks.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
@@ -102,7 +102,7 @@ async function watch(folder: string, work: () => Promise<unknown>) {
     if (place === undefined) return;
     const name = place === "runs" ? path.replace(/.*\/(\w+)[^/]*$/, "$1") : place;
     // A lock that this process shares elsewhere cannot be acquired exclusively.
-    using alone = tryAlone(join(folder, ".noiseline/locks/still.lock"));
+    using alone = tryExclusiveLock(join(folder, ".noiseline/locks/still.lock"));
     (alone === undefined ? guarded : open).add(name);
   });
   try {

@@ -5,7 +5,7 @@ import type { RunRecord } from "../../../../schemas/records.ts";
 import { etaLeft, RunReader } from "../../../../engine/live/run_reader.ts";
 import { openFreshStore } from "../support/manifest.ts";
 import { makeTempFolder } from "../support/temp.ts";
-import { newRunId } from "../../../../engine/store/processes.ts";
+import { newRunId } from "../../../../engine/store/run_ids.ts";
 import { ProgressWriter, RateMeter } from "../../../../engine/run/progress_reporting.ts";
 
 const START = Date.parse("2026-01-01T00:00:00.000Z");
@@ -47,7 +47,7 @@ Deno.test("RunReader.find() finds the stages at work, how far they are and the t
   note("a", "finished");
   note("b", "started");
   note("c", "started");
-  runs.tell(live.runId, "b", { at, done: 1200, total: 5000, unit: "step", perSecond: 10, figures: {} });
+  runs.writeProgress(live.runId, "b", { at, done: 1200, total: 5000, unit: "step", perSecond: 10, figures: {} });
 
   const found = new RunReader({ ...store, runs }).find("p");
   assertEquals(found.running.map(({ runId }) => runId), [live.runId]);
@@ -98,15 +98,15 @@ Deno.test("ProgressWriter tells the newest at most once a second, and nothing of
   const { runs } = openFreshStore(folder.path);
   const run = record(0);
   runs.start(run);
-  const told = () => runs.told(run.runId, "a");
+  const told = () => runs.lastProgress(run.runId, "a");
   const update = (done: number) => ({ done, total: 9, unit: "step" });
   const writes: number[] = [];
   const counting: ConstructorParameters<typeof ProgressWriter>[0] = {
-    tell: (runId, stage, progress) => {
+    writeProgress: (runId, stage, progress) => {
       writes.push(progress.done);
-      runs.tell(runId, stage, progress);
+      runs.writeProgress(runId, stage, progress);
     },
-    hush: (runId, stage) => runs.hush(runId, stage),
+    removeProgress: (runId, stage) => runs.removeProgress(runId, stage),
     addFigures: (runId, stage, row) => runs.addFigures(runId, stage, row),
   };
   {

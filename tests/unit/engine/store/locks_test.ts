@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { delay } from "@std/async";
 import { join } from "node:path";
-import { acquireLock, holdFolder, isHeld } from "../../../../engine/store/locks.ts";
+import { acquireLock, isFolderLocked, lockFolder } from "../../../../engine/store/locks.ts";
 import { RunStore } from "../../../../engine/store/runs.ts";
-import { openRoot } from "../../../../engine/store/roots.ts";
+import { allowWritesBelow } from "../../../../engine/store/write_roots.ts";
 import { until } from "../../../support/until.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
@@ -58,17 +58,17 @@ Deno.test("the lock of a process that was killed is free", async () => {
 
 Deno.test("a folder is seen to be held until it is let go; what is no folder tells nothing, so it counts as held", async () => {
   await using folder = await makeTempFolder();
-  assertEquals(isHeld(folder.path), false);
-  const held = holdFolder(folder.path)!;
-  assertEquals([isHeld(folder.path), isHeld(folder.path)], [true, true]);
+  assertEquals(isFolderLocked(folder.path), false);
+  const held = lockFolder(folder.path)!;
+  assertEquals([isFolderLocked(folder.path), isFolderLocked(folder.path)], [true, true]);
   held[Symbol.dispose]();
-  assertEquals(isHeld(folder.path), false);
-  assertEquals([holdFolder(join(folder.path, "none")), isHeld(join(folder.path, "none"))], [undefined, true]);
+  assertEquals(isFolderLocked(folder.path), false);
+  assertEquals([lockFolder(join(folder.path, "none")), isFolderLocked(join(folder.path, "none"))], [undefined, true]);
 });
 
 Deno.test("a run holds its folder from its start to its end", async () => {
   await using folder = await makeTempFolder();
-  openRoot(folder.path);
+  allowWritesBelow(folder.path);
   const runs = new RunStore(folder.path);
   const started = {
     startedAt: "2026-11-25T10:15:02.000Z",
@@ -88,9 +88,9 @@ Deno.test("a run holds its folder from its start to its end", async () => {
     ...started,
   } as const;
   runs.start({ ...record, overrides: [] });
-  assertEquals(isHeld(runs.folderOf("r")), true);
+  assertEquals(isFolderLocked(runs.folderOf("r")), true);
   runs.write({ ...record, overrides: [] });
-  assertEquals(isHeld(runs.folderOf("r")), true);
+  assertEquals(isFolderLocked(runs.folderOf("r")), true);
   runs.write({ ...record, overrides: [], status: "done" });
-  assertEquals(isHeld(runs.folderOf("r")), false);
+  assertEquals(isFolderLocked(runs.folderOf("r")), false);
 });

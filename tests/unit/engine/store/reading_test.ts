@@ -10,7 +10,7 @@ import {
   readLines,
   statIfThere,
 } from "../../../../engine/store/reading.ts";
-import { explainTrouble, Misplaced } from "../../../../engine/store/trouble.ts";
+import { explainIoError, MisplacedError } from "../../../../engine/store/io_errors.ts";
 import type { TagRecord } from "../../../../schemas/records.ts";
 import { hasProgram } from "../../../support/proc.ts";
 import { key, openFreshStore, takeText } from "../support/manifest.ts";
@@ -43,7 +43,7 @@ Deno.test("a record that is a pipe, a device, a folder, or too large counts as a
     assertEquals(holds(path, key("any")), false, name);
     // A file that a stage names as its input is not skipped, but reported.
     const error = assertThrows(() => hashFile(path), Error);
-    assert(explainTrouble(error) !== undefined, name);
+    assert(explainIoError(error) !== undefined, name);
   }
 });
 
@@ -91,10 +91,10 @@ Deno.test("a record that could not be read again is not written, and the one bef
   const overrides = ["x".repeat(MAX_RECORD_BYTES)];
   const error = assertThrows(
     () => store.tags.write("t", { ...record, overrides }),
-    Misplaced,
+    MisplacedError,
     "at most 64 MiB are read",
   );
-  assert(explainTrouble(error)!.message.includes(join(store.root, "tags/t.json")));
+  assert(explainIoError(error)!.message.includes(join(store.root, "tags/t.json")));
   assertEquals(store.tags.read("t"), record);
 });
 
@@ -130,5 +130,5 @@ Deno.test("a process that has too many files open does not take what it cannot o
   const store = openFreshStore(folder.path);
   const entry = await takeText(store, "a", "abc");
   using _short = refusing(store.objects.pathOf(entry.sha256), "EMFILE");
-  assertEquals(explainTrouble(assertThrows(() => store.objects.verify(entry)))?.code, "machine");
+  assertEquals(explainIoError(assertThrows(() => store.objects.verify(entry)))?.code, "machine");
 });

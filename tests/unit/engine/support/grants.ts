@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { Grants } from "../../../../engine/process/rights.ts";
+import { Grants } from "../../../../engine/run/rights.ts";
 
 /** Returns grants that leave the user's own as they are. */
 export function grantsIn(folder: string): Grants {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { Grants } from "../../../../engine/process/rights.ts";
+import { Grants } from "../../../../engine/run/rights.ts";
 import { definitionOf } from "./own_kinds.ts";
 import { makeTempFolder } from "./temp.ts";
 

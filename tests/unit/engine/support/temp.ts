@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { openRoot } from "../../../../engine/store/roots.ts";
+import { allowWritesBelow } from "../../../../engine/store/write_roots.ts";
 import { listFiles } from "../../../../engine/store/folders.ts";
 
 /** Makes a temporary folder that the store may write to, gone at the end of the scope. */
 export async function makeTempFolder(): Promise<{ path: string } & AsyncDisposable> {
   const path = await Deno.realPath(await Deno.makeTempDir({ prefix: "noiseline-unit-" }));
-  openRoot(path);
+  allowWritesBelow(path);
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 

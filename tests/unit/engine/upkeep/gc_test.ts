@@ -9,7 +9,7 @@ import { key, manifestOf, openFreshStore, takeText } from "../support/manifest.t
 import { endStates, planIn, planned, runIn } from "../support/reach.ts";
 import { until } from "../../../support/until.ts";
 import { makeTempFolder } from "../support/temp.ts";
-import { newRunId } from "../../../../engine/store/processes.ts";
+import { newRunId } from "../../../../engine/store/run_ids.ts";
 
 const YAML = "name: p\nstages:\n  a: { uses: source, with: { text: one } }\n  b: { uses: mix, inputs: { one: a } }\n";
 const CHANGED = YAML.replace("one }", "two }");

@@ -4,7 +4,7 @@ import { type SubmitOptions, submitPipeline, type SubmittedPipeline } from "../.
 import { type OpenSubmission, openSubmission } from "../../../../../engine/cluster/submission.ts";
 import { queueParts } from "../../../../../engine/cluster/queue_parts.ts";
 import type { Cluster } from "../../../../../engine/cluster/cluster_file.ts";
-import { Grants, type RightsRequest } from "../../../../../engine/process/rights.ts";
+import { Grants, type RightsRequest } from "../../../../../engine/run/rights.ts";
 import { readTextIfThere } from "../../../../../engine/store/reading.ts";
 import { runPipeline } from "../../../../../engine/run/run_pipeline.ts";
 import { FolderBackend } from "../../../../../engine/store/cache/folder_backend.ts";

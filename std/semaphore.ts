@@ -1,5 +1,5 @@
 /** Limits how many tasks run at once; the others wait in order. */
-export class Limit {
+export class Semaphore {
   #free: number;
   readonly #line: (() => void)[] = [];
 

@@ -1,10 +1,9 @@
-import { wantedBy } from "../../../schemas/zod_def.ts";
-import { didYouMean, listNames, suggestName } from "../../../std/did_you_mean.ts";
-import { type DocumentPath, formatPath, type Origins } from "../../diagnostic/document.ts";
-import { showValue } from "../../diagnostic/format.ts";
-import type { Problems } from "../../diagnostic/problems.ts";
-import type { ParamIssue } from "../../../schemas/param_issue.ts";
-import { indirectOrigin } from "./origin.ts";
+import { wantedBy } from "../../schemas/zod_def.ts";
+import { didYouMean, listNames, suggestName } from "../../std/did_you_mean.ts";
+import { type DocumentPath, formatPath, indirectOrigin, type Origins } from "./document.ts";
+import { showValue } from "./format.ts";
+import type { Problems } from "./problems.ts";
+import type { ParamIssue } from "../../schemas/param_issue.ts";
 
 function fixFor({ code, input, message, path, values }: ParamIssue): string {
   const near = values === undefined || typeof input === "object" ? undefined : didYouMean(String(input), values);

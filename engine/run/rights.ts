@@ -5,13 +5,13 @@ import { externalPaths } from "../keys/externals.ts";
 import type { Stage } from "../keys/stage.ts";
 import type { StageDevice, TryDevice } from "../../contract/stage.ts";
 import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
-import { isWithin, openRoot } from "../store/roots.ts";
+import { allowWritesBelow, isWithin } from "../store/write_roots.ts";
 import { readTextIfThere, realPath, statIfThere } from "../store/reading.ts";
-import { findStoreRoot } from "../store/store.ts";
+import { beyondProject, projectOf } from "../pipeline/project.ts";
 import type { FoundCommand } from "../../schemas/command.ts";
 import { type GrantsFile, grantsFileSchema } from "../../schemas/permissions.ts";
 import { makeFolder, writeAtomically } from "../store/files.ts";
-import { ignoreTrouble, unlessReadable } from "../store/trouble.ts";
+import { ignoreIoErrors, unlessReadable } from "../store/io_errors.ts";
 import { parseJson } from "../store/records.ts";
 import { configFolder } from "../../std/user_folder.ts";
 
@@ -32,24 +32,6 @@ export interface RightsRequest {
   readonly rights: readonly string[];
 }
 
-/** The project of each folder that was asked about; a pipeline may have thousands of stages. */
-const projects = new Map<string, string>();
-
-/**
- * Returns the folder that a pipeline belongs to as a whole: that of the nearest deno.json, or of the workspace above
- * it.
- */
-export function projectOf(folder: string): string {
-  return projects.getOrInsertComputed(folder, () => {
-    let project = dirname(findStoreRoot(folder));
-    for (let at = project; dirname(at) !== at; at = dirname(at)) {
-      const texts = ["deno.json", "deno.jsonc"].map((name) => readTextIfThere(join(at, name)) ?? "");
-      if (texts.some((text) => /"workspace"\s*:/.test(text))) project = at;
-    }
-    return realPath(project);
-  });
-}
-
 /**
  * Yields where a file, or everything in a folder, really is: a link may lead anywhere, and a stage reads through it.
  */
@@ -60,11 +42,6 @@ function* realPlaces(path: string, seen: Set<string>): Generator<string> {
   yield real;
   const entries = unlessReadable(() => [...Deno.readDirSync(real)], []);
   for (const { name, isFile } of entries) if (!isFile) yield* realPlaces(join(real, name), seen);
-}
-
-/** Returns the real paths of those files that lie outside a project. */
-export function beyondProject(files: readonly string[], project: string): string[] {
-  return files.map(realPath).filter((path) => !isWithin(path, project));
 }
 
 /**
@@ -220,8 +197,8 @@ export class Grants {
     });
     this.#added.clear();
     const kept: GrantsFile = { format: 1, grants: [...others, ...own] };
-    ignoreTrouble(() => {
-      openRoot(dirname(this.path));
+    ignoreIoErrors(() => {
+      allowWritesBelow(dirname(this.path));
       makeFolder(dirname(this.path));
       writeAtomically(this.path, `${JSON.stringify(kept, null, 2)}\n`);
     });

@@ -1,6 +1,6 @@
 import { dirname, join, resolve, sep } from "node:path";
 import { statIfThere } from "./reading.ts";
-import { Misplaced } from "./trouble.ts";
+import { MisplacedError } from "./io_errors.ts";
 
 /** Folders below which this process may write. */
 const roots = new Set<string>();
@@ -12,7 +12,7 @@ const solid = new Set<string>();
  * Allows writing below a folder. The path to the folder is its owner's business; below the folder neither a name nor a
  * link may lead out, whoever put it there.
  */
-export function openRoot(folder: string): void {
+export function allowWritesBelow(folder: string): void {
   const root = resolve(folder);
   if (rootOf(root) === undefined) roots.add(root);
 }
@@ -34,7 +34,7 @@ function rootOf(path: string): string | undefined {
  * Checks that a path stays below a root that was opened for writing.
  *
  * @throws RangeError if it does not, which is a bug of the caller
- * @throws Misplaced if a link or a file is in the place of a folder on the path
+ * @throws MisplacedError if a link or a file is in the place of a folder on the path
  */
 export function assertInside(path: string): void {
   const full = resolve(path);
@@ -50,7 +50,7 @@ export function assertInside(path: string): void {
     const what = info.isSymlink ? "a link, which may lead anywhere" : "no folder";
     wrong = `Cannot write below ${folder}: it is ${what}; put a folder in its place`;
   }
-  if (wrong !== undefined) throw new Misplaced(wrong);
+  if (wrong !== undefined) throw new MisplacedError(wrong);
   for (const folder of looked) solid.add(folder);
 }
 

@@ -12,8 +12,8 @@ import {
   writeAtomically,
   writeUnflushed,
 } from "../../../../engine/store/files.ts";
-import { Misplaced } from "../../../../engine/store/trouble.ts";
-import { inside, openRoot } from "../../../../engine/store/roots.ts";
+import { MisplacedError } from "../../../../engine/store/io_errors.ts";
+import { allowWritesBelow, inside } from "../../../../engine/store/write_roots.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { hasProgram } from "../../../support/proc.ts";
 import { makeTempFolder } from "../support/temp.ts";
@@ -25,7 +25,7 @@ async function makeBoth() {
   for (const folder of [root, other]) Deno.mkdirSync(folder);
   Deno.writeTextFileSync(join(other, "file"), "the user's");
   Deno.writeTextFileSync(join(root, "file"), "the store's");
-  openRoot(root);
+  allowWritesBelow(root);
   const untouched = () => {
     assertEquals([...Deno.readDirSync(other)].map(({ name }) => name), ["file"]);
     assertEquals(Deno.readTextFileSync(join(other, "file")), "the user's");
@@ -62,10 +62,10 @@ Deno.test("no write goes through a link below the folder that was opened", async
   const { root, other, untouched } = both;
   Deno.symlinkSync(other, join(root, "link"));
   for (const [name, write] of Object.entries(WRITES)) {
-    assertThrows(() => write(join(root, "link", "file"), root), Misplaced, "a link", name);
+    assertThrows(() => write(join(root, "link", "file"), root), MisplacedError, "a link", name);
   }
   // The same holds if somebody asks for a folder below the link.
-  assertThrows(() => writeUnflushed(join(root, "link", "deep", "file"), "x"), Misplaced, "a link");
+  assertThrows(() => writeUnflushed(join(root, "link", "deep", "file"), "x"), MisplacedError, "a link");
   untouched();
 });
 
@@ -98,7 +98,7 @@ Deno.test("the folder that is opened may itself be a link, as a store on another
   const link = `${folder.path}-link`;
   Deno.symlinkSync(join(folder.path, "disk"), link);
   try {
-    openRoot(link);
+    allowWritesBelow(link);
     makeFolder(join(link, "a", "b"));
     writeAtomically(join(link, "a", "b", "c"), "x");
     assertEquals(Deno.readTextFileSync(join(folder.path, "disk/a/b/c")), "x");

@@ -10,8 +10,8 @@ const MACHINE: Readonly<Record<string, string>> = {
 };
 
 /** Something on disk cannot be used as it is; the message says what and where. */
-export class Misplaced extends Error {
-  override name = "Misplaced";
+export class MisplacedError extends Error {
+  override name = "MisplacedError";
   readonly code = "MISPLACED";
 }
 
@@ -29,7 +29,7 @@ const PLACE: Readonly<Record<string, string>> = {
   ELOOP: "its links lead in a circle",
   EINVAL: "a name in it cannot be used",
   ENXIO: "nothing listens there",
-  [new Misplaced().code]: "",
+  [new MisplacedError().code]: "",
 };
 
 function codeOf(error: unknown): string {
@@ -39,25 +39,25 @@ function codeOf(error: unknown): string {
 }
 
 /** True if an error means that the machine failed, not that the request was wrong. */
-export function isMachineTrouble(error: unknown): boolean {
+export function isMachineError(error: unknown): boolean {
   return Object.hasOwn(MACHINE, codeOf(error));
 }
 
 /** True if an error is about the machine or a path and not a bug in this code. A missing file does not count. */
-export function isEnvironmental(error: unknown): boolean {
-  return isMachineTrouble(error) || (codeOf(error) !== "ENOENT" && Object.hasOwn(PLACE, codeOf(error)));
+export function isIoError(error: unknown): boolean {
+  return isMachineError(error) || (codeOf(error) !== "ENOENT" && Object.hasOwn(PLACE, codeOf(error)));
 }
 
 /**
  * Does optional work, such as writing a log line, and ignores errors of the machine or of a path.
  * @returns true if the work was done
  */
-export function ignoreTrouble(work: () => void): boolean {
+export function ignoreIoErrors(work: () => void): boolean {
   try {
     work();
     return true;
   } catch (error) {
-    if (explainTrouble(error) === undefined) throw error;
+    if (explainIoError(error) === undefined) throw error;
     return false;
   }
 }
@@ -72,7 +72,7 @@ export function unlessReadable<T>(read: () => T, otherwise: T): T {
     return read();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return otherwise;
-    if (!isEnvironmental(error) || ["EMFILE", "ENFILE"].includes(codeOf(error))) throw error;
+    if (!isIoError(error) || ["EMFILE", "ENFILE"].includes(codeOf(error))) throw error;
     return otherwise;
   }
 }
@@ -100,11 +100,11 @@ export function placeOf(error: unknown): string | undefined {
 }
 
 /** Describes an error of the machine or of a path for users; undefined for every other error. */
-export function explainTrouble(error: unknown): Diagnostic | undefined {
-  if (!isEnvironmental(error) && !(error instanceof Deno.errors.NotFound)) return undefined;
+export function explainIoError(error: unknown): Diagnostic | undefined {
+  if (!isIoError(error) && !(error instanceof Deno.errors.NotFound)) return undefined;
   const path = placeOf(error);
   const message = path === undefined ? (error as Error).message : `Cannot use ${path}: ${reasonOf(error)}`;
-  if (isMachineTrouble(error)) {
+  if (isMachineError(error)) {
     return errorOf("machine", message, "free some space or repair the disk, then run the same command again");
   }
   const closed = ["EACCES", "EPERM"].includes(codeOf(error));

@@ -1,11 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { delay } from "@std/async";
-import { Limit } from "../../../engine/store/limit.ts";
+import { Semaphore } from "../../../std/semaphore.ts";
 
 Deno.test("map() does so much at a time and gives results in the order of the items", async () => {
   let now = 0;
   let most = 0;
-  const found = await new Limit(3).map([5, 1, 4, 2, 3], async (item) => {
+  const found = await new Semaphore(3).map([5, 1, 4, 2, 3], async (item) => {
     most = Math.max(most, ++now);
     await delay(item);
     now--;
@@ -17,7 +17,7 @@ Deno.test("map() does so much at a time and gives results in the order of the it
 Deno.test("after a failure map() begins nothing more, and ends when all that has begun has ended", async () => {
   const begun: number[] = [];
   let ended = 0;
-  const failing = new Limit(2).map([1, 2, 3, 4, 5], async (item) => {
+  const failing = new Semaphore(2).map([1, 2, 3, 4, 5], async (item) => {
     begun.push(item);
     await delay(item === 1 ? 1 : 20);
     ended++;

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { didYouMean, suggestName } from "../../../../std/did_you_mean.ts";
+import { didYouMean, suggestName } from "../../../std/did_you_mean.ts";
 
 Deno.test("didYouMean() finds slips of the keyboard and case, and nothing that is far", () => {
   const known = ["steps", "batchSize", "learningRate"];

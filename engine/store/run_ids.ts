@@ -1,5 +1,4 @@
 /** Finds the process that made something: ids of runs and the names of everything temporary contain a process id. */
-import { userInfo } from "node:os";
 import process from "node:process";
 import type { RunRecord } from "../../schemas/records.ts";
 
@@ -12,44 +11,6 @@ export function isRunning(pid: number): boolean {
     // The process exists but is another user's, or this process may not ask.
     return (error as { code?: string }).code === "EPERM" || error instanceof Deno.errors.NotCapable;
   }
-}
-
-/** Reads a file about a process; a process that has ended has none, and those of others are not readable. */
-function readProc(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return "";
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return Array.from(Deno.readDirSync(folder), ({ name }) => name);
-  } catch {
-    return [];
-  }
-}
-
-/** Returns the processes that a process has started, and those that these have; none where there is no /proc. */
-export function descendantsOf(pid: number): number[] {
-  const threads = namesIn(`/proc/${pid}/task`);
-  const children = threads.flatMap((name) => readProc(`/proc/${pid}/task/${name}/children`).match(/\d+/g) ?? []);
-  return children.flatMap((one) => [Number(one), ...descendantsOf(Number(one))]);
-}
-
-/**
- * Returns the processes that have a text in their environment, or are in a process group: those that a program left
- * behind, wherever they went. Their names are for messages.
- */
-export function processesWith(text: string, group: number): { readonly pid: number; readonly name: string }[] {
-  const pids = namesIn("/proc").map(Number);
-  return pids.filter((pid) => pid > 0 && pid !== Deno.pid).flatMap((pid) => {
-    // `pid (name) state parent group`, and a name may hold anything.
-    const [, name = "", state, of] = /^\d+ \(([^]*)\) (\w) \d+ (\d+)/.exec(readProc(`/proc/${pid}/stat`)) ?? [];
-    const isOurs = Number(of) === group || readProc(`/proc/${pid}/environ`).includes(text);
-    return isOurs && state !== "Z" ? [{ pid, name }] : [];
-  });
 }
 
 /** The state of a run. The record of a run says `running` until its end, which a killed run never wrote. */
@@ -79,13 +40,4 @@ export function pidInName(what: keyof typeof NAMES, name: string): number | unde
 export function isAbandoned(what: keyof typeof NAMES, name: string): boolean {
   const pid = pidInName(what, name);
   return pid !== undefined && !isRunning(pid);
-}
-
-/** The name of the current user. In containers a user may have no name. */
-export function currentUser(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return `uid ${Deno.uid()}`;
-  }
 }
