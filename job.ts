@@ -5,7 +5,7 @@
  * @module
  */
 
-export { executeTask, LIMIT_NEAR, TASK_EXIT, waitForCache } from "./engine/cluster/exec.ts";
+export { JOB_EXIT, LIMIT_NEAR, runJob, waitForCache } from "./engine/cluster/job.ts";
 export { queueParts } from "./engine/cluster/queue_parts.ts";
 export { QUEUE } from "./engine/cluster/slurm/slurm_queue.ts";
 export { openSubmission } from "./engine/cluster/submission.ts";

@@ -13,7 +13,7 @@ import { decodeSafetensors, encodeSafetensors, floatsOf } from "../formats/safet
 import { isOwn, ownRecordSchema } from "../schemas/definitions.ts";
 import type { CheckpointFacts } from "./facts.ts";
 import { classNamesOf, type Labels } from "./labels.ts";
-import { definitionByDigest } from "./own.ts";
+import { definitionByDigest } from "./own_definitions.ts";
 import { checked, checkWeights, readBytes, readJson, writeJson } from "./record.ts";
 import { encodePath, nameOf, pathOf, pathSpecSchema } from "./schedule.ts";
 

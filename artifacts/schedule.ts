@@ -8,7 +8,7 @@ import { FormatError } from "../formats/format_error.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../formats/vectors.ts";
 import { ownRecordSchema } from "../schemas/definitions.ts";
 import type { ScheduleFacts } from "./facts.ts";
-import { definitionByDigest } from "./own.ts";
+import { definitionByDigest } from "./own_definitions.ts";
 import { checked, readBytes, readJson, writeJson } from "./record.ts";
 
 /** Artifact of type `schedule`: `schedule.json`, `tables.safetensors` and a plot of the tables for people. */

@@ -5,7 +5,7 @@ export type { LiveRun, LiveStage, Score } from "./live/model.ts";
 export { ASSETS, downsample, partsOf, renderPage, renderReport, renderServed } from "./page.ts";
 export { liveContent, renderRun, type RunDetails, timeOf } from "./live/run.ts";
 export { renderTable, type TableDetails } from "./live/table.ts";
-export { comparisonSlots } from "./beside.ts";
+export { comparisonSlots } from "./comparison_slots.ts";
 export { curvePlaces, pictures } from "./sections.ts";
 export { encodePath, entryOf, link, markup, paramName, type Shown, table } from "./text.ts";
 export { collectArtifacts, type Collected, type Collection, type CollectOptions } from "./collect.ts";

@@ -37,14 +37,14 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const submission = valueOf(waits ? job.openSubmission(folder, digest) : first);
       if (part === undefined) {
         const queued = await job.queueParts(submission, { queue: job.QUEUE, say: printLine });
-        if (!queued.ok) throw new Exit(job.TASK_EXIT.failed, queued.diagnostics);
+        if (!queued.ok) throw new Exit(job.JOB_EXIT.failed, queued.diagnostics);
         // The queue had no room for the job that would queue the rest, so this job queues itself again.
-        if (queued.value.stuck && await job.QUEUE.requeueOwn() !== undefined) throw new Exit(job.TASK_EXIT.failed);
+        if (queued.value.stuck && await job.QUEUE.requeueOwn() !== undefined) throw new Exit(job.JOB_EXIT.failed);
         return;
       }
       const kinds = await settings.loadKinds();
-      const { code, end, problems } = await job.executeTask({ ...given, submission, part, kinds, versions: VERSIONS });
+      const { code, end, problems } = await job.runJob({ ...given, submission, part, kinds, versions: VERSIONS });
       if (end !== undefined) printLine(`attempt ${end.attempt} of job ${end.job} on ${end.node}: ${end.state}`);
-      if (code !== job.TASK_EXIT.done) throw new Exit(code, problems);
+      if (code !== job.JOB_EXIT.done) throw new Exit(code, problems);
     });
 }

@@ -45,7 +45,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const started = performance.now();
       const on = options.on === undefined
         ? undefined
-        : await importLate<typeof import("../on.ts")>(import.meta.resolve("../on.ts"));
+        : await importLate<typeof import("../run_on_cluster.ts")>(import.meta.resolve("../run_on_cluster.ts"));
       on?.refuseLocalOptions(options);
       if (on === undefined && (options.detach || options.replaceQueued)) {
         refuse("--detach and --replace-queued are about jobs of a cluster", "name it with --on");
@@ -90,7 +90,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       );
       const askForGrants = questionFor(json, signals.stop);
       if (cluster !== undefined) open?.("/");
-      const reached = cluster && await on!.reachOn(pipeline, store, options, {
+      const reached = cluster && await on!.runOnCluster(pipeline, store, options, {
         ...definedOnly({ askForGrants }),
         cluster,
         ...{ file, targets: loaded.targets, grants, versions: VERSIONS, stop: signals.stop },

@@ -3,7 +3,7 @@ import type { StageEndState, StageProblem } from "../run/events.ts";
 import type { Executor, Workspace } from "../run/executor.ts";
 import { progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
-import { SharedStates } from "./states.ts";
+import { SharedStates } from "./shared_states.ts";
 import { type Attempt, clusterFolder, isHere, type OpenSubmission } from "./submission.ts";
 
 /**
@@ -51,7 +51,7 @@ export class JobExecutor implements Executor {
       `${job}.${attempt}`,
       place,
     );
-    this.fromStep = await states.bring();
+    this.fromStep = await states.download();
     const opened = this.begin(this.fromStep) ?? await here.open(planned, name, here);
     if ("message" in opened) return opened;
     const execute: Workspace["execute"] = (order) =>

@@ -35,11 +35,11 @@ interface Row extends Tracked {
   /** True if a helper job of its submission will submit more. */
   isHelped?: boolean;
   /** The progress that was reported last; empty at first. */
-  told?: string;
+  reportedProgress?: string;
   /** The job that was reported as held. */
-  held?: string;
+  reportedHeld?: string;
   /** The end of the last attempt that was reported as queued again, so that it is reported once. */
-  again?: string;
+  reportedRequeue?: string;
   /** Since when nothing is known of the stage. */
   unseenSince?: number;
   state?: StageEndState;
@@ -121,16 +121,18 @@ class Watch {
         row.isHelped = isHelped;
       }
     }
-    this.#tellHeld();
+    this.#reportHeld();
   }
 
   /**
    * Reports jobs that will not start by themselves, with the command that releases them: nobody else may ever do it.
    */
-  #tellHeld(): void {
-    const held = this.#rows.filter(({ job, held }) => job?.release !== undefined && isLive(job) && job.id !== held);
+  #reportHeld(): void {
+    const held = this.#rows.filter(({ job, reportedHeld }) =>
+      job?.release !== undefined && isLive(job) && job.id !== reportedHeld
+    );
     for (const [why, rows] of Map.groupBy(held, ({ job }) => `${job!.reason}; \`${job!.release} `)) {
-      const ids = rows.map((row) => row.held = row.job!.id);
+      const ids = rows.map((row) => row.reportedHeld = row.job!.id);
       const jobs = ids.length === 1 ? `${rows[0]!.id}: its job is` : `${ids.length} jobs are`;
       this.options.say(`${jobs} ${why}${ids.join()}\` lets ${ids.length === 1 ? "it" : "them"} go`);
     }
@@ -191,10 +193,10 @@ class Watch {
       delete row.unseenSince;
       // A job that was stopped without a message may have been cancelled, unless it waits again.
       const isAgain = end?.state === "again" && (end.message !== null || job.state === "waiting");
-      if (isAgain && end.endedAt !== row.again) this.options.say(phraseAgain(row.id, end));
-      if (isAgain) row.again = end.endedAt;
+      if (isAgain && end.endedAt !== row.reportedRequeue) this.options.say(phraseAgain(row.id, end));
+      if (isAgain) row.reportedRequeue = end.endedAt;
       if (job.state === "waiting") return job.reason === "" ? "about to start" : job.reason;
-      this.#tell(row, job);
+      this.#reportProgress(row, job);
       return "";
     }
     if (row.before.some(({ state }) => state === "failed" || state === "blocked")) return this.#finish(row, "blocked");
@@ -225,18 +227,18 @@ class Watch {
   }
 
   /** Reports that a job runs, and how far it is. */
-  #tell(row: Row, { id, node }: QueuedJob): void {
+  #reportProgress(row: Row, { id, node }: QueuedJob): void {
     const { emit } = this.options;
     const runs = attemptsOf(row);
     const attempt = runs.ids()[0];
-    if (row.told === undefined) {
+    if (row.reportedProgress === undefined) {
       const planned = this.submitted.plan.actions.get(row.id)!;
       emit({ type: "stage-started", id: row.id, planned, where: node === "" ? `job ${id}` : `job ${id} on ${node}` });
     }
     const progress = attempt === undefined ? undefined : runs.lastProgress(attempt, row.id);
     const text = progress === undefined ? "" : JSON.stringify(progress);
-    const isNew = text !== row.told;
-    row.told = text;
+    const isNew = text !== row.reportedProgress;
+    row.reportedProgress = text;
     if (progress === undefined || !isNew) return;
     const { done, total, unit, perSecond } = progress;
     const figures = Object.fromEntries(Object.entries(progress.figures).map(([name, { last }]) => [name, last]));

@@ -54,7 +54,7 @@ export class Planner {
   /** Results that exist, by action. Whoever enters one here tells the planner of it. */
   readonly settled = new Map<string, ResultManifest>();
   readonly #resolved = new Map<Action, NonNullable<PlannedAction["keys"]>>();
-  readonly #good = new Set<ResultManifest>();
+  readonly #intact = new Set<ResultManifest>();
   /** By stage, since its actions have the same. */
   readonly #devices = new Map<Stage, DeviceFinding>();
   /** Results that were found by recipe, for stages whose own inputs may then not be needed. */
@@ -91,8 +91,8 @@ export class Planner {
   }
 
   /** Forgets that a result's objects were intact. Stages that read the result can still be planned, by its digests. */
-  recheck(manifest: ResultManifest): void {
-    this.#good.delete(manifest);
+  distrust(manifest: ResultManifest): void {
+    this.#intact.delete(manifest);
   }
 
   /**
@@ -187,7 +187,7 @@ export class Planner {
   /**
    * Decides about an action from what is settled so far. Pass `force: false` to ignore a force that has been served.
    */
-  planAction(id: string, force: boolean = this.#isToBeForced(id)): PlannedAction {
+  planAction(id: string, force: boolean = this.#isForceRequested(id)): PlannedAction {
     const action = this.#actions.get(id)!;
     const known = this.#keys.get(id)!;
     const { local, localKey, recipeKey } = known;
@@ -213,7 +213,7 @@ export class Planner {
   }
 
   /** True if an action is to be forced; forcing a stage forces all its actions. */
-  #isToBeForced(id: string): boolean {
+  #isForceRequested(id: string): boolean {
     return this.options.force?.has(this.#actions.get(id)!.stage.id) === true;
   }
 
@@ -293,8 +293,10 @@ export class Planner {
   #goodResult(action: Action, manifest: ResultManifest | undefined): ResultManifest | undefined {
     if (manifest === undefined || !hasPortsOf(action, manifest)) return undefined;
     // Only success is remembered: a missing object may be made again at any time.
-    if (!this.#good.has(manifest) && !filesOf(manifest).every((file) => this.store.objects.has(file))) return undefined;
-    this.#good.add(manifest);
+    if (!this.#intact.has(manifest) && !filesOf(manifest).every((file) => this.store.objects.has(file))) {
+      return undefined;
+    }
+    this.#intact.add(manifest);
     return manifest;
   }
 

@@ -74,33 +74,33 @@ export class Scheduler {
       isClaimed: (id) => shares && (executor.claimsAll === true || isLong(forecasts.get(id))),
       mayStart,
       onFailure: () => this.#failed = true,
-      onNested: (id, result, started) => this.#conclude(id, result, started),
+      onRerun: (id, result, started) => this.#conclude(id, result, started),
     });
     const limit = new Semaphore(MAX_IN_FLIGHT);
     const shorter = shorterOf(plan.actions.values());
     const ends = new Map<string, Promise<boolean>>();
-    const reach = (id: string): Promise<boolean> =>
+    const ensure = (id: string): Promise<boolean> =>
       ends.getOrInsertComputed(id, async () => {
         const planned = plan.actions.get(id);
         if (planned === undefined || this.results.has(id)) return true;
         // The stages that it reads or needs, and the shorter run that it continues.
         const before = [...prerequisiteIds(planned), shorter.get(id)].filter((one) => one !== undefined);
-        const there = await Promise.all(before.map(reach));
-        return there.every(Boolean) && await limit.run(async () => mayStart() && await this.#reach(id, runner));
+        const there = await Promise.all(before.map(ensure));
+        return there.every(Boolean) && await limit.run(async () => mayStart() && await this.#ensure(id, runner));
       });
     // Each stage comes after those that it waits for.
     const ids = [...plan.actions.keys()];
     options.shuffle?.(ids);
-    await Promise.all(ids.map(reach));
+    await Promise.all(ids.map(ensure));
     return this.#end(stop.aborted);
   }
 
   /** Reaches a stage. @returns true if the stages that wait for it may start */
-  async #reach(id: string, runner: StageRunner): Promise<boolean> {
+  async #ensure(id: string, runner: StageRunner): Promise<boolean> {
     const started = performance.now();
     this.#inFlight++;
     const isNeeded = await this.planner.isStillNeeded(id, this.plan);
-    const result: StageResult = isNeeded ? await runner.reach(id) : { state: "cached" };
+    const result: StageResult = isNeeded ? await runner.ensure(id) : { state: "cached" };
     if (isNeeded) this.#conclude(id, result, started);
     else this.results.set(id, result);
     this.#inFlight--;

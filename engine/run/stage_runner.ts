@@ -38,7 +38,7 @@ interface RunnerOptions extends ExecutionOptions, Pick<RunOptions, "cache"> {
   /** Called while a failed stage still holds its slot, so that the next stage in line already knows of the failure. */
   readonly onFailure: () => void;
   /** Called for a stage that was reached because another one needed it again, with the time at which that began. */
-  readonly onNested: (id: string, result: StageResult, started: number) => void;
+  readonly onRerun: (id: string, result: StageResult, started: number) => void;
   /** Returns true if other machines should not compute the same result as a stage at the same time. */
   readonly isClaimed: (id: string) => boolean;
   /** True to take the new bytes if a forced stage gives other bytes than before. */
@@ -63,9 +63,9 @@ export class StageRunner {
   }
 
   /** Reaches a stage whose inputs are settled: serves its result, or runs it. */
-  async reach(id: string): Promise<StageResult> {
+  async ensure(id: string): Promise<StageResult> {
     try {
-      return await this.#reach(id);
+      return await this.#ensure(id);
     } catch (error) {
       if (!isIoError(error)) throw error;
       // A result that could not be written whole does not exist, so there is nothing to undo.
@@ -75,12 +75,12 @@ export class StageRunner {
   }
 
   /** Serves a result that is there and shown, which needs no lock; else reaches what is in its key, and makes it. */
-  async #reach(id: string): Promise<StageResult> {
+  async #ensure(id: string): Promise<StageResult> {
     const planned = this.options.planner.planAction(id);
     const forced = isForced(planned);
     const served = planned.state === "cached" ? await this.#find(id, forced) : undefined;
     const isKnown = planned.keys !== undefined || planned.manifest !== undefined;
-    return served ?? (isKnown ? undefined : await this.#reachInputs(planned)) ?? await this.#make(id, forced);
+    return served ?? (isKnown ? undefined : await this.#ensureInputs(planned)) ?? await this.#make(id, forced);
   }
 
   /** Finds a result under the lock of its identity, else reaches its inputs and starts the action. */
@@ -103,7 +103,7 @@ export class StageRunner {
       const found = await this.#find(id, forced);
       const planned = planner.planAction(id, forced);
       const isLast = tries === planned.stage.retries;
-      const end = found ?? await this.#reachInputs(planned, true) ?? await this.#start(planned, forced, isLast);
+      const end = found ?? await this.#ensureInputs(planned, true) ?? await this.#start(planned, forced, isLast);
       if (!("again" in end)) return end;
       if (end.again === "inputs") unsettled++;
       if (end.again !== "lost") continue;
@@ -167,7 +167,7 @@ export class StageRunner {
     using gcLock = await this.#acquireSharedGcLock(id, stop);
     if (gcLock === undefined) return NOT_BEGUN;
     const planned = await planner.planShared(id, forced);
-    return planned.shared === true ? await this.#fetch(planned) : this.#serve(planned);
+    return planned.shared === true ? await this.#serveFromCache(planned) : this.#serve(planned);
   }
 
   /** Shows a result that is there. A result with damaged bytes is set aside, not served. */
@@ -180,7 +180,7 @@ export class StageRunner {
       return { state: "cached", manifest };
     }
     if (!this.#verify(id, manifest)) {
-      planner.recheck(manifest);
+      planner.distrust(manifest);
       return undefined;
     }
     const mine = this.#show(planned, manifest);
@@ -200,15 +200,15 @@ export class StageRunner {
   }
 
   /** Fetches a result from the shared cache and shows it. A result that cannot be fetched whole counts as absent. */
-  async #fetch({ id, manifest }: PlannedAction): Promise<StageResult | undefined> {
-    const whole = await this.#bring(id, manifest!, "; making it here");
+  async #serveFromCache({ id, manifest }: PlannedAction): Promise<StageResult | undefined> {
+    const whole = await this.#download(id, manifest!, "; making it here");
     const served = whole ? this.#serve(this.options.planner.planAction(id, false)) : undefined;
     // The view may have been good all the while, although the store had lost the objects.
     return served === undefined ? undefined : { ...served, state: "restored", message: "from the shared cache" };
   }
 
   /** Brings a result from the shared cache into the store. @returns false if that fails */
-  #bring(id: string, manifest: ResultManifest, then = ""): Promise<boolean> {
+  #download(id: string, manifest: ResultManifest, then = ""): Promise<boolean> {
     const { store, cache, emit } = this.options;
     const note = (message: string) => emit({ type: "stage-note", id, level: "note", message });
     const warn = (message: string) => emit({ type: "stage-note", id, level: "warn", message: `${message}${then}` });
@@ -244,32 +244,32 @@ export class StageRunner {
    * @param heals true to make damaged inputs again
    * @returns how an input ended that has no result; undefined if all inputs have one
    */
-  async #reachInputs(action: PlannedAction, heals = false): Promise<StageResult | undefined> {
+  async #ensureInputs(action: PlannedAction, heals = false): Promise<StageResult | undefined> {
     const { planner, cache } = this.options;
     for (const id of inputsOf(action)) {
       const manifest = planner.given.get(id)?.manifest;
       if (manifest !== undefined) {
-        if (await this.#bring(id, manifest)) continue;
+        if (await this.#download(id, manifest)) continue;
         return failedBy({ message: `${id}, which it reads, is damaged in the shared cache`, fix: MAKE_AGAIN });
       }
       const settled = planner.settled.has(id) && (cache === undefined || planner.planAction(id, false).shared !== true);
-      const ended = settled ? undefined : await this.#reachOnly(id);
+      const ended = settled ? undefined : await this.#ensureInput(id);
       if (ended !== undefined) return ended;
       const input = planner.settled.get(id)!;
       if (!heals || this.#verify(id, input)) continue;
-      planner.recheck(input);
-      const broken = await this.#reachOnly(id);
+      planner.distrust(input);
+      const broken = await this.#ensureInput(id);
       if (broken !== undefined) return broken;
     }
     return undefined;
   }
 
   /** Reaches a stage. @returns how it ended, if it has no result */
-  async #reachOnly(id: string): Promise<StageResult | undefined> {
+  async #ensureInput(id: string): Promise<StageResult | undefined> {
     const started = performance.now();
-    const reached = await this.reach(id);
-    this.options.onNested(id, reached, started);
-    return reached.manifest === undefined ? reached : undefined;
+    const ensured = await this.ensure(id);
+    this.options.onRerun(id, ensured, started);
+    return ensured.manifest === undefined ? ensured : undefined;
   }
 
   /** Keeps `gc` off the store, or reports that `gc` has the store to itself. */

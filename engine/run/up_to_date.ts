@@ -20,7 +20,7 @@ import type { RunSummary } from "./run_pipeline.ts";
 const FORMAT = 1;
 
 /** The answer about a pipeline that is up to date. */
-type Nothing = NonNullable<Awaited<ReturnType<typeof checkUpToDate>>>;
+type UpToDate = NonNullable<Awaited<ReturnType<typeof checkUpToDate>>>;
 
 /**
  * Returns the plan of an up-to-date pipeline that is known without loading it; undefined in every other case, and the
@@ -71,7 +71,7 @@ function planIfCached(
 }
 
 /** Returns the last event of a run that has nothing to do. */
-export function finishUpToDate({ pipeline: { name }, stages, earlier }: Nothing, durationMs: number): RunFinished {
+export function finishUpToDate({ pipeline: { name }, stages, earlier }: UpToDate, durationMs: number): RunFinished {
   const counts = { cached: stages, restored: 0, ran: 0, failed: 0, interrupted: 0, blocked: 0 };
   return { type: "run-finished", pipeline: name, status: "done", counts, durationMs, runId: undefined, earlier };
 }

@@ -13,7 +13,7 @@ import { type LineChart, lineChartsSvg } from "../../pictures/line_charts.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { failedBy, isError } from "../shared/checks.ts";
 import { readNamedFile } from "../shared/named_file.ts";
-import { definitionByFile } from "../shared/own.ts";
+import { definitionByFile } from "../shared/own_definitions.ts";
 import { listedPath, type scheduleKind } from "./kind.ts";
 import { MAX_TIMESTEPS, toScheduleSpec } from "./params.ts";
 

@@ -4,7 +4,7 @@ import type { BuiltinKind, Facts, InputArtifact, InputPorts, OutputPorts, StageR
 import { isOwn } from "../../schemas/definitions.ts";
 import { failedBy, isError } from "./checks.ts";
 import { describeDefinition } from "./describe_definition.ts";
-import { definitionByFile } from "./own.ts";
+import { definitionByFile } from "./own_definitions.ts";
 
 /** Wraps the run of a kind: the kind's check comes first, now with the facts of the existing inputs. */
 export function runOf<P extends z.ZodObject, I extends InputPorts, O extends OutputPorts>(

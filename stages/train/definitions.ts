@@ -1,7 +1,7 @@
 import { labelFacts, networkOf, type NetworkRecord, objectiveOf } from "../../artifacts/checkpoint.ts";
 import type { ImagesInfo } from "../../artifacts/images.ts";
 import { classNamesOf } from "../../artifacts/labels.ts";
-import { definitionByDigest } from "../../artifacts/own.ts";
+import { definitionByDigest } from "../../artifacts/own_definitions.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import type { NetworkSizes, Path } from "../../diffusion/define.ts";
 import { builtinAugmentation, type ChosenAugmentation, conditionsOf } from "../../diffusion/augmentations.ts";
@@ -16,7 +16,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { describeProblem, failedBy } from "../shared/checks.ts";
 import { checkAugmentationCode, checkLossCode, checkNetworkCode } from "../shared/definition_checks.ts";
 import { buildNetwork, checkObjectiveAt, type CodeProblem } from "../shared/definition_checks.ts";
-import { definitionByFile } from "../shared/own.ts";
+import { definitionByFile } from "../shared/own_definitions.ts";
 import { networkSizesFor, type trainKind } from "./kind.ts";
 import { compareStart, frozenBy, misfitProblem, modelOf, otherClasses } from "./start.ts";
 import type { StartWeights } from "./start_weights.ts";

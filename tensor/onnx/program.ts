@@ -9,7 +9,7 @@ import { fuseContrib } from "./passes/fuse_contrib.ts";
 import { overwritableInputs } from "./passes/in_place.ts";
 import { pixelsFirst } from "./passes/pixels_first.ts";
 import { rewriteEach } from "./passes/rewrite.ts";
-import { viewArrays, viewFlatVectors } from "./passes/views.ts";
+import { splitFlatVectors, viewArrays } from "./passes/split_flat_vectors.ts";
 import { openSession, type SessionOptions } from "./session.ts";
 
 /** A traced function in ONNX Runtime. */
@@ -33,7 +33,7 @@ export async function openProgram(
   fixed: HostTensors,
   { fastConv, ...options }: ProgramOptions,
 ) {
-  const viewed = viewFlatVectors(graph, inputs, outputs);
+  const viewed = splitFlatVectors(graph, inputs, outputs);
   const known = viewArrays(fixed, viewed.inputViews);
   const fixedInputs = new Set(viewed.inputs.filter(({ name }) => name in known));
   const chosen = chooseConvolutions(graph, viewed.outputs, fixedInputs, fastConv);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { executeTask, type TaskOptions } from "../../engine/cluster/exec.ts";
+import { type JobOptions, runJob } from "../../engine/cluster/job.ts";
 import type { OwnJob, Queue, QueueView } from "../../engine/cluster/queue.ts";
 import { openSubmission, type PartRequest, writeSubmission } from "../../engine/cluster/submission.ts";
 import type { Result } from "../../engine/diagnostic/diagnostic.ts";
@@ -84,9 +84,9 @@ export async function submit(project: Project, overrides: readonly string[] = []
 export async function execute(
   { folder, digest }: { readonly folder: string; readonly digest: string },
   part: number,
-  options: Partial<TaskOptions> = {},
-): ReturnType<typeof executeTask> {
-  return await executeTask({
+  options: Partial<JobOptions> = {},
+): ReturnType<typeof runJob> {
+  return await runJob({
     ...{
       submission: options.submission ?? valueOf(openSubmission(folder, digest)),
       part,

@@ -5,7 +5,7 @@ import { builtinSampler, type SamplerParams, SAMPLERS_OF_ANY_PATH } from "../../
 import { isOwn, type OwnParam } from "../../../schemas/definitions.ts";
 import { fileName } from "../../../std/file_name.ts";
 import { problemsOf } from "../checks.ts";
-import { definitionByFile } from "../own.ts";
+import { definitionByFile } from "../own_definitions.ts";
 
 /** A built-in sampler, or the user's. */
 export type SamplerParam = SamplerParams | OwnParam;

@@ -36,23 +36,23 @@ interface Axes {
 
 class PixelsFirst {
   /**
-   * The version of values with pixels first, [P, N, C]: the *placed* values. The version with images first exists as
-   * well, but is computed only if something reads it.
+   * Values in pixel-major order, [P, N, C]. The version with images first exists as well, but is computed only if
+   * something reads it.
    */
-  readonly #placed = new Map<Value, Value>();
+  readonly #pixelMajor = new Map<Value, Value>();
 
   /** @param current returns the replacement of a value, with images first */
   constructor(readonly graph: Graph, readonly uses: ReadonlyMap<Value, number>, readonly current: Current) {}
 
   replacement(value: OperationValue): Value | undefined {
-    const placed = this.#toPixelsFirst(value);
-    if (placed === undefined) return this.#inPlace(value);
-    this.#placed.set(value, placed);
-    return this.#imagesFirst(placed, value.shape);
+    const pixelMajor = this.#asPixelMajor(value);
+    if (pixelMajor === undefined) return this.#originalOrder(value);
+    this.#pixelMajor.set(value, pixelMajor);
+    return this.#imagesFirst(pixelMajor, value.shape);
   }
 
   /** Returns the value as [P, N, C], if possible. */
-  #toPixelsFirst(value: OperationValue): Value | undefined {
+  #asPixelMajor(value: OperationValue): Value | undefined {
     const { graph } = this;
     const { op, inputs: [x] } = value;
     if (x === undefined) return undefined;
@@ -62,17 +62,17 @@ class PixelsFirst {
     }
     if (ELEMENTWISE.has(op)) return this.#elementwise(value);
     if (op === "Concat") return this.#concat(value);
-    const placed = this.#placed.get(x);
-    const axes = placed && axesOf(x.shape, placed);
-    if (placed === undefined || axes === undefined) return undefined;
-    const [p, n, c] = placed.shape as [number, number, number];
+    const pixelMajor = this.#pixelMajor.get(x);
+    const axes = pixelMajor && axesOf(x.shape, pixelMajor);
+    if (pixelMajor === undefined || axes === undefined) return undefined;
+    const [p, n, c] = pixelMajor.shape as [number, number, number];
     const { pixels, channels } = axes;
     const last = x.shape.length - 1;
-    if (op === "Reshape") return axesOf(value.shape, placed) && placed;
+    if (op === "Reshape") return axesOf(value.shape, pixelMajor) && pixelMajor;
     if (op === "Expand" && value.shape.length === x.shape.length) {
       const more = [value.shape[0]! / n, ...value.shape.slice(1, pixels.length)];
       if (value.shape[0] !== x.shape[0] || !sameShape(value.shape.slice(pixels.length), channels)) return undefined;
-      const spread = expand(graph, reshape(graph, placed, [...pixels, n * c]), [...more, n * c]);
+      const spread = expand(graph, reshape(graph, pixelMajor, [...pixels, n * c]), [...more, n * c]);
       return reshape(graph, spread, [sizeOf(more), n, c]);
     }
     if (op === "ReduceSum" && value.type === "float32") {
@@ -80,70 +80,73 @@ class PixelsFirst {
       if (at.includes(0) || at.some((axis) => axis >= pixels.length)) return undefined;
       const kept = pixels.filter((_, axis) => !at.includes(axis));
       if (sizeOf(kept) === 1) return undefined;
-      const sums = reduce(graph, "ReduceSum", reshape(graph, placed, [...pixels, n * c]), at, false);
+      const sums = reduce(graph, "ReduceSum", reshape(graph, pixelMajor, [...pixels, n * c]), at, false);
       return reshape(graph, sums, [sizeOf(kept), n, c]);
     }
     if (op === "Gather" && value.attributes["axis"] === last - 1 && channels.length === 2) {
       if (value.inputs[1]!.shape.length > 0) return undefined;
-      return gather(graph, reshape(graph, placed, [p, n, ...channels]), value.inputs[1]!, 2);
+      return gather(graph, reshape(graph, pixelMajor, [p, n, ...channels]), value.inputs[1]!, 2);
     }
     if (op === "Slice" && channels.length === 1) {
       const [, starts, ends, at, steps] = value.inputs as [Value, Value, Value, Value, Value];
       if (at.kind !== "constant" || at.data.length !== 1 || Number(at.data[0]) !== last) return undefined;
       const shape = [p, n, value.shape[last]!];
-      return graph.operation("Slice", [placed, starts, ends, indices(graph, [2]), steps], value.type, shape);
+      return graph.operation("Slice", [pixelMajor, starts, ends, indices(graph, [2]), steps], value.type, shape);
     }
     if (op === "Gemm" && value.attributes["transA"] === 0 && sameShape(x.shape, [p * n, c])) {
-      const inputs = [reshape(graph, placed, x.shape), ...value.inputs.slice(1).map((input) => this.current(input))];
+      const inputs = [
+        reshape(graph, pixelMajor, x.shape),
+        ...value.inputs.slice(1).map((input) => this.current(input)),
+      ];
       const rows = graph.operation("Gemm", inputs, value.type, value.shape, value.attributes);
       return reshape(graph, rows, [p, n, value.shape[1]!]);
     }
     return undefined;
   }
 
-  /** Computes a value from placed ones, if possible, in its original order. */
-  #inPlace(value: OperationValue): Value | undefined {
+  /** Computes a value in its original order from values in pixel-major order, if possible. */
+  #originalOrder(value: OperationValue): Value | undefined {
     const { graph } = this;
     const { op, inputs: [x, y] } = value;
     if (isTranspose(value, TO_PIXELS_FIRST)) {
       const [h, w, n, c] = value.shape as [number, number, number, number];
-      return reshape(graph, this.#laidOut(x!, [h * w, n, c]), value.shape);
+      return reshape(graph, this.#toPixelMajor(x!, [h * w, n, c]), value.shape);
     }
     if (op === "Gemm" && value.attributes["transA"] === 1 && value.attributes["transB"] === 0) {
-      const known = this.#placed.get(x!) ?? this.#placed.get(y!);
+      const known = this.#pixelMajor.get(x!) ?? this.#pixelMajor.get(y!);
       if (known === undefined) return undefined;
       const [p, n] = known.shape as [number, number];
       if (x!.shape[0] !== p * n) return undefined;
       const rows = [x!, y!].map((operand) =>
-        reshape(graph, this.#laidOut(operand, [p, n, operand.shape[1]!]), operand.shape)
+        reshape(graph, this.#toPixelMajor(operand, [p, n, operand.shape[1]!]), operand.shape)
       );
       return graph.operation("Gemm", rows, value.type, value.shape, value.attributes);
     }
-    const placed = x && this.#placed.get(x);
-    if (op !== "ReduceSum" || value.type !== "float32" || placed === undefined) return undefined;
-    const axes = axesOf(x!.shape, placed);
+    const pixelMajor = x && this.#pixelMajor.get(x);
+    if (op !== "ReduceSum" || value.type !== "float32" || pixelMajor === undefined) return undefined;
+    const axes = axesOf(x!.shape, pixelMajor);
     const at = axesReduced(value);
     if (axes === undefined || at.some((axis) => axis >= axes.pixels.length)) return undefined;
     // Sums over all pixels of each image, or of all images.
     if (at.length === axes.pixels.length - 1 && axes.pixels[0] === 1 && !at.includes(0)) {
-      return reshape(graph, sumOfParts(graph, placed), value.shape);
+      return reshape(graph, sumOfParts(graph, pixelMajor), value.shape);
     }
     if (at.length !== axes.pixels.length) return undefined;
-    return reshape(graph, reduce(graph, "ReduceSum", placed, [0, 1], false), value.shape);
+    return reshape(graph, reduce(graph, "ReduceSum", pixelMajor, [0, 1], false), value.shape);
   }
 
   #elementwise(value: OperationValue): Value | undefined {
     const { graph } = this;
-    const lead = value.inputs.find((input) => this.#placed.has(input) && sameShape(input.shape, value.shape));
+    const lead = value.inputs.find((input) => this.#pixelMajor.has(input) && sameShape(input.shape, value.shape));
     if (lead === undefined) return undefined;
-    const known = this.#placed.get(lead)!;
+    const known = this.#pixelMajor.get(lead)!;
     const axes = axesOf(value.shape, known);
     if (axes === undefined) return undefined;
     const [p, n, c] = known.shape as [number, number, number];
     const operands: Value[] = [];
     for (const input of value.inputs) {
       if (sameShape(input.shape, value.shape)) {
-        operands.push(this.#laidOut(input, [p, n, c]));
+        operands.push(this.#toPixelMajor(input, [p, n, c]));
         continue;
       }
       const shape = [...Array<number>(value.shape.length - input.shape.length).fill(1), ...input.shape];
@@ -182,29 +185,29 @@ class PixelsFirst {
 
   #concat(value: OperationValue): Value | undefined {
     const { graph } = this;
-    const known = value.inputs.map((input) => this.#placed.get(input)).find((each) => each !== undefined);
+    const known = value.inputs.map((input) => this.#pixelMajor.get(input)).find((each) => each !== undefined);
     if (known === undefined || value.attributes["axis"] !== value.shape.length - 1) return undefined;
     const [p, n] = known.shape as [number, number];
     const parts: Value[] = [];
     for (const input of value.inputs) {
       const c = input.shape.at(-1)!;
       if (sizeOf(input.shape) !== p * n * c || input.shape[0] !== n) return undefined;
-      parts.push(this.#laidOut(input, [p, n, c]));
+      parts.push(this.#toPixelMajor(input, [p, n, c]));
     }
     return concat(graph, parts, 2);
   }
 
   /** Returns a value [N P, C], in any shape, as [P, N, C]. */
-  #laidOut(value: Value, shape: readonly [number, number, number]): Value {
-    const placed = this.#placed.get(value);
-    if (placed !== undefined && sameShape(placed.shape, shape)) return placed;
+  #toPixelMajor(value: Value, shape: readonly [number, number, number]): Value {
+    const pixelMajor = this.#pixelMajor.get(value);
+    if (pixelMajor !== undefined && sameShape(pixelMajor.shape, shape)) return pixelMajor;
     const [p, n, c] = shape;
     return reshape(this.graph, this.#swapRows(reshape(this.graph, this.current(value), [n * p, c]), n, p), shape);
   }
 
-  #imagesFirst(placed: Value, shape: Shape): Value {
-    const [p, n, c] = placed.shape as [number, number, number];
-    return reshape(this.graph, this.#swapRows(reshape(this.graph, placed, [p * n, c]), p, n), shape);
+  #imagesFirst(pixelMajor: Value, shape: Shape): Value {
+    const [p, n, c] = pixelMajor.shape as [number, number, number];
+    return reshape(this.graph, this.#swapRows(reshape(this.graph, pixelMajor, [p * n, c]), p, n), shape);
   }
 
   /** Turns rows [a b, C] into [b a, C] by a gather: ONNX Runtime gathers with all threads and transposes with one. */
@@ -233,11 +236,11 @@ function axesReduced(value: OperationValue): number[] {
 }
 
 /**
- * Splits a shape into pixel and channel axes whose sizes multiply to the P and C of `placed` [P, N, C]; undefined if
- * one axis spans both.
+ * Splits a shape into pixel and channel axes whose sizes multiply to the P and C of `pixelMajor` [P, N, C]; undefined
+ * if one axis spans both.
  */
-function axesOf(shape: Shape, placed: Value): Axes | undefined {
-  const [p, n, c] = placed.shape as [number, number, number];
+function axesOf(shape: Shape, pixelMajor: Value): Axes | undefined {
+  const [p, n, c] = pixelMajor.shape as [number, number, number];
   const first = (shape[0] ?? 0) / n;
   if (!Number.isInteger(first) || first === 0) return undefined;
   const pixels = [first];

@@ -15,7 +15,7 @@ export function splitFixed(
   outputs: ReadonlyMap<string, Value>,
   fixedInputs: ReadonlySet<InputValue>,
 ) {
-  const fixed = dependentsOf(outputs, fixedInputs);
+  const fixed = fixedValues(outputs, fixedInputs);
   const live = liveValues(outputs.values());
   const met = new Set<Value>(outputs.values());
   for (const value of live) {
@@ -38,7 +38,7 @@ export function splitFixed(
 }
 
 /** Returns the fixed inputs and the values that depend on them alone. */
-function dependentsOf(outputs: ReadonlyMap<string, Value>, fixedInputs: ReadonlySet<InputValue>): Set<Value> {
+function fixedValues(outputs: ReadonlyMap<string, Value>, fixedInputs: ReadonlySet<InputValue>): Set<Value> {
   const fixed = new Set<Value>(fixedInputs);
   for (const value of liveValues(outputs.values())) {
     // Callers can pass only these types.
@@ -65,7 +65,7 @@ export function chooseConvolutions(
   fixed: ReadonlySet<InputValue>,
   fastConv: boolean,
 ): Map<string, Value> {
-  const known = dependentsOf(outputs, fixed);
+  const known = fixedValues(outputs, fixed);
   return rewriteEach(graph, outputs, (value, current) => {
     if (value.kind !== "operation") return undefined;
     const [, filter] = value.inputs;

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { LIMIT_NEAR } from "../../../engine/cluster/exec.ts";
+import { LIMIT_NEAR } from "../../../engine/cluster/job.ts";
 import { openSubmission } from "../../../engine/cluster/submission.ts";
 import type { EngineEvent } from "../../../engine/run/events.ts";
 import { FolderBackend } from "../../../engine/store/cache/folder_backend.ts";

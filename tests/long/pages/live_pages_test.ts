@@ -2,7 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@st
 import { renderRun } from "../../../report/live/run.ts";
 import { renderTable } from "../../../report/live/table.ts";
 import { curvePlaces, pictures } from "../../../report/sections.ts";
-import { comparisonSlots } from "../../../report/beside.ts";
+import { comparisonSlots } from "../../../report/comparison_slots.ts";
 import { ASSETS, type Page, partsOf, renderServed } from "../../../report/page.ts";
 import { gridCells, imageGrid } from "../../../pictures/image_grid.ts";
 import { encodePng } from "../../../formats/png_encoder.ts";

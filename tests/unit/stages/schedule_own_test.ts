@@ -11,7 +11,7 @@ import {
   readSchedule,
   validate,
 } from "../../../artifacts/schedule.ts";
-import { definitionByDigest } from "../../../artifacts/own.ts";
+import { definitionByDigest } from "../../../artifacts/own_definitions.ts";
 import type { InputArtifact, OwnDefinition } from "../../../contract/stage.ts";
 import { defineNetwork, definePath } from "../../../diffusion/define.ts";
 import { chainPath, pathFacts, tableOf } from "../../../diffusion/path.ts";

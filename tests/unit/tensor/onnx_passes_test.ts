@@ -6,7 +6,7 @@ import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
 import { chooseConvolutions, splitFixed } from "../../../tensor/onnx/passes/split_fixed.ts";
 import { overwritableInputs } from "../../../tensor/onnx/passes/in_place.ts";
 import { pixelsFirst } from "../../../tensor/onnx/passes/pixels_first.ts";
-import { viewFlatVectors } from "../../../tensor/onnx/passes/views.ts";
+import { splitFlatVectors } from "../../../tensor/onnx/passes/split_flat_vectors.ts";
 import { liveValues, type Value } from "../../../tensor/trace/graph.ts";
 import { trace } from "../../../tensor/trace/trace.ts";
 import { openWasmDevice } from "../../../tensor/wasm/device.ts";
@@ -15,10 +15,10 @@ import { assertCloseArrays, float32, sampleFeeds, withGradients } from "../../su
 async function viewed(fn: PureFunction, inputs: Signature) {
   await tf.setBackend("cpu");
   const traced = trace(fn, inputs, "test");
-  return viewFlatVectors(traced.graph, traced.inputs, traced.outputs);
+  return splitFlatVectors(traced.graph, traced.inputs, traced.outputs);
 }
 
-Deno.test("viewFlatVectors() takes a vector that is only cut as parts, in the shapes they are used in", async () => {
+Deno.test("splitFlatVectors() takes a vector that is only cut as parts, in the shapes they are used in", async () => {
   const { inputs, inputViews, outputs, outputViews } = await viewed(({ flat }) => {
     const w = tf.reshape(tf.slice(flat!, 2, 4), [2, 2]);
     return { flat: tf.concat([tf.neg(tf.slice(flat!, 0, 2)), tf.reshape(tf.neg(w), [4])]) };
@@ -33,7 +33,7 @@ Deno.test("viewFlatVectors() takes a vector that is only cut as parts, in the sh
   assertEquals(operators.toSorted(), ["Neg", "Neg", "Reshape"]);
 });
 
-Deno.test("viewFlatVectors() leaves a vector alone that is also used whole", async () => {
+Deno.test("splitFlatVectors() leaves a vector alone that is also used whole", async () => {
   const { inputs, inputViews } = await viewed(
     ({ flat }) => ({ part: tf.slice(flat!, 1, 2), sum: tf.sum(flat!) }),
     { flat: float32(4) },

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { executeTask } from "../../../../engine/cluster/exec.ts";
+import { runJob } from "../../../../engine/cluster/job.ts";
 import { dealt } from "../support/deal_run.ts";
 import { digestsOf, runIn } from "../support/reach.ts";
 import { TINY_KINDS } from "../support/tiny_kinds.ts";
@@ -36,7 +36,7 @@ Deno.test("shards are one array of jobs, each with the resources of the stage, a
   for (const [part, { children }] of parts.entries()) {
     for (const child of children ?? [undefined]) {
       lab.queue.self = { id: child === undefined ? `${jobs}` : `${jobs}_${child}`, attempt: 0 };
-      const { code, problems } = await executeTask({
+      const { code, problems } = await runJob({
         ...{ submission, part, queue: lab.queue, kinds: TINY_KINDS, versions: {} },
         emit: () => {},
         stop: new AbortController().signal,

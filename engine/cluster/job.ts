@@ -31,7 +31,7 @@ import { type JobAction, prepareAction, readAction } from "./job_action.ts";
  * Exit codes of a job. `done`: the stage is done, or its result was already there; `failed`: the stage failed;
  * `unusable`: this node or the submission cannot be used; `again`: the stage was saved and queued again.
  */
-export const TASK_EXIT = { done: 0, failed: 1, unusable: 2, again: 75 } as const;
+export const JOB_EXIT = { done: 0, failed: 1, unusable: 2, again: 75 } as const;
 
 /** The reason for stopping a job whose time limit is near. Any other reason means that the queue ends the job. */
 export const LIMIT_NEAR = "limit";
@@ -53,7 +53,7 @@ const SIGNAL_MS = 1_000;
 const END_TRIES = 18;
 const LOOK_MS = 5_000;
 
-export interface TaskOptions {
+export interface JobOptions {
   readonly submission: TrustedSubmission;
   /** The number of this job's part in the submission. */
   readonly part: number;
@@ -82,8 +82,8 @@ function failed(message: string, fix: string, more: Partial<Outcome> = {}): Outc
  * Executes this job's stage of a submission, in scratch space of this node, and publishes its result.
  * @returns the exit code, and `end`: how the job ended, as recorded; absent if it is not known what was to be done
  */
-export async function executeTask(options: TaskOptions) {
-  const unusable = (problems: readonly Diagnostic[]) => ({ code: TASK_EXIT.unusable, problems, end: undefined });
+export async function runJob(options: JobOptions) {
+  const unusable = (problems: readonly Diagnostic[]) => ({ code: JOB_EXIT.unusable, problems, end: undefined });
   const { queue, submission, part: number } = options;
   const own = queue.own();
   if (own === undefined) {
@@ -108,7 +108,7 @@ function pauseAfter(tries: number, { pace = 1, ...until }: { readonly pace?: num
  */
 export async function waitForCache(
   folder: string,
-  { stop, emit, pace = 1 }: Pick<TaskOptions, "stop" | "emit" | "pace">,
+  { stop, emit, pace = 1 }: Pick<JobOptions, "stop" | "emit" | "pace">,
 ): Promise<boolean> {
   for (let tries = 1; !isHere(folder); tries++) {
     if (tries === SEND_TRIES || stop.aborted) return false;
@@ -126,7 +126,7 @@ class JobAttempt {
   constructor(
     private readonly submission: TrustedSubmission,
     private readonly own: Attempt,
-    private readonly options: Required<TaskOptions>,
+    private readonly options: Required<JobOptions>,
   ) {}
 
   async run() {
@@ -140,11 +140,11 @@ class JobAttempt {
       const isOld = isThere(this.submission.attemptPath({ ...this.own, attempt: this.own.attempt + 1 }, "start"));
       const isEnded = isOld || (this.options.stop.reason !== LIMIT_NEAR && await this.#isEnded());
       const refused = isEnded ? undefined : await this.options.queue.requeueOwn();
-      if (refused === undefined) return { code: TASK_EXIT.again, problems: [], end };
+      if (refused === undefined) return { code: JOB_EXIT.again, problems: [], end };
       outcome = failed(`it is saved, but cannot be queued again: ${refused}`, "run again: it goes on from there");
       end = await this.#record(outcome);
     }
-    const code = outcome.unusable ? TASK_EXIT.unusable : outcome.state === "failed" ? TASK_EXIT.failed : TASK_EXIT.done;
+    const code = outcome.unusable ? JOB_EXIT.unusable : outcome.state === "failed" ? JOB_EXIT.failed : JOB_EXIT.done;
     return { code, problems: outcome.problems ?? [], end };
   }
 

@@ -42,7 +42,7 @@ export class SharedStates {
   }
 
   /** Copies the newest intact state to this node. @returns the step that the stage continues from */
-  async bring(): Promise<number> {
+  async download(): Promise<number> {
     const { progress, limit } = this.place;
     const here = newestSavedStep(progress, limit) ?? 0;
     for (const { folder, step } of this.#all().slice(0, TRIED)) {

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { SharedStates } from "../../../../engine/cluster/states.ts";
+import { SharedStates } from "../../../../engine/cluster/shared_states.ts";
 import { ProgressStore } from "../../../../engine/store/progress.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
@@ -13,7 +13,7 @@ async function attempt(root: string, name: string, limit = 100, numerics = "wasm
   const states = new SharedStates(join(root, "states"), name, { identityKey: KEY, numerics, limit, progress });
   const local = new ProgressStore(progress, limit);
   return {
-    bring: () => states.bring(),
+    download: () => states.download(),
     async save(...steps: number[]) {
       for (const step of steps) {
         await local.save(step, {
@@ -46,18 +46,18 @@ function shared(root: string): string[] {
 Deno.test("an attempt goes on from the newest state of all attempts, and the newest two of all stay", async () => {
   await using folder = await makeTempFolder();
   const first = await attempt(folder.path, "8.0");
-  assertEquals(await first.bring(), 0);
+  assertEquals(await first.download(), 0);
   assertEquals(await first.save(10, 20, 30), 30);
   assertEquals(shared(folder.path), ["8.0 step-20", "8.0 step-30"]);
   const second = await attempt(folder.path, "8.1");
-  assertEquals([await second.bring(), await second.read()], [30, "8.0 at 30"]);
+  assertEquals([await second.download(), await second.read()], [30, "8.0 at 30"]);
   await second.save(40);
   assertEquals(shared(folder.path), ["8.0 step-30", "8.1 step-40"]);
   // An old attempt that is still alive writes only to its own folder, and a state that it saves late is not the newest.
   await first.save(35);
   assertEquals(shared(folder.path), ["8.0 step-35", "8.1 step-40"]);
   const third = await attempt(folder.path, "9.0");
-  assertEquals([await third.bring(), await third.read()], [40, "8.1 at 40"]);
+  assertEquals([await third.download(), await third.read()], [40, "8.1 at 40"]);
 });
 
 Deno.test("states of longer runs and of other numerics are neither used nor removed", async () => {
@@ -65,10 +65,10 @@ Deno.test("states of longer runs and of other numerics are neither used nor remo
   const long = await attempt(folder.path, "1.0");
   await long.save(40, 50);
   const short = await attempt(folder.path, "2.0", 30);
-  assertEquals(await short.bring(), 0);
+  assertEquals(await short.download(), 0);
   await short.save(10, 20, 30);
   assertEquals(shared(folder.path), ["1.0 step-40", "1.0 step-50", "2.0 step-20", "2.0 step-30"]);
-  assertEquals(await (await attempt(folder.path, "3.0", 100, "webgpu")).bring(), 0);
+  assertEquals(await (await attempt(folder.path, "3.0", 100, "webgpu")).download(), 0);
 });
 
 const DAMAGE: Record<string, (home: string) => void> = {
@@ -90,7 +90,7 @@ for (const [name, damage] of Object.entries(DAMAGE)) {
     await (await attempt(folder.path, "8.0")).save(20, 30);
     damage(homeOf(folder.path, "8.0", 30));
     const next = await attempt(folder.path, "8.1");
-    assertEquals([await next.bring(), await next.read()], [20, "8.0 at 20"]);
+    assertEquals([await next.download(), await next.read()], [20, "8.0 at 20"]);
   });
 }
 

@@ -12,14 +12,14 @@ export interface View {
   readonly length: number;
 }
 
-export type ViewedGraph = Readonly<ReturnType<typeof viewFlatVectors>>;
+export type ViewedGraph = Readonly<ReturnType<typeof splitFlatVectors>>;
 
 /**
  * Avoids copies of flat vectors: a vector that is only cut into parts becomes one input for each part, and an output
  * that is only joined from parts becomes one output for each. Both are views of the caller's memory. A training step
  * would otherwise copy its parameters, moments and averages twice.
  */
-export function viewFlatVectors(
+export function splitFlatVectors(
   graph: Graph,
   inputs: readonly InputValue[],
   outputs: ReadonlyMap<string, Value>,

@@ -33,7 +33,7 @@ export function refuseLocalOptions(options: OnOptions): void {
  * @returns options for a run that fetches the results to this machine: the freshly opened cache, how the other stages
  *   ended, and what prevents stages from being computed here
  */
-export async function reachOn(pipeline: Pipeline, store: Store, options: OnOptions, asked: OnArguments) {
+export async function runOnCluster(pipeline: Pipeline, store: Store, options: OnOptions, asked: OnArguments) {
   const { emit, stop, file, cluster } = asked;
   const started = performance.now();
   const { QUEUE: queue, executorOfJobs, submitPipeline, watchJobs } = await importLate<
