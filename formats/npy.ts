@@ -7,17 +7,23 @@ import { refuse } from "./format_error.ts";
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 const ALIGNMENT = 64;
 
-const DESCRIPTORS = { "|u1": Uint8Array, "<i4": Int32Array, "<f4": Float32Array, "<f8": Float64Array } as const;
+const DESCRIPTORS = {
+  "|u1": Uint8Array,
+  "<u2": Uint16Array,
+  "<i4": Int32Array,
+  "<f4": Float32Array,
+  "<f8": Float64Array,
+} as const;
 type Descriptor = keyof typeof DESCRIPTORS;
 
-export type NpyData = Uint8Array | Int32Array | Float32Array | Float64Array;
+export type NpyData = Uint8Array | Uint16Array | Int32Array | Float32Array | Float64Array;
 
 export interface NpyArray {
   readonly shape: readonly number[];
   readonly data: NpyData;
 }
 
-export type NpyHeader = Readonly<ReturnType<typeof decodeNpyHeader>>;
+export type NpyHeader = Readonly<ReturnType<typeof decodeNpyHeader<(typeof DESCRIPTORS)[Descriptor]>>>;
 
 /** Returns the bytes that come before the numbers, so that the numbers can be written as they come. */
 export function encodeNpyHeader(shape: readonly number[], type: NpyHeader["type"]): Uint8Array<ArrayBuffer> {
@@ -42,11 +48,14 @@ export function encodeNpy({ shape, data }: NpyArray): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * @param bytes the beginning of a file, or all of it
+ * @param bytes the beginning of a file, or all of it @param types those that are accepted, by descriptor
  * @returns the shape, the type, and as `length` the number of bytes before the first number
  * @throws FormatError when the bytes are not an npy file, or one of an unsupported type or order
  */
-export function decodeNpyHeader(bytes: Uint8Array) {
+export function decodeNpyHeader<T = (typeof DESCRIPTORS)[Descriptor]>(
+  bytes: Uint8Array,
+  types: Readonly<Record<string, T>> = DESCRIPTORS as unknown as Record<string, T>,
+) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12 || MAGIC.some((byte, i) => bytes[i] !== byte)) {
     refuse("npy file", "other first bytes", "\\x93NUMPY");
@@ -62,15 +71,16 @@ export function decodeNpyHeader(bytes: Uint8Array) {
   if (descriptor === undefined || order === undefined || dimensions === undefined) {
     refuse("npy header", header.trim(), "descr, fortran_order and shape");
   }
-  if (!Object.hasOwn(DESCRIPTORS, descriptor)) {
-    refuse("npy type", descriptor, `one of ${Object.keys(DESCRIPTORS).join(", ")}; save a.astype('<f8'), say`);
+  if (!Object.hasOwn(types, descriptor)) {
+    const known = Object.keys(types);
+    refuse("npy type", descriptor, `one of ${known.join(", ")}; save a.astype('${known.at(-1)}'), say`);
   }
   if (order === "True") refuse("npy order", "columns first", "rows first; save np.ascontiguousarray(a)");
   const shape: readonly number[] = dimensions.split(",").map((part) => part.trim()).filter(Boolean).map(Number);
   if (shape.some((side) => !Number.isSafeInteger(side) || side < 0)) {
     refuse("npy shape", `(${dimensions})`, "lengths of axes");
   }
-  return { shape, type: DESCRIPTORS[descriptor as Descriptor], length: start + length };
+  return { shape, type: types[descriptor]!, length: start + length };
 }
 
 /** @throws FormatError when the bytes are not an npy file, or one of an unsupported type or order */

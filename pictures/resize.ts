@@ -84,7 +84,8 @@ export function resizeMatrix(
   return matrix;
 }
 
-function weightsFor(
+/** Returns the shares of each of `to` new pixels. */
+export function weightsFor(
   from: number,
   to: number,
   { kernel, antialias }: ResizeOptions,

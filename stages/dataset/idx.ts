@@ -6,6 +6,7 @@ import { FormatError } from "../../formats/format_error.ts";
 import { decodeIdx, idxBytes } from "../../formats/idx.ts";
 import { downloadAll } from "../shared/download.ts";
 import { type DatasetContext, downloadsOf } from "./kind.ts";
+import { sideOf } from "./params.ts";
 import { resize, resizeModeOf } from "./pixels.ts";
 import { type ReadDataset, readFile, type Split, type SplitName } from "./split.ts";
 import { IDX_FILES, IDX_NAMES, SOURCES } from "./sources.ts";
@@ -14,7 +15,8 @@ const { counts, images: { side: SIDE, classes } } = SOURCES.mnist;
 
 /** Reads MNIST or Fashion-MNIST, in the order of the files. */
 export const read: ReadDataset = async (context) => {
-  const { source: name, size = SIDE, limit = Infinity } = context.params;
+  const { source: name, limit = Infinity } = context.params;
+  const size = sideOf(context.params, SIDE);
   const paths = await findFiles(context);
   if ("status" in paths) return paths;
   const splitOf = async (split: SplitName) => {

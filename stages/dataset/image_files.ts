@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { StageEnd } from "../../contract/stage.ts";
-import type { ByteImage } from "../../formats/byte_image.ts";
+import type { DeepImage } from "../../formats/byte_image.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeJpeg, isJpeg } from "../../formats/jpeg/jpeg.ts";
 import { decodePng, isPng } from "../../formats/png_decoder.ts";
@@ -16,14 +16,42 @@ const NEITHER = "neither PNG nor JPEG; convert it, or move it elsewhere";
  */
 const UNSUPPORTED_IMAGE = /\.(webp|gif|bmp|tiff?|avif|heic|jxl)$/i;
 
+/** Says of names that the system could not decode. */
+export const NOT_UTF8 = "a name that is not UTF-8; rename it";
+
+/** Images that can be read, wherever they lie, and what else is there. */
+export interface Files {
+  /** Paths with `/`. */
+  readonly images: readonly string[];
+  readonly broken: BrokenFiles;
+  /** The number of other files, which are left out. */
+  readonly others: number;
+  /** Labels that files beside images tell, by sample; see `sampleOf`. */
+  readonly samples?: ReadonlyMap<string, unknown>;
+  /** EDM's `dataset.json`. */
+  readonly table?: Uint8Array | undefined;
+  /** Yields the bytes of the chosen images, whose indices ascend, or what is wrong with them. */
+  read(chosen: ArrayLike<number>): AsyncIterable<Uint8Array | string>;
+}
+
+/** Returns `image`, `other`, or why an image cannot be read. */
+export function kindOfName(name: string): string {
+  if (SUPPORTED_IMAGE.test(name)) return "image";
+  return UNSUPPORTED_IMAGE.test(name) ? NEITHER : "other";
+}
+
+/** True for files and folders that systems hide, such as those that macOS adds to archives. */
+export function isHidden(path: string): boolean {
+  return /(^|\/)\./.test(path);
+}
+
 /**
  * Lists all images below a folder. Links are followed only within the folder: files elsewhere are not its content.
  * Hidden files are left out.
  *
- * @returns paths relative to the folder, with `/`, those of images in code-unit order; broken files; and the number of
- * other files, which are left out
+ * @returns the images in the code-unit order of their paths
  */
-export async function listImages(root: string) {
+export async function listImages(root: string): Promise<Files> {
   const images: string[] = [];
   const broken: BrokenFiles = new Map();
   let others = 0;
@@ -42,15 +70,26 @@ export async function listImages(root: string) {
       }
       const isFolder = entry.isSymlink ? (await Deno.stat(join(root, path))).isDirectory : entry.isDirectory;
       if (isFolder) await visit(path, new Set([...above, real]));
-      else if (SUPPORTED_IMAGE.test(entry.name)) images.push(path);
-      else if (UNSUPPORTED_IMAGE.test(entry.name)) broken.set(path, NEITHER);
-      else others++;
+      else {
+        const kind = kindOfName(entry.name);
+        if (kind === "other") others++;
+        else if (path.includes("\ufffd")) broken.set(path, NOT_UTF8);
+        else if (kind === "image") images.push(path);
+        else broken.set(path, kind);
+      }
     }
   };
   await visit("", new Set());
   // By code units: the order must be the same on every machine.
   images.sort();
-  return { images, broken, others };
+  return {
+    images,
+    broken,
+    others,
+    async *read(chosen) {
+      for (let i = 0; i < chosen.length; i++) yield await readImageFile(join(root, images[chosen[i]!]!));
+    },
+  };
 }
 
 async function leadsInside(link: string, realRoot: string): Promise<boolean> {
@@ -59,15 +98,16 @@ async function leadsInside(link: string, realRoot: string): Promise<boolean> {
 }
 
 /** Enough for an image of the most pixels that are read, almost uncompressed. */
-const MAX_FILE_BYTES = 512 << 20;
+export const MAX_FILE_BYTES = 512 << 20;
 
 /**
- * Reads an image file. The format is detected from the bytes, not the name: many PNGs are named .jpg.
+ * Reads an image file in its own depth and channels. The format is detected from the bytes, not the name: many PNGs are
+ * named .jpg.
+ *
  * @returns the image, or what is wrong with the file
  */
-export async function readImageFile(path: string): Promise<ByteImage | string> {
+export function decodeImage(bytes: Uint8Array): DeepImage | string {
   try {
-    const bytes = await readFile(path, "file", MAX_FILE_BYTES);
     if (bytes.length === 0) return "an empty file";
     if (!isJpeg(bytes) && !isPng(bytes)) return NEITHER;
     return isJpeg(bytes) ? decodeJpeg(bytes) : decodePng(bytes);
@@ -77,22 +117,57 @@ export async function readImageFile(path: string): Promise<ByteImage | string> {
   }
 }
 
+/** Reads the bytes of a file, or what is wrong with it. */
+async function readImageFile(path: string): Promise<Uint8Array | string> {
+  try {
+    return await readFile(path, "file", MAX_FILE_BYTES);
+  } catch (error) {
+    if (error instanceof FormatError) return error.message;
+    throw error;
+  }
+}
+
 /** The reason why each file cannot be used, by its path relative to the folder, with `/`. */
-type BrokenFiles = Map<string, string>;
+export type BrokenFiles = Map<string, string>;
 
 /** Further broken files are counted, not named: nobody reads longer lists. */
 const MOST_NAMED = 100;
 
+/** Returns what each broken file is, one a line. */
+export function listBroken(broken: BrokenFiles): string {
+  const named = [...broken].sort(([a], [b]) => a < b ? -1 : 1).slice(0, MOST_NAMED);
+  const more = broken.size > named.length ? [`  and ${broken.size - named.length} more`] : [];
+  return [...named.map(([path, reason]) => `  ${path}: ${reason}`), ...more].join("\n");
+}
+
 /**
  * Returns the failure of a stage whose folder holds broken files; `total` is the number of files that were examined.
  */
-export function brokenFiles(broken: BrokenFiles, total: number): StageEnd {
-  const named = [...broken].sort(([a], [b]) => a < b ? -1 : 1).slice(0, MOST_NAMED);
-  const more = broken.size > named.length ? [`  and ${broken.size - named.length} more`] : [];
-  const lines = [...named.map(([path, reason]) => `  ${path}: ${reason}`), ...more];
+export function brokenFiles(broken: BrokenFiles, total: number, unit = "file"): StageEnd {
   return {
     status: "failed",
-    message: `${countOf(broken.size, "file")} of ${total} cannot be used:\n${lines.join("\n")}`,
+    message: `${countOf(broken.size, unit)} of ${total} cannot be used:\n${listBroken(broken)}`,
     fix: "repair, replace or remove them",
   };
+}
+
+/** Tells apart the forms that images have, such as their sizes, with the number of each and its first. */
+export class Forms {
+  readonly #forms = new Map<string, { count: number; readonly first: string }>();
+
+  add(form: string, name: string): void {
+    this.#forms.getOrInsertComputed(form, () => ({ count: 0, first: name })).count++;
+  }
+
+  get size(): number {
+    return this.#forms.size;
+  }
+
+  /** Lists the most common forms, for messages. */
+  toString(): string {
+    const most = [...this.#forms].sort(([, a], [, b]) => b.count - a.count).slice(0, 5);
+    return most.map(([form, { count, first }]) => `${form} (${countOf(count, "image")}, the first ${first})`).join(
+      ", ",
+    );
+  }
 }

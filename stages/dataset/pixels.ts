@@ -1,65 +1,74 @@
-import type { ByteImage } from "../../formats/byte_image.ts";
-import { resample, resizeImages, type Shares } from "../../pictures/resize.ts";
+import type { DeepImage } from "../../formats/byte_image.ts";
+import { resample, type Shares } from "../../pictures/resize.ts";
 
-const WHITE = 255;
+/** The largest level of an image. */
+export function mostOf(image: DeepImage): number {
+  return image.data instanceof Uint16Array ? 65_535 : 255;
+}
+
+/** Makes an image with other pixels of the same depth. */
+function withPixels<I extends DeepImage>(image: I, form: Pick<DeepImage, "width" | "height" | "channels">): I {
+  const data = new (image.data instanceof Uint16Array ? Uint16Array : Uint8Array)(
+    form.width * form.height * form.channels,
+  );
+  return { ...image, ...form, data };
+}
 
 /**
- * Puts an image on white, grey or RGB: out = (alpha * image + (255 - alpha) * 255) / 255, rounded half up. Colours
- * become grey by their luma, (299 R + 587 G + 114 B) / 1000 (ITU-R BT.601).
+ * Gives an image other channels. Colours become grey by their luma, (299 R + 587 G + 114 B) / 1000 (ITU-R BT.601);
+ * grey becomes three equal colours. Without alpha in the result, an image is put on white: out = (alpha * level + (most
+ * - alpha) * most) / most, rounded half up. With it, an image that has none is opaque.
  *
- * @param image 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha
- * @param channels channels of the result: 1 or 3
+ * @param image 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha; and so are `channels` of the result
  */
-export function flatten(image: ByteImage, channels: 1 | 3): ByteImage {
+export function flatten<I extends DeepImage>(image: I, channels: number): I {
   const { width, height, channels: had, data } = image;
   if (had === channels) return image;
-  const pixels = width * height;
-  const grey = had <= 2;
-  const out = new Uint8Array(pixels * channels);
-  for (let at = 0; at < pixels; at++) {
+  const most = mostOf(image);
+  const [isGrey, hadAlpha, keepsAlpha] = [had <= 2, had % 2 === 0, channels % 2 === 0];
+  const colours = channels <= 2 ? 1 : 3;
+  const out = withPixels(image, { width, height, channels });
+  for (let at = 0; at < width * height; at++) {
     const from = at * had;
-    const alpha = had === 2 || had === 4 ? data[from + had - 1]! : 255;
+    const alpha = hadAlpha ? data[from + had - 1]! : most;
     const over = (channel: number) => {
-      const level = data[from + (grey ? 0 : channel)]!;
-      return Math.floor((2 * (alpha * level + (255 - alpha) * WHITE) + 255) / 510);
+      const level = data[from + (isGrey ? 0 : channel)]!;
+      return keepsAlpha ? level : Math.floor((2 * (alpha * level + (most - alpha) * most) + most) / (2 * most));
     };
     // Grey levels do not change.
-    if (channels === 1) out[at] = Math.floor((299 * over(0) + 587 * over(1) + 114 * over(2) + 500) / 1000);
-    else for (let channel = 0; channel < 3; channel++) out[at * 3 + channel] = over(channel);
+    if (colours === 1) {
+      out.data[at * channels] = Math.floor((299 * over(0) + 587 * over(1) + 114 * over(2) + 500) / 1000);
+    } else for (let channel = 0; channel < 3; channel++) out.data[at * channels + channel] = over(channel);
+    if (keepsAlpha) out.data[at * channels + colours] = alpha;
   }
-  return { width, height, channels, data: out };
+  return out;
 }
 
-/** Cuts a square out of an image. */
-export function crop(image: ByteImage, { left, top, side }: { left: number; top: number; side: number }): ByteImage {
-  const { width, channels, data } = image;
-  const out = new Uint8Array(side * side * channels);
-  for (let y = 0; y < side; y++) {
-    const start = ((top + y) * width + left) * channels;
-    out.set(data.subarray(start, start + side * channels), y * side * channels);
+/** A rectangle in pixels. */
+interface Place {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Cuts a rectangle out of an image. What lies outside of the image is zeros. */
+export function crop<I extends DeepImage>(image: I, { left, top, width, height }: Place): I {
+  const { width: row, channels, data } = image;
+  const out = withPixels(image, { width, height, channels });
+  const [from, to] = [Math.max(0, left), Math.min(row, left + width)];
+  for (let y = Math.max(0, -top); y < height && top + y < image.height; y++) {
+    const start = (top + y) * row * channels;
+    out.data.set(data.subarray(start + from * channels, start + to * channels), (y * width + from - left) * channels);
   }
-  return { width: side, height: side, channels, data: out };
+  return out;
 }
 
-/** Cuts the largest square out of the middle of an image; if there are two middles, the upper or left one. */
-export function cropSquare(image: ByteImage): ByteImage {
-  const { width, height } = image;
-  if (width === height) return image;
-  const side = Math.min(width, height);
-  return crop(image, { left: Math.floor((width - side) / 2), top: Math.floor((height - side) / 2), side });
-}
-
-/**
- * Resizes a square image with a triangle filter that widens with the scale, so that smaller images do not alias:
- * Pillow's `resize` with BILINEAR, except for its rounding between the two axes. Rounded half up.
- */
-export function resizeSquare(image: ByteImage, side: number): ByteImage {
-  const { width, channels } = image;
-  if (width === side) return image;
-  const levels = resizeImages({ count: 1, ...image }, side, { kernel: "bilinear", antialias: true });
-  // Shares add up to 1 up to rounding, which must not carry 255 past the largest byte.
-  const data = Uint8Array.from(levels, (level) => Math.min(255, Math.floor(level + 0.5)));
-  return { width: side, height: side, channels, data };
+/** Cuts a rectangle out of the middle of an image, or puts zeros around it; of two middles, the upper or left one. */
+export function cropCentre<I extends DeepImage>(image: I, [height, width]: readonly [number, number]): I {
+  if (width === image.width && height === image.height) return image;
+  const middle = (have: number, want: number) => have < want ? -((want - have) >> 1) : (have - want) >> 1;
+  return crop(image, { left: middle(image.width, width), top: middle(image.height, height), width, height });
 }
 
 export function resizeModeOf(from: number, to: number): "none" | "area" | "pad" {
@@ -95,7 +104,7 @@ function shrink(pixels: GreyPixels, from: number, side: number): GreyPixels {
  * Returns the old pixels under new pixel j with the length of the overlap, in units of 1 / side: old pixel i spans [i
  * side, (i + 1) side) and new pixel j spans [j from, (j + 1) from), so that the lengths add up to `from`.
  */
-function overlaps(j: number, from: number, side: number): Shares {
+export function overlaps(j: number, from: number, side: number): Shares {
   const [begin, end] = [j * from, (j + 1) * from];
   const found: [number, number][] = [];
   for (let i = Math.floor(begin / side); i * side < end; i++) {

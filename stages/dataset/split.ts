@@ -14,8 +14,6 @@ export interface Split {
 
 /** A data set that a source gives. */
 interface Dataset extends Record<SplitName, Split> {
-  /** The form of the images, where the source does not have the same for all; classes null without labels. */
-  readonly form?: { readonly side: number; readonly channels: number; readonly classes: number | null };
   /** Returns the origin of a split, in readable form. */
   readonly source: (split: SplitName) => Readonly<Record<string, unknown>>;
 }
@@ -38,8 +36,12 @@ export function splitByHash(
   names: readonly string[],
   { testCount, limit = Infinity }: { readonly testCount: number; readonly limit?: number | undefined },
 ) {
-  const digests = names.map((name) => createHash("sha256").update(name).digest("hex"));
-  const order = names.map((_, index) => index).sort((a, b) => digests[a]! < digests[b]! ? -1 : 1);
+  const digestOf = (name: string) => createHash("sha256").update(name).digest("hex");
+  // The first 13 of 64 digits fit a number, which takes a tenth of the memory; the rest decides between equal ones.
+  const starts = Float64Array.from(names, (name) => Number.parseInt(digestOf(name).slice(0, 13), 16));
+  const order = names.map((_, index) => index).sort((a, b) =>
+    starts[a]! - starts[b]! || (digestOf(names[a]!) < digestOf(names[b]!) ? -1 : 1)
+  );
   return { train: order.slice(testCount, limit), test: order.slice(0, testCount) };
 }
 

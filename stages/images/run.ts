@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { imageAt, writeImages } from "../../artifacts/images.ts";
-import type { RunOf, StageEnd } from "../../contract/stage.ts";
-import type { ByteImage } from "../../formats/byte_image.ts";
+import type { RunOf } from "../../contract/stage.ts";
+import { type ByteImage, toBytes } from "../../formats/byte_image.ts";
 import { FormatError, refuse } from "../../formats/format_error.ts";
 import { decodeNpz } from "../../formats/npz.ts";
 import { countOf } from "../../std/count_of.ts";
-import { brokenFiles, listImages, readImageFile } from "../dataset/image_files.ts";
-import { cropSquare, flatten, resizeSquare } from "../dataset/pixels.ts";
+import { fitImage } from "../dataset/fit.ts";
+import { brokenFiles, decodeImage, Forms, listImages } from "../dataset/image_files.ts";
 import { readFile } from "../dataset/split.ts";
 import type { imagesKind } from "./kind.ts";
 
@@ -16,19 +16,19 @@ const TRANSPARENT = "transparent; save it without: other programs ignore that, a
 
 export default (async ({ params: { path, size, channels }, outputs, stop, report, note }) => {
   try {
-    const { count, nameOf, read, broken } = await open(path, note);
-    const sizes = new Map<string, string[]>();
+    const { count, nameOf, images, broken } = await open(path, note);
+    const sizes = new Forms();
     let pixels = new Uint8Array();
     let form = { width: 0, height: 0, channels };
-    for (let i = 0; i < count; i++) {
+    let i = -1;
+    for await (const image of images) {
       if (stop.aborted) return { status: "interrupted", step: 0 };
-      const image = await read(i);
+      i++;
       if (typeof image === "string") broken.set(nameOf(i), image);
       else if (isTransparent(image)) broken.set(nameOf(i), TRANSPARENT);
       else {
-        const flat = flatten(image, channels);
-        const { width, height, data } = size === undefined ? flat : resizeSquare(cropSquare(flat), size);
-        sizes.getOrInsertComputed(`${width}x${height}`, () => []).push(nameOf(i));
+        const { width, height, data } = fitImage(image, { channels, size: size === undefined ? size : [size, size] });
+        sizes.add(`${width}x${height}`, nameOf(i));
         if (pixels.length === 0) {
           const [got, wanted] = [`${data.length * count} bytes`, `at most ${MAX_BYTES}`];
           if (data.length * count > MAX_BYTES) {
@@ -43,7 +43,10 @@ export default (async ({ params: { path, size, channels }, outputs, stop, report
       report({ done: i + 1, total: count, unit: "image" });
     }
     if (broken.size > 0) return brokenFiles(broken, count);
-    if (sizes.size > 1) return mixed(sizes);
+    if (sizes.size > 1) {
+      const fix = "set size (score: --size) to cut the middle square out of each and resize it, or remove the others";
+      return { status: "failed", message: `the images have ${sizes.size} sizes: ${sizes}`, fix };
+    }
     // Equal images are the same artifact, from whichever form they were read.
     await writeImages(outputs.images, { info: { ...form, source: { name: "given" } }, pixels });
     return undefined;
@@ -58,20 +61,20 @@ export default (async ({ params: { path, size, channels }, outputs, stop, report
 interface Images {
   readonly count: number;
   readonly nameOf: (i: number) => string;
-  /** Returns an image, or what is wrong with its file. */
-  readonly read: (i: number) => Promise<ByteImage | string> | ByteImage;
+  /** Each image, or what is wrong with its file. */
+  readonly images: AsyncIterable<ByteImage | string> | Iterable<ByteImage>;
   readonly broken: Map<string, string>;
 }
 
 /** @throws FormatError for what holds no images */
 async function open(path: string, note: (message: string) => void): Promise<Images> {
   if ((await Deno.stat(path)).isDirectory) {
-    const { images: names, broken, others } = await listImages(path);
+    const { images: names, broken, others, read } = await listImages(path);
     // The pictures beside a result are overviews of it.
-    if (await Deno.stat(join(path, "images.json")).then(() => true, () => false)) names.length = 0;
-    if (names.length + broken.size === 0) refuse(path, "no image of its own", "PNG or JPEG files");
+    const isResult = await Deno.stat(join(path, "images.json")).then(() => true, () => false);
+    if (isResult || names.length + broken.size === 0) refuse(path, "no image of its own", "PNG or JPEG files");
     if (others > 0) note(`skipped ${countOf(others, "file")} of another kind than images`);
-    return { count: names.length, nameOf: (i) => names[i]!, read: (i) => readImageFile(join(path, names[i]!)), broken };
+    return { count: names.length, nameOf: (i) => names[i]!, images: bytesOf(read(names.map((_, i) => i))), broken };
   }
   // As openai/guided-diffusion's evaluator takes them.
   const array = decodeNpz(await readFile(path, "npz file", MAX_BYTES), "arr_0", MAX_BYTES);
@@ -81,18 +84,17 @@ async function open(path: string, note: (message: string) => void): Promise<Imag
     refuse("npz file, arr_0", got, "uint8 [N, H, W, C], C 1 or 3");
   }
   const [pixels, form] = [array.data as Uint8Array<ArrayBuffer>, { height, width, channels }];
-  const read = (i: number) => ({ ...form, data: imageAt(pixels, i, form) });
-  return { count, nameOf: (i) => `image ${i}`, read, broken: new Map() };
+  const images = Array.from({ length: count }, (_, i) => ({ ...form, data: imageAt(pixels, i, form) }));
+  return { count, nameOf: (i) => `image ${i}`, images, broken: new Map() };
+}
+
+async function* bytesOf(files: AsyncIterable<Uint8Array | string>) {
+  for await (const file of files) {
+    const image = typeof file === "string" ? file : decodeImage(file);
+    yield typeof image === "string" ? image : toBytes(image);
+  }
 }
 
 function isTransparent({ channels, data }: ByteImage): boolean {
   return channels % 2 === 0 && data.some((value, i) => i % channels === channels - 1 && value !== 255);
-}
-
-function mixed(sizes: ReadonlyMap<string, readonly string[]>): StageEnd {
-  const named = [...sizes].sort(([, a], [, b]) => b.length - a.length).slice(0, 5).map(([size, names]) => {
-    return `${size} (${countOf(names.length, "image")}, the first ${names[0]})`;
-  });
-  const fix = "set size (score: --size) to cut the middle square out of each and resize it, or remove the others";
-  return { status: "failed", message: `the images have ${sizes.size} sizes: ${named.join(", ")}`, fix };
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { Buffer } from "node:buffer";
 import { crc32, deflateSync } from "node:zlib";
-import type { ByteImage } from "../../formats/byte_image.ts";
+import type { DeepImage } from "../../formats/byte_image.ts";
 
 export interface Chunk {
   readonly type: string;
@@ -85,7 +85,7 @@ function writePng(
     readonly parts: number;
     readonly random: Iterator<number>;
   },
-): { readonly bytes: Uint8Array<ArrayBuffer>; readonly image: ByteImage } {
+): { readonly bytes: Uint8Array<ArrayBuffer>; readonly image: DeepImage } {
   const channels = CHANNELS[colour];
   const next = (below: number) => random.next().value! % below;
   const most = 2 ** depth - 1;
@@ -130,8 +130,11 @@ function writePng(
   ]);
   const shown = pixels.map((samples) => {
     if (colour === 3) return [...palette[samples[0]!]!, ...hasClear ? [alphas[samples[0]!] ?? 255] : []];
-    const levels = samples.map((sample) => Math.round(sample * 255 / most));
-    return [...levels, ...hasClear ? [samples.join() === clear.join() ? 0 : 255] : []];
+    // Fewer than 8 bits are scaled to 8; 16 stay.
+    const opaque = depth === 16 ? most : 255;
+    const levels = samples.map((sample) => Math.round(sample * opaque / most));
+    return [...levels, ...hasClear ? [samples.join() === clear.join() ? 0 : opaque] : []];
   });
-  return { bytes, image: { width, height, channels: shown[0]!.length, data: Uint8Array.from(shown.flat()) } };
+  const data = (depth === 16 ? Uint16Array : Uint8Array).from(shown.flat());
+  return { bytes, image: { width, height, channels: shown[0]!.length, data } };
 }

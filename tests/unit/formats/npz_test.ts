@@ -67,7 +67,7 @@ Deno.test("reading throws nothing but FormatError when bytes are cut, changed or
   assertThrows(
     () => decodeNpy(replaced("<f8", ">f8")),
     FormatError,
-    "got >f8, wanted one of |u1, <i4, <f4, <f8; save a.astype(",
+    "got >f8, wanted one of |u1, <u2, <i4, <f4, <f8; save a.astype('<f8')",
   );
   assertThrows(() => decodeNpz(Uint8Array.of(1, 2, 3), "mu", MOST), FormatError);
 });

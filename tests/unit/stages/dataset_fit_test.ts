@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { cropSquare, flatten, resizeSquare } from "../../../stages/dataset/pixels.ts";
+import { fitImage } from "../../../stages/dataset/fit.ts";
+import { cropCentre, flatten } from "../../../stages/dataset/pixels.ts";
 import { splitByHash } from "../../../stages/dataset/split.ts";
 
 const SIDE = 12;
@@ -21,30 +22,32 @@ const PILLOW: readonly { side: number; pixels: readonly number[]; sum: number }[
   { side: 17, pixels: [0, 53, 106, 137, 62, 115, 16, 69, 122], sum: 112_955 },
 ];
 
-Deno.test("resizeSquare() is Pillow's bilinear filter, larger and smaller", () => {
+Deno.test("fitImage() is Pillow's bilinear filter, larger and smaller", () => {
   for (const { side, pixels, sum } of PILLOW) {
-    const { data } = resizeSquare(PATTERN, side);
+    const { data } = fitImage(PATTERN, { channels: 3, size: [side, side] });
     const at = (place: number) => [...data.subarray((place * side + place) * 3, (place * side + place) * 3 + 3)];
     const got = [0, Math.floor(side / 2), side - 1].flatMap(at);
     // Pillow also rounds between the two axes: one level.
     assert(got.every((level, i) => Math.abs(level - pixels[i]!) <= 1), `side ${side}: ${got}, wanted ${pixels}`);
-    const total = data.reduce((all, level) => all + level, 0);
+    const total = [...data].reduce((all, level) => all + level, 0);
     assert(Math.abs(total - sum) / data.length < 0.1, `side ${side}: sum ${total}, wanted ${sum}`);
   }
 });
 
-Deno.test("resizeSquare() keeps flat images flat, up to white", () => {
+Deno.test("fitImage() keeps flat images flat, up to white", () => {
   for (const level of [0, 1, 254, 255]) {
     const flat = { width: 7, height: 7, channels: 1, data: new Uint8Array(49).fill(level) };
-    for (const side of [4, 5, 7, 13, 64]) assert(resizeSquare(flat, side).data.every((value) => value === level));
+    for (const side of [4, 5, 7, 13, 64]) {
+      assert([...fitImage(flat, { channels: 1, size: [side, side] }).data].every((value) => value === level));
+    }
   }
 });
 
-Deno.test("cropSquare() takes the middle of wide and of high images", () => {
+Deno.test("cropCentre() takes the middle of wide and of high images", () => {
   const wide = { width: 5, height: 2, channels: 1, data: Uint8Array.of(0, 1, 2, 3, 4, 10, 11, 12, 13, 14) };
-  assertEquals(cropSquare(wide), { width: 2, height: 2, channels: 1, data: Uint8Array.of(1, 2, 11, 12) });
+  assertEquals(cropCentre(wide, [2, 2]), { width: 2, height: 2, channels: 1, data: Uint8Array.of(1, 2, 11, 12) });
   const high = { width: 1, height: 4, channels: 3, data: Uint8Array.from({ length: 12 }, (_, i) => i) };
-  assertEquals(cropSquare(high), { width: 1, height: 1, channels: 3, data: Uint8Array.of(3, 4, 5) });
+  assertEquals(cropCentre(high, [1, 1]), { width: 1, height: 1, channels: 3, data: Uint8Array.of(3, 4, 5) });
 });
 
 Deno.test("flatten() lays alpha on white and turns grey into colour and back", () => {

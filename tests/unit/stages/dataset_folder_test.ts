@@ -75,7 +75,7 @@ Deno.test("folder reads PNG and JPEG of all kinds, upright and on white", async 
       "4-photo.jpeg": withOrientation(JPEGS.baseline, 6),
       "5-photo.JPG": JPEGS.progressive,
     });
-    const { train, test } = await readFolder(folder, path, { testCount: 1 });
+    const { train, test } = await readFolder(folder, path, { testCount: 1, depth: 8 });
     assertEquals([train.info.classes, train.labels], [null, undefined]);
     const all = new Map<string, number[]>();
     for (const { pixels, info } of [train, test]) {
@@ -90,7 +90,7 @@ Deno.test("folder reads PNG and JPEG of all kinds, upright and on white", async 
     // After a turn by 90 degrees, the gradient to the right becomes one downwards: red in row 3 exceeds red in row 0.
     const growth = photos.map((image) => [image[36]! - image[0]! > 50, image[9]! - image[0]! > 50]);
     assertEquals(growth.map(String).sort(), ["false,true", "true,false"]);
-    const grey = await readFolder(folder, path, { channels: 1, testCount: 1 });
+    const grey = await readFolder(folder, path, { channels: 1, testCount: 1, depth: 8 });
     assertEquals([grey.train.info.channels, grey.train.pixels.length], [1, 4 * 16]);
   });
 });

@@ -1,0 +1,118 @@
+import type { Item } from "./items.ts";
+import type { DatasetParams } from "./params.ts";
+
+/** network = stored / scale - shift, per channel. */
+export interface Normalizer {
+  readonly how: "range" | "moments" | "percentiles";
+  readonly scale: readonly number[];
+  readonly shift: readonly number[];
+}
+
+interface Finder {
+  add(values: Item["data"]): void;
+  /** Returns the map; a message if the values have none. */
+  find(): Normalizer | string;
+}
+
+/** The map that takes `low` to -1 and `high` to 1 in each channel. */
+function between(
+  how: Normalizer["how"],
+  bounds: readonly (readonly [low: number, high: number])[],
+): Normalizer | string {
+  const flat = bounds.findIndex(([low, high]) => !(low < high));
+  if (flat >= 0) return `channel ${flat} has ${bounds[flat]![0]} in both percentiles`;
+  const scale = bounds.map(([low, high]) => (high - low) / 2);
+  return { how, scale, shift: bounds.map(([low], c) => low / scale[c]! + 1) };
+}
+
+/**
+ * Finds the map between stored values and the numbers of networks, while the values of the training split go by.
+ * @returns undefined for the whole range of an integer type
+ */
+export function findNormalizer(
+  normalize: DatasetParams["normalize"],
+  { channels, data }: Pick<Item, "channels" | "data">,
+): Finder | undefined {
+  const isFloat = data instanceof Float32Array;
+  const how = normalize ?? (isFloat ? "moments" : undefined);
+  if (how === undefined) return undefined;
+  if (how === "moments") return moments(channels);
+  if ("range" in how) return { add() {}, find: () => between("range", [how.range as [number, number]]) };
+  return percentiles(channels, how.percentiles as [number, number], isFloat);
+}
+
+/** Mean and deviation (of the population), from sums of differences to the first value, which lose no digits. */
+function moments(channels: number): Finder {
+  let [first, count]: [Float64Array | undefined, number] = [undefined, 0];
+  const [sums, squares] = [new Float64Array(channels), new Float64Array(channels)];
+  return {
+    add(values) {
+      first ??= Float64Array.from(values.subarray(0, channels));
+      count += values.length / channels;
+      for (let i = 0; i < values.length; i++) {
+        const c = i % channels;
+        const difference = values[i]! - first[c]!;
+        sums[c]! += difference;
+        squares[c]! += difference ** 2;
+      }
+    },
+    find() {
+      const scale = [...squares.map((square, c) => Math.sqrt(Math.max(0, square / count - (sums[c]! / count) ** 2)))];
+      const flat = scale.findIndex((deviation) => !(deviation > 0));
+      if (flat >= 0) return `all values of channel ${flat} are ${first?.[flat]}: there is no deviation to scale by`;
+      return { how: "moments", scale, shift: [...sums.map((sum, c) => (first![c]! + sum / count) / scale[c]!)] };
+    },
+  };
+}
+
+/** Floats are counted by their upper bits, in the order of their values: to 1 part in 2,048. */
+const FLOAT_BITS = 20;
+/** The counts of a channel of floats take 8 MiB. */
+const MOST_CHANNELS = 16;
+
+/** Quantiles, interpolated as numpy.percentile does where the values are integers. */
+function percentiles(channels: number, wanted: readonly [number, number], isFloat: boolean): Finder {
+  if (isFloat && channels > MOST_CHANNELS) {
+    return {
+      add() {},
+      find: () => `percentiles of floats are found for at most ${MOST_CHANNELS} channels; use moments`,
+    };
+  }
+  const counts = Array.from({ length: channels }, () => new Float64Array(isFloat ? 1 << FLOAT_BITS : 65_536));
+  const [float, bits] = [new Float32Array(1), new Int32Array(1)];
+  const view = new Int32Array(float.buffer);
+  const placeOf = (value: number) => {
+    if (!isFloat) return value;
+    float[0] = value;
+    // The bits of a negative number grow as it falls.
+    const ordered = view[0]! < 0 ? ~view[0]! : view[0]! | 0x8000_0000;
+    return ordered >>> (32 - FLOAT_BITS);
+  };
+  const valueOf = (place: number) => {
+    if (!isFloat) return place;
+    const ordered = (place << (32 - FLOAT_BITS)) | (1 << (31 - FLOAT_BITS));
+    bits[0] = ordered < 0 ? ordered ^ 0x8000_0000 : ~ordered;
+    return new Float32Array(bits.buffer)[0]!;
+  };
+  return {
+    add(values) {
+      for (let i = 0; i < values.length; i++) counts[i % channels]![placeOf(values[i]!)]!++;
+    },
+    find: () =>
+      between(
+        "percentiles",
+        counts.map((own) => wanted.map((percent) => quantile(own, percent, valueOf)) as [number, number]),
+      ),
+  };
+}
+
+function quantile(counts: Float64Array, percent: number, valueOf: (place: number) => number): number {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const rank = (total - 1) * percent / 100;
+  const at = (wanted: number) => {
+    let seen = 0;
+    return valueOf(counts.findIndex((count) => (seen += count) > wanted));
+  };
+  const [below, above] = [at(Math.floor(rank)), at(Math.ceil(rank))];
+  return below + (above - below) * (rank - Math.floor(rank));
+}

@@ -1,0 +1,163 @@
+// @ts-types="./csv_parse.d.ts"
+import { parse } from "csv-parse/sync";
+import { basename, extname } from "node:path";
+import { FormatError } from "../../formats/format_error.ts";
+import { type Labels, labelsOfNames, labelsOfValues } from "./items.ts";
+import type { DatasetParams } from "./params.ts";
+import { readFile } from "./split.ts";
+
+/** Enough for some millions of rows. */
+const MOST_TABLE_BYTES = 512 << 20;
+
+/** One row of a table: where it stands, the file that it names, and that file's label. */
+interface Row {
+  readonly row: string;
+  readonly name: unknown;
+  readonly label: unknown;
+}
+
+/**
+ * Returns labels from the first sub-folder of each path, and the names of these sub-folders in code-unit order: a label
+ * is an index into the names.
+ *
+ * @returns undefined if all images are in the folder itself; an error message if the folder has no clear labels
+ */
+export function labelsOfFolders(paths: readonly string[]): Labels | undefined | string {
+  const loose = paths.filter((path) => !path.includes("/"));
+  if (loose.length === paths.length) return undefined;
+  if (loose.length > 0) {
+    const some = loose.slice(0, 5).join(", ");
+    const are = loose.length === 1 ? "is" : "are";
+    return `${loose.length} of ${paths.length} images ${are} not in one of the sub-folders that name labels: ${some}`;
+  }
+  return labelsOfNames(paths.map((path) => path.slice(0, path.indexOf("/"))), "sub-folders");
+}
+
+type Columns = Pick<Exclude<DatasetParams["labels"], string | undefined>, "column" | "names">;
+
+/**
+ * Returns the labels that a table gives to images. Each image has one row, and each row an image.
+ * @throws FormatError for a file that is no such table
+ */
+export async function labelsOfTable(path: string, columns: Columns, images: readonly string[]) {
+  const bytes = await readFile(path, "labels", MOST_TABLE_BYTES);
+  return matchRows(rowsOf(decodeText(path, bytes), path, columns), images, basename(path));
+}
+
+/** Returns the labels of EDM's `dataset.json` beside images; undefined if it says that there are none. */
+export function labelsOfEdm(bytes: Uint8Array, images: readonly string[]): Labels | string | undefined {
+  const rows = edmRows(decodeText("dataset.json", bytes), "dataset.json");
+  return rows && matchRows(rows, images, "dataset.json");
+}
+
+function decodeText(what: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new FormatError(what, { got: "bytes that are not UTF-8", wanted: "text in UTF-8", cause });
+  }
+}
+
+function rowsOf(text: string, path: string, { column = "label", names = "file_name" }: Columns): Iterable<Row> {
+  const kind = extname(path).toLowerCase();
+  if (kind === ".json") return edmRows(text, path) ?? [];
+  const records = kind === ".csv" || kind === ".tsv"
+    ? csvRecords(text, path, kind === ".tsv" ? "\t" : ",")
+    : [".jsonl", ".ndjson"].includes(kind)
+    ? jsonRecords(text, path)
+    : undefined;
+  if (records === undefined) {
+    throw new FormatError(path, {
+      got: `a file ${kind || "without extension"}`,
+      wanted: ".csv, .tsv, .jsonl or .json",
+    });
+  }
+  const lacking = [names, column].filter((each) => !records.some(({ record }) => Object.hasOwn(record, each)));
+  if (records.length > 0 && lacking.length > 0) {
+    const [got, wanted] = [Object.keys(records[0]!.record).join(", "), `columns ${names} and ${column}`];
+    const fix = `set labels: { names: …, column: … } to columns that are there`;
+    throw new FormatError(path, { got: `columns ${got}`, wanted, fix });
+  }
+  return records.map(({ line, record }) => ({ row: `line ${line}`, name: record[names], label: record[column] }));
+}
+
+interface TableRecord {
+  readonly line: number;
+  readonly record: Readonly<Record<string, unknown>>;
+}
+
+function csvRecords(text: string, path: string, delimiter: string): TableRecord[] {
+  try {
+    const found = parse(text, { delimiter, bom: true, columns: true, info: true, skip_empty_lines: true });
+    return found.map(({ info, record }) => ({ line: info.lines, record }));
+  } catch (cause) {
+    throw new FormatError(path, { got: (cause as Error).message, wanted: "a table of CSV with a row of names", cause });
+  }
+}
+
+function jsonRecords(text: string, path: string): TableRecord[] {
+  return text.split("\n").flatMap((each, i) => {
+    if (each.trim() === "") return [];
+    const what = `${path}, line ${i + 1}`;
+    const record = parseJson(each, what);
+    if (typeof record === "object" && record !== null && !Array.isArray(record)) {
+      return [{ line: i + 1, record: record as TableRecord["record"] }];
+    }
+    throw new FormatError(what, { got: each, wanted: "a JSON object" });
+  });
+}
+
+export function parseJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new FormatError(what, { got: (cause as Error).message, wanted: "JSON", cause });
+  }
+}
+
+function edmRows(text: string, path: string): Row[] | undefined {
+  const { labels } = (parseJson(text, path) ?? {}) as { readonly labels?: unknown };
+  if (labels === null) return undefined;
+  if (!Array.isArray(labels) || !labels.every((each) => Array.isArray(each) && each.length === 2)) {
+    throw new FormatError(path, {
+      got: "something else",
+      wanted: '{"labels": [["file", label], …]}, as EDM writes it',
+    });
+  }
+  return labels.map(([name, label], i) => ({ row: `label ${i + 1}`, name, label }));
+}
+
+/** A message names so many of each kind of fault, and counts the rest. */
+const MOST_NAMED = 20;
+
+/** Pairs rows with images, and reports everything that does not fit at once. */
+function matchRows(rows: Iterable<Row>, images: readonly string[], table: string): Labels | string {
+  const places = new Map(images.map((name, place) => [name, place]));
+  const values: unknown[] = new Array(images.length);
+  const seen = new Uint8Array(images.length);
+  const faults = { absent: [] as string[], twice: [] as string[], unlabelled: [] as string[] };
+  for (const { row, name, label } of rows) {
+    const place = typeof name === "string" ? places.get(name.replace(/^\.\//, "")) : undefined;
+    if (place === undefined) faults.absent.push(`${row}: ${String(name)}`);
+    else if (seen[place]) faults.twice.push(`${row}: ${String(name)}`);
+    else if (label === undefined || label === null || label === "") faults.unlabelled.push(`${row}: ${String(name)}`);
+    if (place === undefined) continue;
+    seen[place] = 1;
+    values[place] = label;
+  }
+  const left = images.filter((_, place) => seen[place] === 0);
+  const parts = [
+    [faults.absent, "name no image that is there"],
+    [faults.twice, "name an image a second time"],
+    [faults.unlabelled, "have no label"],
+  ] as const;
+  const said = parts.flatMap(([found, fault]) => found.length === 0 ? [] : [named(`rows ${fault}`, found)]);
+  if (left.length > 0) said.push(named("images have no row", left));
+  if (said.length > 0) return `${table} does not fit the images:\n${said.join("\n")}`;
+  return labelsOfValues(values, (place) => `${images[place]} in ${table}`);
+}
+
+function named(fault: string, found: readonly string[]): string {
+  const more = found.length > MOST_NAMED ? `, and ${found.length - MOST_NAMED} more}` : "";
+  return `  ${found.length} ${fault}: ${found.slice(0, MOST_NAMED).join(", ")}${more}`;
+}

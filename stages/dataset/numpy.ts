@@ -1,0 +1,153 @@
+import { Buffer } from "node:buffer";
+import { FormatError, refuse } from "../../formats/format_error.ts";
+import { decodeNpyHeader } from "../../formats/npy.ts";
+import { startOf, zipEntries } from "./archives.ts";
+import { type Item, type Items, type Labels, labelsOfValues, MOST_ITEMS } from "./items.ts";
+import type { DatasetParams } from "./params.ts";
+
+const ZIP = "504b";
+/** NumPy writes some hundred bytes. */
+const MOST_HEADER_BYTES = 1 << 20;
+const MOST_ITEM_BYTES = 512 << 20;
+
+/** Types of the numbers of items, and of their labels. */
+const VALUES = { "|u1": Uint8Array, "<u2": Uint16Array, "<f4": Float32Array } as const;
+const LABELS = { "|u1": Uint8Array, "<u2": Uint16Array, "<i4": Int32Array, "<i8": BigInt64Array } as const;
+
+/** Opens an array in an .npy or .npz, which is read row by row; each row is an item. */
+export async function open({ path, ...params }: DatasetParams & { readonly path: string }): Promise<Items> {
+  const own = typeof params.labels === "object" ? params.labels : undefined;
+  const isZip = await startOf(path) === ZIP;
+  const labelColumn = own?.file === undefined ? own?.column ?? (own && "label") : undefined;
+  if (!isZip && labelColumn !== undefined) refuse(path, "one array", "labels: { file: … }, an .npy of the labels");
+  const array = isZip ? params.column ?? await onlyArray(path, labelColumn) : undefined;
+  const header = await openArray(path, array, VALUES);
+  await header.bytes.close();
+  const [count = 0, ...inner] = header.shape;
+  const what = array === undefined ? path : `${path}, ${array}`;
+  if (inner.length < 1 || inner.length > 3 || count > MOST_ITEMS || inner.includes(0)) {
+    refuse(what, `shape [${header.shape}]`, `[N, H, W, C], [N, H, W] or [N, L], of at most ${MOST_ITEMS} items`);
+  }
+  const [height, width, channels] = params.shape ??
+    [[1, inner[0]!, 1], [...inner, 1], inner][inner.length - 1]! as [number, number, number];
+  const size = height * width * channels;
+  if (size !== inner.reduce((product, side) => product * side, 1) || size > MOST_ITEM_BYTES) {
+    const fix = "correct shape: it is [height, width, channels] of one item";
+    throw new FormatError(what, { got: `items of [${inner}]`, wanted: `[${[height, width, channels]}]`, fix });
+  }
+  const labels = own && await readLabels(own.file ?? path, labelColumn, count);
+  return {
+    names: Array.from({ length: count }, (_, row) => `row ${row}`),
+    labels,
+    broken: new Map(),
+    others: 0,
+    unit: "item",
+    isFitted: false,
+    read: (chosen) => readRows(path, array, { chosen, form: { height, width, channels } }),
+  };
+}
+
+/** Returns the array that a user means who names none. */
+async function onlyArray(path: string, labels: string | undefined): Promise<string> {
+  const names = (await Array.fromAsync(zipEntries(path), ({ name }) => name.replace(/\.npy$/, "")))
+    .filter((name) => name !== labels);
+  const found = names.length === 1 ? names[0] : names.find((name) => name === "arr_0");
+  return found ?? refuse(path, `arrays ${names.join(", ") || "none"}`, "column: the name of one of them");
+}
+
+async function readLabels(path: string, array: string | undefined, count: number): Promise<Labels | string> {
+  const { what, shape, type, bytes } = await openArray<(typeof LABELS)[keyof typeof LABELS]>(path, array, LABELS);
+  try {
+    if (shape.length !== 1 || shape[0] !== count) refuse(what, `shape [${shape}]`, `[${count}], a label for each item`);
+    const data = await bytes.take(count * type.BYTES_PER_ELEMENT);
+    if (data === undefined) refuse(what, "a file that is cut off", `${count} labels, as its header declares`);
+    return labelsOfValues(Array.from(new type(data.buffer) as ArrayLike<unknown>), (row) => `row ${row} of ${what}`);
+  } finally {
+    await bytes.close();
+  }
+}
+
+async function* readRows(
+  path: string,
+  array: string | undefined,
+  { chosen, form }: { readonly chosen: ArrayLike<number>; readonly form: Pick<Item, "height" | "width" | "channels"> },
+): AsyncGenerator<Item> {
+  const { what, type, bytes } = await openArray<(typeof VALUES)[keyof typeof VALUES]>(path, array, VALUES);
+  try {
+    const length = form.height * form.width * form.channels * type.BYTES_PER_ELEMENT;
+    for (let [row, next] = [0, 0]; next < chosen.length; row++) {
+      const data = await bytes.take(length);
+      if (data === undefined) refuse(what, `a file that ends in row ${row}`, "all rows that its header declares");
+      if (row !== chosen[next]) continue;
+      next++;
+      yield { ...form, data: new type(data.buffer) };
+    }
+  } finally {
+    await bytes.close();
+  }
+}
+
+/** Opens an .npy, or an array of an .npz, at its first number. */
+async function openArray<T>(path: string, array: string | undefined, types: Readonly<Record<string, T>>) {
+  const what = array === undefined ? path : `${path}, ${array}`;
+  const bytes = new Taker(piecesOf(path, array));
+  try {
+    const start = await bytes.take(12) ?? refuse(what, "a file that is cut off", "an npy file");
+    const isWide = start[6]! >= 2;
+    const length = isWide ? new DataView(start.buffer).getUint32(8, true) + 12 : start[8]! + 256 * start[9]! + 10;
+    if (length > MOST_HEADER_BYTES) refuse(what, `a header of ${length} bytes`, `at most ${MOST_HEADER_BYTES}`);
+    const rest = await bytes.take(Math.max(0, length - start.length));
+    const { shape, type } = decodeNpyHeader(Buffer.concat([start, rest ?? new Uint8Array()]), types);
+    return { what, shape, type, bytes };
+  } catch (cause) {
+    await bytes.close();
+    if (!(cause instanceof FormatError)) throw cause;
+    throw cause.what.startsWith("npy") ? new FormatError(`${what}: ${cause.what}`, cause) : cause;
+  }
+}
+
+async function* piecesOf(path: string, array: string | undefined): AsyncGenerator<Uint8Array> {
+  if (array === undefined) return yield* (await Deno.open(path)).readable;
+  for await (const entry of zipEntries(path)) {
+    if (entry.name === `${array}.npy`) return yield* entry.stream();
+  }
+  refuse(path, `no array ${array}`, "the name of an array that is there");
+}
+
+/** Takes exact numbers of bytes out of a stream. */
+class Taker {
+  readonly #pieces: AsyncGenerator<Uint8Array>;
+  #left = new Uint8Array();
+
+  constructor(pieces: AsyncGenerator<Uint8Array>) {
+    this.#pieces = pieces;
+  }
+
+  /**
+   * Memory is taken for what is there, not for what is asked for: a header may declare any size.
+   * @returns a copy of its own; undefined if the stream ends before
+   */
+  async take(length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const pieces = [this.#left];
+    for (let had = this.#left.length; had < length;) {
+      const { done, value } = await this.#pieces.next();
+      if (done === true) return undefined;
+      pieces.push(value as Uint8Array<ArrayBuffer>);
+      had += value.length;
+    }
+    const last = pieces.pop()!;
+    const out = new Uint8Array(length);
+    let at = 0;
+    for (const piece of pieces) {
+      out.set(piece, at);
+      at += piece.length;
+    }
+    out.set(last.subarray(0, length - at), at);
+    this.#left = last.subarray(length - at);
+    return out;
+  }
+
+  async close(): Promise<void> {
+    await this.#pieces.return(undefined);
+  }
+}

@@ -1,0 +1,42 @@
+import { join } from "node:path";
+import type { StageEnd } from "../../contract/stage.ts";
+import { downloadAll } from "../shared/download.ts";
+import type { Items } from "./items.ts";
+import { type DatasetContext, downloadsOf } from "./kind.ts";
+
+/** The ends of the names of shards, for sources that may be several files. */
+const SHARDS = { tar: /\.(tar|tar\.gz|tgz)$/i, parquet: /\.parquet$/i };
+
+/** Lists a user's own data, or returns how the stage ends without it. @throws FormatError for broken files */
+export async function openOwn(context: DatasetContext): Promise<Items | StageEnd> {
+  const { params } = context;
+  const { source } = params;
+  let { path } = params;
+  if (path === undefined) {
+    const obtained = await downloadAll(downloadsOf(params), context);
+    if ("status" in obtained) return obtained;
+    path = obtained.get("path")!;
+  }
+  const isFolder = (await Deno.stat(path)).isDirectory;
+  const shards = source === "tar" || source === "parquet" ? SHARDS[source] : undefined;
+  if (source === "folder" && !isFolder) {
+    return { status: "failed", message: `${path} is a file`, fix: "set path to the folder of the images" };
+  }
+  if (source !== "folder" && isFolder && shards === undefined) {
+    return { status: "failed", message: `${path} is a folder`, fix: "set path to the file" };
+  }
+  const paths = isFolder && shards !== undefined
+    ? (await Array.fromAsync(Deno.readDir(path), ({ name }) => name)).filter((name) => shards.test(name)).sort()
+      .map((name) => join(path, name))
+    : [path];
+  if (paths.length === 0) {
+    return {
+      status: "failed",
+      message: `there is no ${source} file in ${path}`,
+      fix: "set path to the file or its folder",
+    };
+  }
+  if (source === "numpy") return await (await import("./numpy.ts")).open({ ...params, path });
+  if (source === "parquet") return await (await import("./parquet.ts")).open(paths, params);
+  return await (await import("./files.ts")).open(paths, params);
+}

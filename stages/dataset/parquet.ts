@@ -1,0 +1,174 @@
+import {
+  type AsyncBuffer,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  parquetSchema,
+} from "hyparquet";
+import { basename } from "node:path";
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
+import { FormatError, refuse } from "../../formats/format_error.ts";
+import { asFormatError } from "./archives.ts";
+import { decodeImage } from "./image_files.ts";
+import { type Items, type Labels, labelsOfValues, MOST_ITEMS } from "./items.ts";
+import { parseJson } from "./labels.ts";
+import type { DatasetParams } from "./params.ts";
+
+/** A group of rows is in memory at once, and so is a page of it, unpacked. */
+const MOST_GROUP_BYTES = 1 << 30;
+const MOST_PAGE_BYTES = 256 << 20;
+
+/** One file of a data set, with the rows that it holds. */
+interface Shard {
+  readonly path: string;
+  readonly file: AsyncBuffer;
+  readonly metadata: FileMetaData;
+}
+
+/** Opens images as Hugging Face stores them: a column of {bytes, path}, and one of labels. */
+export async function open(paths: readonly string[], { column, labels }: DatasetParams): Promise<Items> {
+  const shards = await Promise.all(paths.map(openShard));
+  const [first] = shards;
+  const images = column ?? imageColumn(first!);
+  const own = typeof labels === "object" ? labels.column ?? "label" : undefined;
+  const label = labels === "none" ? undefined : own ?? "label";
+  const names: string[] = [];
+  const values: unknown[] = [];
+  const hasLabels = label !== undefined && (own !== undefined || columnsOf(first!.metadata).includes(label));
+  for (const { path, ...shard } of shards) {
+    const there = columnsOf(shard.metadata);
+    for (const wanted of hasLabels ? [images, label] : [images]) {
+      if (!there.includes(wanted)) refuse(path, `columns ${there.join(", ")}`, `a column ${wanted}`);
+    }
+    const rows = Number(shard.metadata.num_rows);
+    if (names.length + rows > MOST_ITEMS) refuse(path, `${names.length + rows} rows`, `at most ${MOST_ITEMS}`);
+    if (rows !== shard.metadata.row_groups.reduce((sum, { num_rows }) => sum + Number(num_rows), 0)) {
+      refuse(path, "groups that do not add up", `${rows} rows`);
+    }
+    for (let row = 0; row < rows; row++) names.push(`${basename(path)}, row ${row}`);
+    if (!hasLabels) continue;
+    for await (const { rows } of groupsOf({ path, ...shard }, label)) for (const row of rows) values.push(row);
+  }
+  return {
+    names,
+    labels: hasLabels ? withNames(labelsOfValues(values, (i) => names[i]!), first!, label) : undefined,
+    broken: new Map(),
+    others: 0,
+    unit: "image",
+    isFitted: true,
+    async *read(chosen) {
+      let [next, start] = [0, 0];
+      for (const shard of shards) {
+        const isChosen = (from: number, to: number) => chosen[next]! >= start + from && chosen[next]! < start + to;
+        for await (const { from, rows } of groupsOf(shard, images, isChosen)) {
+          for (; isChosen(from, from + rows.length); next++) {
+            const image = rows[chosen[next]! - start - from] as { readonly bytes?: unknown } | Uint8Array | null;
+            const bytes = image instanceof Uint8Array ? image : image?.bytes;
+            yield bytes instanceof Uint8Array ? decodeImage(bytes) : "no image";
+          }
+        }
+        start += Number(shard.metadata.num_rows);
+      }
+    },
+  };
+}
+
+async function openShard(path: string): Promise<Shard> {
+  const { size: byteLength } = await Deno.stat(path);
+  const file: AsyncBuffer = {
+    byteLength,
+    async slice(start, end = byteLength) {
+      const [from, to] = [Math.max(0, start), Math.min(end, byteLength)];
+      if (!(from <= to && to - from <= MOST_GROUP_BYTES)) {
+        refuse(path, `bytes ${start} to ${end}`, `some of ${byteLength}`);
+      }
+      using opened = await Deno.open(path);
+      await opened.seek(from, Deno.SeekMode.Start);
+      const bytes = new Uint8Array(to - from);
+      for (let at = 0, got: number | null = 0; at < bytes.length && got !== null; at += got ?? 0) {
+        got = await opened.read(bytes.subarray(at));
+      }
+      return bytes.buffer;
+    },
+  };
+  return { path, file, metadata: await guarded(path, () => parquetMetadataAsync(file)) };
+}
+
+/** Hyparquet throws errors of many kinds for files that are broken. */
+async function guarded<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (cause) {
+    throw asFormatError(cause, path, "a whole Parquet file");
+  }
+}
+
+const columnsOf = (metadata: FileMetaData) => parquetSchema(metadata).children.map(({ element: { name } }) => name);
+
+/** Returns the only column that has images. */
+function imageColumn({ path, metadata }: Shard): string {
+  const found = parquetSchema(metadata).children
+    .filter(({ children }) => children.some(({ element: { name } }) => name === "bytes"))
+    .map(({ element: { name } }) => name);
+  if (found.length === 1) return found[0]!;
+  const got = `${found.length} columns of {bytes, path} among ${columnsOf(metadata).join(", ")}`;
+  throw new FormatError(path, { got, wanted: "one of images", fix: "set column to that of the images" });
+}
+
+type Pages = (packed: Uint8Array, length: number) => Uint8Array;
+const unpack = (unpacker: (packed: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array): Pages => {
+  return (packed, length) => {
+    if (length > MOST_PAGE_BYTES) refuse("Parquet page", `${length} bytes`, `at most ${MOST_PAGE_BYTES}`);
+    return new Uint8Array(unpacker(packed, { maxOutputLength: Math.max(1, length) }));
+  };
+};
+
+/** Snappy is Hyparquet's own. */
+const COMPRESSORS = {
+  GZIP: unpack(gunzipSync),
+  ZSTD: unpack(zstdDecompressSync),
+  BROTLI: unpack(brotliDecompressSync),
+};
+
+/** Yields the values of a column, group by group, of those groups that are wanted. */
+async function* groupsOf(
+  { path, file, metadata }: Shard,
+  column: string,
+  isWanted: (from: number, to: number) => boolean = () => true,
+): AsyncGenerator<{ readonly from: number; readonly rows: readonly unknown[] }> {
+  let from = 0;
+  for (const { num_rows, columns } of metadata.row_groups) {
+    const to = from + Number(num_rows);
+    if (isWanted(from, to)) {
+      const bytes = columns.filter(({ meta_data }) => meta_data?.path_in_schema[0] === column)
+        .reduce((sum, { meta_data }) => sum + Number(meta_data!.total_uncompressed_size), 0);
+      if (bytes > MOST_GROUP_BYTES) refuse(path, `a group of ${bytes} bytes`, `at most ${MOST_GROUP_BYTES}`);
+      const rows = await guarded(path, () =>
+        parquetReadObjects({
+          file,
+          metadata,
+          columns: [column],
+          rowStart: from,
+          rowEnd: to,
+          utf8: false,
+          compressors: COMPRESSORS,
+        }));
+      if (rows.length !== to - from) refuse(path, `${rows.length} rows in a group`, `${to - from}`);
+      yield { from, rows: rows.map((row) => row[column]) };
+    }
+    from = to;
+  }
+}
+
+/** Adds the names of classes that Hugging Face keeps beside the columns. */
+function withNames(labels: Labels | string, { path, metadata }: Shard, column: string): Labels | string {
+  const text = metadata.key_value_metadata?.find(({ key }) => key === "huggingface")?.value;
+  if (typeof labels === "string" || labels.classNames !== undefined || text === undefined) return labels;
+  const said = parseJson(text, path) as
+    | { info?: { features?: Record<string, { names?: unknown } | undefined> } }
+    | null;
+  const names = said?.info?.features?.[column]?.names;
+  if (!Array.isArray(names) || !names.every((name) => typeof name === "string")) return labels;
+  if (names.length < labels.classes) return `label ${labels.classes - 1} of ${path}: it has ${names.length} names`;
+  return { ...labels, classes: names.length, classNames: names };
+}

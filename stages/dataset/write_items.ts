@@ -1,0 +1,149 @@
+import type { OutputArtifact, StageEnd } from "../../contract/stage.ts";
+import { toBytes } from "../../formats/byte_image.ts";
+import { countOf } from "../../std/count_of.ts";
+import { definedOnly } from "../../std/defined_only.ts";
+import { openArraysWriter } from "./arrays_shim.ts";
+import { findNormalizer } from "./find_normalizer.ts";
+import { fitImage } from "./fit.ts";
+import { brokenFiles, Forms, listBroken } from "./image_files.ts";
+import type { Item, Items, Labels } from "./items.ts";
+import type { DatasetContext } from "./kind.ts";
+import { splitByHash, type SplitName } from "./split.ts";
+
+/** Splits a user's own data, and writes each item as soon as it is read. */
+export async function writeItems(items: Items, context: DatasetContext): Promise<StageEnd | undefined> {
+  const { params, stop, report } = context;
+  const { names, labels, broken, unit } = items;
+  const { limit = Infinity, skip } = params;
+  const taken = Math.min(names.length, limit);
+  if (taken === 0) return noItems(items, params.path!);
+  const { testCount = Math.max(1, Math.floor(taken / 10)) } = params;
+  if (testCount >= taken) {
+    const message = `the test split leaves no ${unit}s to train on: testCount ${testCount} of ${taken} ${unit}s`;
+    return { status: "failed", message, fix: `lower testCount or add ${unit}s` };
+  }
+  if (typeof labels === "string") {
+    const fix = "correct the labels, or set labels: none";
+    return { status: "failed", message: labels, fix };
+  }
+  if (items.others > 0) context.note(`skipped ${countOf(items.others, "file")} of another kind than images`);
+
+  const { train, test } = splitByHash(names, { testCount, limit });
+  const isTest = new Uint8Array(names.length);
+  for (const index of test) isTest[index] = 1;
+  const chosen = Uint32Array.from(train.concat(test)).sort();
+  const examined = chosen.length + broken.size;
+  const writers = new Writers(context, { labels, counts: { train: train.length, test: test.length } });
+  const forms = new Forms();
+  const depths = new Forms();
+  let done = 0;
+  for await (const got of items.read(chosen)) {
+    if (stop.aborted) return { status: "interrupted", step: 0 };
+    const index = chosen[done]!;
+    const item = typeof got === "string" ? got : notFinite(got) ?? got;
+    report({ done: ++done, total: chosen.length, unit: `${unit}s` });
+    if (typeof item === "string") {
+      broken.set(names[index]!, item);
+      continue;
+    }
+    const fitted = items.isFitted ? fit(item, context) : item;
+    if (fitted === undefined) depths.add(`${depthOf(item)} bits`, names[index]!);
+    else forms.add(`${fitted.height}x${fitted.width}`, names[index]!);
+    // Nothing more is written once the stage is bound to fail, but all that is wrong with the rest is still found.
+    if (fitted === undefined || forms.size > 1 || depths.size > 0 || (broken.size > 0 && skip === undefined)) continue;
+    await writers.add(isTest[index] === 1 ? "test" : "train", fitted, labels?.of[index]);
+  }
+  if (broken.size > 0 && skip === undefined) return brokenFiles(broken, examined, unit === "image" ? "file" : unit);
+  if (depths.size > 0) return wrongDepth(depths, context);
+  if (forms.size > 1) {
+    const fix = "set size, to which all are resized, or remove the others";
+    return { status: "failed", message: `the images have ${forms.size} sizes: ${forms}`, fix };
+  }
+  if (broken.size > 0) context.warn(`left out ${countOf(broken.size, unit)} of ${examined}:\n${listBroken(broken)}`);
+  return await writers.finish();
+}
+
+function noItems({ broken, isFitted, unit }: Items, path: string): StageEnd {
+  if (broken.size > 0) return brokenFiles(broken, broken.size);
+  const message = isFitted ? `there is no PNG or JPEG file in ${path}` : `there is no ${unit} in ${path}`;
+  return { status: "failed", message, fix: "set path to where the images are; sub-folders are looked into" };
+}
+
+/** Returns what is wrong with the numbers of an item, if anything is. */
+function notFinite({ data }: Item): string | undefined {
+  if (!(data instanceof Float32Array)) return undefined;
+  const at = data.findIndex((value) => !Number.isFinite(value));
+  return at < 0 ? undefined : `value ${at} is ${data[at]}, which is no finite number`;
+}
+
+const depthOf = ({ data }: Pick<Item, "data">) => data instanceof Uint16Array ? 16 : 8;
+
+/** Gives an image the form that params ask for; undefined if it has another depth than they expect. */
+function fit({ data, ...form }: Item, { params }: DatasetContext): Item | undefined {
+  // The kind's check makes sure that floats have no form to be given.
+  const image = { ...form, data: data as Uint8Array | Uint16Array };
+  const { channels = 3, depth, size, resize } = params;
+  const wanted = depth === 8 ? toBytes(image) : image;
+  if (depthOf(wanted) !== (depth ?? 8)) return undefined;
+  return fitImage(wanted, { channels, resize, size: typeof size === "number" ? [size, size] : size });
+}
+
+function wrongDepth(depths: Forms, { params: { depth } }: DatasetContext): StageEnd {
+  const fix = depth === undefined
+    ? "set depth: 16 to keep all 16 bits, or depth: 8 to round them"
+    : "set depth: 8 to round those of 16 bits, or convert the others";
+  return { status: "failed", message: `samples have ${depths}, wanted ${depth ?? 8}`, fix };
+}
+
+interface WritersOptions {
+  readonly labels: Labels | undefined;
+  /** The most items of each split. */
+  readonly counts: Readonly<Record<SplitName, number>>;
+}
+
+/** Writes both splits at the same time. The first item tells what all of them are like. */
+class Writers {
+  #open: Promise<Record<SplitName, Awaited<ReturnType<typeof openArraysWriter>>>> | undefined;
+  #finder: ReturnType<typeof findNormalizer>;
+  readonly #written = { train: 0, test: 0 };
+
+  constructor(readonly context: DatasetContext, readonly options: WritersOptions) {}
+
+  async add(split: SplitName, item: Item, label: number | undefined): Promise<void> {
+    this.#open ??= this.#openBoth(item);
+    if (split === "train") this.#finder?.add(item.data);
+    this.#written[split]++;
+    await (await this.#open)[split].add(item.data, label === undefined ? undefined : Uint16Array.of(label));
+  }
+
+  async #openBoth(item: Item) {
+    const { params, outputs } = this.context;
+    this.#finder = findNormalizer(params.normalize, item);
+    const { labels, counts } = this.options;
+    const { height, width, channels, data } = item;
+    const dtype = data instanceof Float32Array ? "float32" : data instanceof Uint16Array ? "uint16" : "uint8";
+    const open = (split: SplitName, output: OutputArtifact) =>
+      openArraysWriter(output, {
+        count: counts[split],
+        ...{ height, width, channels, dtype, classes: labels?.classes ?? null },
+        source: definedOnly({ name: params.source, split, classNames: labels?.classNames }),
+      });
+    return { train: await open("train", outputs.train), test: await open("test", outputs.test) };
+  }
+
+  async finish(): Promise<StageEnd | undefined> {
+    const { train, test } = this.#written;
+    if (train === 0 || test === 0 || this.#open === undefined) {
+      const message = `what was not left out is ${train} to train on and ${test} to test with: neither may be none`;
+      return { status: "failed", message, fix: "repair or add some" };
+    }
+    const normalizer = this.#finder?.find();
+    if (typeof normalizer === "string") {
+      return { status: "failed", message: normalizer, fix: "set normalize: { range: … }" };
+    }
+    const writers = await this.#open;
+    await writers.train.finish(definedOnly({ normalizer }));
+    await writers.test.finish(definedOnly({ normalizer }));
+    return undefined;
+  }
+}

@@ -1,0 +1,104 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { readImages } from "../../../artifacts/images.ts";
+import { datasetKind } from "../../support/builtin_kinds.ts";
+import { runStage } from "../../support/stage_context.ts";
+
+/** Made by Python's zipfile and tarfile, NumPy and PyArrow: tools/data/make_source_fixtures.py. */
+const GOLDEN = new URL("../../golden/sources/", import.meta.url).pathname;
+const CLASSES = ["cat", "dog", "owl"];
+
+type Params = Readonly<Record<string, unknown>>;
+
+async function read(file: string, params: Params) {
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = join(GOLDEN, file);
+    const { end, outputs } = await runStage(folder, datasetKind, { params: { path, testCount: 3, ...params } });
+    if (end !== undefined) return end;
+    return { train: await readImages(outputs["train"]!), test: await readImages(outputs["test"]!) };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** The number of the image that pixels are of; undefined if they are not one that was written. */
+function numberOf(pixels: Uint8Array): number | undefined {
+  const wanted = (i: number) =>
+    Array.from({ length: 36 }, (_, at) => {
+      const [x, y, c] = [Math.floor(at / 3) % 4, Math.floor(at / 12), at % 3];
+      return (20 * i + 3 * x + 5 * y + 7 * c) % 256;
+    });
+  return Array.from({ length: 12 }, (_, i) => i).find((i) => wanted(i).join() === [...pixels].join());
+}
+
+async function assertTwelve(file: string, params: Params, classNames: readonly string[] | undefined): Promise<void> {
+  const got = await read(file, params);
+  if ("status" in got) throw new Error(JSON.stringify(got));
+  const seen: number[] = [];
+  for (const split of ["train", "test"] as const) {
+    const { info, pixels, labels } = got[split];
+    assertEquals([info.height, info.width, info.channels, info.classes], [3, 4, 3, 3]);
+    assertEquals(info.source, { name: params["source"], split, ...(classNames ? { classNames } : {}) });
+    const own = Array.from({ length: info.count }, (_, n) => numberOf(pixels.subarray(n * 36, (n + 1) * 36))!);
+    // Labels belong to their images.
+    assertEquals([...labels!], own.map((i) => i % 3));
+    seen.push(...own);
+  }
+  assertEquals([got.train.info.count, seen.sort((a, b) => a - b)], [9, Array.from({ length: 12 }, (_, i) => i)]);
+}
+
+Deno.test("a zip and a tar of folders are read as the folders would be, without unpacking them", async () => {
+  await assertTwelve("folders.zip", { source: "zip" }, CLASSES);
+  await assertTwelve("folders.tar.gz", { source: "tar" }, CLASSES);
+});
+
+Deno.test("EDM's dataset.json labels the images of its zip", async () => {
+  await assertTwelve("edm.zip", { source: "zip" }, undefined);
+  // Folders name labels only if asked to; there is one.
+  const byFolder = await read("edm.zip", { source: "zip", labels: "folders" });
+  assertEquals("train" in byFolder && byFolder.train.info.classes, 1);
+});
+
+Deno.test("a WebDataset's shards are labelled by .cls, or by a key of .json", async () => {
+  await assertTwelve("shard-000000.tar", { source: "tar" }, undefined);
+  await assertTwelve("shard-000000.tar", { source: "tar", labels: { column: "kind" } }, CLASSES);
+  const plain = await read("shard-000000.tar", { source: "tar", labels: "none" });
+  assertEquals("train" in plain && plain.train.labels, undefined);
+  const wrong = await read("shard-000000.tar", { source: "tar", labels: { column: "colour" } });
+  assertStringIncludes(JSON.stringify(wrong), "sample000000.png has no label: got nothing");
+});
+
+Deno.test("NumPy's arrays are read by row, with labels from another array", async () => {
+  await assertTwelve("images.npy", { source: "numpy", labels: { file: join(GOLDEN, "labels.npy") } }, undefined);
+  await assertTwelve("arrays.npz", { source: "numpy", labels: { column: "y" } }, undefined);
+  await assertTwelve("arrays.npz", { source: "numpy", column: "x", labels: { column: "y" } }, undefined);
+});
+
+Deno.test("Parquet is read by groups of rows, with Hugging Face's names of classes", async () => {
+  await assertTwelve("parquet", { source: "parquet" }, CLASSES);
+  const part = await read("parquet/train-00001.parquet", { source: "parquet", column: "image", labels: "none" });
+  assertEquals("train" in part && [part.train.info.count, part.train.info.classes], [2, null]);
+});
+
+Deno.test("sources that are not what they are said to be fail with one message that names the file", async () => {
+  const cases: readonly (readonly [string, Params, string])[] = [
+    ["images.npy", { source: "zip" }, "images.npy: got"],
+    ["images.npy", { source: "tar" }, "images.npy: got"],
+    ["images.npy", { source: "parquet" }, "images.npy: got parquet file invalid"],
+    ["edm.zip", { source: "numpy" }, "wanted column: the name of one of them"],
+    ["folders.zip", { source: "zip", labels: { column: "x" } }, "cat/00.png has no label"],
+    ["images.npy", { source: "numpy", shape: [3, 4, 4] }, "got items of [3,4,3], wanted [3,4,4]"],
+    ["images.npy", { source: "numpy", labels: { file: join(GOLDEN, "images.npy") } }, "a label for each item"],
+    ["labels.npy", { source: "numpy" }, "got <i8, wanted one of |u1, <u2, <f4"],
+    ["points.npz", { source: "numpy", column: "z" }, "got no array z"],
+    ["parquet", { source: "parquet", column: "picture" }, "wanted a column picture"],
+    ["parquet", { source: "parquet", labels: { column: "kind" } }, "wanted a column kind"],
+    ["parquet", { source: "tar" }, "there is no tar file in"],
+    ["parquet", { source: "zip" }, "parquet is a folder"],
+  ];
+  for (const [file, params, says] of cases) {
+    const end = await read(file, params);
+    assertStringIncludes("status" in end && end.status === "failed" ? end.message : JSON.stringify(end), says);
+  }
+});
