@@ -318,7 +318,7 @@ Deno.test("run shows place, line, got, wanted and fix as text when a file has er
 
 Deno.test("run says everything that is wrong at once when several parts of a file are", async () => {
   await using project = new Project();
-  const file = GOOD.replace("size: 8, l", "size: 1000, l").replace("ldm/cosine", "ldm/cosin")
+  const file = GOOD.replace("size: 8, l", "size: 9000, l").replace("ldm/cosine", "ldm/cosin")
     .replace("batchSize: 8", "batchSiez: 8").replace("images: digits.train", "imgs: digits.train");
   project.write("p.yaml", file);
   const { out } = await runCli("run", project.path("p.yaml"), "--json");
