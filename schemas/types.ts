@@ -233,9 +233,9 @@ export type KindTable = {
      */
     shape?: [number, number, number] | undefined;
     /**
-     * What networks see as -1 and 1. range: these two values. percentiles: those of the training split.
-     * moments: its mean becomes 0 and its standard deviation 1, per channel. Default: the range of the
-     * integer type; moments for floats
+     * Values that networks see as -1 and 1. range: these two values. percentiles: those of the training
+     * split. moments: its mean becomes 0 and its standard deviation 1, per channel. Default: the range of
+     * the integer type; moments for floats
      */
     normalize?: "moments" | {
       range: [number, number];

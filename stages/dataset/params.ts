@@ -102,7 +102,7 @@ export const datasetParams = z.strictObject({
     z.strictObject({ range: interval(z.number()) }),
     z.strictObject({ percentiles: interval(z.number().min(0).max(100)) }),
   ]).optional().describe(
-    "What networks see as -1 and 1. range: these two values. percentiles: those of the training split. moments: its mean " +
+    "Values that networks see as -1 and 1. range: these two values. percentiles: those of the training split. moments: its mean " +
       "becomes 0 and its standard deviation 1, per channel. Default: the range of the integer type; moments for floats",
   ),
   skip: z.literal("unreadable").optional().describe(
