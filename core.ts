@@ -29,6 +29,7 @@ export {
   type Total,
   totalOf,
 } from "./engine/plan/forecast.ts";
+export { actionsOf } from "./engine/keys/action.ts";
 export { grantedFiles, type Stage } from "./engine/keys/stage.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { tryDevice } from "./engine/process/device_trial.ts";

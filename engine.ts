@@ -26,7 +26,7 @@ export { BUILTIN_KINDS } from "./stages/mod.ts";
 export { openSharedCache } from "./engine/store/cache/open_cache.ts";
 export type { SharedCache } from "./engine/store/cache/shared_cache.ts";
 export { countEnds, runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";
-export { type Action, actionsOf, prerequisiteIds } from "./engine/keys/action.ts";
+export { type Action, waitsOf } from "./engine/keys/action.ts";
 export { type Kind, predecessorsOf } from "./engine/keys/stage.ts";
 export { fromFile, userFile } from "./engine/pipeline/load/kinds.ts";
 export { loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";

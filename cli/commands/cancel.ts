@@ -1,5 +1,5 @@
 import { arrayOf, helpersOf, silenceOf } from "noiseline/cluster";
-import { actionsOf, type Pipeline, prerequisiteIds } from "noiseline/engine";
+import { actionsOf, type Pipeline, waitsOf } from "noiseline/engine";
 import { inspectCluster } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand, printingAnswer } from "../command.ts";
 import { countOf, shortList } from "../format/units.ts";
@@ -53,6 +53,6 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 function withFollowers({ stages }: Pipeline, targets: readonly string[]): ReadonlySet<string> {
   const actions = actionsOf(stages.values());
   const found = new Set(actions.filter(({ stage }) => targets.includes(stage.id)).map(({ id }) => id));
-  for (const action of actions) if (prerequisiteIds(action).some((one) => found.has(one))) found.add(action.id);
+  for (const [id, { requires }] of waitsOf(actions)) if (requires.some((one) => found.has(one))) found.add(id);
   return found;
 }

@@ -1,5 +1,5 @@
 import { Option } from "@commander-js/extra-typings";
-import type { Pipeline } from "noiseline/engine";
+import { actionsOf, type Pipeline } from "noiseline/core";
 import { type AnyCommand, type CliSettings, pipelineCommand, printingAnswer } from "../command.ts";
 import { loadForCommand } from "../open.ts";
 
@@ -17,18 +17,23 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     )
     .action(printingAnswer(async (file, options) => {
       const { pipeline } = await loadForCommand(settings, { file, ...options });
-      const graph = graphOf(pipeline);
-      return { data: graph, lines: (options.format === "dot" ? toDot : toMermaid)(graph) };
+      const { labels, ...graph } = graphOf(pipeline);
+      return { data: graph, lines: (options.format === "dot" ? toDot : toMermaid)(graph, labels) };
     }));
 }
 
-type Graph = ReturnType<typeof graphOf>;
+type Graph = Omit<ReturnType<typeof graphOf>, "labels">;
 
 function graphOf({ name, stages: all }: Pipeline) {
   const stages = [...all.values()];
+  const actions = actionsOf(stages).filter(({ view }) => view !== undefined);
   return {
     pipeline: name,
-    nodes: stages.map(({ id, kind, shards }) => ({ id, kind: kind.name, shards })),
+    nodes: actions.map(({ id, stage: { kind }, division }) => ({ id, kind: kind.name, ...division })),
+    /** The kind of each stage, and how the stage is divided. */
+    labels: actions.map(({ stage: { kind }, dividedInto }) =>
+      dividedInto === undefined ? kind.name : `${kind.name} in ${dividedInto}`
+    ),
     edges: stages.flatMap(({ id: to, inputs }) =>
       Object.entries(inputs).flatMap(([input, bindings]) =>
         bindings.map(({ stage: from, port: output, type }) => ({ from, output, to, input, type }))
@@ -39,16 +44,12 @@ function graphOf({ name, stages: all }: Pipeline) {
   };
 }
 
-function labelOf({ kind, shards }: Graph["nodes"][number]): string {
-  return shards === undefined ? kind : `${kind} in ${shards} shards`;
-}
-
 /** Mermaid reserves some words and characters in node names, so nodes are numbered and carry their ids as labels. */
-function toMermaid({ nodes, edges, waits }: Graph): string[] {
+function toMermaid({ nodes, edges, waits }: Graph, labels: readonly string[]): string[] {
   const names = new Map(nodes.map(({ id }, index) => [id, `s${index}`]));
   return [
     "flowchart TD",
-    ...nodes.map((node) => `  ${names.get(node.id)}["${node.id}<br/>${labelOf(node)}"]`),
+    ...nodes.map(({ id }, i) => `  ${names.get(id)}["${id}<br/>${labels[i]}"]`),
     ...edges.map(({ from, output, to }) => `  ${names.get(from)} -->|${output}| ${names.get(to)}`),
     ...waits.map(({ from, to, why }) => `  ${names.get(from)} -.->|${why}| ${names.get(to)}`),
   ];
@@ -65,15 +66,15 @@ function quoteDot(text: string): string {
  * Returns the graph in DOT. Quoted ids may contain any character, so stages keep their ids, also those of matrix
  * children with `~` and `=`.
  */
-function toDot({ pipeline, nodes, edges, waits }: Graph): string[] {
+function toDot({ pipeline, nodes, edges, waits }: Graph, labels: readonly string[]): string[] {
   const arrow = (from: string, to: string, label: string, more = "") =>
     `  ${quoteDot(from)} -> ${quoteDot(to)} [label=${quoteDot(label)}${more}];`;
   return [
     `digraph ${quoteDot(pipeline)} {`,
     "  node [shape=box];",
     // A line break in a label is the escape \n. Quoting would escape its backslash, so two quoted texts are joined.
-    ...nodes.map((node) =>
-      `  ${quoteDot(node.id)} [label=${quoteDot(node.id).slice(0, -1)}\\n${quoteDot(labelOf(node)).slice(1)}];`
+    ...nodes.map(({ id }, i) =>
+      `  ${quoteDot(id)} [label=${quoteDot(id).slice(0, -1)}\\n${quoteDot(labels[i]!).slice(1)}];`
     ),
     ...edges.map(({ from, output, to }) => arrow(from, to, output)),
     ...waits.map(({ from, to, why }) => arrow(from, to, why, ", style=dashed")),

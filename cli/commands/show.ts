@@ -1,4 +1,4 @@
-import { leavesIn, type Pipeline } from "noiseline/core";
+import { actionsOf, leavesIn, type Pipeline } from "noiseline/core";
 import { type AnyCommand, type CliSettings, pipelineCommand, printingAnswer } from "../command.ts";
 import { styleFor } from "../io.ts";
 import { loadForCommand } from "../open.ts";
@@ -26,13 +26,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 function* listValues({ name, seed, stages, origins }: Pipeline) {
   yield* leavesIn(["name"], name, origins);
   yield* leavesIn(["seed"], seed, origins);
-  for (const { id, entry, kind, inputs, params, resources, shards } of stages.values()) {
-    if (id !== entry) continue;
+  for (const { view, stage: { id, entry, kind, inputs, params, resources }, division } of actionsOf(stages.values())) {
+    if (view === undefined || id !== entry) continue;
     const read = Object.entries(inputs).map(([port, bindings]) => {
       const texts = bindings.map((binding) => `${binding.stage}.${binding.port}`);
       return [port, kind.inputs[port]!.list === true ? texts : texts[0]];
     });
-    const said = { uses: kind.name, inputs: Object.fromEntries(read), with: params, resources, shards };
+    const said = { uses: kind.name, inputs: Object.fromEntries(read), with: params, resources, ...division };
     yield* leavesIn(["stages", id], said, origins);
   }
 }

@@ -67,23 +67,23 @@ function showVersion(version: string): string {
 }
 
 /**
- * Returns a planned state with the step at which it continues, or the number of its shards.
- * @param actions all actions of the plan, to count the shards that are done
+ * Returns a planned state with the step at which it continues, or how the stage is divided.
+ * @param actions all actions of the plan, to count those of the stage that are done
  */
 export function formatState(
-  { state, fromStep, manifest, joins }: engine.PlannedAction,
+  { state, fromStep, manifest, joins, dividedInto }: engine.PlannedAction,
   actions?: ReadonlyMap<string, engine.PlannedAction>,
 ): string {
-  if (joins.length === 0 || manifest !== undefined) {
+  if (dividedInto === undefined || manifest !== undefined) {
     return fromStep === undefined ? state : `${state} from ${fromStep}`;
   }
   const done = joins.filter((id) => actions?.get(id)?.manifest !== undefined).length;
-  return `${state} in ${joins.length} shards${done === 0 ? "" : ` (${done} done)`}`;
+  return `${state} in ${dividedInto}${done === 0 ? "" : ` (${done} done)`}`;
 }
 
 /** Returns a planned state as it is told when an action starts. */
 export function formatStart(planned: engine.PlannedAction): string {
-  return planned.joins.length === 0 ? formatState(planned) : `join ${planned.joins.length} shards`;
+  return planned.dividedInto === undefined ? formatState(planned) : `join ${planned.dividedInto}`;
 }
 
 /** Describes a device and why it was chosen. */
@@ -143,13 +143,12 @@ export function plannedToJson(
     readonly live?: engine.LiveStage | undefined;
   } = {},
 ): Record<string, unknown> {
-  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, share, joins, device, problem } = planned;
+  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, division, device, problem } = planned;
   const { run, since, progress, etaMs } = live ?? {};
   return {
     id,
     kind: stage.kind.name,
-    shards: joins.length || undefined,
-    shard: share && { ...share, whole: stage.id },
+    ...division,
     state,
     fromStep,
     device: device && { name: device.name, numerics: device.numerics, reason: device.reason },

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { countOf } from "../../std/count_of.ts";
 import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { digestExternals } from "../keys/externals.ts";
-import { type Action, actionsOf, inputsOf, prerequisiteIds, shorterOf } from "../keys/action.ts";
+import { type Action, actionsOf, inputsOf, waitsOf } from "../keys/action.ts";
 import { keysOfActions } from "../keys/keys.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayRun, type Plan, type PlannedAction } from "../plan/plan.ts";
@@ -213,13 +213,13 @@ function findMissing(
   { live, promised }: Earlier,
   givenUp: ReadonlySet<string>,
 ) {
-  const shorter = shorterOf(actions);
+  const waits = waitsOf(actions);
   const left = new Map(open.map((planned) => [planned.id, planned]));
   const before = new Map<string, string[]>();
   const dropped = new Set<string>();
   for (const action of open) {
     const { id, recipeKey } = action;
-    const own = [...new Set([...prerequisiteIds(action), shorter.get(id) ?? ""])].filter((one) => left.has(one));
+    const own = [...new Set(waits.get(id)!.all)].filter((one) => left.has(one));
     before.set(id, own);
     if (givenUp.has(recipeKey) || own.some((one) => dropped.has(one))) dropped.add(id);
   }

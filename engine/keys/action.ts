@@ -1,5 +1,4 @@
-import type { OutputPorts, Share, StageDevice } from "../../contract/stage.ts";
-import type { Resources } from "../../schemas/pipeline_file.ts";
+import type { OutputPorts, Share } from "../../contract/stage.ts";
 import { sha256Of } from "../store/reading.ts";
 import { type Program, programOf, runsOwnCodeOnly } from "./program.ts";
 import type { Binding, Stage } from "./stage.ts";
@@ -8,6 +7,8 @@ import type { Binding, Stage } from "./stage.ts";
 interface Work extends Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe" | "notes" | "memoryBytes"> {
   /** The fraction of the stage's units of work that this action does: 1/n for a shard. */
   readonly fraction: number;
+  /** How long it takes where nothing like it has run, if that is always about the same. */
+  readonly usual?: { readonly durationMs: number; readonly basis: string };
 }
 
 interface Unit {
@@ -19,6 +20,8 @@ interface Unit {
   readonly outputs: OutputPorts;
   /** The name of the view that shows its result; undefined for a shard, whose result is of no use to people. */
   readonly view: string | undefined;
+  /** How its stage is divided, as data: the number of shards that it joins, or which shard it is. */
+  readonly division: { readonly shards?: number; readonly shard?: Share & { readonly whole: string } };
   /** The params that enter its keys beside those of the stage. */
   readonly keyed: Readonly<Record<string, unknown>>;
   /** False if its program runs user code: the executor then guards what the program reads, and the memory it takes. */
@@ -30,6 +33,7 @@ interface Compute extends Unit {
   readonly do: "compute";
   readonly share?: Share;
   readonly joins: readonly [];
+  readonly dividedInto?: undefined;
 }
 
 /** Joins what the shards of a stage have computed to the result of the stage. */
@@ -38,6 +42,8 @@ interface Join extends Unit {
   readonly share?: undefined;
   /** The ids of the shards. In no key: the result is the same without shards. */
   readonly joins: readonly string[];
+  /** The shards in words: `4 shards`. */
+  readonly dividedInto: string;
 }
 
 /** A unit of work that a plan makes of a stage. The last action of a stage makes the stage's result and has its id. */
@@ -45,6 +51,9 @@ export type Action = Compute | Join;
 
 /** The output of a shard. */
 const PART = { part: { type: "files", description: "What a shard has computed" } } satisfies OutputPorts;
+
+/** Joining starts a process, and reads and writes what fits into memory. */
+const JOINING = { durationMs: 2_000, basis: "joining shards usually takes seconds" };
 
 /** Returns the actions of stages, in the same order; shards come before the action that joins them. */
 export function actionsOf(stages: Iterable<Stage>): Action[] {
@@ -54,7 +63,7 @@ export function actionsOf(stages: Iterable<Stage>): Action[] {
     const program = programs.getOrInsertComputed(kind, programOf);
     const base = { stage, program, isTrusted: runsOwnCodeOnly(program) };
     const whole = { ...base, id, outputs: kind.outputs, view: id, keyed: {} };
-    if (of === 1) return [{ do: "compute", ...whole, joins: [], work: { ...stage, fraction: 1 } }];
+    if (of === 1) return [{ do: "compute", ...whole, joins: [], division: {}, work: { ...stage, fraction: 1 } }];
     // Stages share their timings, and a part of one takes another time than the whole.
     const timingKey = (...part: readonly unknown[]) => sha256Of(JSON.stringify([likeness, ...part])).slice(0, 16);
     const work = { ...stage, likeness: timingKey(of), workGflop: workGflop && workGflop / of, fraction: 1 / of };
@@ -62,12 +71,16 @@ export function actionsOf(stages: Iterable<Stage>): Action[] {
       // No param has this name.
       const keyed = { "~shard": [index, of] };
       const part = { id: `${id}~${index + 1}of${of}`, outputs: PART, view: undefined, keyed, share: { index, of } };
-      return { do: "compute", ...base, joins: [], work, ...part };
+      const division = { shard: { index, of, whole: id } };
+      return { do: "compute", ...base, joins: [], division, work, ...part };
     });
     const joins = shards.map((one) => one.id);
     // Joining is not the work of the stage's kind.
-    const joining = { likeness: timingKey("joins"), workGflop: undefined, fraction: 1 };
-    return [...shards, { do: "join", ...whole, joins, work: joining }];
+    const joining = { likeness: timingKey("joins"), workGflop: undefined, fraction: 1, usual: JOINING };
+    return [
+      ...shards,
+      { do: "join", ...whole, joins, dividedInto: `${of} shards`, division: { shards: of }, work: joining },
+    ];
   }).toArray();
 }
 
@@ -87,31 +100,6 @@ export function inputsOf(action: Action): string[] {
 }
 
 /**
- * Returns the ids of the actions without whose results an action cannot begin. It waits for one more, if there is one:
- * the shorter action that it continues (`shorterOf`).
- */
-export function prerequisiteIds(action: Action): string[] {
-  return [...inputsOf(action), ...action.stage.needs];
-}
-
-/** The slots that an action takes while it runs. Its threads compute together: each of them waits for the slowest. */
-export interface WantedSlots extends Resources {
-  readonly threads?: number;
-}
-
-/**
- * Returns the slots that an action takes while it runs. One that computes on the CPU with a param `threads` takes as
- * many thread slots, or all if the param is not set. Joining shards computes nothing, so it needs no card.
- * @param device the device that the action computes on, if it has one
- */
-export function slotsOf(action: Pick<Action, "do" | "stage">, device?: Pick<StageDevice, "card">): WantedSlots {
-  const { kind, params, resources } = action.stage;
-  if (action.do === "join") return { ...resources, gpu: 0 };
-  const computes = kind.roles["threads"]?.role === "execution" && device?.card !== true;
-  return computes ? { ...resources, threads: params["threads"] as number | undefined ?? Infinity } : resources;
-}
-
-/**
  * Returns the next shorter action of the same entry for each action that has one, by id (`train@2000` -> `train@500`):
  * the shorter runs first, and the longer continues it.
  */
@@ -125,4 +113,16 @@ export function shorterOf(actions: Iterable<Pick<Action, "id" | "stage" | "share
     for (let i = 1; i < family.length; i++) found.set(family[i]!.id, family[i - 1]!.id);
   }
   return found;
+}
+
+/** Returns the ids of the actions that each action waits for. */
+export function waitsOf(actions: Iterable<Action>) {
+  const all = [...actions];
+  const shorter = shorterOf(all);
+  return new Map(all.map((action) => {
+    /** Without the results of these the action cannot begin. */
+    const requires = [...inputsOf(action), ...action.stage.needs];
+    const continues = shorter.get(action.id);
+    return [action.id, { requires, continues, all: continues === undefined ? requires : [...requires, continues] }];
+  }));
 }

@@ -11,6 +11,8 @@ import {
   type TagRecord,
 } from "../../schemas/records.ts";
 import { mayRun, type Plan, type PlannedState } from "../plan/plan.ts";
+import { recordedIds } from "../plan/plan_record.ts";
+import { recordedActions } from "../run/run_recorder.ts";
 import { isAbandoned, type RunState } from "../store/run_ids.ts";
 import { factsAt, type FileFacts, sameFacts, statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
@@ -176,15 +178,11 @@ export class RunReader {
     const notes = record.status !== "running"
       ? undefined
       : readRecordsFrom(join(runs.folderOf(id), "stages.jsonl"), runNoteSchema, before?.noted);
-    for (const { stage, shard, event, at, record } of notes?.rows ?? []) {
-      if (shard === true) parts.add(stage);
-      since.delete(stage);
-      if (event === "started") since.set(stage, at);
-      else if (record !== undefined) ends.set(stage, record);
-    }
-    if (notes === undefined) {
-      for (const stage of Object.keys(record.shards ?? {})) parts.add(stage);
-      for (const [stage, end] of Object.entries({ ...record.stages, ...record.shards })) ends.set(stage, end);
+    for (const action of recordedActions(record, notes?.rows)) {
+      if (action.isPart) parts.add(action.id);
+      since.delete(action.id);
+      if (action.since !== undefined) since.set(action.id, action.since);
+      if (action.end !== undefined) ends.set(action.id, action.end);
     }
     for (const [stage, { state, resolvedKey }] of ends) {
       const first = this.#computed.get(resolvedKey ?? "")?.runId ?? id;
@@ -207,14 +205,14 @@ export class RunReader {
     };
   }
 
-  /** Describes a stage of a run. The work of its shards counts as its own. */
+  /** Describes a stage of a run. The work of all its actions counts as its own. */
   #describeStage(known: KnownRun, line: PlannedLine) {
     const { record: { runId }, since, ends, state } = known;
-    const { id, kind, params, shards = [] } = line;
+    const { id, kind, params } = line;
     const end = ends.get(id);
     const place = this.#placeOf(known, line);
     const source = this.#known.get(place.runId)?.ends.get(place.stage);
-    const work = end === undefined ? [id, ...shards].filter((one) => since.has(one)) : [];
+    const work = end === undefined ? recordedIds(line).filter((one) => since.has(one)) : [];
     const previews = this.store.runs.previews(place.runId, place.stage);
     const progress = work.flatMap((one) => this.store.runs.lastProgress(runId, one) ?? [])[0];
     const startedMs = work.length === 0 ? undefined : Math.min(...work.map((one) => Date.parse(since.get(one)!)));

@@ -1,10 +1,11 @@
 import type { Timing } from "../../schemas/records.ts";
-import { prerequisiteIds, shorterOf, slotsOf } from "../keys/action.ts";
+import { waitsOf } from "../keys/action.ts";
 import { gpuCount } from "../keys/stage.ts";
 import { lessMemory } from "../../contract/less_memory.ts";
 import { freeMemory } from "../process/memory.ts";
 import { parseMemory } from "../process/runtime.ts";
 import { machineClass } from "../process/machine.ts";
+import { slotsOf } from "./wanted_slots.ts";
 import { isForced, mayRun, type Plan, type PlannedAction, RUNNING_STATES } from "./plan.ts";
 
 /** The forecast duration of a stage, or why there is none. */
@@ -26,14 +27,12 @@ const MAX_ERROR_FACTOR = 2;
 const MAX_HISTORY = 100;
 /** The duration of a stage that runs in the engine and has no process to start. */
 const INLINE_MS = 5;
-/** The duration of joining shards: starting a process, and reading and writing what fits into memory. */
-const JOIN_MS = 2_000;
 
 /**
  * Estimates how long each stage of a plan that has no result will take, from past runs on machines of this class and
  * with the same numerics: the median of the last few runs that differ from the stage at most in extent and read as
  * much, else of stages of its kind whose arithmetic had about the same shape. Nothing is concluded from other work. A
- * stage that joins shards takes as long as the shards one after another, plus the joining.
+ * stage that several actions compute takes as long as these one after another.
  */
 export function forecastPlan(
   plan: Plan,
@@ -53,9 +52,9 @@ export function forecastPlan(
   };
   // Returns the steps that the stage need not do: those that were saved, and those of the shorter stage that runs
   // before it.
-  const shorter = shorterOf(open.map(([, planned]) => planned));
+  const waits = waitsOf(open.map(([, planned]) => planned));
   const startOf = (planned: PlannedAction): number => {
-    const before = plan.actions.get(shorter.get(planned.id) ?? "")?.stage.extent ?? 0;
+    const before = plan.actions.get(waits.get(planned.id)?.continues ?? "")?.stage.extent ?? 0;
     return isForced(planned) ? 0 : Math.max(planned.fromStep ?? 0, before);
   };
   const first = new Map<string, string>();
@@ -99,7 +98,7 @@ function amountOf(
 
 /** @param history past runs by likeness or kind, and numerics; the newest come last */
 function forecastStage(
-  { do: what, stage: { kind }, work: { likeness, workShape }, device }: PlannedAction,
+  { stage: { kind }, work: { likeness, workShape, usual }, device }: PlannedAction,
   amount: Amount,
   history: Readonly<Record<"alike" | "kinds", ReadonlyMap<string, readonly Timing[]>>>,
 ): Forecast {
@@ -110,9 +109,7 @@ function forecastStage(
     return { known: true, durationMs, basis: "in the engine, usually milliseconds" };
   }
   const same = estimatesOf(history.alike.get(`${likeness} ${numerics}`)?.slice(-MAX_HISTORY) ?? [], amount);
-  if (what === "join" && same.length === 0) {
-    return { known: true, durationMs: JOIN_MS, basis: "joining shards usually takes seconds" };
-  }
+  if (usual !== undefined && same.length === 0) return { known: true, ...usual };
   if (same.length > 0) {
     if (same[0]!.probe) return { known: true, durationMs: medianOf(same), basis: "a few steps of its network" };
     const runs = same.length === 1 ? "the last run like it" : `the median of the last ${same.length} runs like it`;
@@ -205,17 +202,16 @@ function lowerBound(
   { jobs, cpus, gpus }: Capacity,
   ids: ReadonlySet<string>,
 ): number {
-  const shorter = shorterOf(plan.actions.values());
+  const waits = waitsOf(plan.actions.values());
   const ends = new Map<string, number>();
   const sums = { jobs: 0, cpus: 0, threads: 0, gpus: 0 };
   let longest = 0;
   // In dependency order, so the ends of the stages that a stage waits for are known.
   for (const [id, action] of plan.actions) {
     const forecast = ids.has(id) ? forecasts.get(id) : undefined;
-    const shards = forecast?.known === true ? forecastsOf(action.joins, forecasts) : [];
-    const durationMs = forecast === undefined ? 0 : timeOf([forecast]) - timeOf(shards);
-    const before = [...prerequisiteIds(action), shorter.get(id) ?? ""];
-    const end = before.reduce((latest, one) => Math.max(latest, ends.get(one) ?? 0), 0) + durationMs;
+    const joined = forecast?.known === true ? forecastsOf(action.joins, forecasts) : [];
+    const durationMs = forecast === undefined ? 0 : timeOf([forecast]) - timeOf(joined);
+    const end = waits.get(id)!.all.reduce((latest, one) => Math.max(latest, ends.get(one) ?? 0), 0) + durationMs;
     ends.set(id, end);
     longest = Math.max(longest, end);
     sums.jobs += durationMs;
@@ -246,9 +242,10 @@ export type Outlook = Readonly<ReturnType<typeof summariseForecasts>>;
 /** Returns the stages whose computing the user has to agree to: not those on a card, and not work that is continued. */
 export function stagesNeedingConsent(plan: Plan): PlannedAction[] {
   const agreed = new Set<string>();
+  const waits = waitsOf(plan.actions.values());
   return [...plan.actions].flatMap(([id, planned]) => {
     // Whoever let a stage run until it saved has agreed to the stage and to those that read it.
-    if (planned.state === "resume" || prerequisiteIds(planned).some((one) => agreed.has(one))) agreed.add(id);
+    if (planned.state === "resume" || waits.get(id)!.requires.some((one) => agreed.has(one))) agreed.add(id);
     const joins = planned.do === "join";
     return agreed.has(id) || joins || !mayRun(planned) || planned.device?.card === true ? [] : [planned];
   });

@@ -26,6 +26,11 @@ export function planRecordOf({ pipeline, stages }: Pick<Plan, "pipeline" | "stag
   };
 }
 
+/** Returns the ids under which a run records a planned stage and the actions that it joins. */
+export function recordedIds({ id, shards = [] }: PlanRecord["stages"][number]): string[] {
+  return [id, ...shards];
+}
+
 /** The params of a stage that decide its result, with its seed. */
 function paramsOf({ entry, kind, params, seed }: Stage, pipeline: Pipeline): PlanRecord["stages"][number]["params"] {
   const { origins } = pipeline;

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import type { ResultManifest, RunRecord, UsedLine } from "../../schemas/records.ts";
+import type { ResultManifest, RunNote, RunRecord, UsedLine } from "../../schemas/records.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { Action } from "../keys/action.ts";
 import { sourcesOf } from "../keys/externals.ts";
@@ -60,16 +60,21 @@ export class RunRecorder {
     this.runs.use(this.runId, used);
   }
 
-  started({ id, state, share }: PlannedAction): void {
+  started(planned: PlannedAction): void {
+    this.#note(planned, { event: "started", state: planned.state });
+  }
+
+  #note({ id, share }: Action, note: Omit<RunNote, "stage" | "at">): void {
     const isShard = share && { shard: true as const };
-    this.runs.note(this.runId, { stage: id, ...isShard, event: "started", state, at: new Date().toISOString() });
+    this.runs.note(this.runId, { stage: id, ...isShard, ...note, at: new Date().toISOString() });
   }
 
   /**
    * Records how an action ended.
    * @param ownMs how long that took @returns how long the stage took, with its shards
    */
-  ended({ id, stage, share, joins }: Action, result: StageResult, ownMs: number): number {
+  ended(action: Action, result: StageResult, ownMs: number): number {
+    const { id, stage, share, joins } = action;
     const { state, manifest, device } = result;
     const shards = joins.map((one) => this.#record.shards?.[one]);
     const durationMs = shards.reduce((sum, one) => sum + (one?.state === "ran" ? one.durationMs : 0), ownMs);
@@ -88,15 +93,7 @@ export class RunRecorder {
     };
     const sources = state === "ran" ? sourcesOf(stage, this.plan.pipeline.folder, manifest!.ingredients.externals) : {};
     (share === undefined ? this.#record.stages : this.#record.shards ??= {})[id] = { ...record, ...sources };
-    const isShard = share && { shard: true as const };
-    this.runs.note(this.runId, {
-      stage: id,
-      ...isShard,
-      event: "finished",
-      state,
-      at: new Date().toISOString(),
-      record,
-    });
+    this.#note(action, { event: "finished", state, record });
     // The last line of the log says why the stage ended, even if the stage itself said nothing.
     if (state === "failed") this.runs.log(this.runId, id, `failed: ${result.message ?? "no reason was given"}`);
     return durationMs;
@@ -107,5 +104,25 @@ export class RunRecorder {
     this.#record.status = status;
     this.#record.endedAt = new Date().toISOString();
     this.runs.write(this.#record);
+  }
+}
+
+/** Returns the results that a run still needs: those of shards only until the run has joined them. */
+export function neededResults({ results, shards }: UsedLine, isRunning: boolean): Set<string> {
+  const open = Object.values(shards).filter(({ stage }) => isRunning || results[stage] === undefined);
+  return new Set([...Object.values(results), ...open.map(({ result }) => result)]);
+}
+
+/**
+ * Yields what a run has recorded of its actions: how each ended, or since when it is at work.
+ * @param notes those of a run that has not ended; undefined for one whose record is complete
+ */
+export function* recordedActions({ stages, shards = {} }: RunRecord, notes: readonly RunNote[] | undefined) {
+  for (const { stage: id, shard: isPart = false, event, at, record: end } of notes ?? []) {
+    yield { id, isPart, since: event === "started" ? at : undefined, end };
+  }
+  if (notes !== undefined) return;
+  for (const [id, end] of Object.entries({ ...stages, ...shards })) {
+    yield { id, isPart: Object.hasOwn(shards, id), since: undefined, end };
   }
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { Emit, RunStatus } from "./events.ts";
-import { prerequisiteIds, shorterOf } from "../keys/action.ts";
+import { waitsOf } from "../keys/action.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { type Forecast, forecastPlan } from "../plan/forecast.ts";
@@ -77,15 +77,12 @@ export class Scheduler {
       onRerun: (id, result, started) => this.#conclude(id, result, started),
     });
     const limit = new Semaphore(MAX_IN_FLIGHT);
-    const shorter = shorterOf(plan.actions.values());
+    const waits = waitsOf(plan.actions.values());
     const ends = new Map<string, Promise<boolean>>();
     const ensure = (id: string): Promise<boolean> =>
       ends.getOrInsertComputed(id, async () => {
-        const planned = plan.actions.get(id);
-        if (planned === undefined || this.results.has(id)) return true;
-        // The stages that it reads or needs, and the shorter run that it continues.
-        const before = [...prerequisiteIds(planned), shorter.get(id)].filter((one) => one !== undefined);
-        const there = await Promise.all(before.map(ensure));
+        if (!plan.actions.has(id) || this.results.has(id)) return true;
+        const there = await Promise.all(waits.get(id)!.all.map(ensure));
         return there.every(Boolean) && await limit.run(async () => mayStart() && await this.#ensure(id, runner));
       });
     // Each stage comes after those that it waits for.

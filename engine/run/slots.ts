@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import type { WantedSlots } from "../keys/action.ts";
+import type { WantedSlots } from "../plan/wanted_slots.ts";
 import { gpuCount } from "../keys/stage.ts";
 import type { Capacity } from "../plan/forecast.ts";
 import { makeFolder } from "../store/files.ts";

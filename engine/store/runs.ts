@@ -137,14 +137,12 @@ export class RunStore {
 
   /** All that a run has relied on: results by stage, and identity keys of the progress that its stages worked on. */
   used(runId: string): UsedLine {
-    const used: UsedLine = { results: {}, shards: {}, progress: {} };
+    const used = usedLineSchema.parse({});
     for (const [id, stage] of Object.entries(this.read(runId)?.stages ?? {})) {
       if (stage.resolvedKey !== null) used.results[id] = stage.resolvedKey;
     }
-    for (const { results, shards, progress } of readRecords(join(this.folderOf(runId), "used.jsonl"), usedLineSchema)) {
-      Object.assign(used.results, results);
-      Object.assign(used.shards, shards);
-      Object.assign(used.progress, progress);
+    for (const line of readRecords(join(this.folderOf(runId), "used.jsonl"), usedLineSchema)) {
+      for (const [what, entries] of Object.entries(line)) Object.assign(used[what as keyof UsedLine], entries);
     }
     return used;
   }

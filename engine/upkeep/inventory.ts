@@ -6,6 +6,7 @@ import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
 import { isAbandoned } from "../store/run_ids.ts";
 import { readRecords } from "../store/records.ts";
+import { neededResults } from "../run/run_recorder.ts";
 
 /** The contents of a store, and the records that cannot be judged. */
 export type StoreInventory = Readonly<ReturnType<typeof takeInventory>>;
@@ -115,8 +116,6 @@ function readRuns(store: Store, unused: boolean) {
     const used = store.runs.used(id);
     const ended = record?.endedAt ?? null;
     const live = !unused && record !== undefined && store.runs.stateOf(record) === "running";
-    // Once shards are joined, nobody will ask for their results.
-    const shards = Object.values(used.shards).filter(({ stage }) => live || used.results[stage] === undefined);
     return {
       id,
       /** Undefined if the record cannot be read. */
@@ -124,8 +123,8 @@ function readRuns(store: Store, unused: boolean) {
       live,
       lastMs: ended === null ? changedMs : Date.parse(ended),
       bytes,
-      /** Keys of the results that the run used. */
-      results: new Set([...Object.values(used.results), ...shards.map(({ result }) => result)]),
+      /** Keys of the results that the run needs. */
+      results: neededResults(used, live),
       /** Identity keys of the stages that worked in the run. */
       identities: new Set(Object.values(used.progress)),
     };

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
-import { slotsOf } from "../keys/action.ts";
+import { slotsOf } from "../plan/wanted_slots.ts";
 import type { Emit } from "../run/events.ts";
 import type { RunOptions } from "../run/run_options.ts";
 import { shellWord } from "../diagnostic/format.ts";
@@ -91,10 +91,10 @@ const problem = (message: string, fix: string): Diagnostic => errorOf("check", m
 
 /** Returns the recorded result of a stage, if this machine can say anything about its bytes. */
 function findResult(planner: Planner, planned: PlannedAction, store: Store, again: string) {
-  const { id, joins } = planned;
-  if (joins.length > 0) {
+  const { id, dividedInto } = planned;
+  if (dividedInto !== undefined) {
     const fix = `to execute them again and compare the bytes: ${again}`;
-    return problem(`"${id}" is joined of ${joins.length} shards, and has no saved states of its own`, fix);
+    return problem(`"${id}" is joined of ${dividedInto}, and has no saved states of its own`, fix);
   }
   const manifest = planned.keys === undefined ? undefined : store.results.byResolved(planned.keys.resolvedKey);
   if (manifest === undefined) return problem(`"${id}" has no result yet`, "run the pipeline first");

@@ -20,10 +20,11 @@ const ALLOWED: readonly (readonly [file: string, facts: readonly string[], reaso
   ["engine/run/rights.ts", ["userCode"], "asks for the rights of user code"],
   ["engine/cluster/job_action.ts", ["custom"], "makes the kind that was submitted"],
   ["engine/cluster/trial.ts", ["custom"], "asks a node about noiseline's own modules"],
-  ["engine/upkeep/replay.ts", ["joins"], "says why there is nothing to execute again"],
-  ["cli/format/plan.ts", ["share", "joins"], "prints how a stage is divided"],
+  ["engine/upkeep/replay.ts", ["dividedInto"], "says why there is nothing to execute again"],
+  ["cli/commands/graph.ts", ["dividedInto"], "prints how a stage is divided"],
+  ["cli/format/plan.ts", ["dividedInto"], "prints how a stage is divided"],
 ];
-const FACTS = ["custom", "isTrusted", "userCode", "share", "joins", "do", "inline", "program.kind"];
+const FACTS = ["custom", "isTrusted", "userCode", "share", "joins", "dividedInto", "do", "inline", "program.kind"];
 
 type Node = Deno.lint.Node;
 

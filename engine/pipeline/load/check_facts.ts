@@ -66,7 +66,7 @@ export function checkFacts(
     checked.set(stage.id, { ...stage, likeness });
     const { id, entry, kind, resources } = stage;
     if (id === entry && kind.device !== undefined && gpuCount(resources) > 1) {
-      const fix = "write gpu: 1; several GPUs serve several stages at once, or the shards of one that can be split";
+      const fix = "write gpu: 1; several GPUs serve several stages at once";
       const message =
         `stage "${id}" asks for several GPUs, and each device computes a stage on one: the others stand idle`;
       const details = { severity: "warning", code: "check", got: `${resources.gpu}` } as const;

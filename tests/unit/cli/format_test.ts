@@ -127,7 +127,7 @@ Deno.test("formatState() and formatForecast() say where a stage continues and ho
   assertEquals(formatState(stage), "extend from 500");
   assertEquals(formatState({ state: "cached", stage: {}, joins: [] as const } as unknown as PlannedAction), "cached");
   const parts = ["a~1of3", "a~2of3", "a~3of3"];
-  const sharded = { state: "run", joins: parts } as unknown as PlannedAction;
+  const sharded = { state: "run", joins: parts, dividedInto: "3 shards" } as unknown as PlannedAction;
   const done = new Map([["a~2of3", { manifest: {} } as PlannedAction]]);
   assertEquals([formatState(sharded), formatState(sharded, done)], ["run in 3 shards", "run in 3 shards (1 done)"]);
   assertEquals(formatState({ ...sharded, state: "restore", manifest: {} } as PlannedAction), "restore");

@@ -36,6 +36,7 @@ function makePlan(sketches: readonly Sketch[]): Plan {
       workShape: one.shape,
       likeness: one.like ?? one.id.replace(/@\d+$/, ""),
       inputs: {},
+      needs: [],
       resources: {},
     } as unknown as Stage;
     const device = one.numerics === undefined ? {} : { device: { name: "d", numerics: one.numerics } };

@@ -1,0 +1,20 @@
+import type { StageDevice } from "../../contract/stage.ts";
+import type { Resources } from "../../schemas/pipeline_file.ts";
+import type { Action } from "../keys/action.ts";
+
+/** The slots that an action takes while it runs. Its threads compute together: each of them waits for the slowest. */
+export interface WantedSlots extends Resources {
+  readonly threads?: number;
+}
+
+/**
+ * Returns the slots that an action takes while it runs. One that computes on the CPU with a param `threads` takes as
+ * many thread slots, or all if the param is not set. Joining shards computes nothing, so it needs no card.
+ * @param device the device that the action computes on, if it has one
+ */
+export function slotsOf(action: Pick<Action, "do" | "stage">, device?: Pick<StageDevice, "card">): WantedSlots {
+  const { kind, params, resources } = action.stage;
+  if (action.do === "join") return { ...resources, gpu: 0 };
+  const computes = kind.roles["threads"]?.role === "execution" && device?.card !== true;
+  return computes ? { ...resources, threads: params["threads"] as number | undefined ?? Infinity } : resources;
+}
