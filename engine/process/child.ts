@@ -21,7 +21,6 @@ import {
 } from "./protocol.ts";
 import { explainRefusal } from "./refusal.ts";
 import { lessMemory } from "../../contract/less_memory.ts";
-import { memoryKills } from "./memory.ts";
 import { parseJson } from "../store/records.ts";
 
 export interface WorkerOptions {
@@ -148,19 +147,8 @@ export async function runInChild(
     memory: memoryLimit,
     kill: options.kill,
   });
-  const kills = memoryKills();
   const smaller = lessMemory(start.params).join(", or ") || "use smaller parts";
   let outcome: StageOutcome | undefined;
-  let graceTimer: ReturnType<typeof setTimeout> | undefined;
-  const killAfter = (graceMs: number) => {
-    clearTimeout(graceTimer);
-    graceTimer = setTimeout(() => child.kill(), graceMs);
-  };
-  const onStop = () => {
-    child.writeLine("stop");
-    if (outcome === undefined) killAfter(STOP_GRACE_MS);
-  };
-  options.stop.addEventListener("abort", onStop);
   const nonce = crypto.randomUUID();
   const prefix = messagePrefix(nonce);
   const readMessages = async (stdout: ReadableStream<Uint8Array>) => {
@@ -173,53 +161,53 @@ export async function runInChild(
       if (message === undefined) options.log.keep(text.slice(at + prefix.length));
       else if (message.type === "end") {
         outcome = message.end;
-        killAfter(EXIT_GRACE_MS);
+        child.killAfter(EXIT_GRACE_MS);
       } else options.emit(message);
     }
   };
 
   try {
     await child.writeLine({ ...start, nonce });
-    if (options.stop.aborted) onStop();
+    child.onAbort(options.stop, () => {
+      child.writeLine("stop");
+      child.killAfter(STOP_GRACE_MS);
+    });
     const status = await child.read(readMessages, (text) => options.log.keep(text));
-    const exceeded = explainLimit(child, options, smaller);
-    if (exceeded !== undefined) return exceeded;
-    if (outcome !== undefined) return outcome;
-    if (options.kill.aborted || options.stop.aborted) return { status: "interrupted", step: 0 };
-    const killed = kills === undefined ? undefined : memoryKills()! > kills;
-    return describeLoss(status, options.log.tail(), { smaller, killed, most: child.peakBytes });
+    return explainStop(child, options, { outcome, smaller }) ??
+      describeLoss(child, status, options.log.tail(), smaller);
   } finally {
-    clearTimeout(graceTimer);
-    options.stop.removeEventListener("abort", onStop);
     await child.closeInput();
   }
 }
 
-/** Returns the outcome of a process that exceeded its time or memory; undefined for any other. */
-export function explainLimit(
+/**
+ * Returns the outcome of a process that exceeded its time or memory, that said how it ended, or that was asked to stop;
+ * undefined for any other.
+ */
+export function explainStop(
   { timedOut, overLimitBytes }: Child,
-  { timeoutMs, memoryLimit }: Pick<WorkerOptions, "timeoutMs" | "memoryLimit">,
-  smaller: string,
+  { timeoutMs, memoryLimit, kill, stop }: WorkerOptions,
+  { outcome, smaller, step = 0 }: {
+    readonly outcome: StageOutcome | undefined;
+    readonly smaller: string;
+    readonly step?: number;
+  },
 ): StageOutcome | undefined {
   if (timedOut) return { status: "timeout", message: `it ran longer than its timeout of ${timeoutMs! / 1000} s` };
-  if (overLimitBytes === undefined) return undefined;
+  if (overLimitBytes === undefined) {
+    return outcome ?? (kill.aborted || stop.aborted ? { status: "interrupted", step } : undefined);
+  }
   const took = `${formatMemory(overLimitBytes)} of memory, over its limit of ${formatMemory(memoryLimit!)}`;
   const fix = `${smaller}, or raise resources: { memory: … } in its definition or in the pipeline`;
   return failed(`it took ${took}; it was stopped`, fix);
 }
 
-/**
- * Describes why a process ended without an outcome.
- * @param told.killed true if the kernel has killed a process for want of memory meanwhile; undefined if unknown
- */
+/** Describes why a process ended without an outcome. */
 export function describeLoss(
+  { memoryRanOut: killed, peakBytes: most }: Child,
   status: Pick<Deno.CommandStatus, "code" | "signal">,
   said: string,
-  { smaller, killed, most }: {
-    readonly smaller: string;
-    readonly killed: boolean | undefined;
-    readonly most: number;
-  },
+  smaller: string,
 ): StageOutcome {
   if (said.includes("JavaScript out of memory") || said.includes("Reached heap limit")) {
     const fix = `${smaller}, or raise the limit with resources: { memory: 8GiB }`;

@@ -4,27 +4,30 @@
  */
 import { dirname, join, normalize } from "node:path";
 import { constants } from "node:os";
-import type { ProgressUpdate } from "../../contract/stage.ts";
 import { type FoundCommand, PLACEHOLDER } from "../../schemas/command.ts";
 import type { CommandProgram } from "../keys/program.ts";
 import { copyFile, makeFolder, writeNew } from "../store/files.ts";
 import { realPath, statIfThere } from "../store/reading.ts";
 import { descendantsOf, processesWith } from "./process_tree.ts";
 import { parseJson } from "../store/records.ts";
-import { describeLoss, explainLimit, runInChild, STOP_GRACE_MS, type WorkerOptions } from "./child.ts";
+import { describeLoss, explainStop, runInChild, STOP_GRACE_MS, type WorkerOptions } from "./child.ts";
 import { box } from "./box.ts";
-import { memoryKills } from "./memory.ts";
+import { MAX_LINE, streamLines } from "./lines.ts";
 import { isPython, versionHere } from "./programs.ts";
-import { failed, type InputMessage, programEventSchema, type StageOutcome, type StartMessage } from "./protocol.ts";
+import {
+  failed,
+  type InputMessage,
+  programEventSchema,
+  type StageOutcome,
+  type StartMessage,
+  throttleProgress,
+} from "./protocol.ts";
 import { Child } from "./runtime.ts";
 
 /** The time to end after SIGTERM of a program that saves nothing. */
 const SHORT_GRACE_MS = 10_000;
 /** The time that processes have to end which a program started, once it has ended itself. */
 const LEFT_GRACE_MS = 2_000;
-/** The longest line that is read; a preview is shorter. */
-const MAX_LINE = 1 << 20;
-const PROGRESS_INTERVAL_MS = 100;
 const SMALLER = "use smaller parts";
 
 interface CommandOptions extends WorkerOptions {
@@ -57,11 +60,11 @@ export async function runCommand(
   }
   const place = layOut(program, start, options);
   const before = stampsOf(start);
-  const checks = params.lock !== undefined && isPython(here);
-  const lacks = checks ? await runOnce([params.program, place.library], params, place, options) : undefined;
-  if (lacks !== undefined && lacks.status !== "complete") return lacks;
-  const end = await runOnce(argvOf(params, start), params, place, options);
-  if (end.status !== "complete") return end;
+  const checksLock = params.lock !== undefined && isPython(here);
+  for (const argv of [...checksLock ? [[params.program, place.library]] : [], argvOf(params, start)]) {
+    const end = await runOnce(argv, params, place, options);
+    if (end.status !== "complete") return end;
+  }
   const changed = Object.entries(stampsOf(start)).find(([file, stamp]) => before[file] !== stamp)?.[0];
   if (changed !== undefined) return failed(`it changed its input ${changed}`, "write a changed copy to an output");
   const checker = { entry: program.entry, userCode: [], permissions: {} };
@@ -166,11 +169,10 @@ async function runOnce(
   { cwd, brief, env, contained }: Place,
   options: CommandOptions,
 ): Promise<StageOutcome> {
-  const { timeoutMs, memoryLimit, log, emit, stop, home } = options;
+  const { timeoutMs, memoryLimit, log, stop, home } = options;
   // Deno passes no descriptors beyond the first three: the program's third is its first one, and what it prints goes to
   // the second.
   const redirect = ["/bin/sh", "-c", 'exec "$@" 3>&1 1>&2', "sh"];
-  const kills = memoryKills();
   // Disposal kills the program and everything that it started.
   using end = new DisposableStack();
   const child = end.use(
@@ -180,25 +182,21 @@ async function runOnce(
   );
   const killLeft = () => processesWith(brief, child.pid).forEach(({ pid }) => signalTo(pid, "SIGKILL"));
   end.defer(killLeft);
-  const onStop = () => {
+  child.onAbort(stop, () => {
     // Inside its box the program has a shell above it, and two processes of the box above that.
     const [main = child.pid] = contained === undefined ? [] : descendantsOf(child.pid).slice(2);
     signalTo(main, "SIGTERM");
-    const timer = setTimeout(() => child.kill(), resumes ? STOP_GRACE_MS : SHORT_GRACE_MS);
-    end.defer(() => clearTimeout(timer));
-  };
-  stop.addEventListener("abort", onStop);
-  end.defer(() => stop.removeEventListener("abort", onStop));
-  if (stop.aborted) onStop();
+    child.killAfter(resumes ? STOP_GRACE_MS : SHORT_GRACE_MS);
+  });
   await child.closeInput();
 
   let [step, isLeft, said] = [0, false, undefined as StageOutcome | undefined];
-  const shown = throttle((update) => emit({ type: "progress", update }));
-  const listen = async (lines: ReadableStream<Uint8Array>) => {
-    for await (const line of linesOf(lines)) {
+  const { emit, flush } = throttleProgress(options.emit);
+  end.defer(flush);
+  const listen = async (stdout: ReadableStream<Uint8Array>) => {
+    for await (const line of streamLines(stdout, MAX_LINE)) {
       const event = parseJson(line, programEventSchema);
       if (event === undefined) log.keep(`not an event: ${line.slice(0, 400)}`);
-      else if (event.type === "progress") shown.add(event.update);
       else if (event.type === "failed") said = { status: "failed", message: event.message, fix: event.fix };
       else if (event.type === "left") isLeft = true;
       else if (event.type === "modules") said ??= event.files.length === 0 ? undefined : undeclared(event.files[0]!);
@@ -214,19 +212,13 @@ async function runOnce(
   // Processes that are left may hold the streams open.
   killLeft();
   await reading;
-  shown.flush();
 
-  const exceeded = explainLimit(child, options, SMALLER);
-  if (exceeded !== undefined) return exceeded;
-  if (options.kill.aborted || stop.aborted) return { status: "interrupted", step };
+  const stopped = explainStop(child, options, { outcome: said, smaller: SMALLER, step });
+  if (stopped !== undefined) return stopped;
   // The shell in the box says by which signal the program ended.
-  const [name] = Object.entries(constants.signals).find(([, value]) => value === code - 128) ?? [];
-  const by = signal ?? (contained !== undefined && name !== undefined ? name as Deno.Signal : null);
-  if (by !== null) {
-    const killed = kills === undefined ? undefined : memoryKills()! > kills;
-    return describeLoss({ code, signal: by }, log.tail(), { smaller: SMALLER, killed, most: child.peakBytes });
-  }
-  if (said !== undefined) return said;
+  const signals = contained === undefined ? [] : Object.entries(constants.signals);
+  const by = signal ?? signals.find(([, value]) => value === code - 128)?.[0] as Deno.Signal | undefined;
+  if (by !== undefined) return describeLoss(child, { code, signal: by }, log.tail(), SMALLER);
   if (code !== 0) return explainExit(code, log.tail(), home);
   if (left.length === 0 && !isLeft) return { status: "complete" };
   const names = left.map((one) => one.name).join(", ") || "processes that it started";
@@ -269,34 +261,4 @@ function explainExit(code: number, said: string, home: string): StageOutcome {
 
 function undeclared(file: string): StageOutcome {
   return failed(`it loaded ${file}, which is not among its sources`, "add it to sources, or install it as a package");
-}
-
-/** Yields the lines of a stream; those that are too long are left out. */
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let held = "";
-  for await (const chunk of stream) {
-    held += decoder.decode(chunk, { stream: true });
-    const lines = held.split("\n");
-    held = lines.pop()!;
-    if (held.length > MAX_LINE) held = "";
-    yield* lines.filter(Boolean);
-  }
-}
-
-/** Passes on progress at most ten times a second, and the last of it. */
-function throttle(send: (update: ProgressUpdate) => void) {
-  let [last, waiting] = [-Infinity, undefined as ProgressUpdate | undefined];
-  const flush = () => {
-    if (waiting !== undefined) send(waiting);
-    waiting = undefined;
-    last = performance.now();
-  };
-  return {
-    flush,
-    add(update: ProgressUpdate) {
-      waiting = update;
-      if (performance.now() - last >= PROGRESS_INTERVAL_MS) flush();
-    },
-  };
 }

@@ -5,7 +5,7 @@ import { printable } from "../diagnostic/format.ts";
  * Longest line that is kept whole, in bytes. Messages of workers are shorter, as {@linkcode MAX_TEXT} limits their
  * texts.
  */
-const MAX_LINE = 1 << 20;
+export const MAX_LINE = 1 << 20;
 
 /** Longest text within a message, in characters. JSON writes a character in at most six. */
 const MAX_TEXT = 8 << 10;
@@ -36,10 +36,12 @@ const PIECE = 64 << 10;
  * Yields the text of a stream as it comes: either one line that may be a message, or other lines with breaks between
  * them, since millions of lines one by one would keep the process from everything else. A last line without a line
  * break counts too. A line without an end comes in pieces, so that memory stays flat whatever is printed.
+ * @param longest longest message, in bytes @param piece longest piece of a line that is not a message
  */
 export async function* streamText(
   stream: ReadableStream<Uint8Array>,
   longest: number = MAX_LINE,
+  piece: number = PIECE,
 ): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   const decode = (bytes: Uint8Array) => decoder.decode(bytes, { stream: true });
@@ -59,9 +61,9 @@ export async function* streamText(
       rest = rest.subarray(end);
       whole -= end;
     }
-    while (rest.length > PIECE) {
+    while (rest.length > piece) {
       const mark = rest.indexOf(MARK);
-      const end = mark === 0 ? longest : mark > 0 ? Math.min(mark, PIECE) : PIECE;
+      const end = mark === 0 ? longest : mark > 0 ? Math.min(mark, piece) : piece;
       if (rest.length <= end) break;
       yield decode(rest.subarray(0, end));
       rest = rest.subarray(end);
@@ -74,8 +76,8 @@ export async function* streamText(
 }
 
 /** Yields the lines of a stream one by one, as {@linkcode streamText} reads them. */
-export async function* streamLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  for await (const text of streamText(stream)) yield* text.split("\n");
+export async function* streamLines(stream: ReadableStream<Uint8Array>, piece?: number): AsyncGenerator<string> {
+  for await (const text of streamText(stream, MAX_LINE, piece)) yield* text.split("\n");
 }
 
 /**

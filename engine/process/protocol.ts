@@ -85,6 +85,37 @@ export const programEventSchema = z.union([
 
 export type StageEvent = z.output<typeof eventSchema>;
 
+const PROGRESS_INTERVAL_MS = 100;
+
+/**
+ * Passes events on, but drops progress that comes faster than anybody can read: never the last report, nor the last
+ * before a stage falls silent, since viewers would then see the stage farther back than it is.
+ * @returns also a function that passes on what waits
+ */
+export function throttleProgress(send: (event: StageEvent) => void) {
+  let last = -Infinity;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let waiting: StageEvent | undefined;
+  const flush = () => {
+    clearTimeout(timer);
+    if (waiting !== undefined) send(waiting);
+    waiting = undefined;
+  };
+  const emit = (event: StageEvent) => {
+    if (event.type !== "progress") return send(event);
+    clearTimeout(timer);
+    waiting = event;
+    const now = performance.now();
+    if (now - last < PROGRESS_INTERVAL_MS && event.update.done < event.update.total) {
+      timer = setTimeout(flush, PROGRESS_INTERVAL_MS);
+      return;
+    }
+    last = now;
+    flush();
+  };
+  return { emit, flush };
+}
+
 const endSchema = z.union([
   z.strictObject({ status: z.literal("complete") }),
   stageEndSchema,

@@ -5,7 +5,7 @@ import { makeFolder } from "../store/files.ts";
 import { descendantsOf } from "./process_tree.ts";
 import { isThere, readTextIfThere } from "../store/reading.ts";
 import { StageLog, streamText } from "./lines.ts";
-import { raiseOomScore, totalMemory } from "./memory.ts";
+import { memoryKills, raiseOomScore, totalMemory } from "./memory.ts";
 
 /**
  * Returns a command prefix that makes the kernel kill the child when this process dies, for whatever reason. Linux
@@ -106,6 +106,7 @@ export class Child implements Disposable {
   /** The most memory that the process was seen to hold, in bytes. */
   peakBytes = 0;
   readonly #timeoutMs: number | undefined;
+  readonly #kills = memoryKills();
   readonly #child: Deno.ChildProcess;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
   readonly #end = new DisposableStack();
@@ -115,15 +116,9 @@ export class Child implements Disposable {
     this.#stdin = child.stdin.getWriter();
     const kill = () => this.kill();
     this.#end.defer(kill);
-    const { timeoutMs, memory, kill: signal, bare = false } = options;
+    const { timeoutMs, memory, bare = false } = options;
     this.#timeoutMs = timeoutMs;
-    if (timeoutMs !== undefined) {
-      const timer = setTimeout(() => {
-        this.timedOut = true;
-        kill();
-      }, timeoutMs);
-      this.#end.defer(() => clearTimeout(timer));
-    }
+    if (timeoutMs !== undefined) this.killAfter(timeoutMs, () => this.timedOut = true);
     if (memory !== undefined || Deno.build.os === "linux") {
       const look = () => bare ? heldByTree(child.pid, memory ?? Infinity) : heldBytes(child.pid);
       this.#end.defer(watchMemory(look, (held) => {
@@ -133,9 +128,28 @@ export class Child implements Disposable {
         kill();
       }));
     }
-    signal?.addEventListener("abort", kill);
-    this.#end.defer(() => signal?.removeEventListener("abort", kill));
-    if (signal?.aborted) kill();
+    if (options.kill !== undefined) this.onAbort(options.kill, kill);
+  }
+
+  /** Calls a function when a signal is aborted, or now if it was. */
+  onAbort(signal: AbortSignal, act: () => void): void {
+    signal.addEventListener("abort", act);
+    this.#end.defer(() => signal.removeEventListener("abort", act));
+    if (signal.aborted) act();
+  }
+
+  /** Kills the process if it still runs after a time. */
+  killAfter(graceMs: number, tell = () => {}): void {
+    const timer = setTimeout(() => {
+      tell();
+      this.kill();
+    }, graceMs);
+    this.#end.defer(() => clearTimeout(timer));
+  }
+
+  /** True if the kernel has killed a process for want of memory meanwhile; undefined if unknown. */
+  get memoryRanOut(): boolean | undefined {
+    return this.#kills === undefined ? undefined : memoryKills()! > this.#kills;
   }
 
   /** The time or memory by which the process exceeded a limit, in words. */

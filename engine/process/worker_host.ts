@@ -1,6 +1,6 @@
 import type { OwnDefinition, StageDefinition, StageRun } from "../../contract/stage.ts";
 import { inputFolders, makeContext, runStage } from "./context.ts";
-import { messagePrefix, type StageEvent, type StartMessage } from "./protocol.ts";
+import { messagePrefix, type StartMessage, throttleProgress } from "./protocol.ts";
 
 /** Loads a module of the stage, which may run anything at its top level. */
 export type LoadModule = () => Promise<{ readonly default: unknown }>;
@@ -66,29 +66,6 @@ function divertConsole(): void {
   }
 }
 
-const PROGRESS_INTERVAL_MS = 100;
-
-/**
- * Drops progress that comes faster than anybody can read, but never a stage's last report, nor the last one before the
- * stage falls silent: viewers would then see the stage farther back than it is.
- */
-function throttleProgress(send: (event: StageEvent) => void): (event: StageEvent) => void {
-  let last = -Infinity;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  return (event) => {
-    if (event.type === "progress") {
-      clearTimeout(timer);
-      const now = performance.now();
-      if (now - last < PROGRESS_INTERVAL_MS && event.update.done < event.update.total) {
-        timer = setTimeout(() => send(event), PROGRESS_INTERVAL_MS);
-        return;
-      }
-      last = now;
-    }
-    send(event);
-  };
-}
-
 /**
  * Runs a worker: reads the question, loads and runs the stage, says how it ended, and exits.
  * @param loadOwn functions that load the user's definitions, in the order of `start.definitions`
@@ -113,7 +90,8 @@ export async function serveStage(load: LoadModule, loadOwn: readonly LoadModule[
   };
   listen();
 
-  const made = makeContext(start, stop.signal, throttleProgress(send));
+  const events = throttleProgress(send);
+  const made = makeContext(start, stop.signal, events.emit);
   const inputs = inputFolders(start);
   const stage = (await load()).default as StageRun | StageDefinition;
   const definitions: OwnDefinition[] = [];
@@ -127,6 +105,7 @@ export async function serveStage(load: LoadModule, loadOwn: readonly LoadModule[
   // A failure that the stage left pending, such as a promise that it forgot to await, ends the process before the stage
   // is called done.
   await new Promise((resolve) => later(resolve));
+  events.flush();
   send({ type: "end", end: outcome });
   exit(0);
 }
