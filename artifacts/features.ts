@@ -141,12 +141,15 @@ export async function validate(artifact: InputArtifact): Promise<void> {
 }
 
 export async function facts(artifact: InputArtifact): Promise<Facts> {
-  return extractedFacts(await readJson(artifact, INFO_FILE, infoSchema));
+  const info = await readJson(artifact, INFO_FILE, infoSchema);
+  const labels = artifact.files.some(({ path }) => path === LABELS_FILE);
+  return { ...extractedFacts(info), vectors: true, logits: info.logits !== null, labels };
 }
 
 /** Facts of features, or of their statistics. */
 export function extractedFacts({ extractor, count }: Pick<FeaturesInfo, "extractor" | "count">): Facts {
-  return { extractor: extractor.name, resize: extractor.preprocessing["resize"], count };
+  const { name, sha256, preprocessing } = extractor;
+  return { extractor: name, sha256, preprocessing, resize: preprocessing["resize"], count };
 }
 
 function checkArray(file: string, got: Omit<NpyHeader, "length">, wanted: Omit<NpyHeader, "length">): void {

@@ -20,11 +20,19 @@ export async function readJson<S extends z.ZodType>(
   return parseRecord(name, parseJson(name, await artifact.readText(name)), schema);
 }
 
+/** Texts, which may hold any word, and the numbers that Python's json writes and JSON does not have. */
+const TEXTS_AND_NON_NUMBERS = /"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g;
+
 /** @throws FormatError for text that is not JSON */
 export function parseJson(name: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
+    const bad = text.matchAll(TEXTS_AND_NON_NUMBERS).find(([found]) => !found.startsWith('"'));
+    if (bad !== undefined) {
+      const got = `${bad[0]} in line ${text.slice(0, bad.index).split("\n").length}, which JSON does not have`;
+      throw new FormatError(name, { got, wanted: "finite numbers", cause });
+    }
     const place = / \(line \d+ column \d+\)/.exec((cause as Error).message)?.[0] ?? "";
     throw new FormatError(name, { got: `text that is not JSON${place}`, wanted: "JSON", cause });
   }

@@ -53,7 +53,12 @@ export async function readStatistics(artifact: InputArtifact): Promise<StoredSta
 export { readStatistics as validate };
 
 export async function facts(artifact: InputArtifact): Promise<Facts> {
-  return extractedFacts(await readJson(artifact, INFO_FILE, infoSchema));
+  return {
+    ...extractedFacts(await readJson(artifact, INFO_FILE, infoSchema)),
+    vectors: false,
+    logits: false,
+    labels: false,
+  };
 }
 
 const MAX_FEATURES = 16_384;

@@ -71,27 +71,36 @@ export function withTypeChecks(stage: StageRun | StageDefinition): StageRun {
   };
 }
 
-/** Reads the outputs of a stage, as those do that get them. @returns the first that is not of its type */
+/**
+ * Reads the outputs of a stage, as those do that get them.
+ * @param adviceFor says how a type is written; by default as a stage in TypeScript does it
+ * @returns those that are not of their types
+ */
 export async function checkOutputs(
   ports: OutputPorts,
   outputs: StageContext["outputs"],
+  adviceFor: (type: InputArtifact["type"]) => string = (type) => TYPES[type]?.fix ?? ELSE,
 ): Promise<StageEnd | undefined> {
+  const wrong: string[] = [];
+  const fixes = new Set<string>();
   for (const [port, { type }] of Object.entries(ports)) {
     const artifact = openWritten(type, outputs[port]!.folder);
-    const known = TYPES[type];
     // The engine reports outputs that are missing.
-    if (known === undefined || artifact.files.length === 0) continue;
-    const { validate } = await known.load();
+    if (artifact.files.length === 0) continue;
+    const known = await TYPES[type]?.load();
     try {
-      await validate(artifact);
+      await known?.validate(artifact);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      const { fix = "write the files of a built-in stage's artifact of this type, or declare type: files" } = known;
-      return { status: "failed", message: `output "${port}" is not of type ${type}: ${error.message}`, fix };
+      wrong.push(`output "${port}" is not of type ${type}: ${error.message}`);
+      fixes.add(adviceFor(type));
     }
   }
-  return undefined;
+  if (wrong.length === 0) return undefined;
+  return { status: "failed", message: wrong.join("\n"), fix: [...fixes].join("; ") };
 }
+
+const ELSE = "write the files of a built-in stage's artifact of this type, or declare type: files";
 
 /** Opens files that a stage wrote, as its readers will see them. */
 function openWritten(type: InputArtifact["type"], folder: string): InputArtifact {

@@ -12,6 +12,8 @@ export const paramIssueSchema = z.strictObject({
   known: z.array(z.string()).exactOptional(),
   /** Valid values, for `invalid_value`. */
   values: z.array(z.string()).exactOptional(),
+  /** What to do, where that does not follow from the rest. */
+  fix: z.string().exactOptional(),
 });
 
 export type ParamIssue = z.output<typeof paramIssueSchema>;

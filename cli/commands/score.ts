@@ -1,13 +1,21 @@
 import { Option } from "@commander-js/extra-typings";
 import { dirname, join, resolve } from "node:path";
-import { type Diagnostic, type Emit, inceptionName, type Pipeline, readTail, type Store } from "noiseline/engine";
+import {
+  type Diagnostic,
+  type Emit,
+  inceptionName,
+  type Pipeline,
+  type Plan,
+  readTail,
+  type Store,
+} from "noiseline/engine";
 import { PipelineLoader } from "noiseline/core";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, collect, storeCommand } from "../command.ts";
 import { shortNumber, withDeviation } from "../format/metrics.ts";
 import { countOf, parseCount } from "../format/units.ts";
 import * as io from "../io.ts";
-import { loadForCommand, makePlanner, openCacheFor, openStoreFor } from "../open.ts";
+import { loadForCommand, openCacheFor, openStoreFor } from "../open.ts";
 import { VERSIONS } from "../program.ts";
 import { openReporter } from "../reporters.ts";
 import { artifactsOf } from "../results/experiments.ts";
@@ -114,11 +122,12 @@ async function sideOf(role: string, given: string, options: Options, settings: C
 /** Runs the pipeline and returns the record of the scores, or ends the command. */
 async function run(pipeline: Pipeline, store: Store, json: boolean) {
   const { runPipeline } = await import("noiseline/engine");
-  const targets = ["scored-pair"];
-  const { stages: planned } = await makePlanner({ pipeline, store }, { targets }).plan();
   // Making the results of a pipeline may take days, and was not asked for.
-  const missing = [...planned].flatMap(([id, { manifest }]) => id.startsWith("scored-") || manifest ? [] : [id]);
-  if (missing.length > 0) io.refuse(`no result, or none up to date, of ${missing.join(", ")}`, "run the pipeline");
+  const review = ({ stages }: Plan) => {
+    const missing = [...stages].flatMap(([id, { manifest }]) => id.startsWith("scored-") || manifest ? [] : [id]);
+    const message = `no result, or none up to date, of ${missing.join(", ")}`;
+    return missing.length > 0 ? [io.problem(message, "run the pipeline")] : [];
+  };
   const failed: Diagnostic[] = [];
   const reporter = json ? undefined : await openReporter(false);
   using ending = new DisposableStack();
@@ -131,7 +140,7 @@ async function run(pipeline: Pipeline, store: Store, json: boolean) {
   };
   using signals = io.listenForStop((reason) => emit({ type: "stopping", reason }));
   const cache = await openCacheFor({}, (diagnostic) => emit({ type: "warning", diagnostic }), signals.stop);
-  const options = { ...signals, targets, emit, versions: VERSIONS, ...definedOnly({ cache }) };
+  const options = { ...signals, targets: ["scored-pair"], review, emit, versions: VERSIONS, ...definedOnly({ cache }) };
   const { status, stages } = io.valueOf(await runPipeline(pipeline, store, options));
   if (status !== "done") throw new io.Exit(io.EXIT[status], json ? failed : []);
   const { collectArtifacts } = await import("noiseline/report");

@@ -5,7 +5,8 @@ import { showValue } from "./format.ts";
 import type { Problems } from "./problems.ts";
 import type { ParamIssue } from "../../schemas/param_issue.ts";
 
-function fixFor({ code, input, message, path, values }: ParamIssue): string {
+function fixFor({ code, input, message, path, values, fix }: ParamIssue): string {
+  if (fix !== undefined) return fix;
   const near = values === undefined || typeof input === "object" ? undefined : didYouMean(String(input), values);
   if (near !== undefined) return `did you mean "${near}"?`;
   // For a union, the listed values are only some of the valid ones.

@@ -7,7 +7,8 @@ function readProc(path: string): string {
   }
 }
 
-function namesIn(folder: string): string[] {
+/** Returns the names in a folder; none if it cannot be read. */
+export function namesIn(folder: string): string[] {
   try {
     return Array.from(Deno.readDirSync(folder), ({ name }) => name);
   } catch {

@@ -1,4 +1,6 @@
 import { basename, delimiter, join, resolve } from "node:path";
+import { didYouMean } from "../../std/did_you_mean.ts";
+import { namesIn } from "./process_tree.ts";
 import { hashFile, realPath, statIfThere } from "../store/reading.ts";
 import { isWithin } from "../store/write_roots.ts";
 
@@ -6,10 +8,16 @@ const PYTHON = /^python(3(\.\d+)?)?$/;
 /** Prints a Python's version and place. No environment, site package or file of the user's is read (`-I -S`). */
 const ASK = "import sys; print(sys.implementation.name, '%d.%d.%d' % sys.version_info[:3]); print(sys.executable)";
 
+const foldersOfPrograms = () => (Deno.env.get("PATH") ?? "").split(delimiter).filter(Boolean);
+
+/** Returns the program that a name was meant to be; undefined if none on the PATH is near. */
+export function programLike(name: string): string | undefined {
+  return didYouMean(name, foldersOfPrograms().flatMap(namesIn));
+}
+
 /** Returns the path of a program as a shell finds it; undefined if there is none. */
 export function findProgram(name: string, folder: string): string | undefined {
-  const folders = (Deno.env.get("PATH") ?? "").split(delimiter).filter(Boolean);
-  const places = name.includes("/") ? [resolve(folder, name)] : folders.map((one) => join(one, name));
+  const places = name.includes("/") ? [resolve(folder, name)] : foldersOfPrograms().map((one) => join(one, name));
   return places.find((place) => {
     const info = statIfThere(realPath(place));
     return info?.isFile === true && (info.mode === null || (info.mode & 0o111) !== 0);

@@ -40,6 +40,7 @@ function tryListFiles(folder: string): ReturnType<typeof listFiles> | undefined 
  */
 export function listOutputs(folders: Readonly<Record<string, string>>) {
   const listed: Record<string, string[]> = {};
+  const empty: string[] = [];
   for (const [port, folder] of Object.entries(folders)) {
     const refuse = (what: string, fix: string) => ({ message: `output "${port}" ${what}`, fix });
     const found = tryListFiles(folder);
@@ -61,10 +62,7 @@ export function listOutputs(folders: Readonly<Record<string, string>>) {
       const fix = "use UTF-8 names without \\ and control characters, of at most 1024 characters with their folders";
       return refuse(what, fix);
     }
-    if (files.length === 0) {
-      const message = `it ended without writing its output "${port}"`;
-      return { message, fix: `write at least one file to outputs.${port}` };
-    }
+    if (files.length === 0) empty.push(`"${port}"`);
     const infos = files.map((name) => statIfThere(join(folder, name))!);
     const linked = infos.findIndex(({ nlink }) => nlink !== null && nlink > 1);
     if (linked >= 0) {
@@ -80,7 +78,9 @@ export function listOutputs(folders: Readonly<Record<string, string>>) {
     }
     listed[port] = files;
   }
-  return { names: listed };
+  if (empty.length === 0) return { names: listed };
+  const message = `it ended without writing its ${empty.length === 1 ? "output" : "outputs"} ${empty.join(", ")}`;
+  return { message, fix: "write at least one file to the folder of each output" };
 }
 
 /**

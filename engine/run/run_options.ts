@@ -1,5 +1,6 @@
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Outlook } from "../plan/forecast.ts";
+import type { Plan } from "../plan/plan.ts";
 import type { PlanOptions } from "../plan/planner.ts";
 import type { Grants, RightsRequest } from "./rights.ts";
 import type { Emit } from "./events.ts";
@@ -35,4 +36,6 @@ export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cac
    * problems, nothing runs. Without this function a run begins however long it takes.
    */
   readonly agree?: (outlook: Outlook) => Promise<readonly Diagnostic[]>;
+  /** Returns why a plan is not to be carried out; then nothing runs. */
+  readonly review?: (plan: Plan) => readonly Diagnostic[];
 }

@@ -73,7 +73,8 @@ async function planRun(
   if (!planner.ok) return planner;
   const started = performance.now();
   const plan = await planner.value.plan();
-  if (plan.problems.length > 0) return refuse(plan.problems);
+  const problems = [...plan.problems, ...options.review?.(plan) ?? []];
+  if (problems.length > 0) return refuse(problems);
   return succeed(new PipelineRun(planner.value, plan, store, { ...options, emit }, { started, still }));
 }
 

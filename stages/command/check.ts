@@ -6,6 +6,8 @@ import type { FoundCommand } from "../../schemas/command.ts";
 const run: StageRun = async ({ params, outputs }) => {
   const types = Object.entries((params as FoundCommand).outputs);
   const ports: OutputPorts = Object.fromEntries(types.map(([port, type]) => [port, { type, description: "" }]));
-  return await checkOutputs(ports, outputs);
+  return await checkOutputs(ports, outputs, (type) => {
+    return `write the files that docs/other-languages.md describes for ${type} ("Files of artifacts")`;
+  });
 };
 export default run;

@@ -1,9 +1,8 @@
-import { type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
-import { type CheckProblem, defineKind } from "../../contract/stage.ts";
+import { readImageFacts } from "../../artifacts/facts.ts";
+import { type CheckProblem, defineKind, type Facts } from "../../contract/stage.ts";
 import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { isInceptionArchitecture } from "../shared/inception.ts";
-import type { ScoredSet } from "./figures.ts";
 import { type ScoreParams, scoreParams } from "./params.ts";
 
 export const scoreKind = defineKind({
@@ -38,85 +37,77 @@ export const scoreKind = defineKind({
   },
 });
 
-const OTHER_EXTRACTOR = "features of different extractors cannot be compared";
+/** What is known of a set; of features and statistics also the extractor, and what they hold. */
+type SetFacts =
+  & Facts
+  & Partial<Readonly<Record<"vectors" | "logits" | "labels", boolean>>>
+  & {
+    readonly [name in "extractor" | "sha256" | "resize"]?: string | null;
+  }
+  & { readonly count?: number };
 
-/** Facts of images; for features also their extractor, and how the extractor's images were resized. */
-type SetFacts = Partial<ImageFacts> & { readonly extractor?: unknown; readonly resize?: unknown };
-type Facts = { readonly real?: SetFacts; readonly fake?: SetFacts };
-
-/** Reports everything that prevents two sets of images from being compared; unknown facts are not checked. */
-function checkSets({ real, fake }: Facts, { bootstrap, atLeast }: ScoreParams): CheckProblem[] {
+/**
+ * Reports everything that prevents two sets from being compared, or the requested scores from being computed; unknown
+ * facts are not checked. The run knows them all.
+ */
+function checkSets(given: { readonly real?: Facts; readonly fake?: Facts }, params: ScoreParams): CheckProblem[] {
+  const [real, fake] = [given.real, given.fake].map((facts = {}): SetFacts => {
+    const ofImages = { extractor: params.features, vectors: true, logits: false, labels: facts["classes"] !== null };
+    return { ...readImageFacts(facts) && ofImages, ...facts };
+  }) as [SetFacts, SetFacts];
+  const { atLeast, bootstrap, kid, manifold, inceptionScore, fdInfinity, perClass } = params;
   const tooFew = (input: string, count = atLeast): CheckProblem[] => {
     const fix = "use more images, or lower atLeast (--at-least) and compare only with scores of as many images";
     const few = { input, message: `too few ${input} images`, got: `${count}`, wanted: `at least ${atLeast}` };
     return count >= atLeast ? [] : [atLeast > 2 ? { ...few, fix } : few];
   };
-  const [a, b] = [real?.resize, fake?.resize];
-  const extractor = real?.extractor;
-  const known = isInceptionArchitecture(extractor) || (a !== undefined && b !== undefined);
-  return problemsOf(
-    tooFew("real", real?.count),
-    tooFew("fake", fake?.count),
-    checkBootstrap(bootstrap, Math.min(real?.count ?? Infinity, fake?.count ?? Infinity)),
-    extractor !== undefined && fake?.extractor !== undefined && extractor !== fake.extractor && {
-      input: "fake",
-      message: OTHER_EXTRACTOR,
-      got: String(fake.extractor),
-      wanted: `${extractor}, as the real ones`,
-      fix: "use the same extractor for both",
-    },
-    known && a !== b && extractor === fake?.extractor && {
-      input: "fake",
-      message: "features of images that were resized differently cannot be compared",
-      got: `resize ${b ?? "unknown"}`,
-      wanted: `${a ?? "unknown"}, as the real ones`,
-      fix: "give both the same resize",
-    },
-    checkSameSize("fake", readImageFacts(fake), { name: "the real ones", size: readImageFacts(real) }),
-  );
-}
-
-/** @param least number of images of the smaller set */
-const checkBootstrap = (bootstrap: number, least: number) =>
-  bootstrap > 0 && least < 8 && {
-    param: ["bootstrap"],
-    message: "a quarter of each set needs two images",
-    got: `${least}`,
-    wanted: "at least 8",
-    fix: "use more images, or bootstrap: 0",
-  };
-
-/** Reports everything that prevents the requested scores from being computed, once the sets exist. */
-export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredSet; fake: ScoredSet }): CheckProblem[] {
-  const [a, b] = [real.extractor, fake.extractor];
-  const say = ({ name, dimension, sha256 }: typeof a) =>
-    `${name} (${dimension}${sha256 ? `, ${sha256.slice(0, 12)}` : ""})`;
-  const [preparedA, preparedB] = [JSON.stringify(a.preprocessing), JSON.stringify(b.preprocessing)];
-  const { kid, manifold, inceptionScore, fdInfinity, perClass, bootstrap } = params;
+  const least = Math.min(real.count ?? Infinity, fake.count ?? Infinity);
+  const isNamedOtherwise = (real.extractor ?? fake.extractor) !== (fake.extractor ?? real.extractor);
+  const isOther = isNamedOtherwise || (real.sha256 ?? fake.sha256) !== (fake.sha256 ?? real.sha256);
+  const say = ({ extractor, sha256 }: SetFacts) => `${extractor}${isNamedOtherwise ? "" : `, ${sha256?.slice(0, 12)}`}`;
+  const isResized = isInceptionArchitecture(real.extractor) || real.resize !== undefined && fake.resize !== undefined;
+  const preparations = real.sha256 && fake.sha256
+    ? [real, fake].map((one) => JSON.stringify(one["preprocessing"]))
+    : [];
   const ofVectors = Object.entries({ kid, manifold, fdInfinity, perClass, bootstrap });
   const wantVectors = ofVectors.filter(([, wanted]) => wanted).map(([name]) => name);
-  const least = Math.min(real.count, fake.count);
   return problemsOf(
-    (a.name !== b.name || a.dimension !== b.dimension || (a.sha256 ?? b.sha256) !== (b.sha256 ?? a.sha256)) && {
+    tooFew("real", real.count),
+    tooFew("fake", fake.count),
+    isOther && {
       input: "fake",
-      message: OTHER_EXTRACTOR,
-      got: say(b),
-      wanted: `${say(a)}, as the real ones`,
+      message: "features of different extractors cannot be compared",
+      got: say(fake),
+      wanted: `${say(real)}, as the real ones`,
       fix: "use the same extractor for both",
     },
-    a.sha256 !== null && b.sha256 !== null && preparedA !== preparedB && {
+    !isOther && isResized && real.resize !== fake.resize && {
+      input: "fake",
+      message: "features of images that were resized differently cannot be compared",
+      got: `resize ${fake.resize ?? "unknown"}`,
+      wanted: `${real.resize ?? "unknown"}, as the real ones`,
+      fix: "give both the same resize",
+    },
+    preparations[0] !== preparations[1] && {
       input: "fake",
       message: "images with different preprocessing cannot be compared",
-      got: preparedB,
-      wanted: `${preparedA}, as the real ones`,
+      got: `${preparations[1]}`,
+      wanted: `${preparations[0]}, as the real ones`,
       fix: "give both features stages the same preprocess and output",
     },
-    (real.vectors === undefined || fake.vectors === undefined) && wantVectors.map((name) => ({
+    checkSameSize("fake", readImageFacts(fake), { name: "the real ones", size: readImageFacts(real) }),
+    (real.vectors === false || fake.vectors === false) && wantVectors.map((name) => ({
       param: [name],
       message: `${name} needs the features of both sets, and one has only statistics`,
       fix: "use features instead of statistics",
     })),
-    checkBootstrap(bootstrap, least),
+    bootstrap > 0 && least < 8 && {
+      param: ["bootstrap"],
+      message: "a quarter of each set needs two images",
+      got: `${least}`,
+      wanted: "at least 8",
+      fix: "use more images, or bootstrap: 0",
+    },
     kid !== undefined && checkMost(["kid", "size"], kid.size, least, {
       message: "a subset cannot hold more images than there are",
     }),
@@ -127,12 +118,12 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
     inceptionScore !== undefined && checkMost(["inceptionScore", "splits"], inceptionScore.splits, fake.count, {
       message: "each split needs an image",
     }),
-    inceptionScore !== undefined && fake.logits === undefined && {
+    inceptionScore !== undefined && fake.logits === false && {
       param: ["inceptionScore"],
       message: "the inception score needs logits, and the extractor of the fake images gives none",
       fix: "use features of extractor classifier, or of a graph with logits",
     },
-    perClass && (real.labels === undefined || fake.labels === undefined) && {
+    perClass && (real.labels === false || fake.labels === false) && {
       param: ["perClass"],
       message: "both sets need labels",
       fix: "use images with labels; samples of a class-conditional model have them",

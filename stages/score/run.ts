@@ -2,10 +2,9 @@ import { writeMetrics } from "../../artifacts/metrics.ts";
 import { CovarianceError } from "../../metrics/frechet.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { openFloat64Products } from "../../tensor/onnx/products.ts";
-import { failedBy } from "../shared/checks.ts";
 import { runOf } from "../shared/run_of.ts";
 import { openSet, scoreSets } from "./figures.ts";
-import { checkScored, scoreKind } from "./kind.ts";
+import { scoreKind } from "./kind.ts";
 
 /** Progress is reported in percent of each score. */
 const PARTS = 100;
@@ -14,9 +13,15 @@ export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }
   using opened = new DisposableStack();
   const [real, fake] = [await openSet(inputs.real, opened), await openSet(inputs.fake, opened)];
   try {
-    const [problem] = checkScored(params, { real, fake });
-    if (problem !== undefined) return failedBy(problem);
-
+    const [size, wanted] = [fake.extractor.dimension, real.extractor.dimension];
+    if (size !== wanted) {
+      return {
+        status: "failed",
+        message:
+          `the fake set has ${size} features an image, and the real one ${wanted}, both of ${real.extractor.name}`,
+        fix: "a file of mu and sigma is of another extractor than was said: correct extractor (score: --extractor)",
+      };
+    }
     await using products = openFloat64Products(params);
     const onProgress = (figure: string, share: number) =>
       report({ done: Math.round(PARTS * share), total: PARTS, unit: "percent", figures: { of: figure } });

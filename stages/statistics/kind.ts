@@ -39,22 +39,19 @@ export const statisticsKind = defineKind({
   device: ({ threads }, tryDevice) => findStageDevice({ device: "onnx", threads }, tryDevice),
   downloads: (params) => namedDownloads(params, MAX_STATISTICS_BYTES),
   check(params, inputs) {
-    const { path, url, extractor, resize, count } = params;
-    const problems = checkNamedFile(params);
-    if (path === undefined && url === undefined) {
-      const { extractor, resize, count } = inputs.features ?? {};
-      return { problems, facts: { statistics: { extractor, resize, count } } };
-    }
+    const { path, url } = params;
+    const isFile = path !== undefined || url !== undefined;
+    const { extractor, resize, count } = isFile ? params : inputs.features ?? {};
     return {
       problems: problemsOf(
-        problems,
-        (extractor === undefined || count === undefined) && {
+        checkNamedFile(params),
+        isFile && (extractor === undefined || count === undefined) && {
           param: [path === undefined ? "url" : "path"],
           message: "a file of mu and sigma does not name its extractor or number of images",
           wanted: "extractor and count",
           fix: "add extractor and count, such as extractor: inception-2015-12-05, count: 50000 (score: --count 50000)",
         },
-        isInceptionArchitecture(extractor) && resize === undefined && {
+        isFile && isInceptionArchitecture(extractor) && resize === undefined && {
           param: ["extractor"],
           message: "a file of mu and sigma does not say how its images were resized",
           wanted: "resize",
@@ -62,7 +59,7 @@ export const statisticsKind = defineKind({
             "add resize (score: --resize): tensorflow for a file of TTUR, torch-fidelity or EDM, else pytorch-fid or clean-fid",
         },
       ),
-      facts: { statistics: { extractor, resize, count } },
+      facts: { statistics: { extractor, resize, count, vectors: false, logits: false, labels: false } },
     };
   },
 });

@@ -1,5 +1,5 @@
 import { globSync } from "node:fs";
-import { basename, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import type { BuiltinKind, InputPorts, OutputPorts } from "../../../contract/stage.ts";
 import { ARTIFACT_TYPES } from "../../../schemas/artifacts.ts";
 import { type CommandParams, foundCommandSchema, PLACEHOLDER } from "../../../schemas/command.ts";
@@ -10,7 +10,7 @@ import { didYouMean } from "../../../std/did_you_mean.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
 import type { Kind } from "../../keys/stage.ts";
 import { projectOf } from "../project.ts";
-import { findProgram, interpreterOf } from "../../process/programs.ts";
+import { findProgram, interpreterOf, programLike } from "../../process/programs.ts";
 import { validate } from "../../diagnostic/validate.ts";
 import { realPath, statIfThere } from "../../store/reading.ts";
 import { isWithin } from "../../store/write_roots.ts";
@@ -56,26 +56,29 @@ function findAll(
   folder: string,
 ): ReturnType<Kind["validate"]> {
   const issues: ParamIssue[] = [];
-  const refuse = (path: ParamIssue["path"], input: unknown, message: string) =>
-    void issues.push({ code: "custom", path, message, input });
+  const refuse = (path: ParamIssue["path"], input: unknown, message: string, fix: string) =>
+    void issues.push({ code: "custom", path, message, input, fix });
+  const correct = "correct the path; it is relative to the pipeline file";
 
   const project = projectOf(folder);
   const sources: Record<string, string> = {};
   for (const [index, pattern] of params.sources.entries()) {
     const found = findFiles(pattern, folder);
     if (found.length === 0) {
-      refuse(["sources", index], pattern, "a file that exists, or a pattern that some file matches");
+      refuse(["sources", index], pattern, "a file that exists, or a pattern that some file matches", correct);
     }
     for (const name of found) {
-      if (isWithin(realPath(join(folder, name)), project)) sources[name] = name;
-      else refuse(["sources", index], name, `a file of this project (${project})`);
+      const path = realPath(join(folder, name));
+      if (isWithin(path, project)) sources[name] = name;
+      else refuse(["sources", index], name, `a file of this project (${project})`, haveIn(path, project));
     }
   }
   if (params.lock !== undefined && !isFile(resolve(folder, params.lock))) {
-    refuse(["lock"], params.lock, "a file that exists");
+    refuse(["lock"], params.lock, "a file that exists", correct);
   }
   if (Object.hasOwn(params.params, "steps")) {
-    refuse(["params", "steps"], params.params["steps"], "steps beside params, or another name");
+    const fix = "write steps beside params, not in them, or give the param another name";
+    refuse(["params", "steps"], params.params["steps"], "no param that is called steps", fix);
   }
 
   const known: Readonly<Record<string, readonly string[]>> = {
@@ -87,22 +90,41 @@ function findAll(
     for (const [whole, group, name] of text.matchAll(PLACEHOLDER)) {
       const names = known[group!]!;
       if (names.includes(name!)) continue;
+      if (group === "inputs" && ports.inputs[name!]?.list === true) {
+        const fix = `read the folders of the list from the file that NOISELINE_STAGE names, in Python from ` +
+          `noiseline.inputs["${name}"]; or give each an input of its own`;
+        refuse(["run", index], whole, "an input that is one folder, not a list", fix);
+        continue;
+      }
       const near = didYouMean(name!, names);
-      const wanted = near === undefined
-        ? names.map((one) => `\${${group}.${one}}`).join(" or ")
-        : `\${${group}.${near}}`;
-      refuse(["run", index], whole, wanted || `no \${${group}.…}, since there are none`);
+      const wanted = names.map((one) => `\${${group}.${one}}`).join(" or ") || `a name under ${group}`;
+      const fix = near === undefined ? `correct the name, or add it to ${group}` : `did you mean \${${group}.${near}}?`;
+      refuse(["run", index], whole, wanted, fix);
     }
     const file = relative(folder, resolve(folder, text));
     if (index > 0 && !Object.hasOwn(sources, file) && isFile(join(folder, file))) {
-      refuse(["run", index], text, `a file that is among the sources; add it: sources: [${JSON.stringify(file)}]`);
+      refuse(["run", index], text, "a file that is among the sources", `add ${JSON.stringify(file)} to sources`);
     }
   }
-  const program = findProgram(params.run[0]!, folder);
-  if (program === undefined) refuse(["run", 0], params.run[0], "a program that is on your PATH, or the path of one");
+  const [name] = params.run;
+  const program = findProgram(name!, folder);
+  if (program === undefined) {
+    const near = programLike(name!);
+    const fix = near === undefined ? "install it, or give its path" : `did you mean "${near}"?`;
+    refuse(["run", 0], name, "a program that is on your PATH, or the path of one", fix);
+  }
   if (program === undefined || issues.length > 0) return { ok: false, issues };
   const [interpreter, path] = interpreterOf(program, project);
   return { ok: true, value: { ...params, sources, program: path, interpreter } };
+}
+
+/** Says how a file comes into a project that its folder is not in. */
+function haveIn(file: string, project: string): string {
+  let common = dirname(file);
+  while (dirname(common) !== common && !isWithin(project, common)) common = dirname(common);
+  if (dirname(common) === common) return `copy it into ${project}`;
+  return "a project is the folder of the nearest deno.json above the pipeline, or else the pipeline's own: move the " +
+    `pipeline to ${common}, or have a deno.json there and none below`;
 }
 
 /** True for a file, and for a link to one. */

@@ -199,3 +199,25 @@ noiseline.log(2, 2, loss=0.25)
   const [log] = project.files(".noiseline/runs").filter((name) => name.endsWith("logs/a.log"));
   assertMatch(project.read(`.noiseline/runs/${log}`), /not an event: \{"type": "progress"[^]*not an event: no json/);
 });
+
+test("the last report of a program is shown although it then says nothing for long", async () => {
+  await using project = new Project({});
+  const go = project.path("go.txt");
+  project.write(
+    "a.py",
+    `import os, time, noiseline
+for step in (1, 2, 3):
+    noiseline.log(step, 10)
+while not os.path.exists(${JSON.stringify(go)}):
+    time.sleep(0.05)
+(noiseline.outputs["out"] / "a.txt").write_text("a")
+`,
+  );
+  const with_ = "{ run: [python3, a.py], sources: [a.py], outputs: { out: files } }";
+  project.write("p.yaml", `name: demo\nstages:\n  a: { uses: command, with: ${with_} }\n`);
+  await using running = project.start(["run", "p.yaml", "--json", "--grant", "a:run=python3"]);
+  // The program ends only once its last report has been seen.
+  await running.event(({ type, update }) => type === "stage-progress" && update.done === 3);
+  project.write("go.txt", "");
+  assertEquals((await running.outcome()).code, 0);
+});

@@ -3,64 +3,83 @@ import { loadPipeline } from "noiseline/engine";
 import { BUILTIN_KINDS } from "../../../../../stages/mod.ts";
 import { Project } from "../../../../support/project.ts";
 
-const load = async (project: Project, written: string, rest = "") => {
-  project.write("p.yaml", `name: demo\nstages:\n  a:\n    uses: command\n    with: ${written}\n${rest}`);
-  return await loadPipeline(project.path("p.yaml"), { kinds: BUILTIN_KINDS });
+const load = async (project: Project, written: string, { rest = "", folder = "." } = {}) => {
+  project.write(`${folder}/p.yaml`, `name: demo\nstages:\n  a:\n    uses: command\n    with: ${written}\n${rest}`);
+  return await loadPipeline(project.path(folder, "p.yaml"), { kinds: BUILTIN_KINDS });
 };
 
-/** Stages that are wrong, each with the place, what was got and what was wanted. */
+/** Stages that are wrong, each with the place, what was got and wanted, and what to do. */
 const WRONG: Readonly<Record<string, readonly [written: string, ...told: string[]]>> = {
   "a command that is not there": [
     "{ run: [pythn, a.py], sources: [a.py], outputs: { out: files } }",
     "stages.a.with.run[0]",
     '"pythn"',
     "a program that is on your PATH, or the path of one",
+    'did you mean "python"?',
   ],
   "a path where nothing is": [
     "{ run: [./none], outputs: { out: files } }",
     "stages.a.with.run[0]",
     '"./none"',
     "a program that is on your PATH, or the path of one",
+    "install it, or give its path",
   ],
   "a source that is not there": [
     "{ run: [sh], sources: [b.py], outputs: { out: files } }",
     "stages.a.with.sources[0]",
     '"b.py"',
     "a file that exists, or a pattern that some file matches",
+    "correct the path; it is relative to the pipeline file",
   ],
   "a pattern that matches nothing": [
     '{ run: [sh], sources: ["model/*.py"], outputs: { out: files } }',
     "stages.a.with.sources[0]",
     '"model/*.py"',
     "a file that exists, or a pattern that some file matches",
+    "correct the path; it is relative to the pipeline file",
   ],
   "a source outside the project": [
     "{ run: [sh], sources: [/etc/passwd], outputs: { out: files } }",
     "stages.a.with.sources[0]",
+    '"../../../../../../etc/passwd"',
+    "a file of this project (@PROJECT@)",
+    "copy it into @PROJECT@",
+  ],
+  "a source beside the project": [
+    "{ run: [sh], sources: [../beside.py], outputs: { out: files } }",
+    "stages.a.with.sources[0]",
+    '"../beside.py"',
+    "a file of this project (@PROJECT@)",
+    "a project is the folder of the nearest deno.json above the pipeline, or else the pipeline's own: move the pipeline " +
+    "to @ABOVE@, or have a deno.json there and none below",
   ],
   "a script that is no source": [
     "{ run: [sh, a.py], outputs: { out: files } }",
     "stages.a.with.run[1]",
     '"a.py"',
-    'a file that is among the sources; add it: sources: ["a.py"]',
+    "a file that is among the sources",
+    'add "a.py" to sources',
   ],
   "a lock that is not there": [
     "{ run: [sh], lock: lock.txt, outputs: { out: files } }",
     "stages.a.with.lock",
     '"lock.txt"',
     "a file that exists",
+    "correct the path; it is relative to the pipeline file",
   ],
   "a placeholder for no param": [
     '{ run: [sh, "--steps=${params.stpes}"], steps: 5, outputs: { out: files } }',
     "stages.a.with.run[1]",
     '"${params.stpes}"',
     "${params.steps}",
+    "did you mean ${params.steps}?",
   ],
   "a placeholder for no input": [
     '{ run: [sh, "${inputs.images}"], outputs: { out: files } }',
     "stages.a.with.run[1]",
     '"${inputs.images}"',
-    "no ${inputs.…}, since there are none",
+    "a name under inputs",
+    "correct the name, or add it to inputs",
   ],
   "no outputs": ["{ run: [sh], outputs: {} }", "stages.a.with.outputs", "{}", "at least one output"],
   "a type that programs do not write": [
@@ -72,7 +91,8 @@ const WRONG: Readonly<Record<string, readonly [written: string, ...told: string[
     "{ run: [sh], steps: 5, params: { steps: 6 }, outputs: { out: files } }",
     "stages.a.with.params.steps",
     "6",
-    "steps beside params, or another name",
+    "no param that is called steps",
+    "write steps beside params, not in them, or give the param another name",
   ],
   "a variable that is noiseline's": [
     "{ run: [sh], env: { PYTHONPATH: . }, outputs: { out: files } }",
@@ -82,17 +102,37 @@ const WRONG: Readonly<Record<string, readonly [written: string, ...told: string[
   ],
 };
 
-for (const [name, [written, place, got, wanted]] of Object.entries(WRONG)) {
+for (const [name, [written, place, got, wanted, fix]] of Object.entries(WRONG)) {
   Deno.test(`a command is refused before anything runs: ${name}`, async () => {
-    await using project = new Project({ files: { "a.py": "" } });
-    const loaded = await load(project, written);
+    await using project = new Project({ files: { "own/deno.json": "{}", "own/a.py": "", "beside.py": "" } });
+    const [path, above] = [project.path("own"), project.root];
+    const loaded = await load(project, written, { folder: "own" });
     const [first, ...others] = loaded.ok ? [] : loaded.diagnostics;
     assertEquals(others, []);
     assertEquals(first?.message, `${place} is not valid`);
-    if (got !== undefined) assertEquals(first?.got, got);
-    if (wanted !== undefined) assertEquals(first?.wanted, wanted);
+    const fill = (text: string | undefined) => text?.replaceAll("@PROJECT@", path).replaceAll("@ABOVE@", above);
+    if (got !== undefined) assertEquals(first?.got?.replace(/^"(\.\.\/){3,}/, '"../../../../../../'), got);
+    if (wanted !== undefined) assertEquals(first?.wanted, fill(wanted));
+    if (fix !== undefined) assertEquals(first?.fix, fill(fix));
   });
 }
+
+Deno.test("a list of inputs has no one folder that could be filled in", async () => {
+  await using project = new Project({});
+  const rest = `  b:
+    uses: command
+    inputs: { parts: [a.out, a.out] }
+    with: { run: [sh, -c, "ls \${inputs.parts}"], outputs: { out: files } }
+`;
+  const loaded = await load(project, "{ run: [sh], outputs: { out: files } }", { rest });
+  const told = loaded.ok ? [] : loaded.diagnostics.map(({ got, wanted, fix }) => [got, wanted, fix]);
+  assertEquals(told, [[
+    '"${inputs.parts}"',
+    "an input that is one folder, not a list",
+    'read the folders of the list from the file that NOISELINE_STAGE names, in Python from noiseline.inputs["parts"]; ' +
+    "or give each an input of its own",
+  ]]);
+});
 
 Deno.test("${params.…} has a meaning in run alone", async () => {
   await using project = new Project({});
@@ -112,7 +152,7 @@ Deno.test("a command reads any outputs by its own names, and is read by their ty
   const loaded = await load(
     project,
     '{ run: [sh], sources: ["**/*.py", d.txt], outputs: { left: files, right: images } }',
-    more,
+    { rest: more },
   );
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.diagnostics));
   const [a, b] = [...loaded.value.stages.values()];
