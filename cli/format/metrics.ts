@@ -15,11 +15,20 @@ export function withDeviation(value: number, deviation: number): readonly [value
 }
 
 /**
- * True for a figure over all timesteps and labels. Figures of single timesteps or labels appear only in the output for
- * programs and on the page of one experiment.
+ * Returns the figures over all timesteps and labels. Figures of single timesteps or labels appear only in the output
+ * for programs and on the page of one experiment, unless their stage has no others.
  */
-export function isOverall({ timesteps, label }: Pick<MetricRow, "timesteps" | "label">): boolean {
-  return timesteps === undefined && label === undefined;
+export function overall<R extends MetricRow>(rows: readonly R[]): R[] {
+  const isOverall = ({ timesteps, label }: MetricRow) => timesteps === undefined && label === undefined;
+  const stageOf = ({ experiment, stage }: MetricRow) => JSON.stringify([experiment, stage]);
+  const stages = new Set(rows.filter(isOverall).map(stageOf));
+  return rows.filter((row) => isOverall(row) || !stages.has(stageOf(row)));
+}
+
+/** Names a figure, with the timesteps and the label that it covers. */
+export function metricName({ metric, timesteps, label }: Pick<MetricRow, "metric" | "timesteps" | "label">): string {
+  const part = [timesteps && `t ${timesteps}`, label !== undefined && `label ${label}`].filter(Boolean).join(" ");
+  return `${metric}${part && ` (${part})`}`;
 }
 
 /** Describes a mean: `mean of 3 seeds`, or `mean of 3 seeds of evaluate` if all used the same network. */
@@ -29,16 +38,17 @@ export function phraseMean({ seeds, seedsOf }: Pick<MetricRow, "seeds" | "seedsO
 
 /** Returns figures as lines of a table. */
 export function formatMetrics(rows: readonly MetricRow[]): string[] {
-  const whole = rows.filter(isOverall);
+  const whole = overall(rows);
   const seeded = new Set(whole.filter(({ seeds }) => seeds === undefined).map(({ seed }) => seed)).size > 1;
   return formatTable(
-    whole.map(({ experiment, stage, metric, value, deviation, count, seed, seeds, seedsOf }) => {
+    whole.map((row) => {
+      const { experiment, stage, value, deviation, count, seed, seeds, seedsOf } = row;
       const [shown, spread] = deviation === undefined ? [shortNumber(value), ""] : withDeviation(value, deviation);
       return [
         experiment,
         ...(seeded ? [seed === undefined ? "" : `seed ${seed}`] : []),
         stage,
-        metric,
+        metricName(row),
         shown,
         spread,
         seeds === undefined ? `N ${count}` : phraseMean({ seeds, seedsOf }),

@@ -1,6 +1,6 @@
 import { leavesIn, parseStageId } from "noiseline/engine";
 import * as report from "noiseline/report";
-import { isOverall, phraseMean, shortNumber, withDeviation } from "../format/metrics.ts";
+import { metricName, overall, phraseMean, shortNumber, withDeviation } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, matchesSelection, nameOf, SHARED } from "./experiments.ts";
 import { common, figuresOf, type MetricRow } from "./figures.ts";
@@ -30,7 +30,7 @@ export async function compareExperiments(all: readonly Candidate[]) {
       ...{ experiment, name: names[i]!, seed: found.seeds[i] },
       ...{ run: now?.run, href: now && report.encodePath("run", now.run.runId) },
       content: now === undefined ? content : report.liveContent(now.run, now.curves, content, experiment.stages),
-      figures: new Map(found.own[i]!.filter(isOverall).map((row) => [columnOf(row), row])),
+      figures: new Map(overall(found.own[i]!).map((row) => [columnOf(row), row])),
     };
   });
   const comparable = parts.filter(({ content, run, experiment: { label, missing } }) => {
@@ -65,7 +65,7 @@ export async function compareExperiments(all: readonly Candidate[]) {
         !(path.endsWith(".seed") && values.every((value, i) => value === undefined || value === seeds[i]));
     }).map(({ path, values }) => ({ path, values: values.map(named) })),
     /** Means over experiments that differ only in their seeds. */
-    overSeeds: found.means.filter(isOverall),
+    overSeeds: overall(found.means),
     /** Pipelines, matrix children and stages without results so far, and files that cannot be read. */
     without: found.without,
   };
@@ -108,8 +108,8 @@ function labelled<
   return parts.map((one, i) => ({ ...one, label: choices[i]!.find(isOwn) ?? one.name }));
 }
 
-function columnOf({ stage, metric }: Pick<MetricRow, "stage" | "metric">): string {
-  return `${stage} ${metric}`;
+function columnOf(row: MetricRow): string {
+  return `${row.stage} ${metricName(row)}`;
 }
 
 /** Returns short names: for experiments of one pipeline, only what differs between them. */

@@ -7,6 +7,7 @@ import {
   type ScalarEvent,
   type Score,
 } from "noiseline/report";
+import { metricName } from "../format/metrics.ts";
 import { type Experiment, isComparable, nameOf, withoutResults } from "./experiments.ts";
 
 /**
@@ -107,9 +108,8 @@ export async function eventFiles(
         Object.entries(figures).map(([name, value]) => ({ step, tag: `${title}/${name}`, value }))
       )
     );
-    for (const { stage, metric, timesteps, label, value, step = 0 } of rowsOf(content)) {
-      const part = [timesteps && `t ${timesteps}`, label !== undefined && `label ${label}`].filter(Boolean).join(" ");
-      events.push({ step, tag: `${stage}/${metric}${part === "" ? "" : ` (${part})`}`, value });
+    for (const { step = 0, value, ...row } of rowsOf(content)) {
+      events.push({ step, tag: `${row.stage}/${metricName(row)}`, value });
     }
     files[nameOf(experiments[i]!).replaceAll(" ", "/")] = await encodeEvents(events, wallTime);
   }

@@ -1,7 +1,7 @@
 import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
 import { explainIoError, planRecordOf, predecessorsOf } from "noiseline/engine";
 import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
-import { isOverall } from "../format/metrics.ts";
+import { overall } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
 import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";
 import { figuresOf, type MetricRow } from "./figures.ts";
@@ -61,13 +61,14 @@ async function scoresOf(
     const manifest = results.get(id)?.manifest;
     if (manifest === undefined) continue;
     const hasFigures = Object.values(manifest.outputs).some(({ type }) => type === "metrics");
-    if (hasFigures && !before.has(id)) last.unshift([id, manifest]);
+    // What a program of the user's measures is a result, whoever reads its other outputs.
+    if (hasFigures && (!before.has(id) || stage.kind.command !== undefined)) last.unshift([id, manifest]);
     if (hasFigures || before.has(id)) predecessorsOf(stage).forEach((one) => before.add(one));
   }
   const { own } = await figuresOf(experimentsOf(pipeline.name, last, store));
   // Only a few scores are printed. Scores without a matrix axis come first, because a matrix may have many children.
   const hasAxis = ({ experiment }: MetricRow) => Number(!experiment.endsWith(SHARED));
-  return own.flat().filter(isOverall).sort((a, b) => hasAxis(a) - hasAxis(b));
+  return overall(own.flat()).sort((a, b) => hasAxis(a) - hasAxis(b));
 }
 
 /** Bytes of pictures and figures on one page, with which a browser still opens it at once. */

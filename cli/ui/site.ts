@@ -4,7 +4,7 @@ import { printable } from "noiseline/core";
 import { type QueuedJob, SubmissionReader } from "noiseline/cluster";
 import * as engine from "noiseline/engine";
 import * as report from "noiseline/report";
-import { isOverall } from "../format/metrics.ts";
+import { metricName, overall } from "../format/metrics.ts";
 import { compareExperiments, comparisonPage } from "../results/compare.ts";
 import { artifactsOf, type Experiment, experimentsOf } from "../results/experiments.ts";
 import { figuresOf } from "../results/figures.ts";
@@ -170,7 +170,7 @@ export class Site {
         return { ...one, artifacts: one.artifacts.filter(({ artifact }) => artifact.type === "metrics") };
       });
       const { own, means } = await figuresOf(experiments);
-      return [...own.flat(), ...means].filter(isOverall);
+      return overall([...own.flat(), ...means]).map((row) => ({ ...row, metric: metricName(row) }));
     });
   }
 

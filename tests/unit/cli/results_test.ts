@@ -5,6 +5,8 @@
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { z } from "zod";
+import { metricName } from "../../../cli/format/metrics.ts";
 import { listFiles } from "../../../engine/store/folders.ts";
 import { openStore } from "../../../engine/store/store.ts";
 import { type BuiltinKind, defineKind } from "../../../contract/stage.ts";
@@ -426,4 +428,40 @@ Deno.test("compare names pipelines without results and results that were removed
   const gone = await runCli("compare", ids.first, ids.second, "--store", store.root);
   assertEquals(gone.code, 0, gone.error);
   assertStringIncludes(gone.error, `"${ids.first}" has no result of judge`);
+});
+
+/** A kind that writes what its param says as metrics. */
+const tellKind = defineKind({
+  ...judgeKind,
+  kind: "tell",
+  entry: new URL("./tell_run.ts", import.meta.url).href,
+  params: z.strictObject({ metrics: z.array(z.record(z.string(), z.unknown())) }),
+});
+
+Deno.test("figures of labels and of timesteps are shown where their stage has no others, and only there", async () => {
+  await using folder = await makeTempFolder();
+  const kinds = { tell: tellKind as unknown as BuiltinKind };
+  const file = join(folder.path, "p.yaml");
+  const parts = [{}, { label: 3 }, { label: "cat" }, { timesteps: { from: 0, to: 10 } }];
+  // Each stage has some of the parts: every choice but none.
+  const choices = Array.from({ length: 2 ** parts.length - 1 }, (_, i) => parts.filter((_, at) => (i + 1) >> at & 1));
+  const stages = choices.map((own, i) => {
+    const metrics = own.map((part, at) => ({ name: "far", value: at + 1, count: 2, ...part }));
+    return [`s${i}`, { uses: "tell", with: { metrics } }] as const;
+  });
+  await Deno.writeTextFile(file, JSON.stringify({ name: "small", stages: Object.fromEntries(stages) }));
+  const wanted = choices.flatMap((own, i) => {
+    const names = ["far", "far (label 3)", "far (label cat)", "far (t 0-9)"];
+    const shown = own.includes(parts[0]!) ? [parts[0]!] : own;
+    return shown.map((part) => `s${i} ${names[parts.indexOf(part)]}`);
+  });
+  const run = await runCliWith(kinds, "run", file, "--json");
+  assertEquals(run.code, 0, run.error);
+  const { code, out } = await runCliWith(kinds, "metrics", file);
+  assertEquals(code, 0);
+  const shown = out.trimEnd().split("\n").map((line) => line.replace(/^small +(\S+) +(.*?) {2,}.*$/, "$1 $2"));
+  assertEquals(shown, wanted);
+  // The end of a run has the same, as data; the server's pages and comparisons take the same list.
+  const { scores } = JSON.parse(run.out.trimEnd().split("\n").at(-1)!) as { scores: MetricRow[] };
+  assertEquals(scores.map((row) => `${row.stage} ${metricName(row)}`), wanted);
 });
