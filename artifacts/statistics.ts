@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
 import type { NpyData } from "../formats/npy.ts";
-import { decodeNpz, encodeNpz } from "../formats/npz.ts";
+import { decodeNpz, encodeNpz, namesInNpz } from "../formats/npz.ts";
 import type { FeatureStatistics } from "../metrics/statistics.ts";
 import { extractedFacts, extractorSchema } from "./features.ts";
 import { imageSetSchema } from "./metrics.ts";
@@ -79,8 +79,11 @@ export function momentsOf(bytes: Uint8Array): Pick<FeatureStatistics, "mean" | "
   const size = mu?.shape[0] ?? 0;
   const sigma = size <= MAX_FEATURES ? decodeNpz(bytes, "sigma", maxFileBytes(size * size)) : undefined;
   if (!mu || !sigma || size === 0 || mu.shape.length !== 1 || sigma.shape.join() !== [size, size].join()) {
-    const got = `mu [${mu?.shape ?? "none"}] and sigma [${sigma?.shape ?? "none"}]`;
-    throw new FormatError("statistics", { got, wanted: `mu [D] and sigma [D, D], D from 1 to ${MAX_FEATURES}` });
+    const got = `mu [${mu?.shape ?? "none"}] and sigma [${sigma?.shape ?? "none"}]${
+      mu && sigma ? "" : ` among ${namesInNpz(bytes)}`
+    }`;
+    const fix = "numpy.savez(file, mu=features.mean(0), sigma=numpy.cov(features, rowvar=False))";
+    throw new FormatError("statistics", { got, wanted: `mu [D] and sigma [D, D], D from 1 to ${MAX_FEATURES}`, fix });
   }
   const asDoubles = (data: NpyData) => data instanceof Float64Array ? data : Float64Array.from(data);
   const [mean, covariance] = [asDoubles(mu.data), asDoubles(sigma.data)];

@@ -115,8 +115,8 @@ export function questionFor(json: boolean, stop: AbortSignal) {
   };
 }
 
-function rowOf({ stage, uses, rights }: RightsRequest): string[] {
-  return [`  ${granteeOf(stage)}`, uses, rights.join(", ")];
+function rowOf({ stage, names = [granteeOf(stage)], uses, rights }: RightsRequest): string[] {
+  return [`  ${shortList(names, 3)}`, uses, rights.join(", ")];
 }
 
 /** Lists the rights that custom stages ask for and those that are not granted, as data and in lines. */

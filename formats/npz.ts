@@ -5,10 +5,16 @@ import { openZip } from "./zip.ts";
 
 /** The earliest date that a zip can have. A fixed date gives equal bytes for equal arrays. */
 const EPOCH = new Date(1980, 0, 1);
+const ZIP = { what: "npz file", unpacks: true };
 
 export function encodeNpz(arrays: Readonly<Record<string, NpyArray>>): Uint8Array<ArrayBuffer> {
   const files = Object.entries(arrays).map(([name, array]) => [`${name}.npy`, encodeNpy(array)] as const);
   return zipSync(Object.fromEntries(files), { level: 0, mtime: EPOCH }) as Uint8Array<ArrayBuffer>;
+}
+
+/** Returns the names of the arrays of a file. @throws FormatError when the bytes are not a zip */
+export function namesInNpz(bytes: Uint8Array): string[] {
+  return Array.from(openZip(bytes, ZIP).keys(), (name) => name.replace(/\.npy$/, ""));
 }
 
 /**
@@ -19,6 +25,6 @@ export function encodeNpz(arrays: Readonly<Record<string, NpyArray>>): Uint8Arra
  * @throws FormatError when the bytes are not a zip, or the array is too large or one that `decodeNpy` does not read
  */
 export function decodeNpz(bytes: Uint8Array, array: string, maxBytes: number): NpyArray | undefined {
-  const file = openZip(bytes, { what: "npz file", unpacks: true }).get(`${array}.npy`);
+  const file = openZip(bytes, ZIP).get(`${array}.npy`);
   return file && decodeNpy(file(maxBytes));
 }

@@ -136,7 +136,10 @@ async function run(pipeline: Pipeline, store: Store, json: boolean) {
     if (event.type === "stage-finished" && event.state === "failed") {
       failed.push(io.problem(`stage "${event.id}": ${event.message}`, event.fix ?? `see ${event.log}`));
     }
-    reporter?.emit(event.type === "run-finished" ? { ...event, earlier: [], file: pipeline.file, outputs: "" } : event);
+    if (event.type === "run-finished") reporter?.emit({ ...event, earlier: [], file: pipeline.file, outputs: "" });
+    // The last sets that were scored are no reason for anything.
+    else if (event.type === "stage-started") reporter?.emit({ ...event, planned: { ...event.planned, reasons: [] } });
+    else reporter?.emit(event);
   };
   using signals = io.listenForStop((reason) => emit({ type: "stopping", reason }));
   const cache = await openCacheFor({}, (diagnostic) => emit({ type: "warning", diagnostic }), signals.stop);
@@ -154,7 +157,7 @@ function describe(given: Readonly<Record<string, string>>, record: Awaited<Retur
     const shown = deviation === undefined ? [shortNumber(value), ""] : withDeviation(value, deviation);
     return [name, ...shown, `N ${count}`];
   });
-  const { name, dimension, sha256 = "none", preprocessing } = record.features!;
+  const { name, dimension, sha256, preprocessing } = record.features!;
   const prepared = JSON.stringify(preprocessing ?? {}).replaceAll(/[{}"]/g, "");
   const sets = Object.entries(given).map(([role, path]) => {
     const { count, height, width } = record.images[role] ?? {};
@@ -163,6 +166,8 @@ function describe(given: Readonly<Record<string, string>>, record: Awaited<Retur
   });
   const noted = new Map(record.metrics.toReversed().map(({ name, note }) => [note ?? "", name]));
   const notes = [...noted].toReversed().flatMap(([note, name]) => note === "" ? [] : [[name, note]]);
-  const features = [`${name}, ${dimension} an image`, prepared, `SHA-256 ${sha256}`].filter(Boolean).join(", ");
+  const features = [`${name}, ${dimension} an image`, prepared, sha256 && `SHA-256 ${sha256}`].filter(Boolean).join(
+    ", ",
+  );
   return [...io.formatTable(rows), ...io.formatTable([["features", features], ...sets, ...notes])];
 }

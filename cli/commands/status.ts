@@ -64,6 +64,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         })),
         running,
         last: runs.last,
+        killed: runs.killed,
         earlier,
         ...away && { silent: away.queueError },
       },
@@ -72,6 +73,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ...phrases,
         ...away?.notices ?? [],
         ...earlier.length > 0 ? [phraseStaleOutputs(earlier, join(store.paths.outputs, pipeline.name))] : [],
+        ...runs.killed === undefined
+          ? []
+          : [`run ${runs.killed.runId} was killed; run again, and what it saved is used`],
         ...runs.last === undefined ? [] : [`last run: ${runs.last.runId} ${runs.last.status}`],
       ],
     };

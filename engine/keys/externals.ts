@@ -144,7 +144,8 @@ export function digestExternals(
 function cannotRead(stage: Stage, { name, at, path, written }: External, error: unknown, origins: Origins): Diagnostic {
   const message = `stage "${stage.id}": cannot read ${name}: ${reasonOf(error)}`;
   const details = { code: "external", got: placeOf(error) ?? path } as const;
-  const fix = suggestPath(path, written) ?? "correct the path; it is relative to the pipeline file";
+  const base = isAbsolute(written) ? "" : "; it is relative to the pipeline file";
+  const fix = suggestPath(path, written) ?? `correct the path${base}`;
   return diagnosticAt(origins, ["stages", stage.entry, "with", ...at], message, fix, details);
 }
 

@@ -95,15 +95,18 @@ export class RunReader {
 
   /**
    * Finds the running runs of a pipeline, including a long run that began before the last one that ended.
-   * @returns running runs, newest first; stages at work in them, by id; and the newest run that ended
+   * @returns running runs, newest first; stages at work in them, by id; the newest run that ended; and the newest that
+   * was killed, if none has ended since
    */
   find(pipeline: string) {
     let last: RunRecord | undefined;
+    let killed: RunRecord | undefined;
     const running: KnownRun[] = [];
     // Checking for a process is far cheaper than reading a record, and there may be thousands of records.
     for (const known of this.look(pipeline, (id) => last !== undefined && isAbandoned("run", id))) {
       if (known.state === "running") running.push(known);
       else if (known.state !== "killed") last ??= known.record;
+      else if (last === undefined) killed ??= known.record;
     }
     const stages = running.toReversed().flatMap(({ record: run, since: atWork }) =>
       [...atWork].map(([id, since]) => {
@@ -112,7 +115,7 @@ export class RunReader {
         return [id, { id, run, since, progress, etaMs: etaLeft(progress, Date.now()) }] as const;
       })
     );
-    return { running: running.map(({ record }) => record), stages: new Map(stages), last };
+    return { running: running.map(({ record }) => record), stages: new Map(stages), last, killed };
   }
 
   /** Finds the stages of a plan that are at work now, by id. Another run may compute other configurations of them. */

@@ -2,7 +2,7 @@
  * Runs a program of the user's, in any language. It gets copies of its sources, a file that says what it is to do, and
  * few variables; it writes files to folders and JSON lines to a descriptor. See docs/other-languages.md.
  */
-import { dirname, join, normalize } from "node:path";
+import { dirname, isAbsolute, join, normalize } from "node:path";
 import { constants } from "node:os";
 import { type FoundCommand, PLACEHOLDER } from "../../schemas/command.ts";
 import type { CommandProgram } from "../keys/program.ts";
@@ -199,8 +199,9 @@ async function runOnce(
       if (event === undefined) log.keep(`not an event: ${line.slice(0, 400)}`);
       else if (event.type === "failed") said = { status: "failed", message: event.message, fix: event.fix };
       else if (event.type === "left") isLeft = true;
-      else if (event.type === "modules") said ??= event.files.length === 0 ? undefined : undeclared(event.files[0]!);
-      else {
+      else if (event.type === "modules") {
+        said ??= event.files.length === 0 ? undefined : undeclared("loaded", event.files[0]!);
+      } else {
         if (event.type === "saved") step = event.step;
         emit(event);
       }
@@ -245,13 +246,10 @@ function signalTo(pid: number, signal: Deno.Signal): void {
 /** Explains why a program ended with a code other than 0, as far as its last words tell. */
 function explainExit(code: number, said: string, home: string): StageOutcome {
   const module = /No module named '([\w.]+)'/.exec(said)?.[1]?.replaceAll(".", "/");
-  const file = [`${module}.py`, `${module}/__init__.py`].find((one) => statIfThere(realPath(join(home, one)))?.isFile);
-  if (file !== undefined) {
-    return failed(
-      `it reads ${file}, which is not among its sources\n${said}`,
-      `add ${JSON.stringify(file)} to sources`,
-    );
-  }
+  const [, python, shell] = /No such file or directory: '(.+?)'|(\S+): No such file or directory/.exec(said) ?? [];
+  const files = [module && `${module}.py`, module && `${module}/__init__.py`, python ?? shell].filter((one) => one);
+  const file = files.find((one) => !isAbsolute(one!) && statIfThere(realPath(join(home, one!)))?.isFile);
+  if (file !== undefined) return undeclared("reads", file, `\n${said}`);
   if (/Read-only file system/.test(said)) {
     const fix = "write to the folders of its outputs, of its progress, or the one in which it starts";
     return failed(`it wrote where it may not\n${said}`, fix);
@@ -259,6 +257,9 @@ function explainExit(code: number, said: string, home: string): StageOutcome {
   return { status: "crashed", message: `it exited with code ${code}`, stack: said };
 }
 
-function undeclared(file: string): StageOutcome {
-  return failed(`it loaded ${file}, which is not among its sources`, "add it to sources, or install it as a package");
+function undeclared(how: string, file: string, said = ""): StageOutcome {
+  const fix = how === "reads"
+    ? `add ${JSON.stringify(file)} to sources`
+    : "add it to sources, or install it as a package";
+  return failed(`it ${how} ${file}, which is not among its sources${said}`, fix);
 }

@@ -22,6 +22,8 @@ import { configFolder } from "../../std/user_folder.ts";
 export interface RightsRequest {
   /** The first stage that uses the file; for a cluster's file, a stand-in with the name of the file. */
   readonly stage: Pick<Stage, "entry">;
+  /** The names of all stages that use the file. */
+  readonly names?: readonly string[];
   /** The place that errors show, if it is not the stage's place in the pipeline. */
   readonly at?: { readonly origins: Origins; readonly path: readonly string[] };
   /** Absolute path of the file. */
@@ -107,7 +109,8 @@ export function requestsOf(
       const file = realPath(path);
       const before = requests.get(file);
       const all = [...new Set([...before?.rights ?? [], ...rights])].sort();
-      requests.set(file, { stage, uses, ...before, file, rights: all });
+      const names = [...new Set([...before?.names ?? [], granteeOf(stage)])];
+      requests.set(file, { stage, uses, ...before, names, file, rights: all });
     }
   }
   return [...requests.values()];

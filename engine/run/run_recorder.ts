@@ -6,10 +6,14 @@ import type { Action } from "../keys/action.ts";
 import { sourcesOf } from "../keys/externals.ts";
 import type { Plan, PlannedAction } from "../plan/plan.ts";
 import { planRecordOf } from "../plan/plan_record.ts";
+import { readTail } from "../store/reading.ts";
 import { newRunId } from "../store/run_ids.ts";
 import type { RunStore } from "../store/runs.ts";
 import type { RunStatus } from "./events.ts";
 import type { StageResult } from "./stage_result.ts";
+
+/** Holds more of a log than messages quote. */
+const TAIL_BYTES = 32 << 10;
 
 /**
  * Writes the records of one run: the results that it relies on, how each stage began and ended, and how the run ended.
@@ -95,7 +99,13 @@ export class RunRecorder {
     (share === undefined ? this.#record.stages : this.#record.shards ??= {})[id] = { ...record, ...sources };
     this.#note(action, { event: "finished", state, record });
     // The last line of the log says why the stage ended, even if the stage itself said nothing.
-    if (state === "failed") this.runs.log(this.runId, id, `failed: ${result.message ?? "no reason was given"}`);
+    if (state === "failed") {
+      const { message = "no reason was given" } = result;
+      const [why, ...said] = message.split("\n");
+      // A message quotes what a process said last, which is in the log already.
+      const isThere = readTail(this.runs.logPath(this.runId, id), TAIL_BYTES)?.includes(said.join("\n"));
+      this.runs.log(this.runId, id, `failed: ${isThere ? why : message}`);
+    }
     return durationMs;
   }
 

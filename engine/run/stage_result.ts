@@ -68,7 +68,10 @@ function toResult(
   kept: boolean,
 ): StageResult {
   if (outcome.status === "interrupted") {
-    return isForced(planned) ? { ...INTERRUPTED, message: "a forced stage starts over" } : INTERRUPTED;
+    const { kind, params } = planned.stage;
+    if (isForced(planned)) return { ...INTERRUPTED, message: "a forced stage starts over" };
+    if (kind.command === undefined || params["resumes"] === true) return INTERRUPTED;
+    return { ...INTERRUPTED, message: "it starts over next time: without resumes: true a program saves nothing" };
   }
   if (outcome.status === "failed") return failedBy(outcome);
   const { message } = outcome;

@@ -15,7 +15,7 @@ from collections import namedtuple
 from pathlib import Path
 
 if "NOISELINE_STAGE" not in os.environ:
-    raise RuntimeError("noiseline starts this program: run it as a stage with uses: command")
+    raise RuntimeError("noiseline starts this program; docs/other-languages.md, 'Without noiseline', says how else")
 _stage = json.loads(Path(os.environ["NOISELINE_STAGE"]).read_text("utf-8"))
 # Processes that this program starts may import this module too, but have no descriptor to speak on.
 _main = os.environ.setdefault("_NOISELINE_PID", str(os.getpid()))
@@ -29,7 +29,7 @@ outputs = {name: _folders(port) for name, port in _stage["outputs"].items()}
 
 def _say(**event):
     if str(os.getpid()) == _main:
-        os.write(int(os.environ["NOISELINE_EVENTS"]), (json.dumps(event) + "\n").encode())
+        os.write(int(os.environ.get("NOISELINE_EVENTS", 2)), (json.dumps(event) + "\n").encode())
 
 
 def log(done, total, /, unit="step", **figures):
@@ -134,10 +134,11 @@ def _check_lock(path):
     from importlib import metadata
 
     there = {re.sub("[-_.]+", "-", one.metadata["Name"]).lower(): one.version for one in metadata.distributions()}
-    lock = Path(path).read_text("utf-8")
-    for name, version in re.findall(r"^([\w.-]+)(?:\[[^\]]*\])?\s*==\s*([^\s;\\]+)", lock, re.MULTILINE):
-        got = there.get(re.sub("[-_.]+", "-", name).lower())
-        if got != version:
+    lock, pin = Path(path).read_text("utf-8"), re.compile(r"^([\w.-]+)(?:\[[^\]]*\])?\s*==\s*([^\s;\\]+)", re.M)
+    if others := re.findall(r"^(?:\w|-r).*", pin.sub("", lock), re.M):
+        _say(type="note", message=f"not checked in {Path(path).name}, as no version is pinned: {', '.join(others[:5])}")
+    for name, version in pin.findall(lock):
+        if (got := there.get(re.sub("[-_.]+", "-", name).lower())) != version:
             has = "lacks" if got is None else f"has version {got} of"
             fail(f"{sys.executable} {has} {name}, and the lock names {version}", "install what the lock names into it")
 

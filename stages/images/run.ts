@@ -1,9 +1,9 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { imageAt, writeImages } from "../../artifacts/images.ts";
 import type { RunOf } from "../../contract/stage.ts";
 import { type ByteImage, toBytes } from "../../formats/byte_image.ts";
 import { FormatError, refuse } from "../../formats/format_error.ts";
-import { decodeNpz } from "../../formats/npz.ts";
+import { decodeNpz, namesInNpz } from "../../formats/npz.ts";
 import { countOf } from "../../std/count_of.ts";
 import { fitImage } from "../dataset/fit.ts";
 import { brokenFiles, decodeImage, Forms, listImages } from "../dataset/image_files.ts";
@@ -54,7 +54,7 @@ export default (async ({ params: { path, size, channels }, outputs, stop, report
     if (!(error instanceof FormatError)) throw error;
     const fix =
       "give a folder of PNG and JPEG files, or an npz with arr_0; a result is named by its pipeline and stage";
-    return { status: "failed", message: error.message, fix: error.fix ?? fix };
+    return { status: "failed", message: `${path}: ${error.message}`, fix: error.fix ?? fix };
   }
 }) satisfies RunOf<typeof imagesKind>;
 
@@ -72,16 +72,26 @@ async function open(path: string, note: (message: string) => void): Promise<Imag
     const { images: names, broken, others, read } = await listImages(path);
     // The pictures beside a result are overviews of it.
     const isResult = await Deno.stat(join(path, "images.json")).then(() => true, () => false);
-    if (isResult || names.length + broken.size === 0) refuse(path, "no image of its own", "PNG or JPEG files");
+    if (isResult || names.length + broken.size === 0) refuse("folder", "no image of its own", "PNG or JPEG files");
     if (others > 0) note(`skipped ${countOf(others, "file")} of another kind than images`);
     return { count: names.length, nameOf: (i) => names[i]!, images: bytesOf(read(names.map((_, i) => i))), broken };
   }
   // As openai/guided-diffusion's evaluator takes them.
-  const array = decodeNpz(await readFile(path, "npz file", MAX_BYTES), "arr_0", MAX_BYTES);
+  const bytes = await readFile(path, "npz file", MAX_BYTES);
+  const array = decodeNpz(bytes, "arr_0", MAX_BYTES);
   const [count = 0, height = 0, width = 0, channels = 0] = array?.shape ?? [];
   if (!(array?.data instanceof Uint8Array) || array.shape.length !== 4 || ![1, 3].includes(channels) || count === 0) {
-    const got = array === undefined ? "no array of this name" : `${array.data.constructor.name} [${array.shape}]`;
-    refuse("npz file, arr_0", got, "uint8 [N, H, W, C], C 1 or 3");
+    const names = namesInNpz(bytes);
+    const dtype = array?.data.constructor.name.replace("Array", "").toLowerCase();
+    const got = array === undefined ? `only ${names.join(", ") || "nothing"}` : `${dtype} (${array.shape.join(", ")})`;
+    const fixes = [
+      array === undefined && `numpy.savez("${basename(path)}", ${names[0] ?? "images"}) calls its array arr_0`,
+      height <= 4 && channels > 4 && "arr_0.transpose(0, 2, 3, 1) has the channels last",
+      array !== undefined && dtype !== "uint8" && 'arr_0.astype("uint8") for levels from 0 to 255, ' +
+        '((arr_0 + 1) * 127.5).round().astype("uint8") for levels from -1 to 1',
+    ];
+    const fix = fixes.filter(Boolean).join("; ") || undefined;
+    throw new FormatError("array arr_0", { got, wanted: "uint8 (N, H, W, C), C 1 or 3", fix });
   }
   const [pixels, form] = [array.data as Uint8Array<ArrayBuffer>, { height, width, channels }];
   const images = Array.from({ length: count }, (_, i) => ({ ...form, data: imageAt(pixels, i, form) }));

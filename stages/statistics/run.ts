@@ -1,4 +1,5 @@
 import { openFeatures } from "../../artifacts/features.ts";
+import { checked } from "../../artifacts/record.ts";
 import { momentsOf, writeStatistics } from "../../artifacts/statistics.ts";
 import type { ContextOf, RunOf, StageEnd } from "../../contract/stage.ts";
 import { chunksOf, statisticsOf } from "../../metrics/statistics.ts";
@@ -51,7 +52,7 @@ async function fromFile(context: Context): Promise<StageEnd | undefined> {
   const [file] = namedDownloads(params, MAX_STATISTICS_BYTES);
   const got = await readNamedFile(context, file, MAX_STATISTICS_BYTES);
   if ("status" in got) return got;
-  const { mean, covariance } = momentsOf(got.bytes);
+  const { mean, covariance } = checked(params.path ?? params.url!, () => momentsOf(got.bytes));
   const preprocessing = { file: "given", ...(resize === undefined ? {} : { resize }) };
   const made = { name: extractor!, sha256: null, dimension: mean.length, preprocessing };
   const info = { extractor: made, count: count!, images: null };

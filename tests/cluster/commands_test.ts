@@ -1,7 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { cachedDigests } from "../support/cluster.ts";
 import { NO_PYTHON } from "../support/commands.ts";
-import { skipUnless } from "../support/proc.ts";
 import { clusterTest } from "./support/slurm_cluster.ts";
 
 const PIPELINE = `name: demo
@@ -23,8 +22,9 @@ stages:
     with: { run: [cp, "\${inputs.from}/total.txt", "\${outputs.to}/"], outputs: { to: files } }
 `;
 
-clusterTest("programs travel to the nodes with their sources, and come out as they do here", {}, async (cluster) => {
-  if (skipUnless(NO_PYTHON === undefined, `${NO_PYTHON}`)) return;
+const NAME = "programs travel to the nodes with their sources, and come out as they do here";
+
+clusterTest(NAME, { absence: NO_PYTHON }, async (cluster) => {
   const project = cluster.project({ files: { "p.yaml": PIPELINE, "lock.txt": "# nothing\n" } });
   for (const name of ["count.py", "mix.py"]) project.copy(`tests/support/stages/${name}`, name);
   const refused = await cluster.cli(project, ["run", "p.yaml", "--on", "lab"]);

@@ -85,6 +85,16 @@ open(path, "w").write("changed")\n${OUT}`,
     message: /^it reads helper\.py, which is not among its sources\n/,
     fix: /^add "helper\.py" to sources$/,
   },
+  reads_data: {
+    code: `open("victim.txt").read()`,
+    message: /^it reads victim\.txt, which is not among its sources\n[^]*FileNotFoundError/,
+    fix: /^add "victim\.txt" to sources$/,
+  },
+  shell_reads_data: {
+    code: `import subprocess\nsubprocess.run(["cat", "victim.txt"], check=True)`,
+    message: /^it reads victim\.txt, which is not among its sources\n/,
+    fix: /^add "victim\.txt" to sources$/,
+  },
   loads_elsewhere: {
     code: `import sys\nsys.path.append("@ROOT@")\nimport helper\n${OUT}`,
     message: /^it loaded .*\/helper\.py, which is not among its sources$/,

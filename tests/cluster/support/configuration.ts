@@ -2,6 +2,8 @@ import { join } from "node:path";
 
 /** Options of a throw-away cluster. */
 export interface ClusterOptions {
+  /** Why the test cannot run here although Slurm could, such as a program that is not installed. */
+  readonly absence?: string | undefined;
   /**
    * True for slurmdbd and MariaDB, which take about 3 s more. `limits`: associations are required and their limits are
    * enforced.

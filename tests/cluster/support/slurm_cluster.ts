@@ -76,7 +76,9 @@ const DATABASE = ["slurmdbd", "mariadbd", "mariadb", "mariadb-install-db"];
 const PACKAGES = "Debian: slurmctld slurmd slurm-client munge";
 
 /** Returns why no such cluster can be started here; undefined if it can. */
-export function clusterAbsence({ accounting = false, namespaces = false }: ClusterOptions = {}): string | undefined {
+export function clusterAbsence(
+  { accounting = false, namespaces = false, absence }: ClusterOptions = {},
+): string | undefined {
   if (Deno.build.os !== "linux") return "Slurm needs Linux";
   const missing = [
     ...DAEMONS,
@@ -85,7 +87,7 @@ export function clusterAbsence({ accounting = false, namespaces = false }: Clust
   ]
     .filter((name) => !hasProgram(name));
   if (missing.length > 0) return `there is no ${missing.join(", ")} (${PACKAGES})`;
-  return namespaces && !isRoot() ? "networks of their own need root" : undefined;
+  return namespaces && !isRoot() ? "networks of their own need root" : absence;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Metrics } from "../../../artifacts/metrics.ts";
@@ -114,6 +114,8 @@ Deno.test("a set that turns out to be broken ends the command with 1, in words a
   assertEquals([code, json.ok, json.diagnostics[0].message], [1, false, `stage "scored-real-images": ${sizes}`]);
   const squares = await project.cli(["score", "real", "fake", ...NARROW, "--size", "8", "--json"]);
   assertEquals([squares.code, squares.json.images.real.width], [0, 8], squares.stderr);
+  const pixels = await project.cli(["score", "fake", "fake", "--extractor", "pixels", "--at-least", "2"]);
+  assertMatch(pixels.stdout, /^features +pixels, 192 an image, pooled:[^ ]+ to at most 8x8,range:\[-1,1\]$/m);
 });
 
 Deno.test("a file of mu and sigma is compared by its distance alone, and only with features like its own", async () => {
@@ -134,12 +136,13 @@ Deno.test("a file of mu and sigma is compared by its distance alone, and only wi
   const text = await project.cli(["score", "stats.npz", "fake", ...options]);
   assertStringIncludes(text.stderr, "note: FID alone; other scores need features");
   assertStringIncludes(text.stdout, "stats.npz: mu and sigma");
-  const kid = await project.cli(["score", "stats.npz", "fake", ...options, "--set", "scored-pair.kid.size=10"]);
-  assertEquals(kid.code, 1);
-  assertStringIncludes(kid.stderr, "kid needs the features of both sets, and one has only statistics");
   const other = await project.cli(["score", "other.npz", "fake", ...options]);
   assertEquals(other.code, 1);
-  assertStringIncludes(other.stderr, "features of different extractors cannot be compared");
+  const said = `the fake set has 64 features an image, and the real one 32, both of ${EXTRACTOR}`;
+  assertStringIncludes(other.stderr, said);
+  assertStringIncludes(other.stderr, "correct extractor (score: --extractor)");
+  // The sets that were scored before are no reason for anything.
+  assertMatch(other.stdout, /^scored-pair: run on \S+$/m);
 });
 
 Deno.test("score stops when it is told to, and goes on with the same command", async () => {

@@ -1,4 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { checkOutputs } from "../../../artifacts/types.ts";
+import type { StageContext } from "../../../contract/stage.ts";
 import { askedGrants, NO_PYTHON, withoutBox } from "../../support/commands.ts";
 import type { Json } from "../../support/cli_process.ts";
 import { gridPng } from "../../../artifacts/images.ts";
@@ -90,6 +92,96 @@ test("the program of docs/other-languages.md runs, goes on, and is scored", asyn
   assertMatch(stdout, /KD-pixels/);
 });
 
+test("the script of docs/other-languages.md runs without noiseline as the page says", async () => {
+  const blocks = findBlocks(Deno.readTextFileSync(`${ROOT}/docs/other-languages.md`), "");
+  const block = (language: string, part: string) =>
+    blocks.find((one) => one.language === language && one.text.includes(part))!.text;
+  await using project = new Project({
+    files: { "mean.yaml": block("yaml", "uses"), "mean.py": block("python", "mean.py") },
+  });
+  project.copy("stages/command/noiseline.py", "noiseline.py");
+  project.write("alone.json", block("json", "alone/samples"));
+  assertEquals((await project.cli(["run", "mean.yaml", "digits"])).code, 0);
+  const start = async (env: Record<string, string>, line: string) => {
+    const options = { args: ["-c", line], cwd: project.root, env, clearEnv: true } as const;
+    const { code, stderr } = await new Deno.Command("/bin/sh", options).output();
+    return [code, new TextDecoder().decode(stderr)] as const;
+  };
+  const env = { PATH: Deno.env.get("PATH")! };
+  const [code, said] = await start(env, block("text", "NOISELINE_STAGE="));
+  assertEquals(code, 0, said);
+  assertMatch(said, /^\{"type": "progress", "done": 1, "total": 10,/m);
+  assertMatch(said, /^\{"type": "saved", "step": 10\}$/m);
+  const end = await checkOutputs(
+    { samples: { type: "images", description: "" } },
+    {
+      samples: { folder: project.path("alone/samples") },
+    } as unknown as StageContext["outputs"],
+  );
+  assertEquals(end, undefined);
+  // Without the file, the error says where all this is.
+  assertMatch((await start(env, "python3 mean.py --noise 20"))[1], /docs\/other-languages\.md, 'Without noiseline'/);
+});
+
+test("lines of a lock that are not checked are named", async () => {
+  await using project = new Project({});
+  project.write("a.py", 'import noiseline\n(noiseline.outputs["out"] / "a.txt").write_text("a")\n');
+  project.write(
+    "lock.txt",
+    "# numpy==1\n--index-url https://a/b\nb>=2 \\\n    --hash=sha256:1\n\npip==@VERSION@ ; python_version > '3'\n-r more.txt\nc\n",
+  );
+  const asked = await new Deno.Command("python3", {
+    args: ["-c", "from importlib import metadata; print(metadata.version('pip'))"],
+  }).output();
+  const version = new TextDecoder().decode(asked.stdout).trim();
+  project.write("lock.txt", project.read("lock.txt").replace("@VERSION@", version));
+  const with_ = "{ run: [python3, a.py], sources: [a.py], lock: lock.txt, outputs: { out: files } }";
+  project.write("p.yaml", `name: demo\nstages:\n  a: { uses: command, with: ${with_} }\n`);
+  const { code, stderr } = await project.cli(["run", "p.yaml", "--grant", "a:run=python3"]);
+  assertEquals(code, 0, stderr);
+  assertMatch(stderr, /^a: not checked in lock\.txt, as no version is pinned: b>=2 \\, -r more\.txt, c$/m);
+});
+
+test("a program's figures are printed when a run ends, also where another stage goes on from its samples", async () => {
+  await using project = new Project({});
+  const record = (name: string) =>
+    `{\\"format\\": 1, \\"metrics\\": [{\\"name\\": \\"${name}\\", \\"value\\": 2, \\"count\\": 3}]}`;
+  const line = (name: string, more = "") =>
+    `[sh, -c, "echo '${record(name)}' > \${outputs.scores}/metrics.json${more}"]`;
+  project.write(
+    "p.yaml",
+    `name: demo
+stages:
+  first:
+    uses: command
+    with: { run: ${line("far", "; echo > ${outputs.drawn}/a.txt")}, outputs: { scores: metrics, drawn: files } }
+  second:
+    uses: command
+    inputs: { from: first.drawn }
+    with: { run: ${line("near")}, outputs: { scores: metrics } }
+`,
+  );
+  const asked = await project.cli(["validate", "p.yaml"]);
+  assertMatch(asked.stdout, /^ +first, second +p\.yaml +run=\S+sh +not granted/m);
+  const { code, events, stderr } = await project.cli(["run", "p.yaml", "--json", "--grant", "first:run=sh"]);
+  assertEquals(code, 0, stderr);
+  const { scores } = events.find(({ type }) => type === "run-finished")!;
+  assertEquals(scores.map(({ stage, metric }: Json) => `${stage} ${metric}`), ["first far", "second near"]);
+});
+
+test("a program's last words are in the log once, and in the message", async () => {
+  await using project = new Project({});
+  project.write("a.py", 'print("first")\nraise ValueError("a reason\\nof two lines")\n');
+  const with_ = "{ run: [python3, a.py], sources: [a.py], outputs: { out: files } }";
+  project.write("p.yaml", `name: demo\nstages:\n  a: { uses: command, with: ${with_} }\n`);
+  const { code, stderr } = await project.cli(["run", "p.yaml", "--grant", "a:run=python3"]);
+  assertEquals(code, 1);
+  assertMatch(stderr, /it exited with code 1[^]*ValueError: a reason\n *of two lines/);
+  const { stdout } = await project.cli(["logs", "p.yaml", "a"]);
+  assertEquals(stdout.split("ValueError: a reason").length, 2, stdout);
+  assertMatch(stdout, /\nfailed: it exited with code 1\n$/);
+});
+
 test("any other program counts by its bytes", async () => {
   await using project = new Project({});
   const write = (text: string) => {
@@ -155,7 +247,10 @@ test("a program that saves nothing is stopped at once", async () => {
   await using running = project.start(["run", "p.yaml", "--json", ...await askedGrants(project, "p.yaml")]);
   await running.event(({ type }) => type === "stage-started");
   running.signal("SIGTERM");
-  assertEquals((await running.outcome()).code, 130);
+  const { code, events } = await running.outcome();
+  assertEquals(code, 130);
+  const end = events.find(({ type }) => type === "stage-finished");
+  assertEquals(end?.message, "it starts over next time: without resumes: true a program saves nothing");
 });
 
 test("a program sees the variables that are declared, and no cards that are not", async () => {

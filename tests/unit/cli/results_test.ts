@@ -465,3 +465,26 @@ Deno.test("figures of labels and of timesteps are shown where their stage has no
   const { scores } = JSON.parse(run.out.trimEnd().split("\n").at(-1)!) as { scores: MetricRow[] };
   assertEquals(scores.map((row) => `${row.stage} ${metricName(row)}`), wanted);
 });
+
+Deno.test("status names a run that was killed until another ends", async () => {
+  await using place = await makeRuns();
+  const pid = await endedPid();
+  const killed = newRunId(new Date(), pid);
+  const record = place.store.runs.read(place.ids.second)!;
+  place.store.runs.start({ ...record, runId: killed, pid, status: "running", stages: {} });
+  const lines = (await say("status", place.file)).trimEnd().split("\n");
+  assertEquals(lines.slice(-2), [
+    `run ${killed} was killed; run again, and what it saved is used`,
+    `last run: ${place.ids.failed} failed`,
+  ]);
+  assertEquals((await tell("status", place.file)).killed.runId, killed);
+  assertEquals((await runCli("run", place.file, "--set", "judge.value=3")).code, 0);
+  assertEquals("killed" in await tell("status", place.file), false);
+});
+
+/** Returns the id of a process that has ended. */
+async function endedPid(): Promise<number> {
+  const child = new Deno.Command("true").spawn();
+  await child.status;
+  return child.pid;
+}

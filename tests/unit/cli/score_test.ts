@@ -32,6 +32,17 @@ function open(): Project {
 /** Sets and options that are refused before anything runs: what is said, and what to do. */
 const REFUSED: Readonly<Record<string, readonly [args: readonly string[], said: string, fix: string]>> = {
   "a folder that is not there": [["feww", "few"], 'stage "scored-real-images": cannot read path', 'did you mean "'],
+  "a folder that is not there, like none that is": [
+    ["nowhere-at-all", "few"],
+    'stage "scored-real-images": cannot read path',
+    "fix:    correct the path\n",
+  ],
+  "figures that mu and sigma cannot give": [
+    ["stats.npz", "few", ...WEIGHTS, "--at-least", "2", "--resize", "pytorch-fid", "--count", "9"]
+      .concat("--set", "scored-pair.kid.size=2"),
+    "kid needs the features of both sets, and one has only statistics",
+    "use features instead of statistics",
+  ],
   "a folder without images": [
     ["empty", "few"],
     'stage "scored-real-images": there is no PNG or JPEG',

@@ -94,14 +94,27 @@ Deno.test("folders that cannot be scored as they are are refused, with the files
   });
 });
 
-Deno.test("an npz without images is refused, with the type and shape that it has", async () => {
+Deno.test("an npz without images is refused, with its name, what it has, and what to do in numpy", async () => {
   const array = (shape: number[], data: NpyArray["data"]) => ({ shape, data });
   const cases: Readonly<Record<string, readonly [arrays: Record<string, NpyArray>, said: string]>> = {
-    other: [{ images: array([1, 2, 2, 3], new Uint8Array(12)) }, "arr_0: got no array of this name, wanted uint8"],
-    float: [{ arr_0: array([1, 2, 2, 3], new Float32Array(12)) }, "got Float32Array [1,2,2,3]"],
-    flat: [{ arr_0: array([2, 6], new Uint8Array(12)) }, "got Uint8Array [2,6]"],
-    first: [{ arr_0: array([1, 3, 2, 2], new Uint8Array(12)) }, "got Uint8Array [1,3,2,2], wanted uint8 [N, H, W, C]"],
-    empty: [{ arr_0: array([0, 2, 2, 3], new Uint8Array()) }, "got Uint8Array [0,2,2,3]"],
+    other: [
+      { images: array([1, 2, 2, 3], new Uint8Array(12)) },
+      'other.npz: array arr_0: got only images, wanted uint8 (N, H, W, C), C 1 or 3. numpy.savez("other.npz", images) calls its array arr_0',
+    ],
+    float: [
+      { arr_0: array([1, 2, 2, 3], new Float32Array(12)) },
+      'got float32 (1, 2, 2, 3), wanted uint8 (N, H, W, C), C 1 or 3. arr_0.astype("uint8") for levels from 0 to 255, ' +
+      '((arr_0 + 1) * 127.5).round().astype("uint8") for levels from -1 to 1',
+    ],
+    flat: [
+      { arr_0: array([2, 6], new Uint8Array(12)) },
+      "got uint8 (2, 6), wanted uint8 (N, H, W, C), C 1 or 3. give a folder",
+    ],
+    first: [
+      { arr_0: array([1, 3, 8, 8], new Uint8Array(192)) },
+      "got uint8 (1, 3, 8, 8), wanted uint8 (N, H, W, C), C 1 or 3. arr_0.transpose(0, 2, 3, 1) has the channels last",
+    ],
+    empty: [{ arr_0: array([0, 2, 2, 3], new Uint8Array()) }, "got uint8 (0, 2, 2, 3)"],
   };
   await withFolder(async (folder) => {
     for (const [name, [arrays, said]] of Object.entries(cases)) {
