@@ -103,8 +103,9 @@ test("the script of docs/other-languages.md runs without noiseline as the page s
   project.write("alone.json", block("json", "alone/samples"));
   assertEquals((await project.cli(["run", "mean.yaml", "digits"])).code, 0);
   const start = async (env: Record<string, string>, line: string) => {
-    const options = { args: ["-c", line], cwd: project.root, env, clearEnv: true } as const;
-    const { code, stderr } = await new Deno.Command("/bin/sh", options).output();
+    const args = ["-c", line];
+    const { code, stderr } = await new Deno.Command("/bin/sh", { args, cwd: project.root, env, clearEnv: true })
+      .output();
     return [code, new TextDecoder().decode(stderr)] as const;
   };
   const env = { PATH: Deno.env.get("PATH")! };

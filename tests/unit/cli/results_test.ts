@@ -432,10 +432,14 @@ Deno.test("compare names pipelines without results and results that were removed
 
 /** A kind that writes what its param says as metrics. */
 const tellKind = defineKind({
-  ...judgeKind,
   kind: "tell",
+  version: 1,
+  runs: "inline",
   entry: new URL("./tell_run.ts", import.meta.url).href,
+  summary: "Figures",
   params: z.strictObject({ metrics: z.array(z.record(z.string(), z.unknown())) }),
+  inputs: {},
+  outputs: judgeKind.outputs,
 });
 
 Deno.test("figures of labels and of timesteps are shown where their stage has no others, and only there", async () => {
