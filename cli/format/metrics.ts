@@ -1,4 +1,4 @@
-import type { MetricRow } from "../results/figures.ts";
+import { metricName, type MetricRow } from "../results/figures.ts";
 import { formatTable } from "../io.ts";
 
 /** Rounds to four significant digits, as many as a reader compares. */
@@ -23,12 +23,6 @@ export function overall<R extends MetricRow>(rows: readonly R[]): R[] {
   const stageOf = ({ experiment, stage }: MetricRow) => JSON.stringify([experiment, stage]);
   const stages = new Set(rows.filter(isOverall).map(stageOf));
   return rows.filter((row) => isOverall(row) || !stages.has(stageOf(row)));
-}
-
-/** Names a figure, with the timesteps and the label that it covers. */
-export function metricName({ metric, timesteps, label }: Pick<MetricRow, "metric" | "timesteps" | "label">): string {
-  const part = [timesteps && `t ${timesteps}`, label !== undefined && `label ${label}`].filter(Boolean).join(" ");
-  return `${metric}${part && ` (${part})`}`;
 }
 
 /** Describes a mean: `mean of 3 seeds`, or `mean of 3 seeds of evaluate` if all used the same network. */

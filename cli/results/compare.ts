@@ -1,9 +1,9 @@
 import { leavesIn, parseStageId } from "noiseline/engine";
 import * as report from "noiseline/report";
-import { metricName, overall, phraseMean, shortNumber, withDeviation } from "../format/metrics.ts";
+import { overall, phraseMean, shortNumber, withDeviation } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, matchesSelection, nameOf, SHARED } from "./experiments.ts";
-import { common, figuresOf, type MetricRow } from "./figures.ts";
+import { common, figuresOf, metricName, type MetricRow } from "./figures.ts";
 
 type Compared = Awaited<ReturnType<typeof compareExperiments>>;
 type Comparison = Compared["comparison"];

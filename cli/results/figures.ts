@@ -7,7 +7,6 @@ import {
   type ScalarEvent,
   type Score,
 } from "noiseline/report";
-import { metricName } from "../format/metrics.ts";
 import { type Experiment, isComparable, nameOf, withoutResults } from "./experiments.ts";
 
 /**
@@ -89,6 +88,12 @@ function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
       step: (record.model ?? record.images["fake"]?.source.model)?.step,
     }))
   );
+}
+
+/** Names a figure, with the timesteps and the label that it covers. */
+export function metricName({ metric, timesteps, label }: Pick<MetricRow, "metric" | "timesteps" | "label">): string {
+  const part = [timesteps && `t ${timesteps}`, label !== undefined && `label ${label}`].filter(Boolean).join(" ");
+  return `${metric}${part && ` (${part})`}`;
 }
 
 /**

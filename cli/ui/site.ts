@@ -4,10 +4,10 @@ import { printable } from "noiseline/core";
 import { type QueuedJob, SubmissionReader } from "noiseline/cluster";
 import * as engine from "noiseline/engine";
 import * as report from "noiseline/report";
-import { metricName, overall } from "../format/metrics.ts";
+import { overall } from "../format/metrics.ts";
 import { compareExperiments, comparisonPage } from "../results/compare.ts";
 import { artifactsOf, type Experiment, experimentsOf } from "../results/experiments.ts";
-import { figuresOf } from "../results/figures.ts";
+import { figuresOf, metricName } from "../results/figures.ts";
 
 /** The places whose contents are shown: a store, and submissions to a cluster. */
 export interface Place {

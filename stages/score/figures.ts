@@ -166,7 +166,7 @@ async function classFigures({ real, fake }: Sets, { products, onProgress }: Scor
 }
 
 /** One side of a comparison, as images, features or statistics. */
-export interface ScoredSet {
+interface ScoredSet {
   readonly extractor: ExtractorInfo;
   readonly count: number;
   /** Undefined for statistics without information about their images. */

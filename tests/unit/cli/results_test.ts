@@ -6,11 +6,10 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { z } from "zod";
-import { metricName } from "../../../cli/format/metrics.ts";
 import { listFiles } from "../../../engine/store/folders.ts";
 import { openStore } from "../../../engine/store/store.ts";
 import { type BuiltinKind, defineKind } from "../../../contract/stage.ts";
-import type { MetricRow } from "../../../cli/results/figures.ts";
+import { metricName, type MetricRow } from "../../../cli/results/figures.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCliWith } from "./capture.ts";
 import { judgeKind } from "./judge_kind.ts";
