@@ -12,7 +12,7 @@ export const paramIssueSchema = z.strictObject({
   known: z.array(z.string()).exactOptional(),
   /** Valid values, for `invalid_value`. */
   values: z.array(z.string()).exactOptional(),
-  /** What to do, where that does not follow from the rest. */
+  /** Advice, where it does not follow from the rest. */
   fix: z.string().exactOptional(),
 });
 

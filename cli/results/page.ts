@@ -61,7 +61,7 @@ async function scoresOf(
     const manifest = results.get(id)?.manifest;
     if (manifest === undefined) continue;
     const hasFigures = Object.values(manifest.outputs).some(({ type }) => type === "metrics");
-    // What a program of the user's measures is a result, whoever reads its other outputs.
+    // The figures of a program of the user's are results, whoever reads its other outputs.
     if (hasFigures && (!before.has(id) || stage.kind.command !== undefined)) last.unshift([id, manifest]);
     if (hasFigures || before.has(id)) predecessorsOf(stage).forEach((one) => before.add(one));
   }

@@ -37,7 +37,7 @@ export const scoreKind = defineKind({
   },
 });
 
-/** What is known of a set; of features and statistics also the extractor, and what they hold. */
+/** Known facts of a set; of features and statistics also the extractor, and what they hold. */
 type SetFacts =
   & Facts
   & Partial<Readonly<Record<"vectors" | "logits" | "labels", boolean>>>
