@@ -1,5 +1,6 @@
-import { z } from "zod";
+import type { z } from "zod";
 import type { AugmentationDefinition } from "./define.ts";
+import { namedParams } from "./named_params.ts";
 import colour from "./augmentations/colour.ts";
 import crop from "./augmentations/crop.ts";
 import edm from "./augmentations/edm.ts";
@@ -9,22 +10,7 @@ import shift from "./augmentations/shift.ts";
 const BUILT_IN = { crop, shift, colour, edm };
 
 /** Params of the built-in augmentations: a name, with its params beside it. */
-export const augmentationParams = z.discriminatedUnion("name", [
-  named("crop"),
-  named("shift"),
-  named("colour"),
-  named("edm"),
-]);
-
-type AugmentationParams = z.output<typeof augmentationParams>;
-
-function named<N extends keyof typeof BUILT_IN>(name: N) {
-  const { shape, description = "" } = BUILT_IN[name].params;
-  return z.strictObject({
-    name: z.literal(name).describe(description),
-    ...shape as typeof BUILT_IN[N]["params"]["shape"],
-  });
-}
+export const augmentationParams = namedParams(BUILT_IN);
 
 /** An augmentation with its params. */
 export interface ChosenAugmentation {
@@ -35,7 +21,7 @@ export interface ChosenAugmentation {
 }
 
 /** Returns a built-in augmentation and its params. */
-export function builtinAugmentation({ name, ...params }: AugmentationParams): ChosenAugmentation {
+export function builtinAugmentation({ name, ...params }: z.output<typeof augmentationParams>): ChosenAugmentation {
   return { definition: BUILT_IN[name] as unknown as AugmentationDefinition, params };
 }
 

@@ -1,5 +1,6 @@
-import { z } from "zod";
+import type { z } from "zod";
 import type { SamplerDefinition } from "./define.ts";
+import { namedParams } from "./named_params.ts";
 import ancestral from "./samplers/ancestral.ts";
 import ddim from "./samplers/ddim.ts";
 import dpmSolver from "./samplers/dpm_solver.ts";
@@ -9,22 +10,9 @@ import heun from "./samplers/heun.ts";
 const BUILT_IN = { ancestral, ddim, "dpmpp-2m": dpmSolver, heun };
 
 /** Params of the built-in samplers: a sampler's name, with its params beside it. */
-export const samplerParams = z.discriminatedUnion("name", [
-  named("ancestral"),
-  named("ddim"),
-  named("dpmpp-2m"),
-  named("heun"),
-]);
+export const samplerParams = namedParams(BUILT_IN);
 
 export type SamplerParams = z.output<typeof samplerParams>;
-
-function named<N extends keyof typeof BUILT_IN>(name: N) {
-  const { shape, description = "" } = BUILT_IN[name].params;
-  return z.strictObject({
-    name: z.literal(name).describe(description),
-    ...shape as typeof BUILT_IN[N]["params"]["shape"],
-  });
-}
 
 /** Returns a built-in sampler and its params. */
 export function builtinSampler({ name, ...params }: SamplerParams) {

@@ -37,8 +37,8 @@ export default defineAugmentation({
     const turn = drawn(angle());
     const [stretch, along] = [random.normal(), angle()];
     const [stretched, direction] = [drawn(stretch), drawn(along, 0.5)];
-    const [shiftX, shiftY] = [random.normal(), random.normal()];
-    const [x, y] = random.uniform() < probability ? [shiftX, shiftY] : [0, 0];
+    const shift = [random.normal(), random.normal()] as const;
+    const [x, y] = random.uniform() < probability ? shift : [0, 0];
 
     let image = picture.image;
     if (mirror + upset > 0) {
@@ -82,13 +82,11 @@ function warped(picture: Picture, map: Affine): Float32Array<ArrayBuffer> {
   const { height, width } = picture;
   const [a, b, c, d, e, f] = map;
   const [halfX, halfY] = [(width - 1) / 2, (height - 1) / 2];
-  const corners = [[-halfX, -halfY], [halfX, -halfY], [halfX, halfY], [-halfX, halfY]] as const;
-  const places = corners.map(([x, y]) => [a * x + b * y + c, d * x + e * y + f] as const);
   // Only as far beyond an edge as is read there, and less than a mirror image of the whole.
-  const margin = (beyond: readonly number[], half: number) =>
-    Math.ceil(Math.min(2 * half, Math.max(0, ...beyond.map((one) => one + 2 * REACH - half))));
-  const [left, right] = [-1, 1].map((sign) => margin(places.map(([x]) => sign * x), halfX)) as [number, number];
-  const [top, bottom] = [-1, 1].map((sign) => margin(places.map(([, y]) => sign * y), halfY)) as [number, number];
+  const margins = (half: number, spread: number, shift: number) =>
+    [-shift, shift].map((by) => Math.ceil(Math.min(2 * half, Math.max(0, spread + by + 2 * REACH - half))));
+  const [left = 0, right = 0] = margins(halfX, Math.abs(a) * halfX + Math.abs(b) * halfY, c);
+  const [top = 0, bottom = 0] = margins(halfY, Math.abs(d) * halfX + Math.abs(e) * halfY, f);
 
   const padded = resampled(
     picture,
@@ -110,34 +108,29 @@ function warped(picture: Picture, map: Affine): Float32Array<ArrayBuffer> {
 
 /** Doubles the width: each pixel is followed by a 0, and filtered. */
 function doubled(picture: Picture): Picture {
-  return filtered(picture, 2 * picture.width, (x) =>
-    FILTER.flatMap((weight, tap) => {
-      const at = x + FILTER.length / 2 - 1 - tap;
-      return at % 2 === 0 ? [[at / 2, weight] as const] : [];
-    }));
+  return filtered(picture, 2 * picture.width, (x, tap) => (x + FILTER.length / 2 - 1 - tap) / 2);
 }
 
 /** Halves the width, and cuts off what the filter has spread beyond the edges. */
 function halved(picture: Picture): Picture {
-  return filtered(
-    picture,
-    picture.width / 2 - 2 * REACH,
-    (x) => FILTER.map((weight, tap) => [2 * (x + REACH) + tap - FILTER.length / 2 + 1, weight] as const),
-  );
+  const width = picture.width / 2 - 2 * REACH;
+  return filtered(picture, width, (x, tap) => 2 * (x + REACH) + tap - FILTER.length / 2 + 1);
 }
 
+/** @param from where a pixel of the output reads a tap of the filter; between pixels, and outside, are zeros */
 function filtered(
   { image, height, width, channels }: Picture,
   wanted: number,
-  taps: (x: number) => readonly (readonly [at: number, weight: number])[],
+  from: (x: number, tap: number) => number,
 ): Picture {
   const out = new Float32Array(height * wanted * channels);
   for (let x = 0; x < wanted; x++) {
-    for (const [at, weight] of taps(x)) {
-      if (at < 0 || at >= width) continue;
+    for (const [tap, weight] of FILTER.entries()) {
+      const at = from(x, tap);
+      if (!Number.isInteger(at) || at < 0 || at >= width) continue;
       for (let row = 0; row < height; row++) {
-        const [to, from] = [(row * wanted + x) * channels, (row * width + at) * channels];
-        for (let i = 0; i < channels; i++) out[to + i]! += weight * image[from + i]!;
+        const [to, start] = [(row * wanted + x) * channels, (row * width + at) * channels];
+        for (let i = 0; i < channels; i++) out[to + i]! += weight * image[start + i]!;
       }
     }
   }

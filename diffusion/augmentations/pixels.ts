@@ -1,10 +1,7 @@
+import type { AugmentationInputs } from "../define.ts";
+
 /** Images of augmentations: [H, W, C] row-major, with their size. */
-export interface Picture {
-  readonly image: Float32Array<ArrayBuffer>;
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-}
+export type Picture = Omit<AugmentationInputs, "random">;
 
 /** Returns the index in [0, length) where an index lies once the edges mirror, without repeating the edge itself. */
 export function reflected(index: number, length: number): number {

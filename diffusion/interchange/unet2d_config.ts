@@ -41,8 +41,7 @@ export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
       flip_sin_to_cos: cosinesFirst,
       downsample_padding: downsamplePadding,
       norm_eps: normEpsilon,
-      down_block_types: attends.map((yes) => yes ? "AttnDownBlock2D" : "DownBlock2D"),
-      up_block_types: attends.map((yes) => yes ? "AttnUpBlock2D" : "UpBlock2D").reverse(),
+      ...blockTypes(attends),
       block_out_channels: config.multipliers.map((multiplier) => multiplier * config.channels),
       layers_per_block: config.blocks,
       dropout: 0,
@@ -55,6 +54,12 @@ export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
       num_train_timesteps: null,
     },
   };
+}
+
+/** Returns the types of the blocks of a network whose levels have attention or not. */
+function blockTypes(attends: readonly boolean[]) {
+  const types = (way: string) => attends.map((yes) => `${yes ? "Attn" : ""}${way}Block2D`);
+  return { down_block_types: types("Down"), up_block_types: types("Up").reverse() };
 }
 
 /** Returns the network that computes the function of a `UNet2DModel`, or the first reason why there is none. */
@@ -76,11 +81,13 @@ export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
   if (widths.some((width) => width % channels !== 0)) {
     return refuse("block_out_channels", widths, `multiples of the first, ${channels}`);
   }
-  const levels = attentionLevels(theirs);
-  if (levels === undefined) {
+  const { down_block_types: down, up_block_types: up } = theirs;
+  const attends = down.map((type) => type === "AttnDownBlock2D");
+  const types = blockTypes(attends);
+  if (down.length !== widths.length || `${[down, up]}` !== `${[types.down_block_types, types.up_block_types]}`) {
     return refuse(
       "down_block_types, up_block_types",
-      [theirs.down_block_types, theirs.up_block_types],
+      [down, up],
       `${widths.length} each of DownBlock2D or AttnDownBlock2D, UpBlock2D or AttnUpBlock2D, mirrored`,
     );
   }
@@ -97,7 +104,7 @@ export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
     channels,
     multipliers: widths.map((width) => width / channels),
     blocks: theirs.layers_per_block,
-    attention: levels.map((level) => size[0]! / 2 ** level),
+    attention: attends.flatMap((yes, level) => yes ? [size[0]! / 2 ** level] : []),
     ...(labels === null ? {} : { classes: labels - 1 }),
     groups: norm,
     normEpsilon: theirs.norm_eps,
@@ -128,19 +135,6 @@ function withoutUsual(config: UnetConfig): UnetConfig {
 function normGroupsOf(config: UnetConfig): number[] {
   const norms = unetParameterSpecs(config).filter(({ name }) => name.endsWith(".scale"));
   return [...new Set(norms.map(({ shape }) => groupsFor(shape[0]!)))].sort((a, b) => a - b);
-}
-
-/** Returns the levels with attention, or undefined if the blocks are of other types or differ between down and up. */
-function attentionLevels(theirs: Unet2dConfig): number[] | undefined {
-  const { down_block_types: down, up_block_types: up, block_out_channels: widths } = theirs;
-  if (down.length !== widths.length || up.length !== widths.length) return undefined;
-  const levels: number[] = [];
-  for (const [level, type] of down.entries()) {
-    const back = up[up.length - 1 - level];
-    if (type === "AttnDownBlock2D" && back === "AttnUpBlock2D") levels.push(level);
-    else if (type !== "DownBlock2D" || back !== "UpBlock2D") return undefined;
-  }
-  return levels;
 }
 
 function refuse(field: string, value: unknown, wanted: string): Translated<never> {
