@@ -71,6 +71,8 @@ const configSchema = z.strictObject({
     /** Names of the parameters that it did not have. */
     initialised: z.array(z.string()).readonly(),
   }).exactOptional(),
+  /** The patterns of parameters that the training left as they were. Absent: none. */
+  freeze: z.array(z.string()).readonly().exactOptional(),
   /** For an imported network: the settings of its scheduler file that differ from those that an export would write. */
   scheduler: z.record(z.string(), z.unknown()).exactOptional(),
 });

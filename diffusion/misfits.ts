@@ -6,14 +6,9 @@ export function shapesOf(parameters: readonly { readonly name: string; readonly 
   return new Map(parameters.map(({ name, shape }) => [name, shape]));
 }
 
-/** Describes every difference between given weights and those that a network has, by name with both shapes. */
+/** Describes every difference between the weights of a checkpoint and those of a network, by name with both shapes. */
 export function describeMisfits(given: Shapes, wanted: Shapes): string[] {
-  const shown = (shape: readonly number[]) => `[${shape.join(", ")}]`;
-  const misplaced = [...wanted].flatMap(([name, shape]) => {
-    const got = given.get(name);
-    if (got === undefined) return [`no ${name} ${shown(shape)}`];
-    return `${got}` === `${shape}` ? [] : [`${name} ${shown(got)} in place of ${shown(shape)}`];
-  });
-  const extra = [...given].filter(([name]) => !wanted.has(name));
-  return [...misplaced, ...extra.map(([name, shape]) => `${name} ${shown(shape)}, which it does not have`)];
+  const shown = (shape: readonly number[] | undefined) => shape === undefined ? "none" : `[${shape.join(", ")}]`;
+  return [...new Map([...wanted, ...given]).keys()].filter((name) => `${given.get(name)}` !== `${wanted.get(name)}`)
+    .map((name) => `${name}: ${shown(given.get(name))} in the checkpoint, ${shown(wanted.get(name))} in the network`);
 }

@@ -1,9 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors, PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
-import type { AdamConstants } from "./adam.ts";
-import { adamStep, averagesOf, clipFactor, type EmaOptions, emaStep, globalNorm } from "./optimizer.ts";
+import { adamStep, clipFactor, emaStep, globalNorm } from "./optimizer.ts";
 import { batchGradients, batchSignature, type GradientOptions } from "./gradient_step.ts";
 import { countOf, type Network, sizeOf, trainedParameters } from "./network.ts";
+import { type AdamConstants, averagesOf, type EmaOptions } from "./recipe.ts";
 
 /** The vectors that an update reads and writes besides the averages: [P] each. */
 const VECTORS = ["params", "m", "v"] as const;

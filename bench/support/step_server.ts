@@ -3,7 +3,7 @@
  * bench/peers/torch_unet.py.
  * Usage: step_server.ts DEVICE THREADS; then a request per line on stdin, an answer per line on stdout.
  */
-import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
+import { adamBiasCorrections } from "../../diffusion/recipe.ts";
 import { builtinObjective, DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { chainPath } from "../../diffusion/path.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";

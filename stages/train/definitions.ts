@@ -1,4 +1,4 @@
-import { labelFacts, networkOf, type NetworkRecord, objectiveOf } from "../../artifacts/checkpoint.ts";
+import { labelFacts, type NetworkRecord, objectiveOf } from "../../artifacts/checkpoint.ts";
 import type { ImagesInfo } from "../../artifacts/images.ts";
 import { classNamesOf } from "../../artifacts/labels.ts";
 import { definitionByDigest } from "../../artifacts/own_definitions.ts";
@@ -6,7 +6,6 @@ import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import type { NetworkSizes, Path } from "../../diffusion/define.ts";
 import { builtinAugmentation, type ChosenAugmentation, conditionsOf } from "../../diffusion/augmentations.ts";
 import { freeLoss, needsChain } from "../../diffusion/loss_tables.ts";
-import { shapesOf } from "../../diffusion/misfits.ts";
 import type { Network } from "../../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
@@ -18,10 +17,9 @@ import { checkAugmentationCode, checkLossCode, checkNetworkCode } from "../share
 import { buildNetwork, checkObjectiveAt, type CodeProblem } from "../shared/definition_checks.ts";
 import { definitionByFile } from "../shared/own_definitions.ts";
 import { networkSizesFor, type trainKind } from "./kind.ts";
-import { compareStart, frozenBy, misfitProblem, modelOf, otherClasses } from "./start.ts";
+import { compareStart, fitProblems, frozenBy, modelOf } from "./start.ts";
 import type { StartWeights } from "./start_weights.ts";
 
-type OfTraining = { readonly record: NetworkRecord; readonly source: ImagesInfo["source"] };
 type UnetParams = Parameters<typeof BUILTIN_NETWORK.recordOf>[1];
 type Context = Pick<ContextOf<typeof trainKind>, "params" | "definitions">;
 
@@ -49,38 +47,43 @@ export async function buildTrainingSetup(
   const ownObjective = isOwn(objective) ? definitionByFile("objective", objective, definitions) : undefined;
   const augmentation = chooseAugmentation(augment, definitions);
   const sizes = networkSizesFor(params, images, augmentation && conditionsOf(augmentation));
-  const record = ownNetwork !== undefined
-    ? ownRecord("record" in ownNetwork ? ownNetwork.record : ownNetwork, sizes)
-    : BUILTIN_NETWORK.recordOf(sizes, modelOf({ model }, theirs, images) as UnetParams);
-  const built = ownNetwork === undefined
-    ? { network: await networkOf(record, []) }
-    : buildNetwork(ownNetwork.definition, sizes, ownNetwork.params);
-  if ("problem" in built) return failed(ownNetwork!.uses, [built.problem]);
+  const builtin = ownNetwork === undefined
+    ? { definition: await BUILTIN_NETWORK.load(), params: modelOf({ model }, theirs, images) as UnetParams }
+    : undefined;
+  const { definition, params: modelParams } = builtin ?? ownNetwork!;
+  const built = buildNetwork(definition, sizes, modelParams);
+  if ("problem" in built) return failed(ownNetwork?.uses ?? "model", [built.problem]);
   const { parameters } = built.network;
-  const { frozen, problems: [notFrozen] } = frozenBy(params.freeze ?? [], parameters.map(({ name }) => name));
-  if (notFrozen !== undefined) return failedBy(notFrozen);
+  const { frozen, problems } = frozenBy(params.freeze, parameters.map(({ name }) => name));
   const network: Network = { ...built.network, frozen };
-  const fit = start && await fitStart(start, parameters, { record, definitions, source: images.source });
-  if (fit !== undefined && fit.misfits.length > 0) return failedBy(misfitProblem(fit.misfits, model));
+  const { classes, ...plain } = sizes;
+  const fit = start && compareStart(start.shapes, {
+    from: labelFacts(start.config),
+    to: { classes, classNames: classNamesOf(images.source) },
+    // A user's network may take no other number of classes: then no parameter depends on it.
+    parametersFor: (classes) =>
+      buildNetwork(definition, { ...plain, ...definedOnly({ classes }) }, modelParams).network?.parameters ??
+        parameters,
+  });
+  const [unfit] = [...problems, ...fit === undefined ? [] : fitProblems(fit, { model, frozen })];
+  if (unfit !== undefined) return failedBy(unfit);
   const named = isOwn(objective) ? ownObjective!.record : objective;
   const learned = objectiveOf({ objective: named }, definitions);
   const loss = { ...params, objective: learned };
   const options = { ...loss, path: needsChain(loss) ? discretized(path) : path };
   const files = [ownNetwork, ownObjective].flatMap((one) => one === undefined ? [] : [one.uses]);
-  if (augmentation?.uses !== undefined) {
-    const ofAugmentation = checkAugmentationCode(augmentation, images);
-    if (ofAugmentation.length > 0) return failed(augmentation.uses, ofAugmentation);
-  }
-  if (files.length > 0) {
-    const ofNetwork = ownNetwork === undefined ? [] : await checkNetworkCode(network);
-    if (ofNetwork.length > 0) return failed(files[0]!, ofNetwork);
-    const places = ownObjective === undefined ? 0 : path.timesteps;
-    // Only the first problem along the path is reported.
-    const ofObjective = new Array(places).keys().flatMap((t) => checkObjectiveAt(learned, timePoint(options.path, t)))
-      .take(1).toArray();
-    if (ofObjective.length > 0) return failed(ownObjective!.uses, ofObjective);
-    const ofLoss = await checkLossCode(network, options);
-    if (ofLoss.length > 0) return failed(files.at(-1)!, ofLoss);
+  // Only the first problem along the path is reported.
+  const alongPath = () =>
+    new Array(path.timesteps).keys().flatMap((t) => checkObjectiveAt(learned, timePoint(options.path, t))).take(1);
+  const checks: readonly (readonly [string | undefined, () => Iterable<CodeProblem> | Promise<CodeProblem[]>])[] = [
+    [augmentation?.uses, () => checkAugmentationCode(augmentation!, images)],
+    [ownNetwork?.uses, () => checkNetworkCode(network)],
+    [ownObjective?.uses, alongPath],
+    [files.at(-1), () => checkLossCode(network, options)],
+  ];
+  for (const [file, find] of checks) {
+    const problems = file === undefined ? [] : [...await find()];
+    if (problems.length > 0) return failed(file!, problems);
   }
   return {
     network,
@@ -88,7 +91,9 @@ export async function buildTrainingSetup(
     params: options,
     /** The records of network and objective for the checkpoint. */
     config: {
-      model: record,
+      model: builtin !== undefined
+        ? BUILTIN_NETWORK.recordOf(sizes, builtin.params)
+        : ownRecord("record" in ownNetwork! ? ownNetwork.record : ownNetwork!, sizes),
       ...(named === DEFAULT_OBJECTIVE ? {} : { objective: named }),
       ...definedOnly({ ownSampler: freeLoss(learned)?.sampler }),
     },
@@ -97,20 +102,6 @@ export async function buildTrainingSetup(
     /** Names of parameters that the checkpoint to start from does not have. */
     initialised: fit?.initialised ?? [],
   };
-}
-
-/** Compares the weights to start from with the parameters of the network that a training builds from a record. */
-async function fitStart(
-  { config, shapes }: StartWeights,
-  parameters: Network["parameters"],
-  { record: { classes, ...record }, definitions, source }: Pick<Context, "definitions"> & OfTraining,
-) {
-  const build = (classes: number | undefined) =>
-    // A user's network may take no other number of classes: then no parameter depends on it.
-    networkOf({ ...record, ...definedOnly({ classes }) } as NetworkRecord, definitions).catch(() => ({ parameters }));
-  const others = otherClasses(labelFacts(config), definedOnly({ classes, classNames: classNamesOf(source) }));
-  const built = await Promise.all(others.map(build));
-  return compareStart(shapes, shapesOf(parameters), built.map((network) => shapesOf(network.parameters)));
 }
 
 function chooseAugmentation(

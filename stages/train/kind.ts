@@ -11,6 +11,7 @@ import type { NetworkSizes } from "../../diffusion/define.ts";
 import { builtinAugmentation, type ChosenAugmentation, conditionsOf } from "../../diffusion/augmentations.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { builtinObjective } from "../../diffusion/objectives.ts";
+import { averagesOf, emaDecayAt } from "../../diffusion/recipe.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { checkBatchSize, checkMost, checkPrediction, checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
@@ -18,7 +19,7 @@ import { type ObjectiveFacts, objectiveFacts } from "../shared/describe_definiti
 import { findStageDevice } from "../shared/device.ts";
 import { checkSampler } from "../shared/draw/sampler.ts";
 import { type TrainParams, trainParams } from "./params.ts";
-import { checkStart, frozenBy, modelOf } from "./start.ts";
+import { checkBuiltin, modelOf } from "./start.ts";
 import { networkWork, TRAIN_WORK_FACTOR } from "./work.ts";
 
 export const trainKind = defineKind({
@@ -75,7 +76,8 @@ export const trainKind = defineKind({
         { ...schedule, learnedVariance: params.variance === "learned", ownSampler: objective.sampler },
       ).map(({ param = [], ...problem }) => ({ ...problem, param: ["preview", ...param] })),
     );
-    if (images === undefined) return { problems };
+    const notes = alikeAverages(params);
+    if (images === undefined) return { problems, notes };
     const { height, width, channels, classes, classNames } = images;
     const variancePreserving = schedule?.variancePreserving;
     const known = definedOnly({
@@ -89,17 +91,14 @@ export const trainKind = defineKind({
     const ofImages = checkImages(params, images, model);
     problems.push(...ofImages, ...checkAugmentation(builtin, images));
     // If no network can be built, there is no arithmetic to count.
-    if (ofImages.some(isError) || model === undefined) return { problems, facts: { checkpoint: known } };
+    if (ofImages.some(isError) || model === undefined) return { problems, notes, facts: { checkpoint: known } };
     const sizes = networkSizesFor(params, images, conditions);
     const network = isOwn(model) ? model : BUILTIN_NETWORK.recordOf(sizes, model);
-    problems.push(...checkStart(params, start?.facts, { ...known, network }));
-    if (params.freeze !== undefined && !isOwn(network)) {
-      const names = BUILTIN_NETWORK.parameters(network).map(({ name }) => name);
-      problems.push(...frozenBy(params.freeze, names).problems);
-    }
-    if (problems.some(isError)) return { problems, facts: { checkpoint: known } };
+    if (!isOwn(network)) problems.push(...checkBuiltin(params, start?.facts, { ...known, network }));
+    if (problems.some(isError)) return { problems, notes, facts: { checkpoint: known } };
     return {
       problems,
+      notes,
       facts: { checkpoint: { ...known, network, objective: params.objective } },
       ...networkWork(network, TRAIN_WORK_FACTOR * params.batchSize * params.steps, params.batchSize, {
         use: "training",
@@ -176,7 +175,7 @@ function checkChain({ objective, variance, weighting }: TrainParams, { needs }: 
 
 /** Reports params that do not fit each other or, if known, the schedule's length. */
 function checkRates(
-  { lossBuckets, learningRateDecay: decay, warmupSteps }: TrainParams,
+  { lossBuckets, learningRateDecay: decay, warmupSteps, steps }: TrainParams,
   timesteps: number | undefined,
 ): CheckProblem[] {
   return problemsOf(
@@ -188,12 +187,38 @@ function checkRates(
       wanted: `until above ${warmupSteps}`,
       fix: "raise until, usually to the total number of steps you plan to train",
     },
+    decay?.floor === 0 && decay.until < steps && {
+      severity: "warning",
+      param: ["learningRateDecay", "until"],
+      message: "the learning rate is 0 from until on, so that the steps after it change no weights",
+      got: `until ${decay.until}, steps ${steps}`,
+      wanted: `until at least ${steps}, or a floor above 0`,
+      fix: `end at steps: ${decay.until}, or raise until or floor`,
+    },
   );
+}
+
+/** Says which averages are the same to the end: while they warm up, all have the same decay. */
+function alikeAverages({ ema, steps, startWeights }: TrainParams): string[] {
+  // These averages go on from different ones, after a number of updates that the checkpoint says.
+  if (startWeights === "all") return [];
+  const { warmup } = ema;
+  const byLastDecay = Map.groupBy(averagesOf(ema), ({ decay }) => emaDecayAt(steps, { decay, warmup }));
+  return [...byLastDecay.values()].filter(({ length }) => length > 1).map((alike) => {
+    const least = Math.min(...alike.map(({ decay }) => decay));
+    // From here on the decay of the warmup, (1 + n) / (10 + n), is above the least of theirs.
+    const until = Math.round((10 * least - 1) / (1 - least));
+    const names = alike.map(({ name }) => name).join(" and ");
+    return `the averages ${names} are the same at step ${steps}` +
+      (warmup && alike.some(({ decay }) => decay > least)
+        ? `: with ema.warmup they differ from about step ${until} on; train longer, write warmup: false, or leave one out`
+        : "; leave one out");
+  });
 }
 
 /** Reports params about the start that do not fit it, or each other. */
 function checkStartParams(
-  { model, startWeights, objective }: TrainParams,
+  { model, startWeights, objective, freeze }: TrainParams,
   start: { readonly facts: CheckpointFacts | undefined } | undefined,
   schedule: ScheduleFacts | undefined,
 ): CheckProblem[] {
@@ -202,6 +227,12 @@ function checkStartParams(
     return problemsOf(
       model === "start" && { param: ["model"], ...without },
       startWeights !== "ema" && { param: ["startWeights"], ...without },
+      freeze.length > 0 && {
+        ...without,
+        severity: "warning",
+        param: ["freeze"],
+        message: "frozen parameters keep their random initial values, since the stage has no input start",
+      },
     );
   }
   const { facts } = start;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ADAM } from "../../diffusion/adam.ts";
+import { ADAM } from "../../diffusion/recipe.ts";
 import { augmentationParams } from "../../diffusion/augmentations.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../../diffusion/objectives.ts";
@@ -47,9 +47,11 @@ export const trainParams = z.strictObject({
     ),
     "ema",
   ),
-  // No default: older trainings freeze nothing, and keep their keys.
-  freeze: z.array(z.string().min(1).max(200)).min(1).max(1_000).optional().describe(
-    "Names of parameters that stay as they are, * for any text, such as down.*; default: none",
+  freeze: legacy(
+    z.array(z.string().min(1).max(200)).max(1_000).default([]).describe(
+      "Names of parameters that stay as they are, * for any text, such as down.*",
+    ),
+    [],
   ),
   steps: extent(positiveInt(100_000_000).describe("Train until this step; raising it continues")),
   batchSize: positiveInt(65_536).default(128).describe("Images per step"),

@@ -4,7 +4,7 @@ import { writeLog } from "../../artifacts/log.ts";
 import { readSchedule } from "../../artifacts/schedule.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { lossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
-import { averagesOf } from "../../diffusion/optimizer.ts";
+import { averagesOf } from "../../diffusion/recipe.ts";
 import { AUGMENTATION_EMBEDDING } from "../../diffusion/unet/plan.ts";
 import { AugmentationError, makeAugmenter } from "../shared/augmenter.ts";
 import { withDevice } from "../shared/device.ts";
@@ -28,11 +28,6 @@ export default runOf(trainKind, async (context) => {
   const start = inputs.start && await readStartWeights(inputs.start, params);
   const setup = await buildTrainingSetup(context, images.info, schedule.path, start);
   if ("status" in setup) return setup;
-  const { initialised } = setup;
-  for (const name of initialised) {
-    const other = name === AUGMENTATION_EMBEDDING ? "augmentation is not that" : "classes are not those";
-    context.note(`${name} starts anew: the ${other} of the checkpoint`);
-  }
   const trained = await train(context, images, setup, start);
   if ("status" in trained) return trained;
   const { step, vectors, log } = trained;
@@ -51,8 +46,14 @@ export default runOf(trainKind, async (context) => {
         : { ...ema, others: Object.fromEntries(further.map(({ name, decay }) => [name, decay])) },
       seed,
       ...(start && {
-        start: { digest: inputs.start!.digest, weights: params.startWeights, step: start.config.step, initialised },
+        start: {
+          digest: inputs.start!.digest,
+          weights: params.startWeights,
+          step: start.config.step,
+          initialised: setup.initialised,
+        },
       }),
+      ...(params.freeze.length === 0 ? {} : { freeze: params.freeze }),
       ...setup.config,
     },
     network: setup.network,
@@ -77,6 +78,11 @@ async function train(
   const start = saved === undefined
     ? initialState(network, seed, params.ema, from && startVectors(from, network, { initialised, seed }))
     : await decodeState(saved, network.count, params.ema);
+  for (const name of saved === undefined ? initialised : []) {
+    const { classes, augmentation } = from!.config.model;
+    const [others, what] = name === AUGMENTATION_EMBEDDING ? [augmentation, "augmentation"] : [classes, "classes"];
+    context.note(`${name} starts anew: the checkpoint has ${others === undefined ? "no" : "other"} ${what}`);
+  }
   if (start.step >= params.steps) return start;
   if (stop.aborted) return { status: "interrupted", step: start.step };
 

@@ -1,6 +1,6 @@
 import { logLine, splitLog, type TrainLog } from "../../artifacts/log.ts";
 import type { SavedState } from "../../contract/stage.ts";
-import { adamSettings, averagesOf, type EmaOptions, emaSettings } from "../../diffusion/optimizer.ts";
+import { adamSettings, averagesOf, type EmaOptions, emaSettings } from "../../diffusion/recipe.ts";
 import { type GradientOptions, gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
 import type { LossAwareTimesteps, LossHistory } from "../../diffusion/loss_aware_timesteps.ts";
 import {

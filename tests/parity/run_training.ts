@@ -1,4 +1,4 @@
-import { adamBiasCorrections, emaDecayAt } from "../../diffusion/optimizer.ts";
+import { adamBiasCorrections, emaDecayAt } from "../../diffusion/recipe.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import { packParameters, unpackParameters } from "../../diffusion/network.ts";
 import type { Device, HostArray, HostTensors } from "../../tensor/device.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { makeModelOutput, modelOutputSignature, packParameters } from "../../../diffusion/network.ts";
-import { adamBiasCorrections } from "../../../diffusion/optimizer.ts";
+import { adamBiasCorrections } from "../../../diffusion/recipe.ts";
 import { makeTrainStep, trainStepSignature } from "../../../diffusion/train_step.ts";
 import type { Device, HostTensors } from "../../../tensor/device.ts";
 import { openDevice } from "../../../tensor/implementations.ts";

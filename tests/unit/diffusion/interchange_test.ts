@@ -210,7 +210,7 @@ Deno.test("all weights that do not fit the config are named, with both shapes", 
   const { config, tensors } = importFixture("flipped");
   const { "conv_in.bias": bias, ...without } = tensors;
   const got = (changed: typeof tensors) => problemOf(fromUnet2dTensors(changed, config)).got;
-  assertEquals(got(without), "no conv_in.bias [128]");
+  assertEquals(got(without), "conv_in.bias: none in the checkpoint, [128] in the network");
   assertEquals(
     got({
       ...tensors,
@@ -218,8 +218,9 @@ Deno.test("all weights that do not fit the config are named, with both shapes", 
       "conv_out.bias": { shape: [9], data: bias!.data },
       "class_embedding.weight": bias!,
     }),
-    "conv_in.bias [2, 64] in place of [128]\nconv_out.bias [9] in place of [2]\n" +
-      "class_embedding.weight [128], which it does not have",
+    "conv_in.bias: [2, 64] in the checkpoint, [128] in the network\n" +
+      "conv_out.bias: [9] in the checkpoint, [2] in the network\n" +
+      "class_embedding.weight: [128] in the checkpoint, none in the network",
   );
 });
 

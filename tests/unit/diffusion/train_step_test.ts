@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
 import type { HostArray, Signature } from "../../../tensor/device.ts";
-import { adamBiasCorrections, emaDecayAt } from "../../../diffusion/optimizer.ts";
+import { adamBiasCorrections, emaDecayAt } from "../../../diffusion/recipe.ts";
 import { makeTrainStep, trainStepSignature } from "../../../diffusion/train_step.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";
 import { type Network, packParameters } from "../../../diffusion/network.ts";

@@ -1,14 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
-import {
-  adamBiasCorrections,
-  adamStep,
-  clipFactor,
-  emaDecayAt,
-  emaStep,
-  globalNorm,
-} from "../../../diffusion/optimizer.ts";
+import { adamStep, clipFactor, emaStep, globalNorm } from "../../../diffusion/optimizer.ts";
+import { adamBiasCorrections, emaDecayAt } from "../../../diffusion/recipe.ts";
 import { simpleLossPerImage } from "../../../diffusion/loss.ts";
 import { assertAllClose, assertClose } from "./assert_close.ts";
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
@@ -82,6 +82,7 @@ Deno.test("a training starts from the weights that it names; frozen parameters a
         const { model, start } = await configOf(second);
         assertEquals(start, { digest: first.digest, weights: startWeights, step: 6, initialised: [] });
         assertEquals(model, (await configOf(first)).model);
+        assertEquals((await configOf(second)).freeze, ALL_BUT_ONE);
       });
     }
   });
@@ -117,13 +118,25 @@ Deno.test("fine-tuning goes on after a stop, and beyond its end, to the same byt
     const ema = { decay: 0.9, others: { fast: 0.5 } };
     const first = await checkpointOf(train(folder, world, { params: { steps: 3, ema } }));
     const params = { model: "start", startWeights: "all", freeze: ["down.*"], labels: {}, ema };
-    const run = (steps: number, progress?: MemoryProgress) =>
-      train(folder, world, { params: { ...params, steps }, start: first, ...(progress && { progress }) });
+    const notes: string[] = [];
+    const run = (steps: number, progress?: MemoryProgress) => {
+      notes.length = 0;
+      const onSaid = (event: { readonly message?: string }) => notes.push(event.message ?? "");
+      return train(folder, world, {
+        params: { ...params, steps },
+        start: first,
+        onSaid,
+        ...(progress && { progress }),
+      });
+    };
     const straight = digests(await run(6));
     const progress = new MemoryProgress();
     await run(3, progress);
     assertEquals(progress.steps, [3]);
+    assertStringIncludes(notes.join(), "classes.embedding starts anew");
     assertEquals(digests(await run(6, progress)), straight);
+    // What goes on does not start anew.
+    assertEquals(notes.filter((note) => note.includes("anew")), []);
     // A start is no longer training: Adam's moments and the order of the images begin anew.
     assertNotEquals(straight, digests(await train(folder, world, { params: { steps: 6, ema } })));
   });
@@ -199,7 +212,7 @@ Deno.test("class embeddings start anew for other classes, by name, and are kept 
     await t.step("classes for a network without any", async () => {
       const { embedding, initialised } = await after(plain, { labels: {} });
       assertEquals([embedding!.length, initialised], [11 * 16, ["classes.embedding"]]);
-      assertEquals(notes, ["classes.embedding starts anew: the classes are not those of the checkpoint"]);
+      assertEquals(notes, ["classes.embedding starts anew: the checkpoint has no classes"]);
     });
     await t.step("no classes any more", async () => {
       assertEquals(await after(labelled, {}), { embedding: undefined, initialised: [] });
@@ -209,6 +222,7 @@ Deno.test("class embeddings start anew for other classes, by name, and are kept 
         const images = await namedImages(folder, Array.from({ length: count }, (_, i) => `class-${i}`));
         const { embedding, initialised } = await after(labelled, { labels: {}, batchSize: 4 }, images);
         assertEquals([embedding!.length, initialised], [(count + 1) * 16, ["classes.embedding"]]);
+        assertEquals(notes, ["classes.embedding starts anew: the checkpoint has other classes"]);
         assertNotEquals(embedding!.slice(0, 4 * 16), known.slice(0, 4 * 16));
       });
     }
@@ -269,15 +283,22 @@ Deno.test("a network of one's own starts from a checkpoint of its own, or by its
       said(await train(folder, world, { params: { steps: 1, ...params }, start: first, definitions }));
     assertStringIncludes(
       await refused({ model: { uses: "./mlp.ts", width: 8 } }),
-      "in.kernel [72, 16] in place of [72, 8]\nin.bias [16] in place of [8]\nout.kernel [16, 64] in place of [8, 64]",
+      "in.kernel: [72, 16] in the checkpoint, [72, 8] in the network\n" +
+        "in.bias: [16] in the checkpoint, [8] in the network\n" +
+        "out.kernel: [16, 64] in the checkpoint, [8, 64] in the network",
     );
     assertStringIncludes(await refused({ model: "start", freeze: ["inn.*"] }), "no parameter has this name: got inn.*");
     assertStringIncludes(await refused({ model: "start", freeze: ["*"] }), "all parameters are frozen");
+    assertStringIncludes(
+      await refused({ model: "start", labels: {}, freeze: ["in.*"] }),
+      "cannot be frozen: they would keep their random values: got in.kernel",
+    );
     // The weights of a built-in network in a network of one's own.
     const unet = await checkpointOf(train(folder, world, { params: { steps: 1 } }));
     const mixed = said(await train(folder, world, { params: { model, steps: 1 }, start: unet, definitions }));
-    assertStringIncludes(mixed, "no in.kernel [72, 16]");
-    assertStringIncludes(mixed, "time.dense1.kernel [4, 16], which it does not have");
+    assertStringIncludes(mixed, "in.kernel: none in the checkpoint, [72, 16] in the network");
+    assertStringIncludes(mixed, "conv_in.bias: [4] in the checkpoint, none in the network");
+    assertMatch(mixed, /and \d+ more, wanted/);
   });
 });
 
@@ -317,8 +338,14 @@ Deno.test("what does not fit a start is reported before anything runs", async (t
     await t.step("another network: all parameters, with both shapes", () => {
       const [problem, ...more] = check({ model: { ...SMALL_TRAINING.model, multipliers: [1, 1] } }).problems;
       assertEquals([problem!.input, more], ["start", []]);
-      assertStringIncludes(problem!.got!, "down.1.block.0.conv1.kernel [3, 3, 4, 8] in place of [3, 3, 4, 4]");
-      assertStringIncludes(problem!.got!, "down.1.block.0.shortcut.bias [8], which it does not have");
+      const [setting, ...lines] = problem!.got!.split("\n");
+      assertEquals(setting, "model.multipliers: [1,2] in the checkpoint, [1,1] here");
+      assertEquals(
+        lines[0],
+        "down.1.block.0.conv1.kernel: [3, 3, 4, 8] in the checkpoint, [3, 3, 4, 4] in the network",
+      );
+      assertEquals(lines.length, 6);
+      assertMatch(lines[5]!, /^and \d+ more$/);
       assertEquals(problem!.got!.includes("classes.embedding"), false);
       assertStringIncludes(problem!.fix!, "model: start");
     });
@@ -327,8 +354,11 @@ Deno.test("what does not fit a start is reported before anything runs", async (t
       assertEquals(
         problems.map(({ got }) => got),
         [
-          "conv_in.kernel [3, 3, 1, 4] in place of [3, 3, 3, 4]\nconv_out.kernel [3, 3, 4, 1] in place of [3, 3, 4, 3]\n" +
-          "conv_out.bias [1] in place of [3]",
+          "channels of the images: 1 in the checkpoint, 3 here\n" +
+          "channels of the output: 1 in the checkpoint, 3 here\n" +
+          "conv_in.kernel: [3, 3, 1, 4] in the checkpoint, [3, 3, 3, 4] in the network\n" +
+          "conv_out.kernel: [3, 3, 4, 1] in the checkpoint, [3, 3, 4, 3] in the network\n" +
+          "conv_out.bias: [1] in the checkpoint, [3] in the network",
         ],
       );
     });
@@ -355,7 +385,7 @@ Deno.test("what does not fit a start is reported before anything runs", async (t
       assertEquals(problems.map(({ param, got, fix }) => [param, got, fix]), [
         [["freeze", 0], "dwn.*", 'did you mean "down.*"?'],
         [["freeze", 2], "conv_in.kernal", 'did you mean "conv_in.kernel"?'],
-        [["freeze", 3], "xyz", "use one of: time, conv_in, down, middle, up, norm_out, conv_out"],
+        [["freeze", 3], "xyz", "use one of: time.*, conv_in.*, down.*, middle.*, up.*, norm_out.*, conv_out.*"],
       ]);
       assertStringIncludes(check({ freeze: ["*"] }).problems[0]!.message, "none is left to train");
     });

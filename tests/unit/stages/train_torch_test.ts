@@ -1,10 +1,11 @@
 import { assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
-import { ADAM } from "../../../diffusion/adam.ts";
+import { ADAM } from "../../../diffusion/recipe.ts";
 import { makeNetwork } from "../../../diffusion/network.ts";
 import { dense, denseParameters } from "../../../diffusion/layers.ts";
-import { adamSettings, adamStep } from "../../../diffusion/optimizer.ts";
+import { adamStep } from "../../../diffusion/optimizer.ts";
+import { adamSettings } from "../../../diffusion/recipe.ts";
 import { trainParams } from "../../../stages/train/params.ts";
 import { learningRateAt, makeStepper, trainSteps } from "../../../stages/train/training.ts";
 import { openDevice } from "../../../tensor/implementations.ts";
