@@ -323,7 +323,7 @@ export type KindTable = {
      * all: raw, and each average from that of the same name, which goes on
      */
     startWeights?: "ema" | "raw" | string | undefined;
-    /** Names of parameters that stay as they are, * for any text, such as down.*; default: none */
+    /** Names of parameters that stay as they are, * for any text, such as down.* */
     freeze?: string[] | undefined;
     /** Train until this step; raising it continues */
     steps: number;
