@@ -135,7 +135,7 @@ Deno.test("fine-tuning goes on after a stop, and beyond its end, to the same byt
     assertEquals(progress.steps, [3]);
     assertStringIncludes(notes.join(), "classes.embedding starts anew");
     assertEquals(digests(await run(6, progress)), straight);
-    // What goes on does not start anew.
+    // A training that goes on starts nothing anew.
     assertEquals(notes.filter((note) => note.includes("anew")), []);
     // A start is no longer training: Adam's moments and the order of the images begin anew.
     assertNotEquals(straight, digests(await train(folder, world, { params: { steps: 6, ema } })));
