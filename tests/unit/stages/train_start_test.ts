@@ -121,7 +121,9 @@ Deno.test("fine-tuning goes on after a stop, and beyond its end, to the same byt
     const notes: string[] = [];
     const run = (steps: number, progress?: MemoryProgress) => {
       notes.length = 0;
-      const onSaid = (event: { readonly message?: string }) => notes.push(event.message ?? "");
+      const onSaid = (event: { readonly type: string; readonly message?: string }) => {
+        notes.push(event.message ?? "");
+      };
       return train(folder, world, {
         params: { ...params, steps },
         start: first,
