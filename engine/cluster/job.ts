@@ -9,7 +9,7 @@ import type { BuiltinKinds } from "../pipeline/load/kinds.ts";
 import { Planner } from "../plan/planner.ts";
 import { Grants } from "../run/rights.ts";
 import type { Emit, StageProblem } from "../run/events.ts";
-import { runPlanned } from "../run/run_pipeline.ts";
+import { runPipeline } from "../run/run_pipeline.ts";
 import type { Trouble } from "../store/cache/backend.ts";
 import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { PATIENCE } from "../store/cache/client.ts";
@@ -239,9 +239,8 @@ class JobAttempt {
       this.#write("start", jobStartSchema, { fromStep });
       return this.#giveUp(fromStep);
     });
-    const makePlanner = () => Planner.make(pipeline, store, { targets: [id], cache, externals, given });
-    const ran = await runPlanned(makePlanner, store, {
-      ...{ cache, grants, executor, versions: options.versions, stop },
+    const ran = await runPipeline(pipeline, store, {
+      ...{ targets: [id], cache, externals, given, grants, executor, versions: options.versions, stop },
       gpus: cards.split(",").filter((card) => /^[\w-]+$/.test(card) && card !== "NoDevFiles"),
       // The queue assigns GPUs, and each job may count its own from 0, so they are not locked on the host.
       lockFolder: join(scratch, "slots"),

@@ -72,9 +72,7 @@ export function formatDiagnostic(diagnostic: Diagnostic, style: MessageStyle = P
   // A line break in the text of a file must not look like a line of this message.
   const say = (text: string) => printable(text, "\n    ");
   const where = diagnostic.span === undefined ? "" : `${style.bold(say(formatSpan(diagnostic.span)))}: `;
-  const { message } = diagnostic;
-  const told = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
-  const lines = [`${where}${paint(diagnostic.severity)}: ${say(told)}`];
+  const lines = [`${where}${paint(diagnostic.severity)}: ${say(cutText(diagnostic.message, MAX_MESSAGE))}`];
   if (diagnostic.span !== undefined) lines.push(...codeFrame(diagnostic.span, style));
   if (diagnostic.got !== undefined) lines.push(`  got:    ${say(diagnostic.got)}`);
   if (diagnostic.wanted !== undefined) lines.push(`  wanted: ${say(diagnostic.wanted)}`);
@@ -97,8 +95,8 @@ const MAX_MESSAGE = 1_000;
 const MAX_SHOWN = 200;
 
 /** Returns a text as a message shows it; a long text is cut. */
-export function cutText(text: string): string {
-  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+export function cutText(text: string, most: number = MAX_SHOWN): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
 /** Returns a value as it is shown after `got:`; a long value is cut. */

@@ -48,7 +48,8 @@ export function explainChange(
     const [from, to] = [before.externals[name], now.externals[name]];
     if (from !== to) reasons.push({ code: "external", name, from, to });
   }
-  for (const [name, to] of Object.entries(now.inputs ?? {})) {
+  const gone = Object.keys(before.inputs).filter((name) => !Object.hasOwn(stage.inputs, name));
+  for (const [name, to] of Object.entries({ ...now.inputs, ...Object.fromEntries(gone.map((one) => [one, []])) })) {
     const from = before.inputs[name] ?? [];
     if (!differs(from, to)) continue;
     const bindings = stage.inputs[name] ?? [];
@@ -56,10 +57,6 @@ export function explainChange(
     // A list that only got shorter reads nothing new, and the stages that it no longer reads have no name here.
     const shrunk = first === undefined && to.length < from.length;
     reasons.push({ code: "input", name, stage: shrunk ? "none" : (first ?? bindings[0])?.stage ?? "none", from, to });
-  }
-  for (const [name, from] of Object.entries(before.inputs)) {
-    if (Object.hasOwn(stage.inputs, name)) continue;
-    reasons.push({ code: "input", name, stage: "none", from, to: [] });
   }
   return reasons;
 }

@@ -11,13 +11,19 @@ import type { Store } from "../store/store.ts";
 import type { ExecutionOptions, Executor, Workspace } from "./executor.ts";
 import { ProcessExecutor } from "./process_executor.ts";
 
-/** Carries out actions on this machine. The one place that asks what an action's program is. */
+/**
+ * Carries out actions on this machine. The one place that asks what an action's program is.
+ *
+ * Inline programs run in this process, which reads the objects in the store. They come by the thousand and last a
+ * millisecond, so they share a few folders that are used again once they are empty: with a fresh folder for each, a
+ * first run of 1,000 stages takes at least a quarter longer, since flushing files to disk waits for these folders too.
+ */
 export class LocalExecutor implements Executor, Disposable {
-  readonly #inline: InlineExecutor;
   readonly #process: ProcessExecutor;
+  readonly #free: string[] = [];
+  #count = 0;
 
   constructor(private readonly options: ExecutionOptions) {
-    this.#inline = new InlineExecutor(options);
     this.#process = new ProcessExecutor(options);
   }
 
@@ -25,7 +31,7 @@ export class LocalExecutor implements Executor, Disposable {
     const { program } = planned;
     switch (program.kind) {
       case "inline":
-        return this.#inline.open(program);
+        return this.#openInline(program);
       case "module":
         return this.#process.open(program, planned, name, (start, options) => runInChild(program, start, options));
       case "command":
@@ -35,23 +41,7 @@ export class LocalExecutor implements Executor, Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
-    this.#inline.close();
-  }
-}
-
-/**
- * Runs programs in this process, which reads the objects in the store. Such programs come by the thousand and last a
- * millisecond, so they share a few folders that are used again once they are empty: with a fresh folder for each, a
- * first run of 1,000 stages takes at least a quarter longer, since flushing files to disk waits for these folders too.
- */
-class InlineExecutor {
-  readonly #free: string[] = [];
-  #count = 0;
-
-  constructor(private readonly options: ExecutionOptions) {}
-
-  open({ entry }: InlineProgram): Workspace {
+  #openInline({ entry }: InlineProgram): Workspace {
     const { store: { objects, paths }, runId, stop } = this.options;
     const folder = this.#free.pop() ?? join(paths.tmp, `${runId}-inline-${this.#count++}`);
     return {
@@ -66,8 +56,7 @@ class InlineExecutor {
     };
   }
 
-  /** Removes the folders that are left. */
-  close(): void {
+  [Symbol.dispose](): void {
     this.#free.splice(0).forEach(removeQuietly);
   }
 }

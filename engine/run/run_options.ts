@@ -6,7 +6,7 @@ import type { Grants, RightsRequest } from "./rights.ts";
 import type { Emit } from "./events.ts";
 import type { Executor } from "./executor.ts";
 
-export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cache" | "externals"> {
+export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cache" | "externals" | "given"> {
   readonly replace?: boolean;
   readonly jobs?: number;
   readonly keepGoing?: boolean;

@@ -29,21 +29,8 @@ export async function runPipeline(
   store: Store,
   options: RunOptions = {},
 ): Promise<Result<RunSummary>> {
-  return await runPlanned(() => Planner.make(pipeline, store, options), store, options);
-}
-
-/**
- * Brings all that a planner plans to its declared state.
- * @param makePlanner called once the store is kept as it is
- * @returns as `runPipeline`
- */
-export async function runPlanned(
-  makePlanner: () => Result<Planner>,
-  store: Store,
-  options: Omit<RunOptions, "targets" | "force" | "externals">,
-): Promise<Result<RunSummary>> {
   using locks = new DisposableStack();
-  const planned = await planRun(makePlanner, store, options, locks);
+  const planned = await planRun(pipeline, store, options, locks);
   if (!planned.ok) return planned;
   const run = planned.value;
   const granted = await run.askForRights();
@@ -54,7 +41,7 @@ export async function runPlanned(
 
 /** Makes the plan of a run, while the store is kept as it is. */
 async function planRun(
-  makePlanner: () => Result<Planner>,
+  pipeline: Pipeline,
   store: Store,
   options: RunOptions,
   locks: DisposableStack,
@@ -69,7 +56,7 @@ async function planRun(
   const { root, paths: { kept } } = store;
   // The folder of files that only save time is made again by the next run, even by one that has nothing to do.
   if (isThere(root) && !isThere(kept)) ignoreIoErrors(() => makeFolder(kept));
-  const planner = makePlanner();
+  const planner = Planner.make(pipeline, store, options);
   if (!planner.ok) return planner;
   const started = performance.now();
   const plan = await planner.value.plan();
