@@ -40,17 +40,10 @@ export class JobExecutor implements Executor {
     const { submission, own: { job, attempt }, store } = this;
     const { stage: { extent: limit = Number.MAX_SAFE_INTEGER }, keys, device } = planned;
     const [{ identityKey }, numerics] = [keys!, device?.numerics];
-    const place = {
-      identityKey,
-      numerics,
-      limit,
-      progress: progressFolder(store.paths.progress, identityKey, numerics),
-    };
-    const states = this.states = new SharedStates(
-      clusterFolder(submission.cache, "states"),
-      `${job}.${attempt}`,
-      place,
-    );
+    const progress = progressFolder(store.paths.progress, identityKey, numerics);
+    const place = { identityKey, numerics, limit, progress };
+    const states = new SharedStates(clusterFolder(submission.cache, "states"), `${job}.${attempt}`, place);
+    this.states = states;
     this.fromStep = await states.download();
     const opened = this.begin(this.fromStep) ?? await here.open(planned, name, here);
     if ("message" in opened) return opened;

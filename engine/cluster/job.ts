@@ -258,11 +258,8 @@ class JobAttempt {
     if (manifest !== undefined) {
       const unsent = await this.#send(cache, manifest, store);
       if (unsent === undefined) return { state: "ran", ...steps };
-      return failed(
-        `its result cannot be sent to the shared cache: ${unsent.message}`,
-        unsent.fix ?? "run again",
-        steps,
-      );
+      const why = `its result cannot be sent to the shared cache: ${unsent.message}`;
+      return failed(why, unsent.fix ?? "run again", steps);
     }
     // A job that waited for another one until its time was over has not begun.
     const mayGoOn = toStep > fromStep || (waited && states === undefined);

@@ -298,13 +298,8 @@ class Pass {
     });
     if ("id" in made) {
       this.#note(index, made.id);
-      appendLine(
-        this.found.record,
-        JSON.stringify({
-          ...{ part: index, job: made.id, at: new Date().toISOString() },
-          ...array && { children: array.children },
-        }),
-      );
+      const line = { part: index, job: made.id, at: new Date().toISOString() };
+      appendLine(this.found.record, JSON.stringify({ ...line, ...array && { children: array.children } }));
       const jobOf = (i: number) => children === null ? made.id : `${made.id}_${children[i]}`;
       for (const i of now) this.#standings.set(lines[i]!, { state: "queued", job: jobOf(i) });
       return undefined;
@@ -321,12 +316,7 @@ class Pass {
   async #queueHelpers() {
     const { head: { id, parts, settings: { helper } } } = this.submission;
     const submit = (what: "rest" | "guard", order: JobOrder, delaySeconds?: number) =>
-      this.#submit(what, Date.now(), [], {
-        name: `${what}-${id}`,
-        needs: helper,
-        order,
-        delaySeconds,
-      });
+      this.#submit(what, Date.now(), [], { name: `${what}-${id}`, needs: helper, order, delaySeconds });
     const live = [...this.#standings.values()].flatMap((one) => one.state === "queued" ? [one.job] : []);
     let stuck = false;
     if (this.#standings.values().some(({ state }) => state === "left") && !this.#helpers.has("rest")) {

@@ -154,37 +154,41 @@ class Explainer {
     return bindings.map((binding) => this.#inputCause(binding.stage, gone));
   }
 
+  /** Explains a stage that another one reads or waits for, once: each root cause is reported once. */
+  #once(id: string, explain: (planned: PlannedAction) => readonly Cause[] | string): Upstream {
+    const planned = this.plan.stages.get(id)!;
+    const isKnown = this.#followed.has(id);
+    this.#followed.add(id);
+    const said = isKnown ? "as said above" : explain(planned);
+    const about = { stage: id, state: planned.state };
+    return typeof said === "string" ? { ...about, causes: [], note: said } : { ...about, causes: said };
+  }
+
   #inputCause(id: string, gone: readonly string[]): Upstream {
-    const { pipeline, stages } = this.plan;
-    const planned = stages.get(id)!;
-    const { state, manifest } = planned;
-    const withNote = (note: string): Upstream => ({ stage: id, state, causes: [], note });
-    const before = gone.flatMap((digest) => this.store.results.producing(digest))
-      .filter(({ resolvedKey }) => resolvedKey !== manifest?.resolvedKey);
+    const { stages, pipeline: { origins } } = this.plan;
     // The former input may still be there under another stage's name: then the reference has changed.
     const elsewhere = [...stages].find(([other, { manifest }]) =>
       other !== id && Object.values(manifest?.outputs ?? {}).some(({ digest }) => gone.includes(digest))
     );
-    if (elsewhere !== undefined) return withNote(`it read ${elsewhere[0]} before`);
-    if (this.#followed.has(id)) return withNote("as said above");
-    this.#followed.add(id);
-    const old = before.findLast(({ ingredients }) => ingredients.kind === manifest?.ingredients.kind) ?? before.at(-1);
-    if (old === undefined || manifest === undefined) {
-      return withNote("the result that it read is no longer in the store");
-    }
-    const reasons = explainChange(planned.stage, manifest.ingredients, old, pipeline.origins);
-    const causes = reasons.map((reason) => this.#causeOf(planned, reason, old));
-    return causes.length > 0 ? { stage: id, state, causes } : withNote("made again, with different bytes");
+    const { state } = stages.get(id)!;
+    if (elsewhere !== undefined) return { stage: id, state, causes: [], note: `it read ${elsewhere[0]} before` };
+    return this.#once(id, (planned) => {
+      const { stage, manifest } = planned;
+      const before = gone.flatMap((digest) => this.store.results.producing(digest))
+        .filter(({ resolvedKey }) => resolvedKey !== manifest?.resolvedKey);
+      const old = before.findLast(({ ingredients: { kind } }) => kind === manifest?.ingredients.kind) ?? before.at(-1);
+      if (old === undefined || manifest === undefined) return "the result that it read is no longer in the store";
+      const reasons = explainChange(stage, manifest.ingredients, old, origins);
+      return reasons.length > 0
+        ? reasons.map((reason) => this.#causeOf(planned, reason, old))
+        : "made again, with different bytes";
+    });
   }
 
   /** Explains why a stage has yet to run. */
   #follow(id: string): Upstream {
-    const planned = this.plan.stages.get(id)!;
-    const { state } = planned;
-    if (this.#followed.has(id)) return { stage: id, state, causes: [], note: "as said above" };
-    this.#followed.add(id);
     const last = this.store.lastShown(this.plan.pipeline.name, id);
-    return { stage: id, state, causes: planned.reasons.map((reason) => this.#causeOf(planned, reason, last)) };
+    return this.#once(id, (planned) => planned.reasons.map((reason) => this.#causeOf(planned, reason, last)));
   }
 }
 

@@ -49,6 +49,8 @@ type Known = Parameters<typeof explainChange>[1];
  * stage as results come in: a result is entered in `settled`, and planning a later stage then takes it into account.
  */
 export class Planner {
+  /** The results that actions read and that nothing here can make. */
+  readonly given: NonNullable<PlanOptions["given"]>;
   readonly #actions: ReadonlyMap<string, Action>;
   readonly #keys: ReadonlyMap<string, ActionKeys>;
   /** Results that exist, by action. Whoever enters one here tells the planner of it. */
@@ -67,17 +69,13 @@ export class Planner {
     externals: ReadonlyMap<string, Externals>,
     private readonly options: PlanOptions,
   ) {
-    const { given } = this;
+    const { given = new Map() } = options;
+    this.given = given;
     const actions = actionsOf(pipeline.stages.values()).filter(({ id }) => !given.has(id));
     this.#actions = new Map(actions.map((action) => [action.id, action]));
     this.#keys = keysOfActions(actions, externals, given);
     for (const [id, { manifest }] of given) if (manifest !== undefined) this.settled.set(id, manifest);
     this.#needed = this.#findNeeded();
-  }
-
-  /** The results that actions read and that nothing here can make. */
-  get given(): NonNullable<PlanOptions["given"]> {
-    return this.options.given ?? new Map();
   }
 
   static make(pipeline: Pipeline, store: Store, options: PlanOptions = {}): Result<Planner> {

@@ -137,14 +137,7 @@ class PipelineRun {
     this.#grants.keep();
     let ended: readonly [RunStatus, string?] = [executor?.ended?.size ? "failed" : "done"];
     if (!this.isComplete) {
-      const scheduler = new Scheduler(
-        store,
-        planner,
-        plan,
-        this.#results,
-        { ...this.options, grants: this.#grants },
-        emit,
-      );
+      const scheduler = new Scheduler(store, planner, plan, this.#results, { ...this.options, grants: this.#grants });
       scheduler.begin();
       // Everything that the run relies on is on record now, so `gc` may remove the rest.
       this.begun.still[Symbol.dispose]();

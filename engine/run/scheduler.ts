@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { definedOnly } from "../../std/defined_only.ts";
-import type { Emit, RunStatus } from "./events.ts";
+import type { RunStatus } from "./events.ts";
 import { waitsOf } from "../keys/action.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
@@ -15,7 +15,6 @@ import { RunRecorder } from "./run_recorder.ts";
 import type { RunOptions } from "./run_options.ts";
 import type { StageResult } from "./stage_result.ts";
 import { StageRunner } from "./stage_runner.ts";
-import type { Grants } from "./rights.ts";
 
 /** The most stages in progress at a time. Stages that wait for a lock hold no slot, but each holds an open file. */
 const MAX_IN_FLIGHT = 64;
@@ -41,8 +40,7 @@ export class Scheduler {
     private readonly planner: Planner,
     private readonly plan: Plan,
     private readonly results: Map<string, StageResult>,
-    private readonly options: RunOptions & { readonly grants: Grants },
-    private readonly emit: Emit,
+    private readonly options: RunOptions & Required<Pick<RunOptions, "emit" | "grants">>,
   ) {
     this.#recorder = new RunRecorder(plan, store.runs, options.versions);
   }
@@ -53,14 +51,14 @@ export class Scheduler {
   }
 
   async run(): Promise<[RunStatus, string]> {
-    const { plan, planner, store, emit, options } = this;
+    const { plan, planner, store, options } = this;
     const { pipeline } = plan;
-    const { stop = this.#never, kill = this.#never, gpus = findGpus(), lockFolder } = options;
+    const { emit, stop = this.#never, kill = this.#never, gpus = findGpus(), lockFolder } = options;
     const { runId } = this.#recorder;
     emit({ type: "run-started", runId, plan, outputs: join(store.paths.outputs, pipeline.name) });
     const mayStart = () => !stop.aborted && (!this.#failed || options.keepGoing === true);
     const slots = new Slots({ ...capacityOf({ ...options, gpus }), gpus, lockFolder });
-    const given = { replace: false, ...options, pipeline, planner, store, runId, slots, emit, stop, kill };
+    const given = { replace: false, ...options, pipeline, planner, store, runId, slots, stop, kill };
     const shares = options.cache?.mode === "read-write";
     const forecasts = shares ? forecastPlan(plan, store) : new Map<string, Forecast>();
     const isLong = (one: Forecast | undefined) => one?.known === true && one.durationMs > CLAIMED_MS;
@@ -104,7 +102,7 @@ export class Scheduler {
     if (result.state === "failed") {
       // A failure is easily missed while another stage runs for days.
       if (!this.#failureReported && this.options.keepGoing !== true && this.#inFlight > 0) {
-        this.emit({ type: "note", message: "running stages finish, and no others start" });
+        this.options.emit({ type: "note", message: "running stages finish, and no others start" });
       }
       this.#failed = this.#failureReported = true;
     }
@@ -122,7 +120,13 @@ export class Scheduler {
     const path = this.store.runs.logPath(this.#recorder.runId, id);
     // On a full disk there may be no log.
     const log = state === "failed" && statIfThere(path) !== undefined ? path : undefined;
-    this.emit({ type: "stage-finished", id, state, durationMs, ...definedOnly({ message, fix, mine, view, log }) });
+    this.options.emit({
+      type: "stage-finished",
+      id,
+      state,
+      durationMs,
+      ...definedOnly({ message, fix, mine, view, log }),
+    });
   }
 
   #end(stopped: boolean): [RunStatus, string] {
@@ -130,13 +134,8 @@ export class Scheduler {
     const states = new Set([...this.results.values()].map(({ state }) => state));
     // A stop that came while the last stage ended well has stopped nothing.
     const interrupted = states.has("interrupted") || (stopped && states.has("blocked"));
-    const status: RunStatus = this.#failed
-      ? "failed"
-      : interrupted
-      ? "interrupted"
-      : this.options.executor?.ended?.size
-      ? "failed"
-      : "done";
+    const failed = this.#failed || (!interrupted && this.options.executor?.ended?.size);
+    const status: RunStatus = failed ? "failed" : interrupted ? "interrupted" : "done";
     this.#recorder.end(status);
     return [status, this.#recorder.runId];
   }

@@ -19,6 +19,8 @@ export interface Layer {
 const PURE = "keep it a pure function of its arguments; let a stage read files and pass the values in";
 
 const SCIENCE = { types: ["tensor"], packages: ["@tensorflow/tfjs-core"], fix: PURE };
+/** The science, with the folders that it and those who make artifacts of it share. */
+const PURE_FOLDERS = ["schemas", "std", "diffusion", "metrics", "tensor", "formats", "pictures"];
 
 export const LAYERS: Readonly<Record<string, Layer>> = {
   schemas: {
@@ -59,23 +61,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     fix: "a format knows bytes only; let an artifact or a stage turn them into what it needs",
   },
   artifacts: {
-    imports: ["artifacts", "contract", "std", "formats", "pictures", "schemas", "diffusion", "metrics", "tensor"],
+    imports: ["artifacts", "contract", ...PURE_FOLDERS],
     deno: true,
     fix: "an artifact knows its files and what they mean; let a stage make it",
   },
   stages: {
-    imports: [
-      "stages",
-      "artifacts",
-      "contract",
-      "std",
-      "schemas",
-      "diffusion",
-      "metrics",
-      "tensor",
-      "formats",
-      "pictures",
-    ],
+    imports: ["stages", "artifacts", "contract", ...PURE_FOLDERS],
     deno: true,
     fix: "a stage talks to the engine through its context alone",
   },

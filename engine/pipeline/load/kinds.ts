@@ -263,12 +263,8 @@ export class StageKinds {
   #commandOf(id: string, entry: StageEntry, kind: Kind, builtin: BuiltinKind): Kind {
     for (const port of Object.keys(entry.inputs).filter((one) => !PORT_PATTERN.test(one))) {
       const details = { code: "unknown-port", target: "key", wanted: "letters, digits and _" } as const;
-      this.problems.add(
-        ["stages", id, "inputs", port],
-        `"${port}" cannot be an input`,
-        "give it another name",
-        details,
-      );
+      const at = ["stages", id, "inputs", port];
+      this.problems.add(at, `"${port}" cannot be an input`, "give it another name", details);
     }
     // Stages that are alike share a kind, as those of other kinds do.
     const name = JSON.stringify([entry.uses, commandPorts(entry), entry.with["steps"] === undefined]);
