@@ -4,7 +4,15 @@ import { crc32 } from "node:zlib";
 // @ts-types="./yauzl.d.ts"
 import yauzl from "yauzl";
 import { FormatError, refuse } from "../../formats/format_error.ts";
-import { type BrokenFiles, type Files, isHidden, kindOfName, MAX_FILE_BYTES, NOT_UTF8 } from "./image_files.ts";
+import {
+  type BrokenFiles,
+  type Files,
+  isHidden,
+  kindOfName,
+  MAX_FILE_BYTES,
+  NOT_UTF8,
+  readable,
+} from "./image_files.ts";
 import { parseJson } from "./labels.ts";
 
 /** One file of an archive, which can be read until the next one is asked for. */
@@ -69,7 +77,7 @@ export async function listArchive(pass: Pass, column: string | undefined): Promi
       let [at, next] = [-1, 0];
       for await (const entry of pass()) {
         if (++at !== places[chosen[next]!]) continue;
-        yield await entry.read(MAX_FILE_BYTES);
+        yield await readable(() => entry.read(MAX_FILE_BYTES));
         if (++next === chosen.length) return;
       }
     },
@@ -94,10 +102,14 @@ export async function* zipEntries(path: string): AsyncGenerator<ZipEntry> {
       const mode = entry.externalFileAttributes >>> 16 & FILE_TYPE;
       const stream = async function* () {
         let sum = 0;
-        // The reader refuses more or fewer bytes than the size.
-        for await (const piece of await zip.openReadStreamPromise(entry)) {
-          sum = crc32(piece, sum);
-          yield piece;
+        try {
+          // The reader refuses more or fewer bytes than the size.
+          for await (const piece of await zip.openReadStreamPromise(entry)) {
+            sum = crc32(piece, sum);
+            yield piece;
+          }
+        } catch (cause) {
+          throw asFormatError(cause, `${path}, ${name}`, "a whole file of a zip");
         }
         if (sum !== wanted) refuse(`${path}, checksum of ${name}`, `${sum}`, `${wanted}`);
       };
@@ -134,7 +146,11 @@ export async function* tarEntries(paths: readonly string[]): AsyncGenerator<Entr
           async read(mostBytes) {
             if (size > mostBytes) refuse(`${path}, ${name}`, `${size} bytes`, `at most ${mostBytes}`);
             isRead = true;
-            return await new Response(body).bytes();
+            try {
+              return await new Response(body).bytes();
+            } catch (cause) {
+              throw asFormatError(cause, `${path}, ${name}`, "a whole file of a tar");
+            }
           },
         };
         if (!isRead) await body.cancel();

@@ -87,7 +87,9 @@ export async function listImages(root: string): Promise<Files> {
     broken,
     others,
     async *read(chosen) {
-      for (let i = 0; i < chosen.length; i++) yield await readImageFile(join(root, images[chosen[i]!]!));
+      for (let i = 0; i < chosen.length; i++) {
+        yield await readable(() => readFile(join(root, images[chosen[i]!]!), "file", MAX_FILE_BYTES));
+      }
     },
   };
 }
@@ -117,10 +119,10 @@ export function decodeImage(bytes: Uint8Array): DeepImage | string {
   }
 }
 
-/** Reads the bytes of a file, or what is wrong with it. */
-async function readImageFile(path: string): Promise<Uint8Array | string> {
+/** Returns what is read, or what is wrong with it. */
+export async function readable(read: () => Promise<Uint8Array>): Promise<Uint8Array | string> {
   try {
-    return await readFile(path, "file", MAX_FILE_BYTES);
+    return await read();
   } catch (error) {
     if (error instanceof FormatError) return error.message;
     throw error;

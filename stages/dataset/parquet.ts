@@ -136,28 +136,50 @@ async function* groupsOf(
   column: string,
   isWanted: (from: number, to: number) => boolean = () => true,
 ): AsyncGenerator<{ readonly from: number; readonly rows: readonly unknown[] }> {
+  const leaf = leafOf(path, metadata, column);
   let from = 0;
-  for (const { num_rows, columns } of metadata.row_groups) {
+  for (const { num_rows, columns } of leaf.metadata.row_groups) {
     const to = from + Number(num_rows);
     if (isWanted(from, to)) {
-      const bytes = columns.filter(({ meta_data }) => meta_data?.path_in_schema[0] === column)
-        .reduce((sum, { meta_data }) => sum + Number(meta_data!.total_uncompressed_size), 0);
-      if (bytes > MOST_GROUP_BYTES) refuse(path, `a group of ${bytes} bytes`, `at most ${MOST_GROUP_BYTES}`);
-      const rows = await guarded(path, () =>
-        parquetReadObjects({
+      const bytes = Number(columns[0]?.meta_data?.total_uncompressed_size ?? Infinity);
+      if (!(bytes <= MOST_GROUP_BYTES)) refuse(path, `a group of ${bytes} bytes`, `at most ${MOST_GROUP_BYTES}`);
+      const rows = await guarded(path, () => {
+        const range = { rowStart: from, rowEnd: to };
+        return parquetReadObjects({
           file,
-          metadata,
+          ...leaf,
+          ...range,
           columns: [column],
-          rowStart: from,
-          rowEnd: to,
           utf8: false,
           compressors: COMPRESSORS,
-        }));
+        });
+      });
       if (rows.length !== to - from) refuse(path, `${rows.length} rows in a group`, `${to - from}`);
       yield { from, rows: rows.map((row) => row[column]) };
     }
     from = to;
   }
+}
+
+/**
+ * Returns the metadata of one column alone, of an image its `bytes`. Hyparquet reads the parts of a column at the same
+ * time, and an error in a second one would end the process.
+ */
+function leafOf(path: string, metadata: FileMetaData, column: string): { readonly metadata: FileMetaData } {
+  const root = parquetSchema(metadata);
+  const top = root.children.find(({ element: { name } }) => name === column)!;
+  const inner = top.children.find(({ element: { name } }) => name === "bytes");
+  if (top.children.length > 0 && inner === undefined) {
+    refuse(path, `column ${column} of ${top.children.length} parts`, "a column of values, or of {bytes, path}");
+  }
+  const chain = inner === undefined ? [top] : [top, inner];
+  const name = chain.map(({ element }) => element.name).join();
+  const schema = [root, ...chain].map(({ element }, i) => i < chain.length ? { ...element, num_children: 1 } : element);
+  const row_groups = metadata.row_groups.map((group) => ({
+    ...group,
+    columns: group.columns.filter(({ meta_data }) => meta_data?.path_in_schema.join() === name).slice(0, 1),
+  }));
+  return { metadata: { ...metadata, schema, row_groups } };
 }
 
 /** Adds the names of classes that Hugging Face keeps beside the columns. */
