@@ -147,13 +147,14 @@ export async function* tarEntries(paths: readonly string[]): AsyncGenerator<Entr
             if (size > mostBytes) refuse(`${path}, ${name}`, `${size} bytes`, `at most ${mostBytes}`);
             isRead = true;
             try {
-              return await new Response(body).bytes();
+              return Buffer.concat(await Array.fromAsync(body));
             } catch (cause) {
               throw asFormatError(cause, `${path}, ${name}`, "a whole file of a tar");
             }
           },
         };
-        if (!isRead) await body.cancel();
+        // Cancelled, modern-tar 0.8.6 would give the next file no bytes if it has begun already, and wait for ever.
+        if (!isRead) { for await (const _ of body); }
       }
     } catch (cause) {
       throw asFormatError(cause, path, "a whole tar, packed by gzip or not");

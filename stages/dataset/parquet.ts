@@ -75,20 +75,26 @@ export async function open(paths: readonly string[], { column, labels }: Dataset
 
 async function openShard(path: string): Promise<Shard> {
   const { size: byteLength } = await Deno.stat(path);
+  const read = async (start: number, end: number) => {
+    const [from, to] = [Math.max(0, start), Math.min(end, byteLength)];
+    if (!(from <= to && to - from <= MOST_GROUP_BYTES)) {
+      refuse(path, `bytes ${start} to ${end}`, `some of ${byteLength}`);
+    }
+    using opened = await Deno.open(path);
+    await opened.seek(from, Deno.SeekMode.Start);
+    const bytes = new Uint8Array(to - from);
+    for (let at = 0, got: number | null = 0; at < bytes.length && got !== null; at += got ?? 0) {
+      got = await opened.read(bytes.subarray(at));
+    }
+    return bytes.buffer;
+  };
   const file: AsyncBuffer = {
     byteLength,
-    async slice(start, end = byteLength) {
-      const [from, to] = [Math.max(0, start), Math.min(end, byteLength)];
-      if (!(from <= to && to - from <= MOST_GROUP_BYTES)) {
-        refuse(path, `bytes ${start} to ${end}`, `some of ${byteLength}`);
-      }
-      using opened = await Deno.open(path);
-      await opened.seek(from, Deno.SeekMode.Start);
-      const bytes = new Uint8Array(to - from);
-      for (let at = 0, got: number | null = 0; at < bytes.length && got !== null; at += got ?? 0) {
-        got = await opened.read(bytes.subarray(at));
-      }
-      return bytes.buffer;
+    slice(start, end = byteLength) {
+      const bytes = read(start, end);
+      // Hyparquet asks for several ranges, and does not wait for the others once one has failed.
+      bytes.catch(() => {});
+      return bytes;
     },
   };
   return { path, file, metadata: await guarded(path, () => parquetMetadataAsync(file)) };

@@ -5,14 +5,14 @@ import { skipTestsUnless } from "../support/proc.ts";
 const SCRIPT = new URL("../support/faults/open_hostile.ts", import.meta.url).pathname;
 /** The number of mutations of each source's files, of 400 bytes to 40 kB. */
 const CASES = 4_000;
-/** JavaScript's uncollected garbage, most of it that of streams. */
+/** Buffers and garbage of the streams of twenty files, and of compiled code. */
 const MOST_BYTES = 160 << 20;
 
 if (!skipTestsUnless(Deno.build.os === "linux", "the most memory that a process held is read from /proc")) {
   for (const source of ["zip", "tar", "npy", "npz", "parquet", "table", "png"]) {
     Deno.test(`${CASES} mutations of ${source} give values or one named error, in little memory, and close their files`, async () => {
       const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", "--no-check", SCRIPT, source, String(CASES)],
+        args: ["run", "-A", "--no-check", "--v8-flags=--expose-gc", SCRIPT, source, String(CASES)],
       }).output();
       assert(success, new TextDecoder().decode(stderr));
       const { values, refused, thrown, rose, leftOpen } = JSON.parse(new TextDecoder().decode(stdout)) as Outcomes;

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { readImages } from "../../../artifacts/images.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";
@@ -13,7 +13,7 @@ type Params = Readonly<Record<string, unknown>>;
 async function read(file: string, params: Params) {
   const folder = await Deno.makeTempDir();
   try {
-    const path = join(GOLDEN, file);
+    const path = resolve(GOLDEN, file);
     const { end, outputs } = await runStage(folder, datasetKind, { params: { path, testCount: 3, ...params } });
     if (end !== undefined) return end;
     return { train: await readImages(outputs["train"]!), test: await readImages(outputs["test"]!) };
@@ -79,6 +79,21 @@ Deno.test("Parquet is read by groups of rows, with Hugging Face's names of class
   await assertTwelve("parquet", { source: "parquet" }, CLASSES);
   const part = await read("parquet/train-00001.parquet", { source: "parquet", column: "image", labels: "none" });
   assertEquals("train" in part && [part.train.info.count, part.train.info.classes], [2, null]);
+});
+
+Deno.test("a tar and a zip that are cut off anywhere are refused, and nobody waits for the rest", async () => {
+  for (const [name, source, step] of [["shard-000000.tar", "tar", 512], ["folders.zip", "zip", 97]] as const) {
+    const whole = await Deno.readFile(join(GOLDEN, name));
+    // The marker of a tar's end is two blocks of zeros, and what follows it is padding.
+    const end = source === "tar" ? 36 * 1024 : whole.length;
+    for (let cut = 0; cut < end; cut += step) {
+      const path = await Deno.makeTempFile();
+      await Deno.writeFile(path, whole.subarray(0, cut));
+      const got = await read(path, { source });
+      await Deno.remove(path);
+      assertStringIncludes(JSON.stringify(got), path, `${cut} bytes of ${name}`);
+    }
+  }
 });
 
 Deno.test("sources that are not what they are said to be fail with one message that names the file", async () => {
