@@ -41,6 +41,15 @@ export * from "./stages/define_pipeline.ts";
 export { ARTIFACT_TYPES, type ArtifactType, type WantedArtifact } from "./schemas/artifacts.ts";
 export { execution, extent, externalFile, legacy, type Schema } from "./schemas/roles.ts";
 export type * from "./schemas/types.ts";
+export {
+  type ImageReader,
+  type ImagesToDescribe,
+  type ImagesWriter,
+  type LabelNumbers,
+  openImages,
+  openImagesWriter,
+} from "./artifacts/image_files.ts";
+export type { Normalizer, ValueForm, Values, ValueType } from "./diffusion/normalizer.ts";
 export { type ImagesToWrite, readImages, type StoredImages, writeImages } from "./artifacts/images.ts";
 export { describeImageSet, writeMetrics } from "./artifacts/metrics.ts";
 export { type Batch, type BatchWork, type ComputedBatch, inParts, type Rows } from "./stages/shared/parts.ts";

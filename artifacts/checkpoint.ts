@@ -5,12 +5,14 @@ import type { Shapes } from "../diffusion/misfits.ts";
 import { learnsVariance, makeNetwork, packParameters, unpackParameters } from "../diffusion/network.ts";
 import type { NamedArrays, Network } from "../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../diffusion/networks.ts";
+import { formOf, formRecord } from "../diffusion/normalizer.ts";
 import { makeObjective, type Objective } from "../diffusion/objective.ts";
 import { builtinObjective, DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../diffusion/objectives.ts";
 import { discretized, pathFacts } from "../diffusion/path.ts";
 import { refuse } from "../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors, floatsOf } from "../formats/safetensors.ts";
 import { isOwn, ownRecordSchema } from "../schemas/definitions.ts";
+import { definedOnly } from "../std/defined_only.ts";
 import type { CheckpointFacts } from "./facts.ts";
 import { classNamesOf, type Labels } from "./labels.ts";
 import { definitionByDigest } from "./own_definitions.ts";
@@ -41,7 +43,13 @@ const ownNetworkSchema = ownRecordSchema.extend({
 
 const configSchema = z.strictObject({
   model: z.union([BUILTIN_NETWORK.record, ownNetworkSchema]),
-  images: z.strictObject({ height: size, width: size, channels: size, source: z.record(z.string(), z.unknown()) }),
+  images: z.strictObject({
+    height: size,
+    width: size,
+    channels: size,
+    ...formRecord,
+    source: z.record(z.string(), z.unknown()),
+  }),
   schedule: pathSpecSchema,
   timesteps: size,
   /** Number of updates that the weights have had; 0 if an imported checkpoint does not say. */
@@ -136,6 +144,8 @@ export async function readCheckpoint(
     /** The objective that the network was trained with. */
     objective,
     path: whole ? discretized(stored) : stored,
+    /** The form of the images that the network was trained on, and of those that it samples. */
+    form: formOf(config.images),
     /** The chosen weights, flat [P]. */
     params: checked(weightFile(weights), () => packParameters(named, network)),
   };
@@ -224,10 +234,10 @@ export async function validate(artifact: InputArtifact): Promise<void> {
 
 export async function facts(artifact: InputArtifact): Promise<CheckpointFacts> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  const { images: { height, width, channels }, model, timesteps, objective = DEFAULT_OBJECTIVE } = config;
+  const { images: { height, width, channels, dtype }, model, timesteps, objective = DEFAULT_OBJECTIVE } = config;
   const told = { classes: null, ...labelFacts(config) };
   return {
-    ...{ height, width, channels, ...told, timesteps },
+    ...{ height, width, channels, ...definedOnly({ dtype }), ...told, timesteps },
     variancePreserving: pathFacts(await readPath(artifact, config)).variancePreserving,
     learnedVariance: learnsVariance(sizesOf(model)),
     network: model,

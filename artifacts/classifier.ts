@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
+import { formRecord } from "../diffusion/normalizer.ts";
 import { countOf, type Network } from "../diffusion/network.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../formats/vectors.ts";
 import { type ClassifierConfig, classifierParameters } from "../metrics/features/classifier_network.ts";
@@ -16,6 +17,7 @@ const configSchema = z.strictObject({
   seed: z.int().min(0),
   /** Accuracy on held-out images, in [0, 1]; null if there were none. */
   accuracy: z.number().min(0).max(1).nullable(),
+  normalizer: formRecord.normalizer,
   images: z.record(z.string(), z.unknown()),
 });
 

@@ -11,6 +11,8 @@ import type { OwnParam } from "../schemas/definitions.ts";
 const size = z.int().min(1);
 
 const contents = {
+  /** Type of the stored numbers; absent for uint8. */
+  dtype: z.enum(["uint8", "uint16", "float32"]).optional(),
   height: size,
   width: size,
   channels: size,

@@ -4,9 +4,10 @@ import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts"
 import { refuse } from "../formats/format_error.ts";
 import { decodeNpy, decodeNpyHeader, encodeNpy, encodeNpyHeader, type NpyHeader } from "../formats/npy.ts";
 import { type FeatureVectors, firstNotFinite, range, vectorsOf } from "../metrics/vectors.ts";
-import { checkLabels } from "./images.ts";
+import { BYTE_LABELS, checkLabels, type LabelNumbers } from "./image_files.ts";
 import { imageSetSchema } from "./metrics.ts";
 import { fileOf, readBytes, readJson, writeJson } from "./record.ts";
+import { bytesOf, readRows, writeAll } from "./rows.ts";
 
 /**
  * Artifact of type `features`: `features.json`, `features.npy` [N, D], and optionally `logits.npy` [N, K] and
@@ -65,7 +66,7 @@ export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesI
       if (logits !== undefined) await writeAll(logits, bytesOf(answers!));
     },
     /** @throws Error when fewer or more vectors came than the info says */
-    async finish(labels?: Uint8Array): Promise<void> {
+    async finish(labels?: LabelNumbers): Promise<void> {
       if (written !== count) throw new Error(`Cannot happen: ${written} features of ${count} were written`);
       if (labels !== undefined) await output.write(LABELS_FILE, encodeNpy({ shape: [count], data: labels }));
     },
@@ -97,7 +98,8 @@ export async function openFeatures(artifact: InputArtifact) {
     checkRows(logits, LOGITS_FILE, { columns: classes });
   }
   const labelled = artifact.files.some(({ path }) => path === LABELS_FILE);
-  const labels = labelled ? await read(LABELS_FILE, Uint8Array, [count]) as Uint8Array : undefined;
+  const labelType = (info.classes ?? 0) > BYTE_LABELS ? Uint16Array : Uint8Array;
+  const labels = labelled ? await read(LABELS_FILE, labelType, [count]) as LabelNumbers : undefined;
   if (labels !== undefined) checkLabels(LABELS_FILE, labels, info.classes);
   const file = await Deno.open(artifact.path(fileOf(artifact, FEATURES_FILE).path));
   const stride = dimension * Float32Array.BYTES_PER_ELEMENT;
@@ -108,16 +110,10 @@ export async function openFeatures(artifact: InputArtifact) {
     checkArray(FEATURES_FILE, header, { shape: [count, dimension], type: Float32Array });
     const [{ size }, wanted] = [await file.stat(), length + count * stride];
     if (size !== wanted) refuse(FEATURES_FILE, `${size} bytes`, `${wanted}`);
+    // deno-lint-ignore require-await -- others keep their vectors elsewhere
     const rows = async (indices: ArrayLike<number>) => {
       const rows = new Float32Array(indices.length * dimension);
-      const bytes = new Uint8Array(rows.buffer);
-      // Rows that are neighbours in the file are read together.
-      for (let i = 0; i < indices.length;) {
-        let run = 1;
-        while (i + run < indices.length && indices[i + run] === indices[i]! + run) run++;
-        await readAt(file, length + indices[i]! * stride, bytes.subarray(i * stride, (i + run) * stride));
-        i += run;
-      }
+      readRows(bytesOf(rows), indices, (index) => ({ file, offset: length + index * stride }));
       return rows;
     };
     let vectors: FeatureVectors = { count, dimension, rows };
@@ -169,25 +165,4 @@ function rowChecker({ name }: ExtractorInfo) {
     const got = `${values[bad]} in column ${bad % columns}`;
     refuse(`${file}, row ${row}, of extractor "${name}"`, got, "finite numbers");
   };
-}
-
-function bytesOf(values: Float32Array): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-}
-
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
-}
-
-/**
- * Fills an array with the bytes of a file from `offset` on.
- * @throws FormatError when the file ends before the array is full
- */
-async function readAt(file: Deno.FsFile, offset: number, into: Uint8Array): Promise<void> {
-  await file.seek(offset, Deno.SeekMode.Start);
-  for (let done = 0; done < into.length;) {
-    const got = await file.read(into.subarray(done));
-    if (got === null) refuse("file", `${offset + done} bytes`, `${offset + into.length}`);
-    done += got;
-  }
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import type { ImageSet, MetricsToWrite } from "../schemas/types.ts";
-import type { StoredImages } from "./images.ts";
+import type { ImageReader } from "./image_files.ts";
 import { readJson, writeJson } from "./record.ts";
 
 export type { ImageSet, Metric, MetricsToWrite } from "../schemas/types.ts";
@@ -89,7 +89,7 @@ export async function readMetrics(artifact: Pick<InputArtifact, "files" | "readT
 export { readMetrics as validate };
 
 /** Describes, for a metrics record, a set of images of which the first `count` were used. */
-export function describeImageSet(artifact: InputArtifact, images: StoredImages, count: number): ImageSet {
+export function describeImageSet(artifact: InputArtifact, images: Pick<ImageReader, "info">, count: number): ImageSet {
   const { height, width, channels, source } = images.info;
   return { digest: artifact.digest, count, height, width, channels, source };
 }

@@ -6,6 +6,7 @@ export const DTYPES = {
   F64: Float64Array,
   I32: Int32Array,
   I64: BigInt64Array,
+  U16: Uint16Array,
   U8: Uint8Array,
 } as const;
 
@@ -43,32 +44,57 @@ export function encodeSafetensors(file: {
     y.data.BYTES_PER_ELEMENT - x.data.BYTES_PER_ELEMENT || (a < b ? -1 : 1)
   );
   for (const [name, tensor] of entries) checkTensor(name, tensor);
-
-  // Object.fromEntries defines own properties, also for names such as __proto__.
-  const metadata = Object.entries(file.metadata ?? {}).sort(([a], [b]) => a < b ? -1 : 1);
-  let offset = 0;
-  const header = [
-    ...(metadata.length > 0 ? [member("__metadata__", Object.fromEntries(metadata))] : []),
-    ...entries.map(([name, { shape, data }]) => {
-      const begin = offset;
-      offset += data.byteLength;
-      return member(name, { dtype: dtypeOf(data), shape, data_offsets: [begin, offset] });
-    }),
-  ];
-  // Members are joined as text, since an object would move names that look like integers to the front.
-  const json = new TextEncoder().encode(`{${header.join(",")}}`);
-  const headerBytes = Math.ceil(json.length / 8) * 8;
-
-  const bytes = new Uint8Array(LENGTH_BYTES + headerBytes + offset);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerBytes), true);
-  bytes.set(json, LENGTH_BYTES);
-  bytes.fill(0x20, LENGTH_BYTES + json.length, LENGTH_BYTES + headerBytes);
-  let position = LENGTH_BYTES + headerBytes;
+  const described = entries.map(([name, { shape, data }]) => ({ name, shape, dtype: dtypeOf(data) }));
+  const header = encodeSafetensorsHeader(described, { metadata: file.metadata ?? {} });
+  const bytes = new Uint8Array(header.length + entries.reduce((sum, [, { data }]) => sum + data.byteLength, 0));
+  bytes.set(header);
+  let position = header.length;
   for (const [, { data }] of entries) {
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position);
     position += data.byteLength;
   }
   return bytes;
+}
+
+/** A tensor without its numbers. */
+interface TensorEntry {
+  readonly name: string;
+  readonly dtype: SafetensorsDType;
+  readonly shape: readonly number[];
+}
+
+/**
+ * Encodes what comes before the tensors of a file, for numbers that are written as they come.
+ *
+ * @param tensors in the order of their bytes
+ * @param options.minBytes minimum length of the result, which ends in spaces if it would be shorter
+ */
+export function encodeSafetensorsHeader(
+  tensors: readonly TensorEntry[],
+  { metadata = {}, minBytes = 0 }: { readonly metadata?: Readonly<Record<string, string>>; readonly minBytes?: number },
+): Uint8Array<ArrayBuffer> {
+  // Object.fromEntries defines own properties, also for names such as __proto__.
+  const sorted = Object.entries(metadata).sort(([a], [b]) => a < b ? -1 : 1);
+  let offset = 0;
+  const members = [
+    ...(sorted.length > 0 ? [member("__metadata__", Object.fromEntries(sorted))] : []),
+    ...tensors.map(({ name, shape, dtype }) => {
+      const begin = offset;
+      offset += bytesOf(dtype, shape);
+      return member(name, { dtype, shape, data_offsets: [begin, offset] });
+    }),
+  ];
+  // Members are joined as text, since an object would move names that look like integers to the front.
+  const json = new TextEncoder().encode(`{${members.join(",")}}`);
+  const bytes = new Uint8Array(LENGTH_BYTES + Math.ceil(Math.max(json.length, minBytes - LENGTH_BYTES) / 8) * 8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(bytes.length - LENGTH_BYTES), true);
+  bytes.fill(0x20, LENGTH_BYTES);
+  bytes.set(json, LENGTH_BYTES);
+  return bytes;
+}
+
+function bytesOf(dtype: SafetensorsDType, shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, DTYPES[dtype].BYTES_PER_ELEMENT);
 }
 
 /**
@@ -79,8 +105,7 @@ export function encodeSafetensors(file: {
  * or leave gaps.
  */
 export function decodeSafetensors(bytes: Uint8Array) {
-  const dataStart = LENGTH_BYTES + headerLength(bytes);
-  const { entries, metadata } = parseHeader(bytes.subarray(LENGTH_BYTES, dataStart), bytes.length - dataStart);
+  const { entries, metadata, dataStart } = decodeSafetensorsHeader(bytes, bytes.length);
   const tensors = entries.map(({ name, dtype, shape, begin, end }) => {
     const [type, own] = [DTYPES[dtype], bytes.subarray(dataStart + begin, dataStart + end)];
     const { buffer, byteOffset } = own.byteOffset % type.BYTES_PER_ELEMENT === 0 ? own : own.slice();
@@ -88,6 +113,18 @@ export function decodeSafetensors(bytes: Uint8Array) {
     return [name, { shape, data } satisfies SafetensorsTensor] as const;
   });
   return { tensors: Object.fromEntries(tensors), metadata };
+}
+
+/**
+ * Decodes the beginning of a file.
+ *
+ * @param bytes the beginning, with the whole header @param fileBytes length of the file
+ * @returns the tensors in the order of their bytes, which begin and end at offsets from `dataStart`
+ * @throws FormatError as `decodeSafetensors`
+ */
+export function decodeSafetensorsHeader(bytes: Uint8Array, fileBytes: number) {
+  const dataStart = LENGTH_BYTES + headerLength(bytes);
+  return { ...parseHeader(bytes.subarray(LENGTH_BYTES, dataStart), fileBytes - dataStart), dataStart };
 }
 
 /** @throws FormatError for a file that is shorter than its header, or whose header is too long */
@@ -114,7 +151,7 @@ export function floatsOf(what: string, { data }: SafetensorsTensor): Float32Arra
 }
 
 /** Returns the format's name for the type of an array's elements. */
-export function dtypeOf(data: SafetensorsArray): SafetensorsDType {
+function dtypeOf(data: SafetensorsArray): SafetensorsDType {
   return (Object.keys(DTYPES) as SafetensorsDType[]).find((each) => data instanceof DTYPES[each])!;
 }
 
@@ -185,7 +222,7 @@ function parseEntry(name: string, value: unknown) {
     refuse(`${what} data_offsets`, shown(offsets), "[begin, end] with begin <= end");
   }
   const [begin, end] = offsets as [number, number];
-  const bytes = shape.reduce((product, length) => product * length, DTYPES[dtype].BYTES_PER_ELEMENT);
+  const bytes = bytesOf(dtype, shape);
   if (bytes !== end - begin) {
     refuse(`${what} data_offsets`, `${end - begin} bytes`, `${bytes} for ${dtype} of shape [${shape.join(", ")}]`);
   }

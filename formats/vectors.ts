@@ -3,7 +3,7 @@ import { decodeSafetensors, encodeSafetensors, type SafetensorsArray } from "./s
 
 /** Encodes vectors [n] by name as a safetensors file; undefined vectors are left out. */
 export function encodeVectors(
-  vectors: Readonly<Record<string, Float32Array | Float64Array | Int32Array | Uint8Array | undefined>>,
+  vectors: Readonly<Record<string, Float32Array | Float64Array | Int32Array | Uint8Array | Uint16Array | undefined>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
   const tensors = Object.entries(vectors).flatMap(([name, data]) =>
@@ -22,7 +22,11 @@ export function decodeVectors(bytes: Uint8Array) {
 export function vectorOf<T extends SafetensorsArray>(
   vectors: Readonly<Record<string, SafetensorsArray>>,
   name: string,
-  { file, type, length }: { readonly file: string; readonly type: new () => T; readonly length: number },
+  { file, type, length }: {
+    readonly file: string;
+    readonly type: abstract new (...args: never[]) => T;
+    readonly length: number;
+  },
 ): T {
   const data = vectors[name];
   if (data instanceof type && data.length === length) return data;

@@ -1,10 +1,10 @@
-/** Images as bytes, [N, H, W, C] row-major. */
-export interface ByteImages {
+/** Stored values of images, [N, H, W, C] row-major. */
+export interface ImageValues {
   readonly count: number;
   readonly height: number;
   readonly width: number;
   readonly channels: number;
-  readonly data: Uint8Array;
+  readonly data: ArrayLike<number>;
 }
 
 /** Interpolation between pixels. */
@@ -19,9 +19,6 @@ export interface ResizeOptions {
   readonly antialias: boolean;
 }
 
-/** [N, H, W, C] row-major. */
-type Images = Omit<ByteImages, "data"> & { readonly data: ArrayLike<number> };
-
 /**
  * Resizes images to `size` x `size` with half-pixel centres, in float64, without rounding to bytes on the way. Outside
  * the image, positions are left out (antialiased) or take the nearest pixel (not antialiased).
@@ -31,7 +28,7 @@ type Images = Omit<ByteImages, "data"> & { readonly data: ArrayLike<number> };
  *
  * @returns [N, size, size, C] row-major
  */
-export function resizeImages(images: Images, size: number, options: ResizeOptions): Float64Array {
+export function resizeImages(images: ImageValues, size: number, options: ResizeOptions): Float64Array {
   const [down, across] = [images.height, images.width].map((from) => weightsFor(from, size, options));
   return resample(images, { down: down!, across: across! });
 }
@@ -41,7 +38,7 @@ export type Shares = readonly (readonly [source: number, share: number])[];
 
 /** Computes new images from the shares of each new row and column. */
 export function resample(
-  { count, height, width, channels, data }: Images,
+  { count, height, width, channels, data }: ImageValues,
   { down, across }: { readonly down: readonly Shares[]; readonly across: readonly Shares[] },
 ): Float64Array {
   const row = across.length * channels;

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { imagesInfoSchema, PICTURED } from "../artifacts/images.ts";
+import { imagesInfoSchema } from "../artifacts/image_files.ts";
+import { PICTURED } from "../artifacts/pictures.ts";
 import { classNamesOf } from "../artifacts/labels.ts";
 import { readLog } from "../artifacts/log.ts";
 import { readMetrics } from "../artifacts/metrics.ts";

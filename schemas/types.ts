@@ -14,6 +14,13 @@ export type ImagesInfo = {
   width: number;
   channels: number;
   classes: number | null;
+  dtype?: "uint8" | "uint16" | "float32";
+  normalizer?: {
+    how: "range" | "moments" | "percentiles";
+    scale: readonly number[];
+    shift: readonly number[];
+  };
+  shards?: readonly number[];
   source: Record<string, unknown>;
 };
 
@@ -306,17 +313,17 @@ export type KindTable = {
       /** Resolutions with self-attention */
       attention?: number[] | undefined;
       /** Groups of each normalisation; default: 32, fewer for layers of less than 128 channels */
-      groups?: number | undefined;
+      groups?: number;
       /** Added to each variance of a normalisation; default: 1e-6 */
-      normEpsilon?: number | undefined;
+      normEpsilon?: number;
       /** Channels of an attention head; default: one head of all channels */
-      headWidth?: number | undefined;
+      headWidth?: number;
       /** Frequencies of the time embedding: 10000^(-i / (n - frequencyShift)), i < n; default: 1 */
-      frequencyShift?: 0 | 1 | undefined;
+      frequencyShift?: 0 | 1;
       /** Order of the time embedding: cosines, then sines; default: false */
-      cosinesFirst?: boolean | undefined;
+      cosinesFirst?: boolean;
       /** Padding where the resolution halves: 1 at the top and left, 0 at the bottom and right; default: 0 */
-      downsamplePadding?: 0 | 1 | undefined;
+      downsamplePadding?: 0 | 1;
     } | "start" | undefined | DefinitionInput;
     /**
      * Weights of input start that the weights and their averages start from: ema, raw or another average;

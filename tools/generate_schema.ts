@@ -9,7 +9,7 @@
  */
 import { BUILTIN_KINDS } from "noiseline/engine";
 import { z } from "zod";
-import { imagesInfoSchema } from "../artifacts/images.ts";
+import { imagesInfoSchema } from "../artifacts/image_files.ts";
 import { imageSetSchema, metricSchema, metricsSchema } from "../artifacts/metrics.ts";
 import { pipelineJsonSchema } from "../cli/commands/schema.ts";
 import { clusterFileSchema } from "../schemas/cluster_file.ts";
@@ -84,9 +84,12 @@ function typeText(
       return [...schema._zod.values!].map((value) => JSON.stringify(value)).join(" | ");
     case "nullable":
       return `${inner(def.innerType!)} | null`;
+    case "readonly":
+      return `readonly ${inner(def.innerType!)}`;
     case "optional":
     case "default":
     case "prefault":
+      if (schema instanceof z.ZodExactOptional) return inner(def.innerType!);
       return `${inner(def.innerType!)}${def.type === "optional" || side === "input" ? " | undefined" : ""}`;
     case "pipe":
       return inner((side === "input" ? def.in : def.out)!);

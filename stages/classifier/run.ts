@@ -1,17 +1,20 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { layoutOf, writeClassifier } from "../../artifacts/classifier.ts";
-import { readImages, type StoredImages } from "../../artifacts/images.ts";
+import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { describeImageSet, writeMetrics } from "../../artifacts/metrics.ts";
 import type { ContextOf, SavedState, StageEnd } from "../../contract/stage.ts";
 import { initialParameters, packParameters, unpackTensors } from "../../diffusion/network.ts";
+import { type Normalizer, recordOf } from "../../diffusion/normalizer.ts";
 import { type AdamSettings, adamStep, globalNorm } from "../../diffusion/optimizer.ts";
 import { adamBiasCorrections } from "../../diffusion/recipe.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../../formats/vectors.ts";
 import { type ClassifierConfig, classify } from "../../metrics/features/classifier_network.ts";
+import { range } from "../../metrics/vectors.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { type Device, type PureFunction, randomStream, type Signature } from "../../tensor/mod.ts";
 import { openClassifier } from "../shared/open_classifier.ts";
 import { withDevice } from "../shared/device.ts";
-import { bytesToUnit, scalarFeeds } from "../shared/feeds.ts";
+import { scalarFeeds } from "../shared/feeds.ts";
 import { runOf } from "../shared/run_of.ts";
 import { takeSteps } from "../shared/steps.ts";
 import { classifierKind } from "./kind.ts";
@@ -23,19 +26,27 @@ const STATE_FILE = "state.safetensors";
 
 export default runOf(classifierKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
-  const images = await readImages(inputs.images);
-  const test = inputs.test === undefined ? undefined : await readImages(inputs.test);
+  using images = await openImages(inputs.images);
+  using test = inputs.test === undefined ? undefined : await openImages(inputs.test);
   const { height, width, channels, classes, source } = images.info;
   const network: ClassifierConfig = { height, width, channels, classes: classes!, base: params.base };
   const judged = test ?? images;
   const trained = await withDevice(context, async (device) => {
     const vectors = await train(context, { device, images, network });
     if ("status" in vectors) return vectors;
-    return { params: vectors.params, accuracy: await accuracyOf(vectors.params, { device, images: judged, network }) };
+    return {
+      params: vectors.params,
+      accuracy: await accuracyOf(vectors.params, { device, images: judged, network, normalizer: images.normalizer }),
+    };
   });
   if ("status" in trained) return trained;
   const { accuracy } = trained;
-  const config = { network, steps: params.steps, seed, accuracy: test === undefined ? null : accuracy, images: source };
+  const { normalizer } = recordOf(images);
+  const config = {
+    ...{ network, steps: params.steps, seed, accuracy: test === undefined ? null : accuracy },
+    ...definedOnly({ normalizer }),
+    images: source,
+  };
   await writeClassifier(outputs.classifier, { config, params: trained.params });
   const note = test === undefined ? { note: "on the images that it learned from: no others were given" } : {};
   await writeMetrics(outputs.metrics, {
@@ -48,7 +59,7 @@ export default runOf(classifierKind, async (context) => {
 
 interface Subject {
   readonly device: Device;
-  readonly images: StoredImages;
+  readonly images: ImageReader;
   readonly network: ClassifierConfig;
 }
 
@@ -70,8 +81,7 @@ async function train(context: Context, { device, images, network }: Subject): Pr
     label: "classifier step",
   });
   const bound = await compiled.bind({ ...start });
-  const { count, height, width, channels } = images.info;
-  const size = height * width * channels;
+  const { size, info: { count } } = images;
   const perEpoch = Math.floor(count / batchSize);
   const x = new Float32Array(batchSize * size);
   const results = { loss: new Float32Array(1), gradNorm: new Float32Array(1) };
@@ -82,11 +92,10 @@ async function train(context: Context, { device, images, network }: Subject): Pr
       const wanted = Math.floor((step - 1) / perEpoch);
       if (wanted !== epoch) [epoch, indices] = [wanted, order.permutation(wanted, count)];
       const labels = new Float32Array(batchSize * network.classes);
-      for (let i = 0; i < batchSize; i++) {
-        const image = indices[(step - 1) % perEpoch * batchSize + i]!;
-        bytesToUnit(images.pixels.subarray(image * size, (image + 1) * size), x.subarray(i * size, (i + 1) * size));
-        labels[i * network.classes + images.labels![image]!] = 1;
-      }
+      const first = (step - 1) % perEpoch * batchSize;
+      const own = indices.subarray(first, first + batchSize);
+      images.read(own, x);
+      own.forEach((image, i) => labels[i * network.classes + images.labels![image]!] = 1);
       await bound.run({ x, labels, ...scalarFeeds({ learningRate, ...adamBiasCorrections(step) }) }, results);
       const loss = results.loss[0]!;
       if (!Number.isFinite(loss)) {
@@ -100,15 +109,17 @@ async function train(context: Context, { device, images, network }: Subject): Pr
   });
 }
 
-async function accuracyOf(params: Float32Array<ArrayBuffer>, { device, images, network }: Subject): Promise<number> {
-  const { count, height, width, channels } = images.info;
-  const size = height * width * channels;
+async function accuracyOf(
+  params: Float32Array<ArrayBuffer>,
+  { device, images, network, normalizer }: Subject & { readonly normalizer: Normalizer },
+): Promise<number> {
+  const { count } = images.info;
   const batchSize = Math.min(256, count);
-  const classifyBatch = await openClassifier({ network, params }, { device, batchSize });
+  const classifyBatch = await openClassifier({ network, params, normalizer }, { device, batchSize });
   let right = 0;
   for (let first = 0; first < count; first += batchSize) {
     const last = Math.min(first + batchSize, count);
-    const { logits } = await classifyBatch(images.pixels.subarray(first * size, last * size));
+    const { logits } = await classifyBatch(images.rows(range(first, last - first)));
     for (let i = 0; i < last - first; i++) {
       const own = logits.subarray(i * network.classes, (i + 1) * network.classes);
       right += Number(own.indexOf(Math.max(...own)) === images.labels![first + i]!);

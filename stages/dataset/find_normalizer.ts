@@ -1,12 +1,6 @@
+import type { Normalizer } from "../../diffusion/normalizer.ts";
 import type { Item } from "./items.ts";
 import type { DatasetParams } from "./params.ts";
-
-/** network = stored / scale - shift, per channel. */
-export interface Normalizer {
-  readonly how: "range" | "moments" | "percentiles";
-  readonly scale: readonly number[];
-  readonly shift: readonly number[];
-}
 
 interface Finder {
   add(values: Item["data"]): void;

@@ -1,8 +1,9 @@
+import { type ImagesWriter, openImagesWriter } from "../../artifacts/image_files.ts";
 import type { OutputArtifact, StageEnd } from "../../contract/stage.ts";
 import { toBytes } from "../../formats/byte_image.ts";
 import { countOf } from "../../std/count_of.ts";
+import { dtypeOf } from "../../diffusion/normalizer.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { openArraysWriter } from "./arrays_shim.ts";
 import { findNormalizer } from "./find_normalizer.ts";
 import { fitImage } from "./fit.ts";
 import { brokenFiles, Forms, listBroken } from "./image_files.ts";
@@ -33,7 +34,7 @@ export async function writeItems(items: Items, context: DatasetContext): Promise
   for (const index of test) isTest[index] = 1;
   const chosen = Uint32Array.from(train.concat(test)).sort();
   const examined = chosen.length + broken.size;
-  const writers = new Writers(context, { labels, counts: { train: train.length, test: test.length } });
+  using writers = new Writers(context, { labels, counts: { train: train.length, test: test.length } });
   const forms = new Forms();
   const depths = new Forms();
   let done = 0;
@@ -102,33 +103,38 @@ interface WritersOptions {
 }
 
 /** Writes both splits at the same time. The first item tells what all of them are like. */
-class Writers {
-  #open: Promise<Record<SplitName, Awaited<ReturnType<typeof openArraysWriter>>>> | undefined;
+class Writers implements Disposable {
+  #open: Record<SplitName, ImagesWriter> | undefined;
   #finder: ReturnType<typeof findNormalizer>;
   readonly #written = { train: 0, test: 0 };
 
   constructor(readonly context: DatasetContext, readonly options: WritersOptions) {}
 
   async add(split: SplitName, item: Item, label: number | undefined): Promise<void> {
-    this.#open ??= this.#openBoth(item);
+    const open = this.#open ??= this.#openBoth(item);
     if (split === "train") this.#finder?.add(item.data);
     this.#written[split]++;
-    await (await this.#open)[split].add(item.data, label === undefined ? undefined : Uint16Array.of(label));
+    await open[split].add(item.data, label === undefined ? undefined : [label]);
   }
 
-  async #openBoth(item: Item) {
+  #openBoth(item: Item) {
     const { params, outputs } = this.context;
     this.#finder = findNormalizer(params.normalize, item);
     const { labels, counts } = this.options;
     const { height, width, channels, data } = item;
-    const dtype = data instanceof Float32Array ? "float32" : data instanceof Uint16Array ? "uint16" : "uint8";
+    const dtype = dtypeOf(data);
     const open = (split: SplitName, output: OutputArtifact) =>
-      openArraysWriter(output, {
+      openImagesWriter(output, {
         count: counts[split],
         ...{ height, width, channels, dtype, classes: labels?.classes ?? null },
         source: definedOnly({ name: params.source, split, classNames: labels?.classNames }),
-      });
-    return { train: await open("train", outputs.train), test: await open("test", outputs.test) };
+      }, "preview.png");
+    return { train: open("train", outputs.train), test: open("test", outputs.test) };
+  }
+
+  [Symbol.dispose](): void {
+    this.#open?.train[Symbol.dispose]();
+    this.#open?.test[Symbol.dispose]();
   }
 
   async finish(): Promise<StageEnd | undefined> {
@@ -141,9 +147,8 @@ class Writers {
     if (typeof normalizer === "string") {
       return { status: "failed", message: normalizer, fix: "set normalize: { range: … }" };
     }
-    const writers = await this.#open;
-    await writers.train.finish(definedOnly({ normalizer }));
-    await writers.test.finish(definedOnly({ normalizer }));
+    await this.#open.train.finish(definedOnly({ normalizer }));
+    await this.#open.test.finish(definedOnly({ normalizer }));
     return undefined;
   }
 }

@@ -1,10 +1,10 @@
-import type { StoredImages } from "../../artifacts/images.ts";
+import type { ImageReader } from "../../artifacts/image_files.ts";
+import type { ValueForm } from "../../diffusion/normalizer.ts";
 import { boundTermFloat64 } from "../../diffusion/likelihood_float64.ts";
 import { timePoint } from "../../diffusion/path.ts";
 import { type DiffusionTables, priorKlBitsPerDim } from "../../diffusion/schedule/tables.ts";
 import { lineChartsSvg } from "../../pictures/line_charts.ts";
 import { randomStream } from "../../tensor/mod.ts";
-import { bytesToUnit } from "../shared/feeds.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 import type { Work, WorkItem, WorkOptions } from "./evaluator.ts";
 
@@ -118,12 +118,15 @@ export function sumBound(
 }
 
 /** Computes L_T of each of the first `count` images, in bits per dimension: float64 [count]. */
-export function imagePriors({ pixels, shape }: StoredImages, tables: DiffusionTables, count: number): Float64Array {
-  const [, height, width, channels] = shape;
-  const size = height * width * channels;
+export function imagePriors(
+  images: ImageReader,
+  { form, tables }: { readonly form: ValueForm; readonly tables: DiffusionTables },
+  count: number,
+): Float64Array {
+  const { size } = images;
   const x0 = new Float32Array(size);
   return Float64Array.from({ length: count }, (_, image) => {
-    bytesToUnit(pixels.subarray(image * size, (image + 1) * size), x0);
+    images.read([image], x0, form.normalizer);
     return priorKlBitsPerDim(tables, x0.reduce((sum, value) => sum + value ** 2, 0) / size);
   });
 }

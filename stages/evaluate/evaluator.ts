@@ -1,11 +1,11 @@
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
-import type { StoredImages } from "../../artifacts/images.ts";
+import type { ImageReader } from "../../artifacts/image_files.ts";
 import { mix } from "../../diffusion/samplers/mix.ts";
 import type { Objective } from "../../diffusion/objective.ts";
 import type { Path } from "../../diffusion/define.ts";
 import { timePoint } from "../../diffusion/path.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
-import { bindNetwork, bytesToUnit, encodeLabels, splitOutput } from "../shared/feeds.ts";
+import { bindNetwork, encodeLabels, splitOutput } from "../shared/feeds.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 
 /** One evaluation of the network: an image, noised to a timestep. */
@@ -55,13 +55,12 @@ interface Evaluation {
  */
 export async function makeEvaluator(
   checkpoint: StoredCheckpoint,
-  images: StoredImages,
+  images: ImageReader,
   { device, batchSize }: { readonly device: Device; readonly batchSize: number },
 ) {
-  const { path, network: { sizes } } = checkpoint;
+  const { path, form, network: { sizes } } = checkpoint;
   const ask = await bindNetwork(checkpoint, { device, batchSize });
-  const [, height, width, channels] = images.shape;
-  const pixels = height * width * channels;
+  const { size: pixels } = images;
   const all = () => new Float32Array(batchSize * pixels);
   // In the last batch, places without an item keep their previous contents.
   const [x0, noise, x] = [all(), all(), all()];
@@ -71,9 +70,9 @@ export async function makeEvaluator(
     const count = Math.min(batchSize, work.count - first);
     const items = Array.from({ length: count }, (_, i) => work.item(first + i));
     const own = (all: Float32Array<ArrayBuffer>, i: number) => all.subarray(i * pixels, (i + 1) * pixels);
+    images.read(items.map(({ image }) => image), x0.subarray(0, count * pixels), form.normalizer);
     items.forEach((item, i) => {
       item.fillNoise(own(noise, i));
-      bytesToUnit(images.pixels.subarray(item.image * pixels, (item.image + 1) * pixels), own(x0, i));
       t[i] = item.t;
       own(x, i).set(mix([path.signal(item.t), own(x0, i)], [path.noise(item.t), own(noise, i)]));
     });

@@ -1,5 +1,5 @@
 import { describeModel, readCheckpoint } from "../../artifacts/checkpoint.ts";
-import { readImages } from "../../artifacts/images.ts";
+import { openImages } from "../../artifacts/image_files.ts";
 import { describeImageSet, type Metric, writeMetrics } from "../../artifacts/metrics.ts";
 import { jsonText } from "../../artifacts/record.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
@@ -23,7 +23,7 @@ const SCORES_FILE = "losses.safetensors";
 export default runOf(evaluateKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights, context.definitions);
-  const images = await readImages(inputs.images);
+  using images = await openImages(inputs.images);
   const { path, objective, network } = checkpoint;
   const { timesteps } = path;
   const count = Math.min(images.info.count, params.limit ?? images.info.count);
@@ -50,7 +50,7 @@ export default runOf(evaluateKind, async (context) => {
     }),
   ];
   if (bound !== undefined) {
-    const priors = imagePriors(images, path.tables!, count);
+    const priors = imagePriors(images, { form: checkpoint.form, tables: path.tables! }, count);
     const perImage = params.bound!.timesteps;
     const boundScores = scores.subarray(count);
     const terms = boundScores.filter((_, i) => i % bound.scoresPerItem === 0);

@@ -2,15 +2,17 @@ import { basename } from "node:path";
 import { readClassifier } from "../../artifacts/classifier.ts";
 import type { ImageSize } from "../../artifacts/facts.ts";
 import { type ExtractorInfo, openFeaturesWriter } from "../../artifacts/features.ts";
-import { readImages, type StoredImages } from "../../artifacts/images.ts";
+import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { describeImageSet } from "../../artifacts/metrics.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
+import { formOf, type Values } from "../../diffusion/normalizer.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 import { type ClassifierConfig, classifierDimension } from "../../metrics/features/classifier_network.ts";
 import { openInception } from "../../metrics/features/inception_network.ts";
 import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metrics/features/pixels.ts";
 import { resizeImages } from "../../pictures/resize.ts";
+import { range } from "../../metrics/vectors.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { Device } from "../../tensor/mod.ts";
 import { openClassifier } from "../shared/open_classifier.ts";
@@ -30,13 +32,14 @@ const PROCESSOR_BATCH = 8;
 
 export default runOf(featuresKind, async (context) => {
   const { params, inputs } = context;
-  const images = await readImages(inputs.images);
+  using images = await openImages(inputs.images);
   // The batch is never larger than the number of images.
   const mayBeLarge = params.extractor !== INCEPTION || CARDS.includes(context.device?.name ?? "");
   const batchSize = Math.min(params.batchSize, images.info.count, mayBeLarge ? Infinity : PROCESSOR_BATCH);
   const { onDevice, open } = EXTRACTORS[params.extractor];
   const extractWith = explainMemory(async (used: Context) => {
-    const extract = (device?: Device) => extractAll(used, images, () => open(used, images.info, device));
+    const extract = (device?: Device) =>
+      extractAll(used, images, () => open(used, { ...images.info, normalizer: images.normalizer }, device));
     // A process that only joins parts computes nothing.
     return onDevice && used.parts.length === 0 ? await withDevice(used, extract) : await extract();
   });
@@ -58,11 +61,10 @@ function refused(what: string, error: unknown, fix: string): StageEnd {
 type About = Pick<Extractor, "info" | "logits">;
 
 /** Writes the features of all images, batch by batch, to the output's files. */
-async function extractAll(context: Context, images: StoredImages, open: () => Promise<Extractor | StageEnd>) {
+async function extractAll(context: Context, images: ImageReader, open: () => Promise<Extractor | StageEnd>) {
   const { params: { limit, batchSize }, inputs, outputs, report } = context;
   const count = Math.min(images.info.count, limit ?? images.info.count);
-  const { height, width, channels, classes } = images.info;
-  const size = height * width * channels;
+  const { classes } = images.info;
   return await inParts(context, { count, batchSize }, async () => {
     const extractor = await open();
     if ("status" in extractor) return extractor;
@@ -70,7 +72,7 @@ async function extractAll(context: Context, images: StoredImages, open: () => Pr
     return {
       about: { info, logits } satisfies About,
       async compute({ first, count, done, total }) {
-        const found = await extract(images.pixels.subarray(first * size, (first + count) * size));
+        const found = await extract(images.rows(range(first, count)));
         report({ done: done + count, total, unit: "image" });
         return definedOnly(found);
       },
@@ -89,24 +91,26 @@ interface Extractor {
   readonly info: ExtractorInfo;
   /** Length of the logits, or null if the extractor has none. */
   readonly logits: number | null;
-  /** Extracts the features of a batch of bytes, [B, H, W, C]; the results are valid until the next batch. */
-  extract(bytes: Uint8Array): Promise<{ readonly features: Float32Array; readonly logits?: Float32Array | undefined }>;
+  /** Extracts the features of a batch of stored values, [B, H, W, C]; the results are valid until the next batch. */
+  extract(values: Values): Promise<{ readonly features: Float32Array; readonly logits?: Float32Array | undefined }>;
   release?(): Promise<void>;
 }
 
+type Opened = ImageSize & Pick<ImageReader, "normalizer">;
+
 /** Opens an extractor for images of one size, or returns how the stage ends without it. */
-type OpenExtractor = (context: Context, size: ImageSize, device?: Device) => Promise<Extractor | StageEnd>;
+type OpenExtractor = (context: Context, images: Opened, device?: Device) => Promise<Extractor | StageEnd>;
 
 const openPixels: OpenExtractor = (_context, size) => {
-  const { height, width, channels } = size;
+  const { height, width, channels, normalizer } = size;
   const dimension = pixelFeatureDimension(size);
   const preprocessing = { pooled: "to at most 8x8", range: [-1, 1] };
   return Promise.resolve({
     info: { name: PIXEL_FEATURES, sha256: null, dimension, preprocessing },
     logits: null,
-    extract(bytes) {
-      const count = bytes.length / (height * width * channels);
-      return Promise.resolve({ features: pixelFeatures({ count, height, width, channels, data: bytes }) });
+    extract(data) {
+      const count = data.length / (height * width * channels);
+      return Promise.resolve({ features: pixelFeatures({ count, height, width, channels, data }, normalizer) });
     },
   });
 };
@@ -122,7 +126,10 @@ const openTrained: OpenExtractor = async ({ params: { batchSize }, inputs: { cla
   return {
     info: { name: "classifier", sha256: classifier.digest, dimension: classifierDimension(network), preprocessing },
     logits: network.classes,
-    extract: await openClassifier({ network, params }, { device: device!, batchSize }),
+    extract: await openClassifier({ network, params, normalizer: formOf(config).normalizer }, {
+      device: device!,
+      batchSize,
+    }),
   };
 };
 
@@ -156,7 +163,7 @@ const openGraph: OpenExtractor = async (context, size) => {
     if (missing !== undefined) {
       throw new Error(`the graph has no output "${missing}"; it has ${graph.outputs.join(", ")}`);
     }
-    const run = async (bytes: Uint8Array) => {
+    const run = async (bytes: Values) => {
       const { data, shape } = preprocess(bytes, size, options!);
       const results = await graph.run(data, shape, wanted);
       return { features: results[output]!, logits: logits === undefined ? undefined : results[logits]! };
@@ -189,7 +196,7 @@ const EXTRACTORS: Readonly<Record<FeaturesParams["extractor"], { open: OpenExtra
 const COLOURS = 3;
 
 /** Converts bytes of images to an extractor's input. @param bytes [B, H, W, C] */
-function preprocess(bytes: Uint8Array, { height, width, channels }: ImageSize, options: Preprocessing) {
+function preprocess(bytes: Values, { height, width, channels }: ImageSize, options: Preprocessing) {
   const { size, range: [low, high], mean, deviation, layout } = options;
   const count = bytes.length / (height * width * channels);
   const resized = resizeImages({ count, height, width, channels, data: bytes }, size, options);

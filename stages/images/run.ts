@@ -1,5 +1,6 @@
 import { basename, join } from "node:path";
-import { imageAt, writeImages } from "../../artifacts/images.ts";
+import { writeImages } from "../../artifacts/images.ts";
+import { imageAt } from "../../artifacts/pictures.ts";
 import type { RunOf } from "../../contract/stage.ts";
 import { type ByteImage, toBytes } from "../../formats/byte_image.ts";
 import { FormatError, refuse } from "../../formats/format_error.ts";

@@ -1,11 +1,10 @@
 import type { z } from "zod";
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
-import type { StoredImages } from "../../artifacts/images.ts";
+import type { ImageReader } from "../../artifacts/image_files.ts";
 import { mix, transition } from "../../diffusion/samplers/mix.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import type { BatchDrawer } from "../shared/draw/draw_images.ts";
 import { startDeviation, type Walk } from "../shared/draw/walk.ts";
-import { bytesToUnit } from "../shared/feeds.ts";
 import type { inpaintKind } from "./kind.ts";
 
 /**
@@ -18,11 +17,11 @@ export function makeDrawer(
     readonly params: Pick<z.output<typeof inpaintKind.params>, "batchSize" | "repeats">;
     readonly seed: number;
   },
-  { path }: Pick<StoredCheckpoint, "path">,
+  { path, form }: Pick<StoredCheckpoint, "path" | "form">,
   { walk: { times, steps, pixels, begin }, images, kept }: {
     readonly walk: Walk;
     /** The last image is also used for all indices beyond it. */
-    readonly images: Pick<StoredImages, "pixels" | "labels"> & { readonly count: number };
+    readonly images: Pick<ImageReader, "labels" | "read"> & { readonly info: { readonly count: number } };
     readonly kept: Uint8Array;
   },
 ): BatchDrawer {
@@ -33,14 +32,11 @@ export function makeDrawer(
   return {
     steps: steps * repeats,
     async draw(first, onStep, see) {
-      const last = images.count - 1;
+      const last = images.info.count - 1;
       const sources = Array.from({ length: batchSize }, (_, i) => Math.min(first + i, last));
       const [start, x0] = [all(), all()];
-      sources.forEach((source, i) => {
-        initial.normal(first + i, start.subarray(i * pixels, (i + 1) * pixels));
-        const own = x0.subarray(i * pixels, (i + 1) * pixels);
-        bytesToUnit(images.pixels.subarray(source * pixels, (source + 1) * pixels), own);
-      });
+      for (let i = 0; i < batchSize; i++) initial.normal(first + i, start.subarray(i * pixels, (i + 1) * pixels));
+      images.read(sources, x0, form.normalizer);
       const walk = begin({ labels: sources.map((source) => images.labels?.[source]), repeats, onStep, see });
       const offset = first * pixels;
       let x = mix([startDeviation(path, times[0]!), start]);

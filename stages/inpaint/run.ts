@@ -1,6 +1,9 @@
 import { readCheckpoint } from "../../artifacts/checkpoint.ts";
 import type { ImageSize } from "../../artifacts/facts.ts";
-import { imageAt, readImages, writePicture } from "../../artifacts/images.ts";
+import { openImages } from "../../artifacts/image_files.ts";
+import { imageAt, writePicture } from "../../artifacts/pictures.ts";
+import { denormalize, type Values } from "../../diffusion/normalizer.ts";
+import { range } from "../../metrics/vectors.ts";
 import type { ContextOf } from "../../contract/stage.ts";
 import { sampleOnDevice, writeSamples } from "../shared/draw/draw_images.ts";
 import type { Walk } from "../shared/draw/walk.ts";
@@ -11,34 +14,37 @@ import { inpaintKind } from "./kind.ts";
 type Context = ContextOf<typeof inpaintKind>;
 
 const PICTURED = 24;
-/** Grey level of the removed part in the picture. */
-const TAKEN_AWAY = 128;
+/** Number that stands for the removed part in the picture: mid grey, 128 in bytes. */
+const TAKEN_AWAY = Float32Array.of(1 / 255);
 
 export default runOf(inpaintKind, async (context) => {
   const { params, inputs, outputs } = context;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights, context.definitions);
-  const images = await readImages(inputs.images);
+  using images = await openImages(inputs.images);
   const { count, region, repeats, batchSize } = params;
   const { images: size } = checkpoint.config;
   const kept = keptPixels(region, size);
-  const known = { images: { ...images, count: images.info.count }, kept };
+  const known = { images, kept };
   const draw = (walk: Walk) => makeDrawer(context, checkpoint, { walk, ...known });
   const drawn = await sampleOnDevice(context, checkpoint, { count, batchSize }, draw);
   if ("status" in drawn) return drawn;
-  // Kept pixels keep their exact bytes; conversion to [-1, 1] and back could change them by a level.
-  const pixels = drawn.pixels.map((value, i) => kept[i % kept.length] === 1 ? images.pixels[i]! : value);
+  // Kept pixels keep their exact values; conversion to the network's numbers and back could change them.
+  const originals = images.rows(range(0, count));
+  const pixels = drawn.pixels.map((value, i) => kept[i % kept.length] === 1 ? originals[i]! : value) as Values;
   await writeSamples(context, checkpoint, {
     name: "inpaint",
     how: { region, repeats },
     of: { digest: inputs.images.digest, source: images.info.source },
     pixels,
   });
+  const middle = denormalize(TAKEN_AWAY, checkpoint.form);
   // Three images for each: the original, the image without the part, and the inpainted image.
   const threes = Array.from({ length: Math.min(count, PICTURED) }, (_, image) => {
-    const original = imageAt(images.pixels, image, size);
-    return [original, original.map((value, i) => kept[i] === 1 ? value : TAKEN_AWAY), imageAt(pixels, image, size)];
+    const original = imageAt(originals, image, size);
+    const removed = original.map((value, i) => kept[i] === 1 ? value : middle[0]!) as Values;
+    return [original, removed, imageAt(pixels, image, size)];
   });
-  await writePicture(outputs.samples, "inpainting.png", threes.flat(), { ...size, columns: 12 });
+  await writePicture(outputs.samples, "inpainting.png", threes.flat(), { ...size, columns: 12 }, checkpoint.form);
   return undefined;
 });
 

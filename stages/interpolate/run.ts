@@ -1,13 +1,12 @@
-import { readCheckpoint } from "../../artifacts/checkpoint.ts";
-import { imageAt, readImages, type StoredImages, writePicture } from "../../artifacts/images.ts";
+import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
+import { imageAt, writePicture } from "../../artifacts/pictures.ts";
 import type { ContextOf } from "../../contract/stage.ts";
-import type { Path } from "../../diffusion/define.ts";
 import { mix } from "../../diffusion/samplers/mix.ts";
 import { DATA_TIME } from "../../diffusion/path.ts";
 import { randomStream } from "../../tensor/mod.ts";
 import { type BatchDrawer, sampleOnDevice, writeSamples } from "../shared/draw/draw_images.ts";
 import type { Walk } from "../shared/draw/walk.ts";
-import { bytesToUnit } from "../shared/feeds.ts";
 import { runOf } from "../shared/run_of.ts";
 import { interpolateKind } from "./kind.ts";
 
@@ -19,9 +18,9 @@ const PICTURED_PAIRS = 16;
 export default runOf(interpolateKind, async (context) => {
   const { params, inputs, outputs } = context;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights, context.definitions);
-  const ends = await readImages(inputs.images);
+  using ends = await openImages(inputs.images);
   const { pairs, points, timestep, batchSize } = params;
-  const draw = (walk: Walk) => makeDrawer(context, checkpoint.path, { walk, ends });
+  const draw = (walk: Walk) => makeDrawer(context, checkpoint, { walk, ends });
   const drawn = await sampleOnDevice(context, checkpoint, { count: pairs * points, batchSize }, draw);
   if ("status" in drawn) return drawn;
   await writeSamples(context, checkpoint, {
@@ -32,11 +31,17 @@ export default runOf(interpolateKind, async (context) => {
   });
   // A row for each pair: one end, the points between, the other end.
   const rows = Array.from({ length: Math.min(pairs, PICTURED_PAIRS) }, (_, pair) => [
-    imageAt(ends.pixels, 2 * pair, ends.info),
+    ends.rows([2 * pair]),
     ...Array.from({ length: points }, (_, point) => imageAt(drawn.pixels, pair * points + point, ends.info)),
-    imageAt(ends.pixels, 2 * pair + 1, ends.info),
+    ends.rows([2 * pair + 1]),
   ]);
-  await writePicture(outputs.samples, "interpolation.png", rows.flat(), { ...ends.info, columns: points + 2 });
+  await writePicture(
+    outputs.samples,
+    "interpolation.png",
+    rows.flat(),
+    { ...ends.info, columns: points + 2 },
+    checkpoint.form,
+  );
   return undefined;
 });
 
@@ -46,8 +51,8 @@ export default runOf(interpolateKind, async (context) => {
  */
 function makeDrawer(
   { params, seed }: Context,
-  path: Path,
-  { walk: { times, steps, pixels, begin, fault }, ends }: { readonly walk: Walk; readonly ends: StoredImages },
+  { path, form }: Pick<StoredCheckpoint, "path" | "form">,
+  { walk: { times, steps, pixels, begin, fault }, ends }: { readonly walk: Walk; readonly ends: ImageReader },
 ): BatchDrawer {
   const { points, timestep, batchSize } = params;
   const first = times.findIndex((t) => t <= timestep);
@@ -61,7 +66,7 @@ function makeDrawer(
 
   const noisedEnd = (image: number) => {
     const x0 = new Float32Array(pixels);
-    bytesToUnit(imageAt(ends.pixels, image, ends.info), x0);
+    ends.read([image], x0, form.normalizer);
     return mix([path.signal(start), x0], [path.noise(start), toNoise.normal(image, pixels)]);
   };
   return {

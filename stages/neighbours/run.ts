@@ -1,7 +1,9 @@
-import { imageAt, readImages, type StoredImages, writePicture } from "../../artifacts/images.ts";
+import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
+import { writePicture } from "../../artifacts/pictures.ts";
 import { describeImageSet, type Metric, writeMetrics } from "../../artifacts/metrics.ts";
-import { nearestNeighbours } from "../../metrics/neighbours.ts";
+import { addNeighbours, noNeighbours } from "../../metrics/neighbours.ts";
 import { quantile } from "../../metrics/spread.ts";
+import { range } from "../../metrics/vectors.ts";
 import { type Batch, inParts } from "../shared/parts.ts";
 import { runOf } from "../shared/run_of.ts";
 import { neighboursKind } from "./kind.ts";
@@ -16,29 +18,37 @@ const NEAR_SHARE = 0.05;
 
 /** Number of queries that a process answers together. */
 const BATCH = 16;
+/** Number of values of the training set that are in memory at once, about; small sets are there as a whole. */
+const CHUNK_VALUES = 16 << 20;
 
 export default runOf(neighboursKind, async (context) => {
   const { params, inputs, outputs, report } = context;
-  const [samples, training] = [await readImages(inputs.samples), await readImages(inputs.training)];
-  const heldOut = inputs.heldOut === undefined ? undefined : await readImages(inputs.heldOut);
-  const { height, width, channels, count: total } = training.info;
-  const dimension = height * width * channels;
-  const used = (images: StoredImages | undefined) => Math.min(params.count, images?.info.count ?? 0);
+  using samples = await openImages(inputs.samples);
+  using training = await openImages(inputs.training);
+  using heldOut = inputs.heldOut === undefined ? undefined : await openImages(inputs.heldOut);
+  const { size: dimension, info: { count: total } } = training;
+  const used = (images: ImageReader | undefined) => Math.min(params.count, images?.info.count ?? 0);
   const [asked, others] = [used(samples), used(heldOut)];
   const k = params.nearest;
   // Held-out images come after the samples. For them only the distance to the nearest image is used.
-  const find = (query: number) => {
-    const [images, at] = query < asked ? [samples, query] : [heldOut!, query - asked];
-    return nearestNeighbours(imageAt(images.pixels, at, training.info), training.pixels, query < asked ? k : 1);
-  };
-  const compute = ({ first, count, done, total }: Batch) => {
+  const queryOf = (query: number) => query < asked ? samples.rows([query]) : heldOut!.rows([query - asked]);
+  const chunk = Math.ceil(CHUNK_VALUES / dimension);
+  const compute = ({ first, count, done, total: queries }: Batch) => {
+    const all = Array.from({ length: count }, (_, i) => ({
+      query: queryOf(first + i),
+      found: noNeighbours(first + i < asked ? k : 1),
+    }));
+    // Every query of the batch sees a part of the training set before the next part is read.
+    for (let from = 0; from < total; from += chunk) {
+      const among = training.rows(range(from, Math.min(chunk, total - from)));
+      for (const { query, found } of all) addNeighbours(found, query, among, from);
+    }
     const [indices, squares] = [new Int32Array(count * k), new Float64Array(count * k)];
-    for (let i = 0; i < count; i++) {
-      const found = find(first + i);
+    all.forEach(({ found }, i) => {
       indices.set(found.indices, i * k);
       squares.set(found.squares, i * k);
-      report({ done: done + i + 1, total, unit: "image" });
-    }
+    });
+    report({ done: done + count, total: queries, unit: "image" });
     return { indices, squares };
   };
   const open = () => Promise.resolve({ compute });
@@ -54,7 +64,9 @@ export default runOf(neighboursKind, async (context) => {
       name: "nearest training image, median RMSE of samples",
       value: quantile(distances, 0.5),
       count: distances.length,
-      note: "0 to 255, over pixels; small values are copies",
+      note: `${
+        samples.dtype === "uint8" ? "0 to 255" : "in the images' own units"
+      }, over pixels; small values are copies`,
     }];
     if (heldOut !== undefined) {
       const unseen = rootMeanSquares(squares.subarray(asked * k), { k, dimension });
@@ -81,13 +93,16 @@ export default runOf(neighboursKind, async (context) => {
     });
     // A row for each sample: the sample, then the training images by distance. Two samples to a line.
     const rows = Array.from({ length: Math.min(PICTURED, asked) }, (_, sample) => [
-      imageAt(samples.pixels, sample, samples.info),
-      ...Array.from(
-        indices.subarray(sample * k, (sample + 1) * k),
-        (index) => imageAt(training.pixels, index, training.info),
-      ),
+      samples.rows([sample]),
+      ...Array.from(indices.subarray(sample * k, (sample + 1) * k), (index) => training.rows([index])),
     ]);
-    await writePicture(outputs.metrics, "neighbours.png", rows.flat(), { ...training.info, columns: 2 * (k + 1) });
+    await writePicture(
+      outputs.metrics,
+      "neighbours.png",
+      rows.flat(),
+      { ...training.info, columns: 2 * (k + 1) },
+      training,
+    );
   });
 });
 

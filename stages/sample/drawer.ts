@@ -1,10 +1,10 @@
+import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { labelNumber, type Labels } from "../../artifacts/labels.ts";
-import type { Path } from "../../diffusion/define.ts";
+import { denormalize, VALUE_TYPES, type ValueForm } from "../../diffusion/normalizer.ts";
 import { mix } from "../../diffusion/samplers/mix.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import type { BatchDrawer } from "../shared/draw/draw_images.ts";
 import { startDeviation, type Walk } from "../shared/draw/walk.ts";
-import { unitToBytes } from "../shared/feeds.ts";
 import type { SampleParams } from "./kind.ts";
 
 /**
@@ -20,7 +20,7 @@ export function makeDrawer(
     readonly seed: number;
     readonly stream?: string;
   },
-  path: Path,
+  { path, form }: Pick<StoredCheckpoint, "path" | "form">,
   { times, steps, pixels, begin }: Walk,
   { labelOf, noiseOf = initialNoise(seed, pixels, stream) }: {
     readonly labelOf: (image: number) => number | undefined;
@@ -37,7 +37,7 @@ export function makeDrawer(
       const noise = all();
       for (let i = 0; i < batchSize; i++) noise.set(noiseOf(first + i), i * pixels);
       const labels = Array.from({ length: batchSize }, (_, i) => labelOf(first + i));
-      const film = trajectory !== undefined && first === 0 ? startFilm(trajectory, { steps, pixels }) : undefined;
+      const film = trajectory !== undefined && first === 0 ? startFilm(trajectory, { steps, pixels, form }) : undefined;
       const images = await begin({ labels, onStep, see: film?.note ?? see })({
         x: mix([deviation, noise]),
         times,
@@ -71,14 +71,14 @@ export function labelsOf(
 /** Records how the first images form, one row each: x_t after some steps, and the x_0 predicted then. */
 function startFilm(
   { images, frames }: NonNullable<SampleParams["trajectory"]>,
-  walk: { steps: number; pixels: number },
+  walk: { readonly steps: number; readonly pixels: number; readonly form: ValueForm },
 ) {
   const size = images * walk.pixels;
-  const pixels = new Uint8Array(2 * frames * size);
+  const pixels = new VALUE_TYPES[walk.form.dtype](2 * frames * size);
   /** Numbers of evaluations done at each frame, from noise to the end. */
   const marks = Array.from({ length: frames }, (_, i) => Math.round(i * walk.steps / (frames - 1)));
   return {
-    /** Bytes of [2, frames, images, H, W, C]: x_t, then the predicted x0. */
+    /** Stored values, [2, frames, images, H, W, C]: x_t, then the predicted x0. */
     pixels,
     /**
      * Records the images after `done` evaluations. If sampling ends early, the last images also fill the frames after
@@ -87,8 +87,8 @@ function startFilm(
     note(done: number, { x, x0 }: { readonly x: Float32Array; readonly x0: Float32Array }, ended: boolean): void {
       marks.forEach((mark, frame) => {
         if (mark !== done && !(ended && mark > done)) return;
-        pixels.set(unitToBytes(x.subarray(0, size)), frame * size);
-        pixels.set(unitToBytes(x0.subarray(0, size)), (frames + frame) * size);
+        pixels.set(denormalize(x.subarray(0, size), walk.form), frame * size);
+        pixels.set(denormalize(x0.subarray(0, size), walk.form), (frames + frame) * size);
       });
     },
   };

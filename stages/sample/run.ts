@@ -1,7 +1,9 @@
 import { describeModel, labelFacts, readCheckpoint } from "../../artifacts/checkpoint.ts";
-import { imageAt, writePicture } from "../../artifacts/images.ts";
+import { imageAt, writePicture } from "../../artifacts/pictures.ts";
+import { bytesOf } from "../../artifacts/rows.ts";
 import type { StageEnd } from "../../contract/stage.ts";
 import type { Path } from "../../diffusion/define.ts";
+import { VALUE_TYPES } from "../../diffusion/normalizer.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type Drawn, sampleOnDevice, writeSamples } from "../shared/draw/draw_images.ts";
 import type { Walk } from "../shared/draw/walk.ts";
@@ -25,20 +27,21 @@ export default runOf(sampleKind, async (context) => {
   const size = images.height * images.width * images.channels;
   const told = labelFacts(checkpoint.config);
   const labelOf = labelsOf(params, told);
+  const Type = VALUE_TYPES[checkpoint.form.dtype];
   let drawn: Drawn | undefined;
   const open = async () => {
     const plan = { ...params, guide };
-    const draw = (walk: Walk) => makeDrawer(context, checkpoint.path, walk, { labelOf });
+    const draw = (walk: Walk) => makeDrawer(context, checkpoint, walk, { labelOf });
     const ended = await sampleOnDevice(context, checkpoint, plan, draw);
     if ("status" in ended) return ended;
     drawn = ended;
-    if (ended.film !== undefined) await share?.part.write(FILM_FILE, ended.film);
+    if (ended.film !== undefined) await share?.part.write(FILM_FILE, bytesOf(ended.film));
     return {
       compute: ({ done, count }: Batch) => ({ pixels: ended.pixels.subarray(done * size, (done + count) * size) }),
     };
   };
   return await inParts(context, params, open, async (batches) => {
-    const pixels = drawn?.pixels ?? new Uint8Array(count * size);
+    const pixels = drawn?.pixels ?? new Type(count * size);
     if (drawn === undefined) { for await (const { first, rows } of batches) pixels.set(rows.pixels, first * size); }
     const shown = told.classes !== undefined && params.labels !== "none";
     await writeSamples(context, checkpoint, {
@@ -55,7 +58,7 @@ export default runOf(sampleKind, async (context) => {
       files,
     });
     if (trajectory === undefined) return;
-    const film = drawn === undefined ? await parts[0]!.read(FILM_FILE) : drawn.film;
+    const film = drawn === undefined ? new Type((await parts[0]!.read(FILM_FILE)).buffer) : drawn.film;
     if (film === undefined) return;
     // Two strips, with a row for each image.
     for (const [part, name] of ["trajectory.png", "trajectory-x0.png"].entries()) {
@@ -63,7 +66,7 @@ export default runOf(sampleKind, async (context) => {
         const [image, frame] = [Math.floor(at / trajectory.frames), at % trajectory.frames];
         return imageAt(film, (part * trajectory.frames + frame) * trajectory.images + image, images);
       });
-      await writePicture(outputs.samples, name, strip, { ...images, columns: trajectory.frames });
+      await writePicture(outputs.samples, name, strip, { ...images, columns: trajectory.frames }, checkpoint.form);
     }
   });
 });

@@ -1,5 +1,5 @@
 import { type ExtractorInfo, openFeatures } from "../../artifacts/features.ts";
-import { readImages } from "../../artifacts/images.ts";
+import { type LabelNumbers, openImages } from "../../artifacts/image_files.ts";
 import { classNamesOf } from "../../artifacts/labels.ts";
 import { describeImageSet, type ImageSet, type Metric } from "../../artifacts/metrics.ts";
 import { readStatistics } from "../../artifacts/statistics.ts";
@@ -150,7 +150,7 @@ async function classFigures({ real, fake }: Sets, { products, onProgress }: Scor
   const names = classNamesOf(real.images?.source ?? {});
   const metrics: Metric[] = [];
   for (const [i, label] of labels.entries()) {
-    const of = (all: Uint8Array) => range(0, all.length).filter((index) => all[index] === label);
+    const of = (all: LabelNumbers) => range(0, all.length).filter((index) => all[index] === label);
     const [a, b] = [of(real.labels!), of(fake.labels!)];
     if (Math.min(a.length, b.length) < 2) continue;
     const [x, y] = [
@@ -176,8 +176,11 @@ interface ScoredSet {
   /** Undefined if there are vectors. */
   readonly statistics?: FeatureStatistics;
   readonly logits?: { readonly data: Float32Array; readonly classes: number } | undefined;
-  readonly labels?: Uint8Array | undefined;
+  readonly labels?: LabelNumbers | undefined;
 }
+
+/** Number of images whose pixels are pooled together. */
+const PIXEL_CHUNK = 1024;
 
 /** @param opened collects resources to be closed */
 export async function openSet(artifact: InputArtifact, opened: DisposableStack): Promise<ScoredSet> {
@@ -190,10 +193,16 @@ export async function openSet(artifact: InputArtifact, opened: DisposableStack):
     const { extractor, count, images, logits: classes } = info;
     return { extractor, count, images, logits: data && { data, classes: classes! }, vectors, labels };
   }
-  const images = await readImages(artifact);
-  const { count, height, width, channels } = images.info;
+  const images = opened.use(await openImages(artifact));
+  const { info: { count, height, width, channels }, normalizer } = images;
   const dimension = pixelFeatureDimension(images.info);
-  const vectors = vectorsOf(pixelFeatures({ count, height, width, channels, data: images.pixels }), dimension);
+  const features = new Float32Array(count * dimension);
+  for (let first = 0; first < count; first += PIXEL_CHUNK) {
+    const some = Math.min(PIXEL_CHUNK, count - first);
+    const data = images.rows(range(first, some));
+    features.set(pixelFeatures({ count: some, height, width, channels, data }, normalizer), first * dimension);
+  }
+  const vectors = vectorsOf(features, dimension);
   return {
     extractor: { name: PIXEL_FEATURES, sha256: null, dimension, preprocessing: {} },
     count,

@@ -1,13 +1,17 @@
 import { layoutOf } from "../../artifacts/classifier.ts";
+import { normalize, type Normalizer } from "../../diffusion/normalizer.ts";
 import { unpackTensors } from "../../diffusion/network.ts";
 import { batchFeatures } from "../../metrics/features/batch_features.ts";
 import { type ClassifierConfig, classifierDimension, classify } from "../../metrics/features/classifier_network.ts";
 import type { Device } from "../../tensor/mod.ts";
-import { bytesToUnit } from "./feeds.ts";
 
 /** Opens a classifier on a device. @returns a function that computes the features of a batch of images */
 export async function openClassifier(
-  { network, params }: { readonly network: ClassifierConfig; readonly params: Float32Array<ArrayBuffer> },
+  { network, params, normalizer }: {
+    readonly network: ClassifierConfig;
+    readonly params: Float32Array<ArrayBuffer>;
+    readonly normalizer: Normalizer;
+  },
   { device, batchSize }: { readonly device: Device; readonly batchSize: number },
 ) {
   const { height, width, channels, classes } = network;
@@ -22,5 +26,7 @@ export async function openClassifier(
     { label: "classifier" },
   );
   const bound = await compiled.bind({ params });
-  return batchFeatures(bound, shape, { dimension: classifierDimension(network), classes }, bytesToUnit);
+  return batchFeatures(bound, shape, { dimension: classifierDimension(network), classes }, (values, out) => {
+    normalize(values, out, normalizer);
+  });
 }

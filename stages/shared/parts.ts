@@ -16,7 +16,7 @@ export interface Batch {
 }
 
 /** The results of a batch: by name, equally many numbers for each item, in the order of the items. */
-export type Rows = Readonly<Record<string, Uint8Array | Int32Array | Float32Array | Float64Array>>;
+export type Rows = Readonly<Record<string, Uint8Array | Uint16Array | Int32Array | Float32Array | Float64Array>>;
 
 /** Computes batches independently: the results of one must not depend on those before it. */
 export interface BatchWork<R extends Rows> {

@@ -1,3 +1,4 @@
+import { imagesInMemory } from "../../artifacts/image_files.ts";
 import * as tf from "@tensorflow/tfjs-core";
 import {
   type AugmentationDefinition,
@@ -258,7 +259,8 @@ async function checkLoss(objective: Objective, path: Path, devices?: readonly De
   };
   const { params: _, ...signature } = gradientStepSignature(SMALL, 8, options);
   const pixels = new Uint8Array(random.integers(0, 8 * 16, 256));
-  const batch = makeBatches({ shape: [8, 4, 4, 1], pixels, labels: undefined }, options)(1);
+  const info = { count: 8, height: 4, width: 4, channels: 1, classes: null, source: {} };
+  const batch = makeBatches(imagesInMemory({ info, values: pixels }), options).at(1);
   return await checkGradients({
     parameters: SMALL.parameters,
     start: new Float32Array([0.3, -0.4, 0.2, 0.1]),

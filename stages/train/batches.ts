@@ -1,4 +1,4 @@
-import type { StoredImages } from "../../artifacts/images.ts";
+import type { ImageReader } from "../../artifacts/image_files.ts";
 import type { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import type { Path } from "../../diffusion/define.ts";
 import { type LossOptions, stepFigures, usesContinuousTimes } from "../../diffusion/loss_tables.ts";
@@ -7,7 +7,6 @@ import { timePoint } from "../../diffusion/path.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type HostTensors, randomStream } from "../../tensor/mod.ts";
 import type { RandomStream } from "../../tensor/random/stream.ts";
-import { bytesToUnit } from "../shared/feeds.ts";
 import type { Augmenter } from "../shared/augmenter.ts";
 import type { TrainParams } from "./params.ts";
 
@@ -29,21 +28,22 @@ interface BatchOptions
  * chain), noise N(0, I), the loss's figures at these times, with dropout the key of the masks, `dropoutKey`, and what
  * an augmentation did, `augmentation`. All of these are pure functions of (seed, step), so that a resumed run gets the
  * same inputs as one that never stopped; loss-aware timesteps also depend on the losses, which are part of the saved
- * state. The arrays are filled anew at each call.
+ * state.
  *
  * Every epoch goes through the images in a different order and drops the remainder that does not fill a batch.
  *
- * @returns a function from a step, counted from 1, to its inputs
+ * @returns `at`, which gives the inputs of a step, counted from 1, in arrays that it fills anew at each call; and
+ * `prepare`, which reads the images of a step while the device computes the step before
  */
 export function makeBatches(
-  images: Pick<StoredImages, "shape" | "pixels" | "labels">,
+  images: Pick<ImageReader, "shape" | "size" | "labels" | "read">,
   { timesteps, batchSize, seed, dropout = 0, flip = false, classes, dropLabels = 0, augmenter, ...loss }: BatchOptions,
 ) {
   const stream = (purpose: string) => randomStream({ seed, stream: `train/${purpose}` });
   const [order, timestep, noise] = [stream("order"), stream("timestep"), stream("noise")];
   const [dropoutKey, flips, untold] = [stream("dropout"), stream("flip"), stream("label")];
-  const [count, height, width, channels] = images.shape;
-  const pixels = height * width * channels;
+  const [count, , width, channels] = images.shape;
+  const { size: pixels } = images;
   const batchesPerEpoch = Math.floor(count / batchSize);
 
   const { path } = loss;
@@ -64,12 +64,25 @@ export function makeBatches(
   });
   const all: HostTensors = { ...feeds, ...Object.fromEntries(gathered.map(({ name, values }) => [name, values])) };
   const flipped = new Int32Array(batchSize);
-  let [epoch, indices] = [-1, new Int32Array()];
+  const prepared = { step: 0, x0: new Float32Array(batchSize * pixels) };
+  let [epoch, permutation] = [-1, new Int32Array()];
 
-  return (step: number): HostTensors => {
+  const indicesOf = (step: number) => {
     const wanted = Math.floor((step - 1) / batchesPerEpoch);
-    if (wanted !== epoch) [epoch, indices] = [wanted, order.permutation(wanted, count)];
+    if (wanted !== epoch) [epoch, permutation] = [wanted, order.permutation(wanted, count)];
     const start = ((step - 1) % batchesPerEpoch) * batchSize;
+    return permutation.slice(start, start + batchSize);
+  };
+
+  const prepare = (step: number) => {
+    images.read(indicesOf(step), prepared.x0);
+    prepared.step = step;
+  };
+
+  const at = (step: number): HostTensors => {
+    const indices = indicesOf(step);
+    if (prepared.step !== step) prepare(step);
+    feeds.x0.set(prepared.x0);
     if (timesteps === undefined) drawTimes(step, feeds.t);
     else timesteps.draw(timestep.uniform(step, batchSize), { t: feeds.t as Int32Array, importance: feeds.importance! });
     noise.normal(step, feeds.noise);
@@ -77,22 +90,21 @@ export function makeBatches(
     if (flip) flips.integers(step, flipped, 2);
     if (classes !== undefined) {
       const draws = untold.uniform(step, batchSize);
-      const labels = Array.from(draws, (u, i) => u < dropLabels ? undefined : images.labels![indices[start + i]!]!);
+      const labels = Array.from(draws, (u, i) => u < dropLabels ? undefined : images.labels![indices[i]!]!);
       all["classes"] = oneHotLabels(labels, classes);
     }
     for (let i = 0; i < batchSize; i++) {
-      const source = indices[start + i]! * pixels;
       const x0 = feeds.x0.subarray(i * pixels, (i + 1) * pixels);
-      bytesToUnit(images.pixels.subarray(source, source + pixels), x0);
       if (flipped[i] === 1) mirror(x0, { width, channels });
       const condition = augmenter?.apply(x0, step, i);
       if (condition !== undefined) feeds.augmentation?.set(condition, i * condition.length);
       const t = feeds.t[i]!;
-      const at = between ? timePoint(path, t) : undefined;
-      for (const { figure, table, values } of gathered) values[i] = at === undefined ? table[t]! : figure(at);
+      const time = between ? timePoint(path, t) : undefined;
+      for (const { figure, table, values } of gathered) values[i] = time === undefined ? table[t]! : figure(time);
     }
     return all;
   };
+  return { at, prepare };
 }
 
 /** Returns a function that fills in the times of a step: integers for a chain, or as a user's path samples them. */

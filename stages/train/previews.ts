@@ -1,4 +1,5 @@
-import { gridPng, imageAt } from "../../artifacts/images.ts";
+import { gridPng, imageAt } from "../../artifacts/pictures.ts";
+import { denormalize } from "../../diffusion/normalizer.ts";
 import type { ContextOf } from "../../contract/stage.ts";
 import type { CompiledFunction, Device } from "../../tensor/device.ts";
 import { labelsOf, makeDrawer } from "../sample/drawer.ts";
@@ -6,7 +7,6 @@ import { describeProblem } from "../shared/checks.ts";
 import type { DrawnNetwork } from "../shared/draw/predictor.ts";
 import { chooseSampler } from "../shared/draw/sampler.ts";
 import { openSampler, SamplerError } from "../shared/draw/walk.ts";
-import { unitToBytes } from "../shared/feeds.ts";
 import type { trainKind } from "./kind.ts";
 
 type Context = ContextOf<typeof trainKind>;
@@ -63,7 +63,7 @@ async function draw(
   device: Device,
   learned: DrawnNetwork,
 ): Promise<Uint8Array | string> {
-  const { path, network: { sizes } } = learned;
+  const { form, network: { sizes } } = learned;
   const made: CompiledFunction[] = [];
   const compile: Device["compile"] = async (...args) => {
     made.push(await device.compile(...args));
@@ -73,10 +73,10 @@ async function draw(
     const options = { sampler: chooseSampler(sampler, definitions), device: { ...device, compile }, batchSize: count };
     const walk = await openSampler(learned, options);
     const how = { params: { batchSize: count }, seed, stream: "preview" };
-    const drawer = makeDrawer(how, path, walk, { labelOf: labelsOf({}, sizes) });
+    const drawer = makeDrawer(how, learned, walk, { labelOf: labelsOf({}, sizes) });
     const { images } = await drawer.draw(0, () => stop.throwIfAborted());
-    const bytes = unitToBytes(images);
-    const png = gridPng(Array.from({ length: count }, (_, i) => imageAt(bytes, i, sizes)), sizes);
+    const values = denormalize(images, form);
+    const png = gridPng(Array.from({ length: count }, (_, i) => imageAt(values, i, sizes)), sizes, form);
     return png ?? `no PNG has ${sizes.channels} channels`;
   } finally {
     for (const one of made) await one.dispose();

@@ -1,5 +1,6 @@
 import type { StageRun } from "../../contract/stage.ts";
 import { networkOf, type NetworkRecord } from "../../artifacts/checkpoint.ts";
+import { imagesInMemory } from "../../artifacts/image_files.ts";
 import { builtinObjective, DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { chainPath } from "../../diffusion/path.ts";
 import { learnsVariance } from "../../diffusion/network.ts";
@@ -23,8 +24,11 @@ export default (async (context) => {
     objective: builtinObjective(DEFAULT_OBJECTIVE),
     path: chainPath(makeTables(new Float64Array(1000).fill(0.01))),
   };
-  const pixels = new Uint8Array(count * height * width * channels);
-  const images = { shape: [count, height, width, channels] as const, pixels, labels: new Uint8Array(count) };
+  const images = imagesInMemory({
+    info: { count, height, width, channels, classes: 1, source: {} },
+    values: new Uint8Array(count * height * width * channels),
+    labels: new Uint8Array(count),
+  });
   await withDevice(context, async (device) => {
     const start = initialState(network, 0);
     const stepper = await makeStepper(device, { network, params, vectors: start.vectors });

@@ -1,8 +1,9 @@
 import { writeCheckpoint } from "../../artifacts/checkpoint.ts";
-import { readImages, type StoredImages } from "../../artifacts/images.ts";
+import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { writeLog } from "../../artifacts/log.ts";
 import { readSchedule } from "../../artifacts/schedule.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
+import { recordOf } from "../../diffusion/normalizer.ts";
 import { lossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import { averagesOf } from "../../diffusion/recipe.ts";
 import { AUGMENTATION_EMBEDDING } from "../../diffusion/unet/plan.ts";
@@ -23,7 +24,7 @@ type Context = ContextOf<typeof trainKind>;
 
 export default runOf(trainKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
-  const images = await readImages(inputs.images);
+  using images = await openImages(inputs.images);
   const schedule = await readSchedule(inputs.schedule, context.definitions);
   const start = inputs.start && await readStartWeights(inputs.start, params);
   const setup = await buildTrainingSetup(context, images.info, schedule.path, start);
@@ -32,11 +33,12 @@ export default runOf(trainKind, async (context) => {
   if ("status" in trained) return trained;
   const { step, vectors, log } = trained;
   const { height, width, channels, source } = images.info;
+  const form = recordOf(images);
   const { others: _, ...ema } = params.ema;
   const [, ...further] = averagesOf(params.ema);
   await writeCheckpoint(outputs.checkpoint, {
     config: {
-      images: { height, width, channels, source },
+      images: { height, width, channels, ...form, source },
       schedule: schedule.spec,
       timesteps: schedule.path.timesteps,
       step,
@@ -69,7 +71,7 @@ export default runOf(trainKind, async (context) => {
 /** Trains up to the wanted step, from the newest saved state. */
 async function train(
   context: Context,
-  images: StoredImages,
+  images: ImageReader,
   { network, params: learning, augmentation, files, initialised }: TrainingSetup,
   from: StartWeights | undefined,
 ): Promise<TrainState | StageEnd> {
@@ -99,7 +101,7 @@ async function train(
     const averaged = { updates: from?.updates };
     const take = trainSteps(start, { stepper, batch, params, timesteps, buckets, ...averaged });
     const weights = async () => (await stepper.vectors()).ema;
-    const preview = startPreviews(context, device, { network, ...learning }, weights);
+    const preview = startPreviews(context, device, { network, ...learning, form: images }, weights);
     // The last run may have been stopped during the preview of this step.
     await preview(start.step);
     let last: StepResult;

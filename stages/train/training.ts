@@ -38,8 +38,8 @@ export function trainSteps(
   start: Pick<TrainState, "log">,
   { stepper, batch, params, timesteps, buckets = [], updates = 0 }: {
     readonly stepper: TrainStepper;
-    /** Returns the inputs of a step that depend on the images and on randomness. */
-    readonly batch: (step: number) => HostTensors;
+    /** The inputs of a step that depend on the images and on randomness. */
+    readonly batch: { at(step: number): HostTensors; prepare(step: number): void };
     readonly params: StepParams;
     /** The loss-aware sampler of timesteps, if used. */
     readonly timesteps?: LossAwareTimesteps | undefined;
@@ -52,10 +52,12 @@ export function trainSteps(
   const log = [...start.log];
   return async (step: number) => {
     const learningRate = learningRateAt(step, params);
-    const images = batch(step);
+    const images = batch.at(step);
     const adam = adamSettings(step, learningRate, params.adam);
     const given = scalarFeeds({ ...adam, ...emaSettings(updates + step, params.ema), clipNorm: params.gradClip });
-    const { loss, gradNorm, lossPerImage } = await stepper.step(images, given);
+    const computed = stepper.step(images, given);
+    batch.prepare(step + 1);
+    const { loss, gradNorm, lossPerImage } = await computed;
     const seen = { t: images["t"]!, losses: lossPerImage };
     timesteps?.observe(seen.t as Int32Array, seen.losses);
     const finite = Number.isFinite(loss) && Number.isFinite(gradNorm);

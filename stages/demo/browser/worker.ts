@@ -1,5 +1,6 @@
 import { labelFacts, readCheckpoint, type StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import type { InputArtifact, OwnDefinition } from "../../../contract/stage.ts";
+import { denormalize, normalize, type ValueForm } from "../../../diffusion/normalizer.ts";
 import { learnsVariance } from "../../../diffusion/network.ts";
 import { samplerParams } from "../../../diffusion/samplers.ts";
 import { mix } from "../../../diffusion/samplers/mix.ts";
@@ -12,7 +13,6 @@ import { initialNoise, labelsOf, makeDrawer as makeSampler } from "../../sample/
 import { describeProblem, isError } from "../../shared/checks.ts";
 import { checkSampler, chooseSampler, type SamplerParam } from "../../shared/draw/sampler.ts";
 import { NonFiniteImages, openSampler, SamplerError } from "../../shared/draw/walk.ts";
-import { unitToBytes } from "../../shared/feeds.ts";
 import { OPEN, type Opened } from "./backends.ts";
 import { bytesOf } from "./protocol.ts";
 import type { DemoData, Frame, FromWorker, Model, Port, Task, ToWorker } from "./protocol.ts";
@@ -42,7 +42,8 @@ export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly Ow
       const walk = await openSampler(checkpoint!, { device, batchSize, guidance: task.guidance, sampler });
       const { steps: total, draw } = drawerOf(task, batchSize, checkpoint!, walk);
       const see = (done: number, x: Float32Array, x0: Float32Array) => {
-        const frame: Frame = { done, total, x: pixelsOf(x), x0: pixelsOf(x0, task) };
+        const { form } = checkpoint!;
+        const frame: Frame = { done, total, x: pixelsOf(x, form), x0: pixelsOf(x0, form, task) };
         port.postMessage({ kind: "frame", frame });
       };
       const { images } = await draw(first, () => {
@@ -104,8 +105,9 @@ function modelOf(
 }
 
 /** Converts images to bytes. As in the stage, kept pixels of an inpainted image keep their exact bytes. */
-function pixelsOf(images: Float32Array, { inpaint }: Partial<Task> = {}): Uint8Array<ArrayBuffer> {
-  const bytes = unitToBytes(images);
+function pixelsOf(images: Float32Array, form: ValueForm, { inpaint }: Partial<Task> = {}): Uint8Array<ArrayBuffer> {
+  // The kind takes checkpoints of 8-bit images only.
+  const bytes = denormalize(images, form) as Uint8Array<ArrayBuffer>;
   if (inpaint === undefined) return bytes;
   const { image, kept } = inpaint;
   return bytes.map((value, i) => kept[i % kept.length] === 1 ? image[i % image.length]! : value);
@@ -120,7 +122,14 @@ function drawerOf(
   const params = { batchSize, repeats: 1 };
   if (inpaint !== undefined) {
     const told = typeof labels === "string" ? undefined : Uint8Array.from(labels);
-    const images = { count: 1, pixels: inpaint.image, labels: told };
+    const { image } = inpaint;
+    const images: Parameters<typeof makeInpainter>[2]["images"] = {
+      info: { count: 1 },
+      labels: told,
+      read(indices, out, as = checkpoint.form.normalizer) {
+        for (let i = 0; i < indices.length; i++) normalize(image, out.subarray(i * image.length), as);
+      },
+    };
     return makeInpainter({ params, seed }, checkpoint, { walk, images, kept: inpaint.kept });
   }
   const labelOf = labelsOf({ labels }, labelFacts(checkpoint.config));
@@ -130,5 +139,5 @@ function drawerOf(
     const angle = Math.PI / 2 * point / (way.points - 1);
     return mix([Math.cos(angle), end(seed)], [Math.sin(angle), end(way.to)]);
   });
-  return makeSampler({ params, seed }, checkpoint.path, walk, { labelOf, ...definedOnly({ noiseOf }) });
+  return makeSampler({ params, seed }, checkpoint, walk, { labelOf, ...definedOnly({ noiseOf }) });
 }

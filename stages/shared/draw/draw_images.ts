@@ -1,9 +1,9 @@
 import { describeModel, type StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { type ImagesToWrite, writeImages } from "../../../artifacts/images.ts";
 import type { InputArtifact, OutputArtifact, OwnDefinition, StageContext, StageEnd } from "../../../contract/stage.ts";
+import { denormalize, VALUE_TYPES, type Values } from "../../../diffusion/normalizer.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../../../formats/vectors.ts";
 import { withDevice } from "../device.ts";
-import { unitToBytes } from "../feeds.ts";
 import { batchesOfShare } from "../parts.ts";
 import { failedBy } from "../checks.ts";
 import type { PredictorOptions } from "./predictor.ts";
@@ -30,9 +30,9 @@ export interface BatchDrawer {
 }
 
 export interface Drawn {
-  /** Bytes, [N, H, W, C] row-major; in a share, those of the share's images. */
-  readonly pixels: Uint8Array<ArrayBuffer>;
-  readonly film: Uint8Array<ArrayBuffer> | undefined;
+  /** Stored values, [N, H, W, C] row-major; in a share, those of the share's images. */
+  readonly pixels: Values;
+  readonly film: Values | undefined;
 }
 
 /**
@@ -57,7 +57,8 @@ export function sampleOnDevice(
     const saved = await progress.latest();
     // The last batch is computed in full, like the others, and images beyond `count` are dropped: another kind of
     // padding could change how the engine rounds.
-    const bytes = new Uint8Array((total + batchSize) * pixels);
+    const Type: new (length: number) => Values = VALUE_TYPES[checkpoint.form.dtype];
+    const values = new Type((total + batchSize) * pixels);
     // Steps are indices among all images, so that a saved state beyond the extent is recognised in a share as well.
     let step = saved?.step ?? 0;
     const left = batches.filter(({ first }) => first >= step);
@@ -66,16 +67,16 @@ export function sampleOnDevice(
     let film: Drawn["film"];
     if (saved !== undefined) {
       const { vectors } = decodeVectors(await saved.read(FILE));
-      bytes.set(vectorOf(vectors, "pixels", { file: FILE, type: Uint8Array, length: whole * pixels }));
+      values.set(vectorOf(vectors, "pixels", { file: FILE, type: Type, length: whole * pixels }));
       film = vectors["film"] as Drawn["film"];
     }
     let lastSaved = step;
     const save = async () => {
       if (step === lastSaved) return;
-      await progress.save(step, { [FILE]: encodeVectors({ pixels: bytes.slice(0, whole * pixels), film }) });
+      await progress.save(step, { [FILE]: encodeVectors({ pixels: values.slice(0, whole * pixels), film }) });
       lastSaved = step;
     };
-    const drawn = () => ({ pixels: bytes.slice(0, total * pixels), film });
+    const drawn = () => ({ pixels: values.slice(0, total * pixels), film });
 
     if (left.length === 0) return drawn();
     // A sampler may continue, and even return images, after it was told to stop.
@@ -96,7 +97,7 @@ export function sampleOnDevice(
       }
       if ("status" in batch) return batch;
       film ??= batch.film;
-      bytes.set(unitToBytes(batch.images), done * pixels);
+      values.set(denormalize(batch.images, checkpoint.form), done * pixels);
       // A saved state holds whole batches, so that a longer run samples the same batches as one that never stopped.
       if (own.count === batchSize) {
         const next = left.find((one) => one.first > first);
@@ -139,11 +140,11 @@ export async function writeSamples(
     readonly classes?: number | null;
   },
 ): Promise<void> {
-  const { height, width, channels } = checkpoint.config.images;
+  const { form: { normalizer }, config: { images: { height, width, channels } } } = checkpoint;
   const count = pixels.length / (height * width * channels);
   const model = describeModel(inputs.checkpoint, checkpoint, weights);
   const { record: sampler } = chooseSampler(param, definitions);
   const source = { name, seed, sampler, ...how, batchSize, ...(of === undefined ? {} : { of }), model };
-  const info = { count, height, width, channels, classes, source };
+  const info = { count, height, width, channels, classes, normalizer, source };
   await writeImages(outputs.samples, { info, pixels, picture: "grid.png", ...rest });
 }

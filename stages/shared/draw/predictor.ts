@@ -1,17 +1,18 @@
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { mix } from "../../../diffusion/samplers/mix.ts";
+import { isBounded } from "../../../diffusion/normalizer.ts";
 import { timePoint } from "../../../diffusion/path.ts";
 import { dynamicThreshold } from "../../../diffusion/samplers/dynamic_threshold.ts";
 import type { Device } from "../../../tensor/mod.ts";
 import { bindNetwork, encodeLabels, splitOutput } from "../feeds.ts";
 
 /** A network with its parameters, objective and path. */
-export type DrawnNetwork = Pick<StoredCheckpoint, "network" | "objective" | "path" | "params">;
+export type DrawnNetwork = Pick<StoredCheckpoint, "network" | "objective" | "path" | "params" | "form">;
 
 export interface PredictorOptions {
   readonly device: Device;
   readonly batchSize: number;
-  /** Clipping of the predicted image. Default `unit`. */
+  /** Clipping of the predicted image; `unit` only clips images that have a declared range. Default `unit`. */
   readonly clip?: "unit" | "dynamic" | "none";
   /** For `dynamic`: the quantile of |x0| that is scaled to 1. */
   readonly clipQuantile?: number;
@@ -42,8 +43,10 @@ type WeightedOutput = ReturnType<typeof weigh>;
  * @returns a function of a batch, its time and its labels, see `oneHotLabels`
  */
 export async function makePredictor(checkpoint: DrawnNetwork, options: PredictorOptions) {
-  const { batchSize, clip = "unit", clipQuantile = 1, guidance = 1, guidanceInterval, guide } = options;
-  const { path, network } = checkpoint;
+  const { batchSize, clip: wanted = "unit", clipQuantile = 1, guidance = 1, guidanceInterval, guide } = options;
+  const { path, network, form } = checkpoint;
+  // Images without a declared range have values beyond [-1, 1].
+  const clip = wanted === "unit" && !isBounded(form.normalizer) ? "none" : wanted;
   const { height, width, channels } = network.sizes;
   const pixels = height * width * channels;
   const guided = guidance !== 1;

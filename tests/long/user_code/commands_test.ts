@@ -3,7 +3,7 @@ import { checkOutputs } from "../../../artifacts/types.ts";
 import type { StageContext } from "../../../contract/stage.ts";
 import { askedGrants, NO_PYTHON, withoutBox } from "../../support/commands.ts";
 import type { Json } from "../../support/cli_process.ts";
-import { gridPng } from "../../../artifacts/images.ts";
+import { gridPng } from "../../../artifacts/pictures.ts";
 import { runAndCheckPlan } from "../../support/check_plan.ts";
 import { Project } from "../../support/project.ts";
 import { findBlocks, ROOT } from "../../docs/blocks.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 import { join } from "node:path";
-import { readImages } from "../../../artifacts/images.ts";
+import { openImages } from "../../../artifacts/image_files.ts";
 import type { InputArtifact } from "../../../contract/stage.ts";
 import { chainPath } from "../../../diffusion/path.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
@@ -23,14 +23,14 @@ const SHAPE = [STEPS, BATCH, 1, 8, 8];
 /** Returns the batches of all steps as a file, images with channels first, of which they have one. */
 export async function encodeBatches(images: InputArtifact): Promise<Uint8Array> {
   const path = chainPath(makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 })));
-  const batch = makeBatches(await readImages(images), {
+  const batch = makeBatches(await openImages(images), {
     batchSize: BATCH,
     seed: 0,
     objective: objectiveNamed("eps"),
     path,
   });
   const steps = Array.from({ length: STEPS }, (_, i) => {
-    const { x0, t, noise } = batch(i + 1);
+    const { x0, t, noise } = batch.at(i + 1);
     return { x0: x0!.slice(), t: t!.slice(), noise: noise!.slice() };
   });
   const all = (name: "x0" | "noise") => Float32Array.from(steps.flatMap((one) => [...one[name]]));

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { BYTES } from "../../../diffusion/normalizer.ts";
 import { dirname, join } from "node:path";
 import {
   makeModelOutput,
@@ -137,6 +138,7 @@ function makeCheckpoint({ model, betas: name, objective, ...zero }: Case): Store
       objective,
     },
     network: unetOf(model),
+    form: BYTES,
     objective: objectiveNamed(objective),
     path: chainPath(makeTables(makeBetas(spec))),
     params,

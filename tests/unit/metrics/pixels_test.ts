@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { pixelFeatureDimension, pixelFeatures } from "../../../metrics/features/pixels.ts";
-import type { ByteImages } from "../../../pictures/resize.ts";
+import type { ImageValues } from "../../../pictures/resize.ts";
 import { assertAllClose } from "../diffusion/assert_close.ts";
 
-const images = (count: number, height: number, width: number, channels: number, data?: number[]): ByteImages => ({
+const images = (count: number, height: number, width: number, channels: number, data?: number[]): ImageValues => ({
   count,
   height,
   width,
@@ -17,10 +17,10 @@ Deno.test("pixelFeatures() maps bytes to [-1, 1] and keeps the pixels when image
 });
 
 Deno.test("pixelFeatures() averages squares of pixels, channel by channel, when images are larger than 8", () => {
-  const source = images(1, 16, 16, 2);
+  const data = new Array<number>(16 * 16 * 2).fill(0);
   // The last cell of the second channel: three pixels of 255 and one of 0.
-  for (const [y, x] of [[14, 14], [14, 15], [15, 14]] as const) source.data[(y * 16 + x) * 2 + 1] = 255;
-  const features = pixelFeatures(source);
+  for (const [y, x] of [[14, 14], [14, 15], [15, 14]] as const) data[(y * 16 + x) * 2 + 1] = 255;
+  const features = pixelFeatures(images(1, 16, 16, 2, data));
   assertEquals(features.length, 128);
   assertAllClose(features.slice(-2), [-1, 0.5], { abs: 1e-7 });
   assertEquals(features.slice(0, -1).every((value) => value === -1), true);

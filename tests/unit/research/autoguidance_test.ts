@@ -1,3 +1,4 @@
+import { BYTES } from "../../../diffusion/normalizer.ts";
 import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals } from "@std/assert";
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
@@ -33,7 +34,13 @@ function gaussian(mean: number): StoredCheckpoint {
       return tf.div(tf.sub(x, x0), u);
     },
   });
-  const made = { network, path: PATH, objective: makeObjective(velocity, {}), params: Float32Array.of(mean) };
+  const made = {
+    network,
+    form: BYTES,
+    path: PATH,
+    objective: makeObjective(velocity, {}),
+    params: Float32Array.of(mean),
+  };
   return made as unknown as StoredCheckpoint;
 }
 

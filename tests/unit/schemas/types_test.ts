@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { z } from "zod";
-import type { imagesInfoSchema } from "../../../artifacts/images.ts";
+import type { imagesInfoSchema } from "../../../artifacts/image_files.ts";
 import type { imageSetSchema, metricSchema, metricsSchema } from "../../../artifacts/metrics.ts";
 import type { pipelineFileSchema, resourcesSchema, stageSchema } from "../../../schemas/pipeline_file.ts";
 import type { fileEntrySchema } from "../../../schemas/records.ts";

@@ -7,7 +7,7 @@ import { fromBuiltin } from "../../../engine/pipeline/load/kinds.ts";
 import { keyParams } from "../../../engine/keys/keys.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 import { trainKind } from "../../support/builtin_kinds.ts";
-import type { StoredImages } from "../../../artifacts/images.ts";
+import { imagesInMemory } from "../../../artifacts/image_files.ts";
 import { makeBatches, mirror } from "../../../stages/train/batches.ts";
 
 const COUNT = 12;
@@ -15,17 +15,15 @@ const [HEIGHT, WIDTH, CHANNELS] = [2, 3, 2];
 const PIXELS = HEIGHT * WIDTH * CHANNELS;
 
 /** Images that differ from one another and from their mirror images. */
-const IMAGES: StoredImages = {
+const IMAGES = imagesInMemory({
   info: { count: COUNT, height: HEIGHT, width: WIDTH, channels: CHANNELS, classes: null, source: {} },
-  pixels: Uint8Array.from({ length: COUNT * PIXELS }, (_, i) => i),
-  shape: [COUNT, HEIGHT, WIDTH, CHANNELS],
-  labels: undefined,
-};
+  values: Uint8Array.from({ length: COUNT * PIXELS }, (_, i) => i),
+});
 const path = chainPath(makeTables(makeBetas({ name: "ldm/cosine", timesteps: 50 })));
 const OPTIONS = { objective: builtinObjective("eps"), path, batchSize: 4, seed: 3 };
 
 function feedsOf(step: number, options: { dropout?: number; flip?: boolean; seed?: number } = {}) {
-  return structuredClone(makeBatches(IMAGES, { ...OPTIONS, ...options })(step));
+  return structuredClone(makeBatches(IMAGES, { ...OPTIONS, ...options }).at(step));
 }
 
 function imagesOf({ x0 }: Record<string, ArrayLike<number>>): number[][] {
@@ -55,7 +53,7 @@ Deno.test("makeBatches() feeds a dropout key only with dropout, another one at e
 Deno.test("makeBatches() is a pure function of seed and step, in any order of steps", () => {
   const options = { dropout: 0.1, flip: true };
   const batches = makeBatches(IMAGES, { ...OPTIONS, ...options });
-  const straight = [1, 2, 3, 4, 5].map((step) => structuredClone(batches(step)));
+  const straight = [1, 2, 3, 4, 5].map((step) => structuredClone(batches.at(step)));
   for (const step of [4, 1, 5, 2]) assertEquals(feedsOf(step, options), straight[step - 1]);
 });
 

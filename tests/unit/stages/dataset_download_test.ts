@@ -18,16 +18,19 @@ interface Try {
   readonly updates: readonly ProgressUpdate[];
 }
 
+/** Silence after which a server that hangs is given up: long enough for one that answers on a busy machine. */
+const SILENCE_MS = 300;
+
 async function fetchTo(
   folder: string,
   urls: readonly string[],
-  { stop = new AbortController().signal, maxBytes = BYTES.length, redirects = [] as string[] } = {},
+  { stop = new AbortController().signal, maxBytes = BYTES.length, redirects = [] as string[], stallMs = 20_000 } = {},
 ): Promise<Try> {
   const warnings: string[] = [];
   const updates: ProgressUpdate[] = [];
   const got = await download({ name: "path", sha256: SHA256, maxBytes, urls, redirects }, folder, {
     stop,
-    stallMs: 300,
+    stallMs,
     waitMs: 10,
     report: (update) => updates.push(update),
     warn: (message) => warnings.push(message),
@@ -108,7 +111,7 @@ withServer("download() drops a part that does not fit and fetches the whole", as
 withServer("download() gives up a server that falls silent and takes the next", async (folder, server) => {
   const slow = server.serve("/slow", { bytes: BYTES, after: 50_000, then: "hang" });
   const good = server.serve("/good", { bytes: BYTES });
-  const outcome = await fetchTo(folder, [slow, good]);
+  const outcome = await fetchTo(folder, [slow, good], { stallMs: SILENCE_MS });
   await assertFetched(folder, outcome);
   assertEquals(outcome.warnings, [`cannot fetch ${slow}: less than 66 kB came in 0.3 s`]);
   // Three tries at the slow address, each continuing the previous one; the mirror provides the rest.
@@ -156,7 +159,10 @@ function endless(bytes: number, everyMs = 0) {
 Deno.test("download() gives up a server that sends drop by drop, though no drop is late", () =>
   withFolder((folder) =>
     withBody(() => endless(1, 20), async (url) => {
-      assertStringIncludes(messageOf(await fetchTo(folder, [url])), "less than 66 kB came in 0.3 s");
+      assertStringIncludes(
+        messageOf(await fetchTo(folder, [url], { stallMs: SILENCE_MS })),
+        "less than 66 kB came in 0.3 s",
+      );
     })
   ));
 
@@ -165,7 +171,7 @@ Deno.test("download() gives up a pace at which the file would take more than a d
     // 64 GiB in a day are 239 kB in 0.3 s; about 100 kB arrive.
     withBody(() => endless(1 << 16, 200), async (url) => {
       assertStringIncludes(
-        messageOf(await fetchTo(folder, [url], { maxBytes: 2 ** 36 })),
+        messageOf(await fetchTo(folder, [url], { maxBytes: 2 ** 36, stallMs: SILENCE_MS })),
         "less than 239 kB came in 0.3 s",
       );
     })
@@ -190,7 +196,7 @@ Deno.test("download() reads nothing of what says that it is longer than the file
     const half = server.serve("/half", { bytes: BYTES, after: 40_000, then: "hang" });
     const good = server.serve("/good", { bytes: BYTES });
     await withBody(() => endless(1 << 16), async (url) => {
-      const outcome = await fetchTo(folder, [half, url, good]);
+      const outcome = await fetchTo(folder, [half, url, good], { stallMs: SILENCE_MS });
       await assertFetched(folder, outcome);
       assertEquals(outcome.warnings.slice(1), [
         `cannot fetch ${url}: it says that it is 10000000000000 bytes long, and at most 300000 were expected`,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { sampleKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";
-import { unitToBytes } from "../../../stages/shared/feeds.ts";
+import { BYTES, denormalize } from "../../../diffusion/normalizer.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { smallCheckpoint, withFolder } from "./small_world.ts";
 
@@ -58,8 +58,8 @@ Deno.test("sample writes a picture and says how the images were made", async () 
   });
 });
 
-Deno.test("unitToBytes() cuts off and clips as Ho et al. do", () => {
-  const out = unitToBytes(Float32Array.of(-1, 1, 0, -0.001, 1.5, -2));
+Deno.test("denormalize() cuts off and clips as Ho et al. do", () => {
+  const out = denormalize(Float32Array.of(-1, 1, 0, -0.001, 1.5, -2), BYTES);
   // 127.5 and 127.37 lose their fractions.
   assertEquals([...out], [0, 255, 127, 127, 255, 0]);
 });

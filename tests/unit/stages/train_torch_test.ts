@@ -88,13 +88,16 @@ for (const microBatches of [1, 3]) {
     const vectors = { params: start, m: zeros(), v: zeros(), ema, "ema-slow": slow, "ema-fast": fast };
     const take = trainSteps({ log: [] }, {
       stepper: await makeStepper(device, { network, params, vectors }),
-      batch: (step) => ({
-        x0: floats(1000 + step, batch * 12),
-        noise: floats(2000 + step, batch * 12),
-        t: new Int32Array(batch),
-        sqrtAlphasCumprod: Float32Array.from(levels, (level) => Math.sqrt(1 - level ** 2)),
-        sqrtOneMinusAlphasCumprod: Float32Array.from(levels),
-      }),
+      batch: {
+        at: (step) => ({
+          x0: floats(1000 + step, batch * 12),
+          noise: floats(2000 + step, batch * 12),
+          t: new Int32Array(batch),
+          sqrtAlphasCumprod: Float32Array.from(levels, (level) => Math.sqrt(1 - level ** 2)),
+          sqrtOneMinusAlphasCumprod: Float32Array.from(levels),
+        }),
+        prepare: () => {},
+      },
       params,
     });
     const losses: number[] = [];

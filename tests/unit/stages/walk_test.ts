@@ -1,3 +1,4 @@
+import { BYTES } from "../../../diffusion/normalizer.ts";
 import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
@@ -56,6 +57,7 @@ function checkpointOf(
   });
   return {
     network,
+    form: BYTES,
     path,
     objective: makeObjective(OBJECTIVES[objective], {}),
     params: Float32Array.of(weight),

@@ -1,0 +1,342 @@
+import { join } from "node:path";
+import { z } from "zod";
+import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
+import {
+  formOf,
+  formRecord,
+  normalize,
+  type Normalizer,
+  recordOf,
+  VALUE_TYPES,
+  type ValueForm,
+  type Values,
+} from "../diffusion/normalizer.ts";
+import { FormatError, refuse } from "../formats/format_error.ts";
+import { decodeSafetensorsHeader, encodeSafetensorsHeader, type SafetensorsDType } from "../formats/safetensors.ts";
+import { firstNotFinite, range } from "../metrics/vectors.ts";
+import type { ImagesInfo } from "../schemas/types.ts";
+import type { ImageSize } from "./facts.ts";
+import { imageAt, PICTURED, writePicture } from "./pictures.ts";
+import { fileOf, readJson, writeJson } from "./record.ts";
+import { bytesOf, readAt, readRows, writeAll } from "./rows.ts";
+
+/**
+ * Files of an artifact of type `images` or `samples`: `images.json`, and the images in one shard,
+ * `images.safetensors`, or in several, `images-00000.safetensors` and so on. A shard has the tensors `images`, [n, H,
+ * W, C], and, if the images have labels, `labels`, [n].
+ */
+export const INFO_FILE = "images.json";
+export const TENSORS_FILE = "images.safetensors";
+
+/** A set with more bytes than this has several shards. CIFAR-10, with 154 MB, has one. */
+export const SHARD_BYTES = 256 << 20;
+/** A set of at most this many bytes is kept in memory while it is open. */
+const MEMORY_BYTES = 64 << 20;
+/** Two tensors need less than 300 bytes of header. */
+const MAX_HEADER_BYTES = 64 << 10;
+/** Number of labels that a byte can tell apart. */
+export const BYTE_LABELS = 256;
+const MOST_CLASSES = 65_535;
+
+const size = z.int().min(1);
+
+export const imagesInfoSchema = z.strictObject({
+  count: size,
+  height: size,
+  width: size,
+  channels: size,
+  /** Labels are in [0, classes); null without labels. */
+  classes: size.max(MOST_CLASSES).nullable(),
+  /** Type of the stored numbers, and the map to the network's numbers. */
+  ...formRecord,
+  /** Number of images in each shard; absent if there is only one. */
+  shards: z.array(size).min(2).max(99_999).readonly().exactOptional(),
+  /** Origin of the images, in readable form. */
+  source: z.record(z.string(), z.unknown()),
+}).refine(({ channels, normalizer: { scale, shift } = formOf({}).normalizer }) => {
+  return [1, channels].includes(scale.length) && scale.length === shift.length;
+}, "a normalizer with one scale and shift, or one for each channel");
+
+/** The number of the class of each image, [N]. */
+export type LabelNumbers = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+
+/** An open set of images. */
+export interface ImageReader extends ValueForm, Disposable {
+  /** The artifact's description of the images. */
+  readonly info: ImagesInfo;
+  /** [N, H, W, C]. */
+  readonly shape: readonly [number, number, number, number];
+  /** Number of values of one image. */
+  readonly size: number;
+  /** [N]; undefined without labels. */
+  readonly labels: LabelNumbers | undefined;
+  /** Reads the stored values of images, [n, H, W, C], in the order of their indices. */
+  rows(indices: ArrayLike<number>): Values;
+  /**
+   * Reads images as networks see them.
+   * @param out float32 [n, H, W, C], filled @param as another map than the set's own
+   */
+  read(indices: ArrayLike<number>, out: Float32Array, as?: Normalizer): void;
+}
+
+/**
+ * Open an artifact of type `images` or `samples`. A small set is kept in memory; of a large one, the images that are
+ * asked for are read from its files.
+ *
+ * @throws FormatError when the artifact's files are not those of an image set
+ */
+export async function openImages(artifact: InputArtifact): Promise<ImageReader> {
+  const info = await readJson(artifact, INFO_FILE, imagesInfoSchema);
+  const counts = info.shards ?? [info.count];
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (total !== info.count) refuse(`${INFO_FILE}, shards`, `${total} images`, `${info.count}, its count`);
+  using opened = new DisposableStack();
+  const shards = counts.map((count, number) => {
+    const name = shardName(number, counts.length);
+    const file = opened.adopt(Deno.openSync(artifact.path(fileOf(artifact, name).path)), (file) => file.close());
+    return { file, ...readShard(name, file, { ...info, count }) };
+  });
+  const labelled = shards.filter(({ labels }) => labels !== undefined);
+  if (labelled.length % shards.length !== 0) refuse("labels", `${labelled.length} shards with`, `${shards.length}`);
+  const labels = labelled.length === 0 ? undefined : joinLabels(shards.map(({ labels }) => labels!));
+  if (labels !== undefined) checkLabels(TENSORS_FILE, labels, info.classes);
+
+  const Type = VALUE_TYPES[formOf(info).dtype];
+  const size = sizeOf(info);
+  const stride = size * Type.BYTES_PER_ELEMENT;
+  const perShard = counts[0]!;
+  if (counts.slice(0, -1).some((count) => count !== perShard)) {
+    refuse(`${INFO_FILE}, shards`, counts.join(", "), "equally many images in all but the last");
+  }
+  const rows = (indices: ArrayLike<number>): Values => {
+    const values = new Type(indices.length * size);
+    readRows(bytesOf(values), indices, (index) => {
+      const { file, offset } = shards[Math.floor(index / perShard)]!;
+      return { file, offset: offset + index % perShard * stride };
+    });
+    return values;
+  };
+  const kept = info.count * stride <= MEMORY_BYTES ? rows(range(0, info.count)) : undefined;
+  if (kept !== undefined) return imagesInMemory({ info, values: kept, labels });
+  const files = opened.move();
+  return { ...reader(info, labels, rows), [Symbol.dispose]: () => files.dispose() };
+}
+
+/** Returns a set whose values, [N, H, W, C], are in memory. */
+export function imagesInMemory({ info, values, labels }: {
+  readonly info: ImagesInfo;
+  readonly values: Values;
+  readonly labels?: LabelNumbers | undefined;
+}): ImageReader {
+  const size = sizeOf(info);
+  const rows = (indices: ArrayLike<number>) => {
+    const own = new (values.constructor as new (length: number) => Values)(indices.length * size);
+    for (let i = 0; i < indices.length; i++) {
+      own.set(values.subarray(indices[i]! * size, (indices[i]! + 1) * size), i * size);
+    }
+    return own;
+  };
+  return { ...reader(info, labels, rows), [Symbol.dispose]: () => {} };
+}
+
+function reader(info: ImagesInfo, labels: LabelNumbers | undefined, rows: ImageReader["rows"]) {
+  const { count, height, width, channels } = info;
+  const form = formOf(info);
+  return {
+    ...form,
+    ...{ info, labels, rows, size: sizeOf(info) },
+    shape: [count, height, width, channels] as const,
+    read(indices: ArrayLike<number>, out: Float32Array, as = form.normalizer) {
+      const values = rows(indices);
+      const bad = values instanceof Float32Array ? firstNotFinite(values) : -1;
+      if (bad >= 0) {
+        const image = indices[Math.floor(bad / sizeOf(info))];
+        refuse(`image ${image}`, `${values[bad]}`, "finite numbers");
+      }
+      normalize(values, out, as);
+    },
+  };
+}
+
+const sizeOf = ({ height, width, channels }: ImageSize) => height * width * channels;
+
+function shardName(number: number, shards: number): string {
+  return shards === 1 ? TENSORS_FILE : `images-${String(number).padStart(5, "0")}.safetensors`;
+}
+
+/** Reads the header and the labels of a shard. @returns the offset of the first image in the file, and the labels */
+function readShard(name: string, file: Deno.FsFile, { count, height, width, channels, classes, dtype }: ImagesInfo) {
+  const { size } = file.statSync();
+  const head = new Uint8Array(Math.min(size, MAX_HEADER_BYTES));
+  readAt(file, 0, head);
+  const { entries, dataStart } = decodeSafetensorsHeader(head, size);
+  const find = (tensor: string, dtypes: readonly SafetensorsDType[], shape: readonly number[]) => {
+    const entry = entries.find((one) => one.name === tensor);
+    if (entry !== undefined && dtypes.includes(entry.dtype) && entry.shape.join() === shape.join()) return entry;
+    const got = entry === undefined ? "none" : `${entry.dtype} [${entry.shape}]`;
+    throw new FormatError(`${name}, tensor ${tensor}`, { got, wanted: `${dtypes.join(" or ")} [${shape}]` });
+  };
+  const images = find("images", [TENSOR_TYPES[dtype ?? "uint8"]], [count, height, width, channels]);
+  const isLabelled = classes !== null || entries.some((one) => one.name === "labels");
+  if (!isLabelled) return { offset: dataStart + images.begin, labels: undefined };
+  const { begin, dtype: type } = find("labels", ["U8", "U16"], [count]);
+  const labels: LabelNumbers = type === "U8" ? new Uint8Array(count) : new Uint16Array(count);
+  readAt(file, dataStart + begin, bytesOf(labels));
+  return { offset: dataStart + images.begin, labels };
+}
+
+const TENSOR_TYPES = { uint8: "U8", uint16: "U16", float32: "F32" } as const;
+
+function joinLabels(parts: readonly LabelNumbers[]): LabelNumbers {
+  if (parts.length === 1) return parts[0]!;
+  const count = parts.reduce((sum, { length }) => sum + length, 0);
+  const all = parts.every((part) => part instanceof Uint8Array) ? new Uint8Array(count) : new Uint16Array(count);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** @throws FormatError for a label that the data set does not have */
+export function checkLabels(file: string, labels: LabelNumbers, classes: number | null, first = 0): void {
+  const image = labels.findIndex((label) => label >= (classes ?? 0));
+  if (image < 0) return;
+  const wanted = classes === null ? "none, as classes is null" : `0 to ${classes - 1}`;
+  throw new FormatError(`${file}, label of image ${first + image}`, { got: `${labels[image]}`, wanted });
+}
+
+/** A description of images to write: a form in place of its record, and no shards. */
+export type ImagesToDescribe = Omit<ImagesInfo, "shards" | keyof ValueForm> & Partial<ValueForm>;
+
+/** Returns the description that is written. */
+export function describeImages(
+  { dtype, normalizer, ...info }: ImagesToDescribe,
+  shards: readonly number[] = [],
+): ImagesInfo {
+  const form = formOf({ ...(dtype && { dtype }), ...(normalizer && { normalizer }) });
+  return { ...info, ...recordOf(form), ...(shards.length > 1 ? { shards } : {}) };
+}
+
+/** Writes a set of images in parts. Call `finish` once all were added, and dispose of the writer in any case. */
+export interface ImagesWriter extends Disposable {
+  /**
+   * Adds images.
+   *
+   * @param values [n, H, W, C] @param labels of these images, [n]; undefined if `classes` is null
+   * @throws FormatError for a number that is not finite, or a label that is not below `classes`
+   */
+  add(values: Uint8Array | Uint16Array | Float32Array, labels?: ArrayLike<number>): Promise<void>;
+  /**
+   * Writes the description.
+   *
+   * @param found facts that only the images themselves could tell
+   * @returns the description that was written
+   */
+  finish(found?: Partial<Pick<ImagesToDescribe, "normalizer" | "source">>): Promise<ImagesInfo>;
+}
+
+/**
+ * Write a set of images as they come, so that memory use does not grow with their number.
+ *
+ * @param info the description; `count` is the largest number of images that may come
+ * @param picture file name of the picture of the first 64
+ */
+export function openImagesWriter(
+  output: OutputArtifact,
+  info: ImagesToDescribe,
+  picture = "images.png",
+): ImagesWriter {
+  const dtype = info.dtype ?? "uint8";
+  const size = sizeOf(info);
+  const perShard = Math.max(1, Math.floor(SHARD_BYTES / (size * VALUE_TYPES[dtype].BYTES_PER_ELEMENT)));
+  const names = Array.from({ length: Math.ceil(info.count / perShard) }, (_, i) => i);
+  const labelType = (info.classes ?? 0) > BYTE_LABELS ? Uint16Array : Uint8Array;
+  const headerOf = (count: number, minBytes = 0) => {
+    const images = {
+      name: "images",
+      dtype: TENSOR_TYPES[dtype],
+      shape: [count, info.height, info.width, info.channels],
+    };
+    const labels = { name: "labels", dtype: labelType === Uint8Array ? "U8" : "U16", shape: [count] } as const;
+    return encodeSafetensorsHeader(info.classes === null ? [images] : [images, labels], { minBytes });
+  };
+  const shards: number[] = [];
+  const pictured: Values[] = [];
+  let written = 0;
+  let open:
+    | { readonly file: Deno.FsFile; readonly headerBytes: number; labels: LabelNumbers; count: number }
+    | undefined;
+
+  const begin = async () => {
+    const expected = Math.min(perShard, info.count - written);
+    const place = join(output.folder, shardName(shards.length, names.length));
+    const file = await Deno.open(place, { write: true, create: true, truncate: true });
+    open = { file, headerBytes: headerOf(expected).length, labels: new labelType(expected), count: 0 };
+    // The true header comes last: fewer images may come than were expected.
+    await writeAll(file, new Uint8Array(open.headerBytes));
+    return open;
+  };
+  const end = async () => {
+    if (open === undefined) return;
+    const { file, headerBytes, labels, count } = open;
+    if (info.classes !== null) await writeAll(file, bytesOf(labels.slice(0, count)));
+    await file.seek(0, Deno.SeekMode.Start);
+    await writeAll(file, headerOf(count, headerBytes));
+    file.close();
+    open = undefined;
+    shards.push(count);
+  };
+  return {
+    async add(values, labels) {
+      const count = values.length / size;
+      if (!(values instanceof VALUE_TYPES[dtype]) || !Number.isInteger(count) || written + count > info.count) {
+        throw new RangeError(`Images to add: got ${values.length} of ${values.constructor.name}, wanted ${dtype}`);
+      }
+      if ((labels?.length ?? (info.classes === null ? count : 0)) !== count) {
+        throw new RangeError(`Labels to add: got ${labels?.length ?? 0}, wanted ${count}`);
+      }
+      const bad = values instanceof Float32Array ? firstNotFinite(values) : -1;
+      if (bad >= 0) refuse(`image ${written + Math.floor(bad / size)}`, `${values[bad]}`, "finite numbers");
+      for (let i = 0; i < count && pictured.length < PICTURED; i++) {
+        pictured.push(imageAt(values as Values, i, info).slice());
+      }
+      for (let done = 0; done < count;) {
+        const shard = open ?? await begin();
+        const taken = Math.min(count - done, perShard - shard.count);
+        await writeAll(shard.file, bytesOf(values.subarray(done * size, (done + taken) * size)));
+        if (labels !== undefined && info.classes !== null) {
+          const own = labelType.from(Array.prototype.slice.call(labels, done, done + taken));
+          checkLabels(TENSORS_FILE, own, info.classes, written);
+          shard.labels.set(own, shard.count);
+        }
+        shard.count += taken;
+        written += taken;
+        done += taken;
+        if (shard.count === perShard) await end();
+      }
+    },
+    async finish(found = {}) {
+      await end();
+      const described = describeImages({ ...info, ...found, count: written }, shards);
+      await writeJson(output, INFO_FILE, described, imagesInfoSchema);
+      await writePicture(output, picture, pictured, described, formOf(described));
+      return described;
+    },
+    [Symbol.dispose]() {
+      open?.file.close();
+    },
+  };
+}
+
+/** Checks all values and labels of an artifact. @throws FormatError */
+export async function validateImages(artifact: InputArtifact): Promise<void> {
+  using images = await openImages(artifact);
+  const chunk = Math.max(1, Math.floor((16 << 20) / (images.size * 4)));
+  const out = new Float32Array(Math.min(chunk, images.info.count) * images.size);
+  for (let first = 0; first < images.info.count && images.dtype === "float32"; first += chunk) {
+    const count = Math.min(chunk, images.info.count - first);
+    images.read(range(first, count), out.subarray(0, count * images.size));
+  }
+}

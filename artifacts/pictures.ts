@@ -1,0 +1,78 @@
+import type { OutputArtifact } from "../contract/stage.ts";
+import { BYTES, isBounded, normalize, type ValueForm, type Values } from "../diffusion/normalizer.ts";
+import { imageGrid } from "../pictures/image_grid.ts";
+import { encodePng } from "../formats/png_encoder.ts";
+import { quantile } from "../metrics/spread.ts";
+import type { ImageSize } from "./facts.ts";
+
+/** Number of images that a set's picture shows. */
+export const PICTURED = 64;
+/** Channels of other data than colours are shown side by side, in grey, up to this many. */
+const MOST_PANELS = 8;
+/** Shares of the values that are shown as black and as white if no range was declared. */
+const [DARKEST, LIGHTEST] = [0.01, 0.99];
+
+type GridSize = ImageSize & { readonly columns?: number };
+
+/**
+ * Writes one picture of several images, row by row; writes nothing if no PNG can hold them.
+ * @param images values [H, W, C] each
+ */
+export async function writePicture(
+  output: OutputArtifact,
+  name: string,
+  images: readonly Values[],
+  size: GridSize,
+  form?: ValueForm,
+): Promise<void> {
+  const png = gridPng(images, size, form);
+  if (png !== undefined) await output.write(name, png);
+}
+
+/**
+ * Returns several images as one PNG, row by row; undefined for signals and points, which are no images.
+ * @param images values [H, W, C] each
+ */
+export function gridPng(images: readonly Values[], size: GridSize, form: ValueForm = BYTES) {
+  if (size.height === 1 || images.length === 0) return undefined;
+  const bytes = images[0] instanceof Uint8Array ? images as readonly Uint8Array[] : toBytes(images, form);
+  const { channels } = size;
+  if (channels === 1 || channels === 3 || (channels === 4 && bytes === images)) {
+    return encodePng(imageGrid(bytes, size));
+  }
+  const panels = Math.min(channels, MOST_PANELS);
+  const width = panels * size.width;
+  const greys = bytes.map((image) => {
+    const grey = new Uint8Array(size.height * width);
+    for (let at = 0; at < grey.length; at++) {
+      const [row, x] = [Math.floor(at / width), at % width];
+      grey[at] = image[(row * size.width + x % size.width) * channels + Math.floor(x / size.width)]!;
+    }
+    return grey;
+  });
+  return encodePng(imageGrid(greys, { ...size, width, channels: 1 }));
+}
+
+/** Converts values to levels: a declared range is shown whole, other values between two of their quantiles. */
+function toBytes(images: readonly Values[], { normalizer }: ValueForm): Uint8Array[] {
+  const numbers = images.map((image) => {
+    const out = new Float32Array(image.length);
+    normalize(image, out, normalizer);
+    return out;
+  });
+  let [low, high] = [-1, 1];
+  if (!isBounded(normalizer)) {
+    const sorted = Float64Array.from(numbers.flatMap((image) => [...image])).sort();
+    [low, high] = [quantile(sorted, DARKEST), quantile(sorted, LIGHTEST)];
+  }
+  const scale = 255 / (high - low || 1);
+  return numbers.map((image) =>
+    Uint8Array.from(image, (x) => Math.min(255, Math.max(0, Math.round((x - low) * scale))))
+  );
+}
+
+/** Returns image `i` of values [N, H, W, C]. */
+export function imageAt<V extends Values>(values: V, i: number, { height, width, channels }: ImageSize): V {
+  const size = height * width * channels;
+  return values.subarray(i * size, (i + 1) * size) as V;
+}

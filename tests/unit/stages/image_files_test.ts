@@ -1,0 +1,161 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import fc from "fast-check";
+import { type ImagesToDescribe, openImages, openImagesWriter } from "../../../artifacts/image_files.ts";
+import { readImages, writeImages } from "../../../artifacts/images.ts";
+import {
+  BYTES,
+  denormalize,
+  formOf,
+  normalize,
+  rangeNormalizer,
+  VALUE_TYPES,
+  type Values,
+} from "../../../diffusion/normalizer.ts";
+import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
+import { FormatError } from "../../../formats/format_error.ts";
+import { withFolder } from "./small_world.ts";
+
+const opened = (folder: string) => openInput(folderArtifact(folder, "images"));
+const SIZE = { height: 2, width: 3, channels: 2 };
+const LENGTH = 12;
+
+const dtypes = fc.constantFrom(...Object.keys(VALUE_TYPES) as (keyof typeof VALUE_TYPES)[]);
+/** Sets of images of all types, with labels of one byte, of two bytes, or none. */
+const sets = fc.record({
+  dtype: dtypes,
+  count: fc.integer({ min: 1, max: 9 }),
+  part: fc.integer({ min: 1, max: 4 }),
+  missing: fc.integer({ min: 0, max: 3 }),
+  classes: fc.constantFrom(null, 3, 256, 257, 65_535),
+  seed: fc.integer({ min: 1, max: 1000 }),
+});
+
+Deno.test("openImagesWriter() writes in parts what openImages() reads in any order, for every type", async () => {
+  await fc.assert(
+    fc.asyncProperty(sets, async ({ dtype, count, part, missing, classes, seed }) => {
+      await withFolder(async (folder) => {
+        const values: Values = VALUE_TYPES[dtype].from(
+          Array.from({ length: count * LENGTH }, (_, i) => (i * seed) % 251),
+        );
+        const labels = Array.from({ length: count }, (_, i) => (i * seed) % (classes ?? 1));
+        const info: ImagesToDescribe = { ...SIZE, count: count + missing, classes, dtype, source: {} };
+        using writer = openImagesWriter(openOutput(folder), info);
+        for (let at = 0; at < count; at += part) {
+          const own = values.subarray(at * LENGTH, (at + part) * LENGTH) as Values;
+          await writer.add(own, classes === null ? undefined : labels.slice(at, at + part));
+        }
+        await writer.finish();
+        using images = await openImages(opened(folder));
+        assertEquals([images.info.count, images.dtype], [count, dtype]);
+        const order = Array.from({ length: count }, (_, i) => count - 1 - i);
+        const wanted = order.flatMap((i) => [...values.subarray(i * LENGTH, (i + 1) * LENGTH)]);
+        assertEquals([...images.rows(order)], wanted);
+        assertEquals(images.labels && [...images.labels], classes === null ? undefined : labels);
+      });
+    }),
+    { numRuns: 60 },
+  );
+});
+
+Deno.test("bytes that come in parts give the files of bytes that come at once", async () => {
+  const pixels = Uint8Array.from({ length: 5 * LENGTH }, (_, i) => i);
+  const labels = Uint8Array.of(2, 0, 1, 1, 2);
+  const info = { ...SIZE, count: 5, classes: 3, source: { name: "test" } };
+  const digests = (folder: string) =>
+    opened(folder).files.filter(({ path }) => !path.endsWith(".png")).map(({ path, sha256 }) => [path, sha256]);
+  await withFolder(async (whole) => {
+    await writeImages(openOutput(whole), { info, pixels, labels });
+    await withFolder(async (parts) => {
+      using writer = openImagesWriter(openOutput(parts), info);
+      for (let i = 0; i < 5; i++) await writer.add(pixels.slice(i * LENGTH, (i + 1) * LENGTH), [labels[i]!]);
+      await writer.finish();
+      assertEquals(digests(parts), digests(whole));
+      assertEquals((await readImages(opened(parts))).pixels, pixels);
+    });
+  });
+});
+
+Deno.test("a set of several shards has the images and labels of all, and each shard is a file of its own", async () => {
+  await withFolder(async (folder) => {
+    // 1 x 16,384 x 1,024 floats are 64 MiB: four images fill a shard, and a set of more than one is not kept in memory.
+    const size = { height: 1, width: 16_384, channels: 1_024 };
+    const length = size.width * size.channels;
+    const info: ImagesToDescribe = { ...size, count: 6, classes: 9, dtype: "float32", source: {} };
+    using writer = openImagesWriter(openOutput(folder), info);
+    for (let i = 0; i < 6; i++) await writer.add(new Float32Array(length).fill(i), [i]);
+    assertEquals((await writer.finish()).shards, [4, 2]);
+    const names = ["images-00000.safetensors", "images-00001.safetensors", "images.json"];
+    assertEquals(opened(folder).files.map(({ path }) => path), names);
+    using images = await openImages(opened(folder));
+    const order = [5, 0, 3, 4];
+    const rows = images.rows(order);
+    assertEquals(order.map((_, i) => [rows[i * length], rows[(i + 1) * length - 1]]), order.map((i) => [i, i]));
+    assertEquals([...images.labels!], [0, 1, 2, 3, 4, 5]);
+  });
+});
+
+Deno.test("readImages() refuses what is not bytes, and names what reads it", async () => {
+  await withFolder(async (folder) => {
+    await writeImages(openOutput(folder), { info: SIZE, pixels: new Float32Array(LENGTH) });
+    const error = await assertRejects(() => readImages(opened(folder)), FormatError);
+    assertEquals([error.got, error.wanted], ["12 numbers of float32", "uint8, at most 2 GiB"]);
+    assertEquals(error.fix?.includes("openImages"), true);
+  });
+});
+
+Deno.test("openImagesWriter() refuses numbers that are not finite, and labels that there are not", async () => {
+  await withFolder(async (folder) => {
+    const info: ImagesToDescribe = { ...SIZE, count: 2, classes: 3, dtype: "float32", source: {} };
+    using writer = openImagesWriter(openOutput(folder), info);
+    const bad = new Float32Array(LENGTH).fill(NaN, 3, 4);
+    await assertRejects(() => writer.add(bad, [0]), FormatError, "image 0: got NaN");
+    await assertRejects(() => writer.add(new Float32Array(LENGTH), [3]), FormatError, "label of image 0: got 3");
+    await assertRejects(() => writer.add(new Uint8Array(LENGTH), [0]), RangeError);
+  });
+});
+
+Deno.test("normalize() gives bytes exactly x / 127.5 - 1, and denormalize() what Ho et al. truncate", () => {
+  const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
+  const out = new Float32Array(256);
+  normalize(bytes, out, BYTES.normalizer);
+  assertEquals([...out], [...bytes].map((byte) => Math.fround(byte / 127.5 - 1)));
+  assertEquals(
+    [...denormalize(out, BYTES)],
+    [...out].map((x) => Math.trunc(Math.min(255, Math.max(0, (x + 1) * 127.5)))),
+  );
+});
+
+Deno.test("denormalize() gives back every 16-bit integer, and every float up to its rounding", () => {
+  const integers = Uint16Array.from({ length: 65_536 }, (_, i) => i);
+  const out = new Float32Array(65_536);
+  const form = formOf({ dtype: "uint16" });
+  normalize(integers, out, form.normalizer);
+  assertEquals([out[0], out[65_535]], [-1, 1]);
+  assertEquals(denormalize(out, form), integers);
+  fc.assert(
+    fc.property(
+      fc.double({ min: -1e3, max: 1e3, noNaN: true }),
+      fc.double({ min: 1e-3, max: 1e3, noNaN: true }),
+      (low, width) => {
+        const normalizer = rangeNormalizer(low, low + width);
+        const values = Float32Array.from([0, 0.25, 1], (share) => low + share * width);
+        const units = new Float32Array(3);
+        normalize(values, units, normalizer);
+        const back = denormalize(units, { dtype: "float32", normalizer });
+        // float32 has 24 bits; units are of size 1, stored values up to |low| + width.
+        back.forEach((value, i) => {
+          const allowed = 2 ** -22 * (Math.abs(low) + width);
+          assertEquals(Math.abs(value - values[i]!) <= allowed, true, `${value}, not ${values[i]}`);
+        });
+      },
+    ),
+  );
+});
+
+Deno.test("a normaliser by channel maps each channel by its own numbers", () => {
+  const normalizer = { how: "moments" as const, scale: [2, 10], shift: [1, -1] };
+  const out = new Float32Array(4);
+  normalize(Float32Array.of(4, 10, 0, -10), out, normalizer);
+  assertEquals([...out], [1, 2, -1, 0]);
+  assertEquals([...denormalize(out, { dtype: "float32", normalizer })], [4, 10, 0, -10]);
+});
