@@ -43,6 +43,11 @@ export function externalPaths(stage: Pick<Stage, "kind" | "params">, folder: str
   return Object.fromEntries(externalsOf(stage, folder).map(({ name, path }) => [name, path]));
 }
 
+/** Returns the place in its params that names an external; undefined for one that no param names, such as a package. */
+export function externalPlace(stage: Pick<Stage, "kind" | "params">, name: string): DocumentPath | undefined {
+  return externalsOf(stage, "").find((one) => one.name === name)?.at;
+}
+
 /**
  * Returns the params of a stage with other paths in place of its own.
  * @param paths as {@linkcode externalPaths} returns them

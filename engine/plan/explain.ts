@@ -5,7 +5,8 @@
  */
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, Sources } from "../../schemas/records.ts";
-import { externalPaths, sizeOf } from "../keys/externals.ts";
+import type { DocumentPath } from "../diagnostic/document.ts";
+import { externalPaths, externalPlace, sizeOf } from "../keys/externals.ts";
 import { builtinVersion, recordedModules } from "../keys/stage.ts";
 import { listSaved, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
@@ -87,12 +88,15 @@ class Explainer {
 
   #causeOf(planned: PlannedAction, reason: Reason, last: ResultManifest | undefined): Cause {
     const { stage } = planned;
-    const explain = (...path: string[]) => this.plan.pipeline.origins.explain(["stages", stage.entry, ...path]);
+    const explain = (...path: DocumentPath) => this.plan.pipeline.origins.explain(["stages", stage.entry, ...path]);
     switch (reason.code) {
       case "param":
         return { reason, origin: reason.origin };
-      case "external":
-        return { reason, origin: explain("with", reason.name), ...this.#externalFacts(planned, reason, last) };
+      case "external": {
+        const place = externalPlace(stage, reason.name);
+        const origin = place && explain("with", ...place);
+        return definedOnly({ reason, origin, ...this.#externalFacts(planned, reason, last) });
+      }
       case "version":
       case "code":
         return definedOnly({

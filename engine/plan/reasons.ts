@@ -10,10 +10,10 @@ function differs(a: unknown, b: unknown): boolean {
   return encode({ value: a }) !== encode({ value: b });
 }
 
-/** Returns changed leaves of two trees of params, by dotted name. A list is one value: items have no stable names. */
-function diffParams(from: unknown, to: unknown, path: string[] = []): { name: string; from: unknown; to: unknown }[] {
+/** Returns changed leaves of two trees of params, by their paths. A list is one value: items have no stable names. */
+function diffParams(from: unknown, to: unknown, path: string[] = []): { path: string[]; from: unknown; to: unknown }[] {
   if (!differs(from, to)) return [];
-  if (!isRecord(from) || !isRecord(to)) return [{ name: path.join("."), from, to }];
+  if (!isRecord(from) || !isRecord(to)) return [{ path, from, to }];
   return Object.keys({ ...from, ...to }).flatMap((key) => diffParams(from[key], to[key], [...path, key]));
 }
 
@@ -41,8 +41,8 @@ export function explainChange(
     const own = ["stages", stage.entry, "seed"];
     addParam("seed", before.seed, now.seed, origins.explain(own)[0] === "default" ? ["seed"] : own);
   }
-  for (const { name, from, to } of diffParams(before.params, now.params)) {
-    addParam(name, from, to, ["stages", stage.entry, "with", ...name.split(".")]);
+  for (const { path, from, to } of diffParams(before.params, now.params)) {
+    addParam(path.join("."), from, to, ["stages", stage.entry, "with", ...path]);
   }
   for (const name of Object.keys({ ...before.externals, ...now.externals })) {
     const [from, to] = [before.externals[name], now.externals[name]];
