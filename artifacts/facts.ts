@@ -55,6 +55,9 @@ const checkpointFactsSchema = z.object({
   ownSampler: z.string().optional(),
 });
 
+/** Facts of metrics: the names of those that cover all images and timesteps. */
+const metricsFactsSchema = z.object({ names: z.array(z.string()) });
+
 /** A network: the record of a built-in one, or the user's file and its params. */
 export type NetworkFacts = z.output<typeof BUILTIN_NETWORK.record> | OwnParam;
 
@@ -67,6 +70,7 @@ const reader = <S extends z.ZodType>(schema: S) => (facts: Facts | undefined) =>
 export const readImageFacts = reader(imageFactsSchema);
 export const readScheduleFacts = reader(scheduleFactsSchema);
 export const readCheckpointFacts = reader(checkpointFactsSchema);
+export const readMetricsFacts = reader(metricsFactsSchema);
 
 export type ImageSize = Pick<ImageFacts, "height" | "width" | "channels">;
 

@@ -39,9 +39,11 @@ export const classifierKind = defineKind({
       checkBatchSize(params.batchSize, images?.count),
       checkSameSize("test", test, { name: "those to learn from", size: images }),
     );
-    if (!images?.classes) return { problems };
+    const metrics = { names: ["accuracy"] };
+    if (!images?.classes) return { problems, facts: { metrics } };
     const { height, width, channels, classes } = images;
-    return { problems, facts: { classifier: { height, width, channels, classes, dimension: 4 * params.base } } };
+    const classifier = { height, width, channels, classes, dimension: 4 * params.base };
+    return { problems, facts: { classifier, metrics } };
   },
 });
 

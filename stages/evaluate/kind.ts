@@ -70,11 +70,13 @@ export const evaluateKind = defineKind({
       },
       checkSameSize("images", images, { name: "those of the checkpoint", size: checkpoint }),
     );
-    if (most === undefined) return { problems };
+    const names = ["L_simple", ...bound === undefined ? [] : ["bits/dim", "bits/dim L_T"]];
+    const facts = { metrics: { names } };
+    if (most === undefined) return { problems, facts };
     const evaluations = 1 + (bound?.timesteps ?? 0);
     const data = most * images!.height * images!.width * images!.channels;
     const batch = Math.min(params.batchSize, most);
-    return { problems, ...networkWork(checkpoint?.network, most * evaluations, batch, { data }) };
+    return { problems, facts, ...networkWork(checkpoint?.network, most * evaluations, batch, { data }) };
   },
 });
 

@@ -2,7 +2,7 @@ import { readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind, type Facts } from "../../contract/stage.ts";
 import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { isInceptionArchitecture } from "../shared/inception.ts";
+import { INCEPTION, isInceptionArchitecture } from "../shared/inception.ts";
 import { type ScoreParams, scoreParams } from "./params.ts";
 
 export const scoreKind = defineKind({
@@ -33,9 +33,25 @@ export const scoreKind = defineKind({
       },
       checkSets(inputs, params),
     );
-    return { problems };
+    const { extractor = readImageFacts(inputs.real) && params.features } = inputs.real ?? {};
+    return { problems, ...extractor === undefined ? {} : { facts: { metrics: namesOf(`${extractor}`, params) } } };
   },
 });
+
+/** Returns the names of the scores that cover all images, as `scoreSets` gives them. */
+function namesOf(extractor: string, { fd, fdInfinity, kid, manifold, inceptionScore }: ScoreParams) {
+  const own = { FD: "FID", KD: "KID", IS: "IS" };
+  const name = (score: keyof typeof own) => extractor === INCEPTION ? own[score] : `${score}-${extractor}`;
+  const ofManifold = ["precision", "recall", "density", "coverage"].map((figure) => `${figure}-${extractor}`);
+  const names = [
+    fd && name("FD"),
+    fdInfinity && `${name("FD")}-infinity`,
+    kid !== undefined && name("KD"),
+    ...manifold === undefined ? [] : ofManifold,
+    inceptionScore !== undefined && name("IS"),
+  ];
+  return { names: names.filter((one) => one !== false) };
+}
 
 /** Known facts of a set; of features and statistics also the extractor, and what they hold. */
 type SetFacts =

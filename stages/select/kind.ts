@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { readMetricsFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
+import { suggestName } from "../../std/did_you_mean.ts";
 
 const inputs = {
   candidates: {
@@ -40,8 +42,13 @@ export const selectKind = defineKind({
     };
   },
   pairs: [["candidates", "metrics"]],
-  check: ({ best }, { candidates }) => ({
-    problems: [],
-    ...best === undefined || candidates === undefined ? {} : { facts: { best: candidates } },
-  }),
+  check({ metric, best }, { candidates, metrics }) {
+    const { names = [metric] } = readMetricsFacts(metrics) ?? {};
+    const message = "the candidates have no metric of this name";
+    const [wanted, fix] = [names.join(", "), suggestName(metric, names)];
+    return {
+      problems: names.includes(metric) ? [] : [{ param: ["metric"], message, got: metric, wanted, fix }],
+      ...best === undefined || candidates === undefined ? {} : { facts: { best: candidates } },
+    };
+  },
 });

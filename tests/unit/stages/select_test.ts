@@ -40,6 +40,7 @@ async function load(yaml: string) {
 }
 
 const REFUSED = {
+  "a metric that no candidate has": ["metric: L_simple", "metric: L_smple", 'did you mean "L_simple"?'],
   "lists that do not go together": ["metrics: [evaluate]", "metrics: [evaluate~rate=0.001]", "1 for 2"],
   "lists of other children": ["[evaluate]", "[evaluate~rate=0.01, evaluate~rate=0.001]", "for train~rate=0.001"],
   "slots, which it had": ["{ metric: L_simple }", "{ metric: L_simple, keep: 2 }", 'unknown key "keep"'],
@@ -117,12 +118,15 @@ Deno.test("the best candidate is passed on whole: the first of those with the be
             )
           );
           const ports = selectKind.portsFor!({ metric: "m", goal, best: asked ? "files" : undefined });
+          const notes: string[] = [];
           const ended = await runStage(folder, { ...selectKind, ...ports }, {
+            onSaid: (event) => void (event.type === "note" && notes.push(event.message)),
             params: { metric: "m", goal, ...(asked ? { best: "files" } : {}) },
             inputs: { candidates, metrics } as never,
           });
           assertEquals(ended.end, undefined);
           const wanted = values.indexOf(goal === "lowest" ? Math.min(...values) : Math.max(...values));
+          assertEquals(notes, [`the best is candidate ${wanted + 1} of ${values.length}: m ${values[wanted]}`]);
           const { "selection/selection.json": ranking, ...passed } = digests(ended);
           assert(ranking !== undefined);
           const files = candidates[wanted]!.files.map(({ path, sha256 }) => [`best/${path}`, sha256]);

@@ -1,0 +1,65 @@
+import { assertEquals } from "@std/assert";
+import { facts as imageFacts } from "../../../artifacts/images.ts";
+import { facts as checkpointFacts } from "../../../artifacts/checkpoint.ts";
+import type { BuiltinKind, Facts, InputArtifact } from "../../../contract/stage.ts";
+import { classifierKind, evaluateKind, featuresKind, scoreKind } from "../../support/builtin_kinds.ts";
+import { runStage } from "../../support/stage_context.ts";
+import { smallCheckpoint, withFolder } from "./small_world.ts";
+
+/** Runs a stage, and compares the metrics that it writes with those that its check tells of. */
+async function namesAgree(
+  folder: string,
+  kind: unknown,
+  { params, inputs, facts }: {
+    params: Record<string, unknown>;
+    inputs: Record<string, InputArtifact>;
+    facts: Record<string, Facts>;
+  },
+) {
+  const { params: schema, check } = kind as BuiltinKind;
+  const told = check!(schema.parse(params), facts).facts!["metrics"]!["names"];
+  const { end, outputs } = await runStage(folder, kind as typeof scoreKind, { params, inputs: inputs as never });
+  assertEquals(end, undefined);
+  const { metrics } = JSON.parse(await outputs["metrics"]!.readText("metrics.json"));
+  const whole = (metrics as { name: string; label?: unknown; timesteps?: unknown }[])
+    .filter(({ label, timesteps }) => label === undefined && timesteps === undefined).map(({ name }) => name);
+  assertEquals(told, whole, JSON.stringify(params));
+  return outputs;
+}
+
+Deno.test("kinds tell before they run which metrics of all images they write", async () => {
+  await withFolder(async (folder) => {
+    const { images, test, checkpoint } = await smallCheckpoint(folder);
+    const [ofImages, ofTest] = [await imageFacts(images), await imageFacts(test)];
+    const facts = { checkpoint: await checkpointFacts(checkpoint), images: ofTest };
+    for (const bound of [undefined, { timesteps: 2 }]) {
+      const params = { buckets: 2, ...(bound === undefined ? {} : { bound }) };
+      await namesAgree(folder, evaluateKind, { params, inputs: { checkpoint, images: test }, facts });
+    }
+    const { classifier } = await namesAgree(folder, classifierKind, {
+      params: { steps: 1, batchSize: 4, base: 4 },
+      inputs: { images, test },
+      facts: { images: ofImages, test: ofTest },
+    });
+    const features = async (of: InputArtifact) => {
+      const inputs = { images: of, classifier: classifier! };
+      return (await runStage(folder, featuresKind, { params: { extractor: "classifier" }, inputs }))
+        .outputs["features"]!;
+    };
+    const sets = [
+      [{ real: images, fake: test }, { real: ofImages, fake: ofTest }],
+      [
+        { real: await features(images), fake: await features(test) },
+        { real: { extractor: "classifier" }, fake: { extractor: "classifier" } },
+      ],
+    ] as const;
+    const extras = [{ fdInfinity: true }, { kid: { size: 4, subsets: 2 } }, { manifold: {} }, { perClass: true }];
+    const chosen = [{}, ...extras, { fd: false, ...extras[1], ...extras[2] }, Object.assign({}, ...extras)];
+    for (const [inputs, known] of sets) {
+      const logits = "extractor" in known.real ? [{ inceptionScore: { splits: 2 } }] : [];
+      for (const params of [...chosen, ...logits]) {
+        await namesAgree(folder, scoreKind, { params, inputs, facts: known });
+      }
+    }
+  });
+});
