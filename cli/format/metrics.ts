@@ -1,4 +1,4 @@
-import { metricName, type MetricRow } from "../results/figures.ts";
+import { metricName, type MetricRow } from "../results/metric_row.ts";
 import { formatTable } from "../io.ts";
 
 /** Rounds to four significant digits, as many as a reader compares. */

@@ -3,7 +3,8 @@ import * as report from "noiseline/report";
 import { overall, phraseMean, shortNumber, withDeviation } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, matchesSelection, nameOf, SHARED } from "./experiments.ts";
-import { common, figuresOf, metricName, type MetricRow } from "./figures.ts";
+import { common, figuresOf } from "./figures.ts";
+import { metricName, type MetricRow } from "./metric_row.ts";
 
 type Compared = Awaited<ReturnType<typeof compareExperiments>>;
 type Comparison = Compared["comparison"];

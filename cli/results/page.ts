@@ -4,7 +4,8 @@ import { collectArtifacts, type Collected, renderReport, type ReportStage } from
 import { overall } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
 import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";
-import { figuresOf, type MetricRow } from "./figures.ts";
+import { figuresOf } from "./figures.ts";
+import type { MetricRow } from "./metric_row.ts";
 
 /** The results of a run. */
 export interface RunEnd {

@@ -7,7 +7,8 @@ import * as report from "noiseline/report";
 import { overall } from "../format/metrics.ts";
 import { compareExperiments, comparisonPage } from "../results/compare.ts";
 import { artifactsOf, type Experiment, experimentsOf } from "../results/experiments.ts";
-import { figuresOf, metricName } from "../results/figures.ts";
+import { figuresOf } from "../results/figures.ts";
+import { metricName } from "../results/metric_row.ts";
 
 /** The places whose contents are shown: a store, and submissions to a cluster. */
 export interface Place {

@@ -4,7 +4,7 @@ import { TOOLKIT_ROOT } from "./module_lock.ts";
 
 /** Folders with the toolkit's code that decides what a pipeline file means. */
 export const TOOLKIT_FOLDERS: readonly string[] =
-  "artifacts contract diffusion engine formats metrics package schemas stages std tensor".split(" ");
+  "artifacts contract diffusion engine formats metrics package pictures schemas stages std tensor".split(" ");
 
 /** Matches paths of the toolkit's own modules, but not user code that lies elsewhere in the clone. */
 const TOOLKIT_PARTS = new RegExp(`^((mod|core|engine)\\.ts$|(cli|${TOOLKIT_FOLDERS.join("|")})/)`);

@@ -42,3 +42,14 @@ Deno.test("planning loads no tensor engine and no decoder: the kinds do without"
   const light = ["formats/format_error.ts", "metrics/vectors.ts", "tensor/devices.ts"];
   assertEquals(paths.filter((one) => /^(?:formats|tensor|metrics)\//.test(one)).sort(), light);
 });
+
+Deno.test("a command that finds everything up to date has loaded neither kinds nor pages", async () => {
+  const root = new URL("../../../", import.meta.url);
+  for (const entry of ["cli/main.ts", "cli/commands/run.ts", "cli/commands/plan.ts", "cli/commands/status.ts"]) {
+    const paths = [...await loadedBy(new URL(entry, root))].map((one) => one.replace(root.href, ""));
+    assertEquals(paths.includes("cli/io.ts"), true, entry);
+    const heavy =
+      /^(?:(?:artifacts|diffusion|formats|metrics|pictures|report|stages|tensor)\/|(?:engine|kinds|mod)\.ts$)/;
+    assertEquals(paths.filter((one) => heavy.test(one)), [], entry);
+  }
+});
