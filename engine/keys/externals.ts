@@ -148,10 +148,13 @@ export function digestExternals(
 
 function cannotRead(stage: Stage, { name, at, path, written }: External, error: unknown, origins: Origins): Diagnostic {
   const message = `stage "${stage.id}": cannot read ${name}: ${reasonOf(error)}`;
-  const details = { code: "external", got: placeOf(error) ?? path } as const;
+  const got = placeOf(error) ?? path;
   const base = isAbsolute(written) ? "" : "; it is relative to the pipeline file";
-  const fix = suggestPath(path, written) ?? `correct the path${base}`;
-  return diagnosticAt(origins, ["stages", stage.entry, "with", ...at], message, fix, details);
+  // The system's names that are not UTF-8 cannot be handed back to it.
+  const fix = got.includes("\ufffd")
+    ? "rename the file: its name is not UTF-8"
+    : suggestPath(path, written) ?? `correct the path${base}`;
+  return diagnosticAt(origins, ["stages", stage.entry, "with", ...at], message, fix, { code: "external", got });
 }
 
 /** Returns a problem for each missing file that a stage is to read, without reading the files that exist. */

@@ -147,17 +147,17 @@ function matchRows(rows: Iterable<Row>, images: readonly string[], table: string
   }
   const left = images.filter((_, place) => seen[place] === 0);
   const parts = [
-    [faults.absent, "name no image that is there"],
-    [faults.twice, "name an image a second time"],
-    [faults.unlabelled, "have no label"],
+    [faults.absent, "rows that name no image that is there"],
+    [faults.twice, "rows that name an image a second time"],
+    [faults.unlabelled, "rows without a label"],
   ] as const;
-  const said = parts.flatMap(([found, fault]) => found.length === 0 ? [] : [named(`rows ${fault}`, found)]);
-  if (left.length > 0) said.push(named("images have no row", left));
+  const said = parts.flatMap(([found, fault]) => found.length === 0 ? [] : [named(fault, found)]);
+  if (left.length > 0) said.push(named("images without a row", left));
   if (said.length > 0) return `${table} does not fit the images:\n${said.join("\n")}`;
   return labelsOfValues(values, (place) => `${images[place]} in ${table}`);
 }
 
 function named(fault: string, found: readonly string[]): string {
   const more = found.length > MOST_NAMED ? `, and ${found.length - MOST_NAMED} more}` : "";
-  return `  ${found.length} ${fault}: ${found.slice(0, MOST_NAMED).join(", ")}${more}`;
+  return `  ${fault} (${found.length}): ${found.slice(0, MOST_NAMED).join(", ")}${more}`;
 }
