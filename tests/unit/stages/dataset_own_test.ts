@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encode } from "fast-png";
 import { dirname, join } from "node:path";
+import { openImages } from "../../../artifacts/image_files.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { encodePng } from "../../../formats/png_encoder.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
@@ -73,6 +74,14 @@ Deno.test("16 bits are never read as 8 without a word, nor 8 as 16", async () =>
     assertEquals((await run(path, { depth: 8 })).failed, "");
     assertStringIncludes((await run(path, { depth: 16 })).failed, "samples have 8 bits (6 images");
   });
+  await inFolder(same(deep), async (path) => {
+    const { outcome } = await run(path, { depth: 16, channels: 1, size: [2, 2] });
+    using images = await openImages(outcome.outputs["train"]!);
+    assertEquals([images.dtype, images.info.channels, images.normalizer.scale], ["uint16", 1, [32_767.5]]);
+    assert(images.rows([0, 3]).every((level) => level === 0x8000));
+    const found = await run(path, { depth: 16, normalize: "moments" });
+    assertStringIncludes(found.failed, "all values of channel 0 are 32768");
+  });
 });
 
 Deno.test("two and four channels keep alpha, one and three put it on white", async () => {
@@ -144,7 +153,7 @@ Deno.test("a table that does not fit the images says all that is wrong with it",
     [
       "t.csv",
       `file_name,label\n${NAMES.map((name, i) => `${name},${i / 2}`).join("\n")}`,
-      /label of b\/1\.png in t\.csv: got 0\.5, wanted 0 to 65534/,
+      /label of a\/3\.png in t\.csv: got 1\.5, wanted 0 to 65534/,
     ],
   ];
   for (const [name, text, says] of tables) {
@@ -190,12 +199,12 @@ Deno.test("names that are not UTF-8 are named among the files that cannot be use
   });
 });
 
-Deno.test("a thousand classes and more are labels", async () => {
-  const names = Array.from({ length: 200 }, (_, i) => `class${i}/x.png`);
+Deno.test("more classes than a byte tells apart are labels", async () => {
+  const names = Array.from({ length: 300 }, (_, i) => `class${i}/x.png`);
   await inFolder(same(PNG, names), async (path) => {
     const { outcome } = await run(path, { testCount: 20 });
     const { info, labels } = await readImages(outcome.outputs["train"]!);
-    assertEquals([info.classes, new Set(labels).size], [200, 180]);
+    assertEquals([info.classes, new Set(labels).size], [300, 280]);
     // The same folder again gives the same bytes.
     assertEquals(digests((await run(path, { testCount: 20 })).outcome), digests(outcome));
   });

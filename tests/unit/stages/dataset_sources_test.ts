@@ -1,6 +1,9 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join, resolve } from "node:path";
+import { openImages } from "../../../artifacts/image_files.ts";
 import { readImages } from "../../../artifacts/images.ts";
+import type { InputArtifact } from "../../../contract/stage.ts";
+import { encodeNpy } from "../../../formats/npy.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";
 
@@ -9,6 +12,19 @@ const GOLDEN = new URL("../../golden/sources/", import.meta.url).pathname;
 const CLASSES = ["cat", "dog", "owl"];
 
 type Params = Readonly<Record<string, unknown>>;
+type Outputs = Readonly<Record<string, InputArtifact>>;
+
+async function withOutputs<T>(file: string, params: Params, then: (outputs: Outputs) => Promise<T>): Promise<T> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = resolve(GOLDEN, file);
+    const { end, outputs } = await runStage(folder, datasetKind, { params: { path, testCount: 3, ...params } });
+    if (end !== undefined) throw new Error(JSON.stringify(end));
+    return await then(outputs);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
 
 async function read(file: string, params: Params) {
   const folder = await Deno.makeTempDir();
@@ -73,6 +89,54 @@ Deno.test("NumPy's arrays are read by row, with labels from another array", asyn
   await assertTwelve("images.npy", { source: "numpy", labels: { file: join(GOLDEN, "labels.npy") } }, undefined);
   await assertTwelve("arrays.npz", { source: "numpy", labels: { column: "y" } }, undefined);
   await assertTwelve("arrays.npz", { source: "numpy", column: "x", labels: { column: "y" } }, undefined);
+});
+
+Deno.test("16-bit integers and floats are stored as they are, with a normaliser of their own", async () => {
+  const deep = await withOutputs("deep.npy", { source: "numpy" }, async (outputs) => {
+    using images = await openImages(outputs["train"]!);
+    const rows = images.rows([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    // Level v of a byte is 257 v of 16 bits, and 9 of the 12 images are to train on.
+    assert(rows.length === 9 * 12 && rows.every((level) => level % 257 === 0));
+    return { ...images.info, normalizer: images.normalizer };
+  });
+  assertEquals([deep.dtype, deep.height, deep.width, deep.channels, deep.classes], ["uint16", 3, 4, 1, null]);
+  assertEquals(deep.normalizer, { how: "range", scale: [32_767.5], shift: [1] });
+  const params = { source: "numpy", shape: [1, 1, 2], labels: { column: "arr_1" } };
+  await withOutputs("points.npz", params, async (outputs) => {
+    using train = await openImages(outputs["train"]!);
+    using test = await openImages(outputs["test"]!);
+    assertEquals([train.dtype, ...train.shape, train.normalizer.how], ["float32", 9, 1, 1, 2, "moments"]);
+    // numpy.linspace(-1, 2, 24) in pairs.
+    const points = [...train.rows([0, 1, 2, 3, 4, 5, 6, 7, 8]), ...test.rows([0, 1, 2])].sort((a, b) => a - b);
+    points.forEach((value, i) => assert(Math.abs(value - (-1 + 3 * i / 23)) < 1e-6, `${i}: ${value}`));
+    // Training values have mean 0 and deviation 1 in each channel, and the test split has the same map.
+    const seen = new Float32Array(18);
+    train.read([0, 1, 2, 3, 4, 5, 6, 7, 8], seen);
+    for (const channel of [0, 1]) {
+      const own = [...seen].filter((_, i) => i % 2 === channel);
+      const mean = own.reduce((sum, value) => sum + value, 0) / 9;
+      assert(Math.abs(mean) < 1e-6 && Math.abs(own.reduce((sum, value) => sum + value ** 2, 0) / 9 - 1) < 1e-5);
+    }
+    assertEquals(test.normalizer, train.normalizer);
+  });
+});
+
+Deno.test("values that are not finite are refused with their rows, or left out", async () => {
+  const values = Float32Array.from({ length: 24 }, (_, i) => i);
+  values[7] = NaN;
+  values[11] = -Infinity;
+  const path = await Deno.makeTempFile({ suffix: ".npy" });
+  await Deno.writeFile(path, encodeNpy({ shape: [12, 2], data: values }));
+  const refused = JSON.stringify(await read(path, { source: "numpy" }));
+  assertStringIncludes(refused, "2 items of 12 cannot be used:\\n  row 3: value 1 is NaN, which is no finite number");
+  assertStringIncludes(refused, "row 5: value 1 is -Infinity");
+  const count = await withOutputs(path, { source: "numpy", skip: "unreadable" }, async (outputs) => {
+    using train = await openImages(outputs["train"]!);
+    using test = await openImages(outputs["test"]!);
+    return train.info.count + test.info.count;
+  });
+  assertEquals(count, 10);
+  await Deno.remove(path);
 });
 
 Deno.test("Parquet is read by groups of rows, with Hugging Face's names of classes", async () => {
