@@ -6,9 +6,9 @@ export function shapesOf(parameters: readonly { readonly name: string; readonly 
   return new Map(parameters.map(({ name, shape }) => [name, shape]));
 }
 
-/** Describes every difference between the weights of a checkpoint and those of a network, by name with both shapes. */
-export function describeMisfits(given: Shapes, wanted: Shapes): string[] {
-  const shown = (shape: readonly number[] | undefined) => shape === undefined ? "none" : `[${shape.join(", ")}]`;
+/** Describes every difference between two maps: of a checkpoint's shapes or settings, and of a network's. */
+export function describeMisfits(given: ReadonlyMap<string, unknown>, wanted: ReadonlyMap<string, unknown>): string[] {
+  const shown = (value: unknown = "none") => Array.isArray(value) ? `[${value.join(", ")}]` : `${value}`;
   return [...new Map([...wanted, ...given]).keys()].filter((name) => `${given.get(name)}` !== `${wanted.get(name)}`)
     .map((name) => `${name}: ${shown(given.get(name))} in the checkpoint, ${shown(wanted.get(name))} in the network`);
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineAugmentation } from "../define.ts";
-import { type Picture, reflected, resampled } from "./pixels.ts";
+import { flipped, type Picture, reflected, resampled } from "./pixels.ts";
 
 /** An affine map of the plane: [x, y] to [a x + b y + c, d x + e y + f]. */
 type Affine = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
@@ -40,13 +40,7 @@ export default defineAugmentation({
     const shift = [random.normal(), random.normal()] as const;
     const [x, y] = random.uniform() < probability ? shift : [0, 0];
 
-    let image = picture.image;
-    if (mirror + upset > 0) {
-      image = resampled(picture, picture, (column, row) => [
-        mirror === 1 ? width - 1 - column : column,
-        upset === 1 ? height - 1 - row : row,
-      ]).image;
-    }
+    let image = flipped(picture, { mirrored: mirror === 1, upset: upset === 1 });
     const [size, longer] = [2 ** (-scale * SCALE), 2 ** (-stretched * STRETCH)];
     // From places in the changed image to places in the given one, both from the centre.
     const changes: Affine[] = [

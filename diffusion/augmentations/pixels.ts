@@ -37,3 +37,12 @@ export function resampled(
   }
   return { image: out, height: size.height, width: size.width, channels };
 }
+
+/** Returns an image mirrored left to right, upside down, or both. */
+export function flipped(
+  picture: Picture,
+  { mirrored = false, upset = false }: { readonly mirrored?: boolean; readonly upset?: boolean },
+): Float32Array<ArrayBuffer> {
+  const { height, width } = picture;
+  return resampled(picture, picture, (x, y) => [mirrored ? width - 1 - x : x, upset ? height - 1 - y : y]).image;
+}

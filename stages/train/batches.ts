@@ -1,4 +1,5 @@
 import type { ImageReader } from "../../artifacts/image_files.ts";
+import { flipped } from "../../diffusion/augmentations/pixels.ts";
 import type { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import type { Path } from "../../diffusion/define.ts";
 import { type LossOptions, stepFigures, usesContinuousTimes } from "../../diffusion/loss_tables.ts";
@@ -42,7 +43,7 @@ export function makeBatches(
   const stream = (purpose: string) => randomStream({ seed, stream: `train/${purpose}` });
   const [order, timestep, noise] = [stream("order"), stream("timestep"), stream("noise")];
   const [dropoutKey, flips, untold] = [stream("dropout"), stream("flip"), stream("label")];
-  const [count, , width, channels] = images.shape;
+  const [count, height, width, channels] = images.shape;
   const { size: pixels } = images;
   const batchesPerEpoch = Math.floor(count / batchSize);
 
@@ -63,7 +64,7 @@ export function makeBatches(
     return { name, figure, table: Float64Array.from(points, figure), values: new Float32Array(batchSize) };
   });
   const all: HostTensors = { ...feeds, ...Object.fromEntries(gathered.map(({ name, values }) => [name, values])) };
-  const flipped = new Int32Array(batchSize);
+  const mirrored = new Int32Array(batchSize);
   const prepared = { step: 0, x0: new Float32Array(batchSize * pixels) };
   let [epoch, permutation] = [-1, new Int32Array()];
 
@@ -87,7 +88,7 @@ export function makeBatches(
     else timesteps.draw(timestep.uniform(step, batchSize), { t: feeds.t as Int32Array, importance: feeds.importance! });
     noise.normal(step, feeds.noise);
     if (feeds.dropoutKey !== undefined) dropoutKey.integers(step, feeds.dropoutKey, 2 ** 31);
-    if (flip) flips.integers(step, flipped, 2);
+    if (flip) flips.integers(step, mirrored, 2);
     if (classes !== undefined) {
       const draws = untold.uniform(step, batchSize);
       const labels = Array.from(draws, (u, i) => u < dropLabels ? undefined : images.labels![indices[i]!]!);
@@ -95,7 +96,7 @@ export function makeBatches(
     }
     for (let i = 0; i < batchSize; i++) {
       const x0 = feeds.x0.subarray(i * pixels, (i + 1) * pixels);
-      if (flipped[i] === 1) mirror(x0, { width, channels });
+      if (mirrored[i] === 1) x0.set(flipped({ image: x0, height, width, channels }, { mirrored: true }));
       const condition = augmenter?.apply(x0, step, i);
       if (condition !== undefined) feeds.augmentation?.set(condition, i * condition.length);
       const t = feeds.t[i]!;
@@ -122,17 +123,4 @@ function timeDrawer(
       t[i] = path.draw({ uniform, normal: normal[i]! });
     });
   };
-}
-
-/**
- * Mirrors an image left to right, in place.
- *
- * @param image [H, W, C] row-major
- */
-export function mirror(image: Float32Array, { width, channels }: { width: number; channels: number }): void {
-  const rowLength = width * channels;
-  for (let row = 0; row < image.length; row += rowLength) {
-    const line = image.slice(row, row + rowLength);
-    for (let i = 0; i < rowLength; i++) image[row + i] = line[rowLength - channels - i + 2 * (i % channels)]!;
-  }
 }

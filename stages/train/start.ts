@@ -54,13 +54,13 @@ const MOST_NAMED = 5;
  * Reports weights that do not fit the network, and frozen parameters that would keep the random values that they start
  * with.
  *
- * @param settings the settings in which the two networks differ, if they are known
+ * @param settings describes the settings in which the two networks differ, if they are known
  */
 export function fitProblems(
   { misfits, initialised }: ReturnType<typeof compareStart>,
   { model, frozen, settings = [] }: Pick<TrainParams, "model"> & {
     readonly frozen: ReadonlySet<string>;
-    readonly settings?: readonly Readonly<Record<"name" | "theirs" | "ours", string>>[];
+    readonly settings?: readonly string[];
   },
 ): CheckProblem[] {
   const more = misfits.length - MOST_NAMED;
@@ -70,7 +70,7 @@ export function fitProblems(
       input: "start",
       message: "the weights of the checkpoint do not fit the network",
       got: [
-        ...settings.map(({ name, theirs, ours }) => `${name}: ${theirs} in the checkpoint, ${ours} here`),
+        ...settings,
         ...misfits.slice(0, MOST_NAMED),
         ...more > 0 ? [`and ${more} more`] : [],
       ].join("\n"),
@@ -103,12 +103,10 @@ export function modelOf(
 }
 
 /** Returns what decides the shapes and the function of a network, for images of this height. */
-function settingsOf(record: BuiltinRecord, height: number): ReadonlyMap<string, string> {
-  const { inChannels, outChannels } = record;
+function settingsOf(record: BuiltinRecord, height: number): ReadonlyMap<string, unknown> {
   const params = Object.entries(BUILTIN_NETWORK.paramsOf(record, { height }));
-  const all = { "channels of the images": inChannels, "channels of the output": outChannels };
-  const model = params.map(([name, value]) => [`model.${name}`, value] as const);
-  return new Map([...Object.entries(all), ...model].map(([name, value]) => [name, JSON.stringify(value)]));
+  const channels = { "channels of the images": record.inChannels, "channels of the output": record.outChannels };
+  return new Map([...Object.entries(channels), ...params.map(([name, value]) => [`model.${name}`, value] as const)]);
 }
 
 /** Checks patterns and a start against a built-in network, before anything runs. */
@@ -125,19 +123,16 @@ export function checkBuiltin(
   if (theirs === undefined || isOwn(theirs)) return problems;
   const given = shapesOf(BUILTIN_NETWORK.parameters(theirs));
   const fit = compareStart(given, { from: start!, to: { classes, classNames }, parametersFor });
-  const [there, here] = [settingsOf(theirs, network.imageSize), settingsOf(network, network.imageSize)];
-  const settings = [...new Map([...there, ...here]).keys()].map((name) => {
-    return { name, theirs: there.get(name) ?? "its default", ours: here.get(name) ?? "its default" };
-  }).filter(({ theirs, ours }) => theirs !== ours);
-  const details = fit.misfits.length > 0 ? [] : BUILTIN_NETWORK.details.map((name) => `model.${name}`);
+  const settings = describeMisfits(settingsOf(theirs, network.imageSize), settingsOf(network, network.imageSize));
+  const details = BUILTIN_NETWORK.details.filter((name) => network[name] !== theirs[name]);
   return problemsOf(
     problems,
     fitProblems(fit, { model, frozen, settings }),
-    settings.filter(({ name }) => details.includes(name)).map(({ name, ours, theirs }) => ({
+    fit.misfits.length === 0 && details.map((name) => ({
       param: ["model"],
-      message: `the weights fit the network, but belong to another function: ${name}`,
-      got: ours,
-      wanted: theirs,
+      message: `the weights fit the network, but belong to another function: model.${name}`,
+      got: `${network[name] ?? "its default"}`,
+      wanted: `${theirs[name] ?? "its default"}`,
       fix: USE_START,
     })),
   );

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { flipped } from "../../../diffusion/augmentations/pixels.ts";
 import { builtinObjective } from "../../../diffusion/objectives.ts";
 import { chainPath } from "../../../diffusion/path.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
@@ -8,7 +9,7 @@ import { keyParams } from "../../../engine/keys/keys.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 import { trainKind } from "../../support/builtin_kinds.ts";
 import { imagesInMemory } from "../../../artifacts/image_files.ts";
-import { makeBatches, mirror } from "../../../stages/train/batches.ts";
+import { makeBatches } from "../../../stages/train/batches.ts";
 
 const COUNT = 12;
 const [HEIGHT, WIDTH, CHANNELS] = [2, 3, 2];
@@ -32,12 +33,11 @@ function imagesOf({ x0 }: Record<string, ArrayLike<number>>): number[][] {
 }
 
 function mirrored(image: readonly number[]): number[] {
-  const copy = Float32Array.from(image);
-  mirror(copy, { width: WIDTH, channels: CHANNELS });
-  return [...copy];
+  const size = { height: HEIGHT, width: WIDTH, channels: CHANNELS };
+  return [...flipped({ image: Float32Array.from(image), ...size }, { mirrored: true })];
 }
 
-Deno.test("mirror() swaps columns and keeps rows and channels", () => {
+Deno.test("flipped() swaps columns and keeps rows and channels", () => {
   assertEquals(mirrored([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]), [5, 6, 3, 4, 1, 2, 11, 12, 9, 10, 7, 8]);
 });
 

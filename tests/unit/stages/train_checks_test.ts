@@ -201,7 +201,7 @@ Deno.test("a checkpoint of another width names the setting, then five parameters
   const start = { network: { ...NETWORK, channels: 8 }, ...IMAGES, classes: null, timesteps: 50 };
   const [problem] = check({}, start).problems;
   const [setting, ...lines] = problem!.got!.split("\n");
-  assertEquals(setting, "model.channels: 8 in the checkpoint, 4 here");
+  assertEquals(setting, "model.channels: 8 in the checkpoint, 4 in the network");
   assertEquals(lines.length, 6);
   assertEquals(lines[0], "time.dense1.kernel: [8, 32] in the checkpoint, [4, 16] in the network");
   const { parameters } = BUILTIN_NETWORK;

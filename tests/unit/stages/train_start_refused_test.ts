@@ -40,7 +40,7 @@ Deno.test("what does not fit a start is reported before anything runs", async (t
       const [problem, ...more] = check({ model: { ...SMALL_TRAINING.model, multipliers: [1, 1] } }).problems;
       assertEquals([problem!.input, more], ["start", []]);
       const [setting, ...lines] = problem!.got!.split("\n");
-      assertEquals(setting, "model.multipliers: [1,2] in the checkpoint, [1,1] here");
+      assertEquals(setting, "model.multipliers: [1, 2] in the checkpoint, [1, 1] in the network");
       assertEquals(
         lines[0],
         "down.1.block.0.conv1.kernel: [3, 3, 4, 8] in the checkpoint, [3, 3, 4, 4] in the network",
@@ -55,8 +55,8 @@ Deno.test("what does not fit a start is reported before anything runs", async (t
       assertEquals(
         problems.map(({ got }) => got),
         [
-          "channels of the images: 1 in the checkpoint, 3 here\n" +
-          "channels of the output: 1 in the checkpoint, 3 here\n" +
+          "channels of the images: 1 in the checkpoint, 3 in the network\n" +
+          "channels of the output: 1 in the checkpoint, 3 in the network\n" +
           "conv_in.kernel: [3, 3, 1, 4] in the checkpoint, [3, 3, 3, 4] in the network\n" +
           "conv_out.kernel: [3, 3, 4, 1] in the checkpoint, [3, 3, 4, 3] in the network\n" +
           "conv_out.bias: [1] in the checkpoint, [3] in the network",
