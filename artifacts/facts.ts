@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Facts } from "../contract/stage.ts";
 import type { BUILTIN_NETWORK } from "../diffusion/networks.ts";
+import type { ValueType } from "../diffusion/normalizer.ts";
 import type { ObjectiveName } from "../diffusion/objectives.ts";
 import type { OwnParam } from "../schemas/definitions.ts";
 
@@ -72,9 +73,10 @@ export const readScheduleFacts = reader(scheduleFactsSchema);
 export const readCheckpointFacts = reader(checkpointFactsSchema);
 export const readMetricsFacts = reader(metricsFactsSchema);
 
-export type ImageSize = Pick<ImageFacts, "height" | "width" | "channels">;
+export type ImageSize = Pick<ImageFacts, "height" | "width" | "channels"> & { readonly dtype?: ValueType | undefined };
 
-/** Formats height, width and channels, e.g. `28x28x1`. */
+/** Formats height, width and channels, and the type of other numbers than bytes: `28x28x1`, `28x28x1 of uint16`. */
 export function sizeText(images: ImageSize) {
-  return `${images.height}x${images.width}x${images.channels}`;
+  const { height, width, channels, dtype = "uint8" } = images;
+  return `${height}x${width}x${channels}${dtype === "uint8" ? "" : ` of ${dtype}`}`;
 }

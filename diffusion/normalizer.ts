@@ -18,7 +18,11 @@ export function dtypeOf(values: Uint8Array | Uint16Array | Float32Array): ValueT
 }
 
 /** Largest value of the integer types; a type without an entry has no levels. */
-const LARGEST: Readonly<Record<ValueType, number | undefined>> = { uint8: 255, uint16: 65_535, float32: undefined };
+export const LARGEST: Readonly<Record<ValueType, number | undefined>> = {
+  uint8: 255,
+  uint16: 65_535,
+  float32: undefined,
+};
 
 /** The affine map between stored values and the numbers that networks see: network = stored / scale - shift. */
 export interface Normalizer {

@@ -1,9 +1,11 @@
 import { z } from "zod";
+import { readCheckpointFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
 import { samplerParams } from "../../diffusion/samplers.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { sampleKind } from "../sample/kind.ts";
 import { positiveInt, weightsParam } from "../shared/common_params.ts";
+import { checkBytes, problemsOf } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
 
 /** The params of `sample` that a demo does not set. */
@@ -37,6 +39,9 @@ export const demoKind = defineKind({
   // The engine that runs in every browser is tried, and says whether it has all operations that the network uses.
   device: (_params, tryDevice) => findStageDevice({ device: "wasm" }, tryDevice),
   check: (params, inputs, own) => ({
-    problems: sampleKind.check!({ ...SAMPLED, ...params }, inputs, own).problems,
+    problems: problemsOf(
+      sampleKind.check!({ ...SAMPLED, ...params }, inputs, own).problems,
+      checkBytes("checkpoint", readCheckpointFacts(inputs.checkpoint), "the page draws 8-bit images only"),
+    ),
   }),
 });

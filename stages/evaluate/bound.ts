@@ -1,6 +1,6 @@
 import type { ImageReader } from "../../artifacts/image_files.ts";
-import type { ValueForm } from "../../diffusion/normalizer.ts";
-import { boundTermFloat64 } from "../../diffusion/likelihood_float64.ts";
+import { BYTES, isBounded, type ValueForm } from "../../diffusion/normalizer.ts";
+import { binsOf, boundTermFloat64 } from "../../diffusion/likelihood_float64.ts";
 import { timePoint } from "../../diffusion/path.ts";
 import { type DiffusionTables, priorKlBitsPerDim } from "../../diffusion/schedule/tables.ts";
 import { lineChartsSvg } from "../../pictures/line_charts.ts";
@@ -9,6 +9,8 @@ import type { Bucket } from "../shared/timestep_buckets.ts";
 import type { Work, WorkItem, WorkOptions } from "./evaluator.ts";
 
 interface BoundOptions extends WorkOptions {
+  /** The form of the images, which has integers. Default: bytes. */
+  readonly form?: ValueForm;
   readonly variance: "fixedsmall" | "fixedlarge" | "learned";
   /** Replaces the log of the posterior variance at t = 0, where the variance is 0. Default `second`. */
   readonly logVarianceClip?: "second" | "floor" | undefined;
@@ -19,12 +21,9 @@ interface BoundOptions extends WorkOptions {
 /** hojonathanho/diffusion, `diffusion_utils.py`: log(max(variance, 1e-20)). */
 const VARIANCE_FLOOR = 1e-20;
 
-/** Half the number of byte steps: the scale from [-1, 1] to levels of 0 to 255. */
-const HALF_RANGE = 127.5;
-
 /**
- * Evaluations of the terms of the bound, in bits per dimension, and of the mean square error of x0, on the scale 0 to
- * 255.
+ * Evaluations of the terms of the bound, in bits per dimension, and of the mean square error of x0, in the units of the
+ * images: 0 to 255 for bytes.
  */
 interface BoundWork extends Work {
   /** Also returns `termCount`, the number of terms that the item stands for. */
@@ -35,13 +34,16 @@ interface BoundWork extends Work {
  * Returns the evaluations of the bound: for each image t = 0, and one t from each of `perImage - 1` equal ranges of [1,
  * T), which stands for its range. With `perImage` = T these are all t once, as in hojonathanho/diffusion; with
  * fewer, the sum differs but has the same mean. Timesteps and noise are functions of seed, image and timestep. The
- * predicted x0 is clipped to [-1, 1], as in hojonathanho/diffusion.
+ * predicted x0 is clipped to [-1, 1], as in hojonathanho/diffusion, if the images have a declared range.
  */
 export function boundTerms(images: number, options: BoundOptions): BoundWork {
-  const { path, objective, variance: kind, perImage, seed, logVarianceClip = "second" } = options;
+  const { path, form = BYTES, objective, variance: kind, perImage, seed, logVarianceClip = "second" } = options;
   // The bound is defined on a chain, and the check of the kind requires one.
   const tables = path.tables!;
   const { timesteps } = tables;
+  const bins = binsOf(form)!;
+  const { normalizer: { scale } } = form;
+  const bounded = isBounded(form.normalizer);
   const draws = randomStream({ seed, stream: "evaluate/bound-timestep" });
   const normals = randomStream({ seed, stream: "evaluate/bound-noise" });
   const edge = (range: number) => 1 + Math.floor(range * (timesteps - 1) / (perImage - 1));
@@ -64,15 +66,19 @@ export function boundTerms(images: number, options: BoundOptions): BoundWork {
       let [nats, squares] = [0, 0];
       for (let k = 0; k < x0.length; k++) {
         const recovered = recovery.xt * xt[k]! + recovery.output * prediction[k]!;
-        const predictedX0 = Math.max(-1, Math.min(1, recovered));
-        squares += (HALF_RANGE * (predictedX0 - x0[k]!)) ** 2;
+        const predictedX0 = bounded ? Math.max(-1, Math.min(1, recovered)) : recovered;
+        squares += (scale[k % scale.length]! * (predictedX0 - x0[k]!)) ** 2;
         const fraction = kind === "learned" ? (variance![k]! + 1) / 2 : 0;
-        nats += boundTermFloat64({
-          x0: x0[k]!,
-          xt: xt[k]!,
-          predictedX0,
-          logVariance: kind === "learned" ? fraction * max + (1 - fraction) * min : fixed[t]!,
-        }, at);
+        nats += boundTermFloat64(
+          {
+            x0: x0[k]!,
+            xt: xt[k]!,
+            predictedX0,
+            logVariance: kind === "learned" ? fraction * max + (1 - fraction) * min : fixed[t]!,
+          },
+          at,
+          bins[k % bins.length],
+        );
       }
       return [nats / x0.length / Math.LN2, squares / x0.length];
     },

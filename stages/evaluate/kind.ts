@@ -61,6 +61,13 @@ export const evaluateKind = defineKind({
       }),
       checkWeightsName(params.weights, checkpoint),
       bound !== undefined && checkpoint !== undefined && checkBound(bound, checkpoint),
+      bound !== undefined && checkpoint?.dtype === "float32" && {
+        param: ["bound"],
+        message: "bits per dimension count the bins of integers, and floats have none",
+        got: "images of float32",
+        wanted: "images of uint8 or uint16",
+        fix: "remove bound: L_simple is there for all images",
+      },
       checkpoint?.ownSampler !== undefined && {
         input: "checkpoint",
         message: "the objective of the checkpoint does not say how its output gives x_0, which the loss is measured by",

@@ -32,6 +32,7 @@ export default runOf(evaluateKind, async (context) => {
   const losses = noiseErrors(common, drawTimesteps(count, { buckets, seed }));
   const variance = params.bound?.variance ?? (learnsVariance(network.sizes) ? "learned" : "fixedlarge");
   const bound = params.bound === undefined ? undefined : boundTerms(count, {
+    form: checkpoint.form,
     ...common,
     variance,
     perImage: params.bound.timesteps,
@@ -71,7 +72,12 @@ export default runOf(evaluateKind, async (context) => {
       // beside them.
       ...[points[Math.floor((points.length - 1) / 2)]!, points.at(-1)!].flatMap(({ from, to, rate, rmse }) => [
         { name: "progressive rate, bits/dim", value: rate, count, timesteps: { from, to } },
-        { name: "progressive RMSE, 0 to 255", value: rmse, count, timesteps: { from, to } },
+        {
+          name: `progressive RMSE, ${checkpoint.form.dtype === "uint8" ? "0 to 255" : "0 to 65535"}`,
+          value: rmse,
+          count,
+          timesteps: { from, to },
+        },
       ]),
     );
     await outputs.metrics.write("rate-distortion.json", jsonText(points));

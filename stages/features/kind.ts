@@ -3,7 +3,7 @@ import { type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind, type DownloadExternal } from "../../contract/stage.ts";
 import { execution, externalFile, legacy } from "../../schemas/roles.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { checkSameSize, problemsOf } from "../shared/checks.ts";
+import { checkBytes, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { address, deviceParam, positiveInt, resizeParam, sha256, threadsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { INCEPTION, INCEPTION_GFLOP, INCEPTION_WEIGHTS, inceptionName } from "../shared/inception.ts";
@@ -85,6 +85,8 @@ export const featuresKind = defineKind({
         checkMisplaced(params),
         params.extractor === "onnx" && checkGraph(params),
         overInception && checkInception(params, images),
+        (overInception || params.extractor === "onnx") &&
+          checkBytes("images", images, "the network of this extractor was trained on bytes"),
         params.extractor === "classifier" && checkSameSize("images", images, {
           name: "those of the classifier",
           size: readImageFacts(inputs.classifier),

@@ -5,7 +5,7 @@ import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { samplerParams } from "../../diffusion/samplers.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { extent, legacy } from "../../schemas/roles.ts";
-import { checkMost, checkWeightsName, problemsOf } from "../shared/checks.ts";
+import { checkBytes, checkMost, checkWeightsName, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { samplingFacts } from "../shared/draw/check.ts";
@@ -99,6 +99,7 @@ export const sampleKind = defineKind({
         ...checkWeightsName(params.weights, guide?.facts).map((problem) => ({ ...problem, input: "guide" })),
         ...checkDrawing(params, checkpoint, guide !== undefined),
         ...checkGuidance(params, checkpoint, guide),
+        ...params.files === undefined ? [] : checkBytes("checkpoint", checkpoint, "files are of 8-bit images"),
       ],
       ...samplingFacts(checkpoint, params, {
         count,

@@ -1,5 +1,6 @@
 import { type CheckpointFacts, type ImageSize, type ScheduleFacts, sizeText } from "../../artifacts/facts.ts";
 import type { CheckProblem, StageEnd } from "../../contract/stage.ts";
+import type { ValueType } from "../../diffusion/normalizer.ts";
 import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
@@ -75,6 +76,18 @@ export function checkSameSize(
   if (got === wanted) return [];
   const fix = "use images of the same size on both inputs";
   return [{ input: port, message: `images of another size than ${other.name}`, got, wanted, fix }];
+}
+
+/** Reports a problem with input `port` if its images are not 8-bit; unknown images are not checked. */
+export function checkBytes(
+  port: string,
+  images: { readonly dtype?: ValueType | undefined } | undefined,
+  message: string,
+): CheckProblem[] {
+  const { dtype = "uint8" } = images ?? {};
+  if (dtype === "uint8") return [];
+  const fix = "leave this out, or make the data set with depth: 8";
+  return [{ input: port, message, got: `images of ${dtype}`, wanted: "images of uint8", fix }];
 }
 
 /**

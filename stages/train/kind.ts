@@ -14,7 +14,15 @@ import { builtinObjective } from "../../diffusion/objectives.ts";
 import { averagesOf, emaDecayAt } from "../../diffusion/recipe.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { checkBatchSize, checkMost, checkPrediction, checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
+import {
+  checkBatchSize,
+  checkBytes,
+  checkMost,
+  checkPrediction,
+  checkWeightsName,
+  isError,
+  problemsOf,
+} from "../shared/checks.ts";
 import { type ObjectiveFacts, objectiveFacts } from "../shared/describe_definition.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { checkSampler } from "../shared/draw/sampler.ts";
@@ -78,10 +86,14 @@ export const trainKind = defineKind({
     );
     const notes = alikeAverages(params);
     if (images === undefined) return { problems, notes };
-    const { height, width, channels, classes, classNames } = images;
+    const { height, width, channels, dtype, classes, classNames } = images;
+    if (params.variance === "learned") {
+      const message = "variance: learned trains on the likelihood of bytes";
+      problems.push(...checkBytes("images", images, message));
+    }
     const variancePreserving = schedule?.variancePreserving;
     const known = definedOnly({
-      ...{ height, width, channels, timesteps, variancePreserving, ownSampler: objective.sampler },
+      ...{ height, width, channels, dtype, timesteps, variancePreserving, ownSampler: objective.sampler },
       betas: schedule?.betas,
       averages: Object.keys(params.ema.others ?? {}),
       ...(params.variance === "learned" ? { learnedVariance: true } : {}),

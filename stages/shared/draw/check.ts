@@ -4,6 +4,7 @@ import { chainPath } from "../../../diffusion/path.ts";
 import { builtinSampler, samplerParams } from "../../../diffusion/samplers.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { isOwn, ownable } from "../../../schemas/definitions.ts";
+import { definedOnly } from "../../../std/defined_only.ts";
 import { networkWork } from "../../train/work.ts";
 import { checkSameSize, checkWeightsName, problemsOf } from "../checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../common_params.ts";
@@ -56,7 +57,7 @@ export function lastTime(param: SamplerParam, timesteps: number): number {
  * @param together number of evaluations of the network per image in one batch
  */
 export function samplingFacts(
-  { height, width, channels, timesteps, network }: CheckpointFacts,
+  { height, width, channels, dtype, timesteps, network }: CheckpointFacts,
   { sampler, batchSize }: { readonly sampler: SamplerParam; readonly batchSize: number },
   { count, walks, together = 1, classes }: {
     readonly count: number;
@@ -68,7 +69,14 @@ export function samplingFacts(
   // For a user's sampler only the run finds out.
   const { definition, params } = isOwn(sampler) ? {} : builtinSampler(sampler);
   const evaluations = timesteps === undefined ? undefined : definition?.evaluations?.(params!, timesteps);
-  const samples = { count, height, width, channels, ...(classes === undefined ? {} : { classes }) };
+  const samples = {
+    count,
+    height,
+    width,
+    channels,
+    ...definedOnly({ dtype }),
+    ...(classes === undefined ? {} : { classes }),
+  };
   const memory = { images: together * batchSize, data: count * height * width * channels };
   return { facts: { samples }, ...networkWork(network, evaluations && walks * evaluations, batchSize, memory) };
 }

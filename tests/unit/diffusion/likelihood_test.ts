@@ -2,7 +2,8 @@ import { assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
 import { boundTermPerImage, discretizedLogLikelihoodTensor, normalKlTensor } from "../../../diffusion/loss.ts";
-import { boundTermFloat64, discretizedLogLikelihood, normalKl } from "../../../diffusion/likelihood_float64.ts";
+import { BYTES, formOf, normalize, rangeNormalizer, type ValueForm } from "../../../diffusion/normalizer.ts";
+import { binsOf, boundTermFloat64, discretizedLogLikelihood, normalKl } from "../../../diffusion/likelihood_float64.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables, priorKlBitsPerDim } from "../../../diffusion/schedule/tables.ts";
 import { assertClose, TWELVE_DIGITS } from "./assert_close.ts";
@@ -106,4 +107,30 @@ Deno.test("boundTermPerImage() takes the likelihood at t = 0 and the divergence 
   assertEquals(got.length, 2);
   assertClose(got[0]!, (decoder[0]! + decoder[1]!) / 2 / Math.LN2, { rel: 1e-4 });
   assertClose(got[1]!, (kl[0]! + kl[1]!) / 2 / Math.LN2, { rel: 1e-5 });
+});
+
+Deno.test("binsOf() gives bytes the bins of the paper's code, and shares one unit among the levels of any integers", () => {
+  assertEquals(binsOf(BYTES), [{ half: 1 / 255, first: -0.999, last: 0.999 }]);
+  assertEquals(binsOf({ ...BYTES, dtype: "float32" }), undefined);
+  const forms: [ValueForm, number][] = [
+    [formOf({ dtype: "uint16" }), 65_536],
+    [{ dtype: "uint16", normalizer: rangeNormalizer(0, 4095) }, 65_536],
+    [{ dtype: "uint8", normalizer: { how: "moments", scale: [40], shift: [2.5] } }, 256],
+  ];
+  for (const [form, levels] of forms) {
+    const [bins] = binsOf(form)!;
+    const values = form.dtype === "uint16" ? new Uint16Array(levels) : new Uint8Array(levels);
+    values.forEach((_, level) => values[level] = level);
+    const x = new Float32Array(levels);
+    normalize(values, x, form.normalizer);
+    // Narrow enough to see single bins at 8 bits; wide enough that no bin falls below the smallest probability.
+    for (const mean of [x[0]!, 0.1, x[levels - 1]!]) {
+      let sum = 0;
+      for (const level of x) {
+        sum += Math.exp(discretizedLogLikelihood(level, { mean, logVariance: Math.log(0.01) }, bins!));
+      }
+      // Up to levels x 1e-12, the smallest probability; x in float32 moves each bin by 1e-7 of its distance from 0.
+      assertClose(sum, 1, { abs: 1e-4 });
+    }
+  }
 });
