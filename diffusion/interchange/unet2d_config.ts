@@ -34,7 +34,7 @@ export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
   return {
     value: {
       ...FIXED,
-      sample_size: config.imageSize,
+      sample_size: config.imageWidth === undefined ? config.imageSize : [config.imageSize, config.imageWidth],
       in_channels: config.inChannels,
       out_channels: config.outChannels,
       freq_shift: frequencyShift,
@@ -70,8 +70,9 @@ export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
     if (got !== wanted && !(field === "act_fn" && got === "swish")) return refuse(field, got, JSON.stringify(wanted));
   }
   const size = typeof theirs.sample_size === "number" ? [theirs.sample_size] : theirs.sample_size ?? [];
-  if (size.length === 0 || size.some((side) => side !== size[0])) {
-    return refuse("sample_size", theirs.sample_size, "the side of square images");
+  const [height, width = height] = size;
+  if (height === undefined || size.length > 2) {
+    return refuse("sample_size", theirs.sample_size, "the side of images, or height and width");
   }
   const { in_channels: inChannels, out_channels: outChannels, block_out_channels: widths } = theirs;
   if (outChannels !== inChannels && outChannels !== 2 * inChannels) {
@@ -98,13 +99,14 @@ export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
   const { attention_head_dim: head, attn_norm_num_groups: attentionNorm, num_class_embeds: labels } = theirs;
   if (attentionNorm !== null && attentionNorm !== norm) return refuse("attn_norm_num_groups", attentionNorm, `${norm}`);
   const config: UnetConfig = {
-    imageSize: size[0]!,
+    imageSize: height,
+    ...(width === height ? {} : { imageWidth: width! }),
     inChannels,
     outChannels,
     channels,
     multipliers: widths.map((width) => width / channels),
     blocks: theirs.layers_per_block,
-    attention: attends.flatMap((yes, level) => yes ? [size[0]! / 2 ** level] : []),
+    attention: attends.flatMap((yes, level) => yes ? [height / 2 ** level] : []),
     ...(labels === null ? {} : { classes: labels - 1 }),
     groups: norm,
     normEpsilon: theirs.norm_eps,

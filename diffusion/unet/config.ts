@@ -47,8 +47,9 @@ const size = z.int().min(1);
 
 /** A U-Net as a checkpoint describes it; an imported one may be larger than the params allow. */
 export const unetRecord = z.strictObject({
-  /** Height and width of the images. */
+  /** Height of the images, and their width if there is no `imageWidth`. */
   imageSize: size,
+  imageWidth: size.exactOptional(),
   inChannels: size,
   outChannels: size,
   /** Channels of the first convolution; every level has a multiple of it. */
@@ -79,14 +80,15 @@ export type UnetConfig = Readonly<z.output<typeof unetRecord>>;
 
 type UnetParams = z.output<typeof unetParams>;
 
-/** Returns the U-Net of given params for images of a given size, which must be square. */
-export function unetConfig({ height, width: _, channels, ...told }: NetworkSizes, params: UnetParams): UnetConfig {
-  return { imageSize: height, inChannels: channels, ...params, ...told };
+/** Returns the U-Net of given params for images of a given size. */
+export function unetConfig({ height, width, channels, ...told }: NetworkSizes, params: UnetParams): UnetConfig {
+  const wide = width === height ? {} : { imageWidth: width };
+  return { imageSize: height, ...wide, inChannels: channels, ...params, ...told };
 }
 
 /** Returns the params of a U-Net with the same levels for images of another size. */
 export function unetParamsOf(config: UnetConfig, { height }: Pick<NetworkSizes, "height">): UnetParams {
-  const { imageSize, multipliers, attention, ...others } = config;
+  const { imageSize, imageWidth: _____, multipliers, attention, ...others } = config;
   const { inChannels: _, outChannels: __, classes: ___, augmentation: ____, ...params } = others;
   const resized = attention.map((resolution) => resolution * height / imageSize);
   return { ...params, multipliers: [...multipliers], attention: resized };
@@ -94,9 +96,9 @@ export function unetParamsOf(config: UnetConfig, { height }: Pick<NetworkSizes, 
 
 /** Returns the image size, channels and classes that a U-Net is built for. */
 export function unetSizes(
-  { imageSize: side, inChannels, outChannels, classes, augmentation }: UnetConfig,
+  { imageSize: height, imageWidth: width = height, inChannels, outChannels, classes, augmentation }: UnetConfig,
 ): NetworkSizes {
-  return { height: side, width: side, channels: inChannels, outChannels, ...definedOnly({ classes, augmentation }) };
+  return { height, width, channels: inChannels, outChannels, ...definedOnly({ classes, augmentation }) };
 }
 
 /** A problem with one field: got and wanted. */
@@ -127,9 +129,10 @@ export function validateUnetConfig(config: UnetConfig): UnetProblem[] {
   const levels = config.multipliers.length;
   if (levels === 0) report("multipliers", "none", "one for each level of resolution");
   const divisor = 2 ** Math.max(0, levels - 1);
-  if (config.imageSize % divisor !== 0) {
-    report("imageSize", config.imageSize, wantedSize(config.imageSize, levels, divisor));
-  } else {
+  const { imageSize, imageWidth = imageSize } = config;
+  const uneven = [imageSize, imageWidth].find((side) => side % divisor !== 0);
+  if (uneven !== undefined) report("imageSize", uneven, wantedSize(uneven, levels, divisor));
+  else {
     const resolutions = resolutionsOf(config);
     const absent = config.attention.filter((resolution) => !resolutions.includes(resolution));
     if (levels > 0 && absent.length > 0) {
@@ -145,10 +148,6 @@ export function validateUnetConfig(config: UnetConfig): UnetProblem[] {
  */
 export function checkUnet(sizes: NetworkSizes, params: UnetParams): DefinitionProblem[] {
   const images = `${sizes.height}x${sizes.width}x${sizes.channels}`;
-  if (sizes.height !== sizes.width) {
-    const message = "the network takes square images only";
-    return [{ param: [], message, got: images, wanted: "the same height and width" }];
-  }
   return validateUnetConfig(unetConfig(sizes, params)).map(({ field, ...said }) => {
     // The user cannot change the image size, but can change the number of levels that halve it.
     const param = field === "imageSize" ? "multipliers" : field;
@@ -156,9 +155,14 @@ export function checkUnet(sizes: NetworkSizes, params: UnetParams): DefinitionPr
   });
 }
 
-/** Returns the resolution of each level, from that of the images downwards. */
+/** Returns the resolution of each level, by its height, from that of the images downwards. */
 export function resolutionsOf(config: UnetConfig): number[] {
   return config.multipliers.map((_, level) => config.imageSize / 2 ** level);
+}
+
+/** Returns the number of pixels at a resolution. */
+export function pixelsAt(resolution: number, { imageSize, imageWidth = imageSize }: UnetConfig): number {
+  return resolution ** 2 * imageWidth / imageSize;
 }
 
 /** Returns the widths of the layers with self-attention, that of the middle last. */

@@ -17,8 +17,8 @@ export default defineNetwork({
  * The noise predictor eps_theta(x_t, t) of Ho et al. 2020 (appendix B; hojonathanho/diffusion, `unet.py`). Dropout
  * comes before the second convolution of each residual block.
  *
- * @param inputs weights by the names and shapes of `unetParameterSpecs(config)`; x [B, H, W, inChannels], H = W =
- * config.imageSize
+ * @param inputs weights by the names and shapes of `unetParameterSpecs(config)`; x [B, H, W, inChannels], with the
+ * height and width of the config
  * @returns [B, H, W, outChannels]
  */
 function unet({ weights, x, t, labels, augmentation, dropout: drop }: ForwardInputs, config: UnetConfig): tf.Tensor {

@@ -1,4 +1,4 @@
-import { resolutionsOf, type UnetConfig } from "./config.ts";
+import { pixelsAt, resolutionsOf, type UnetConfig } from "./config.ts";
 import { type BlockPlan, planUnet, unetParameterSpecs } from "./plan.ts";
 
 /**
@@ -10,7 +10,8 @@ import { type BlockPlan, planUnet, unetParameterSpecs } from "./plan.ts";
 export function forwardGflop(config: UnetConfig): number {
   const resolutions = resolutionsOf(config);
   const products = unetParameterSpecs(config).filter(({ name }) => name.endsWith(".kernel")).map(({ name, shape }) => {
-    const positions = resolutionOf(name, resolutions) ** 2;
+    const resolution = resolutionOf(name, resolutions);
+    const positions = resolution === undefined ? 1 : pixelsAt(resolution, config);
     const ofKernel = shape.reduce((product, length) => product * length, positions);
     // Attention scores and their product with the values are two more products for each pair of positions.
     return name.endsWith(".qkv.kernel") ? ofKernel + 2 * shape[0]! * positions ** 2 : ofKernel;
@@ -25,9 +26,9 @@ export function parameterCount(config: UnetConfig): number {
   );
 }
 
-/** Returns the resolution at which a kernel works: that of its output, or 1 for the layers of the time embedding. */
-function resolutionOf(name: string, resolutions: readonly number[]): number {
-  if (/(^|\.)time\./.test(name)) return 1;
+/** Returns the resolution of the output of a kernel; undefined for the layers of the time embedding. */
+function resolutionOf(name: string, resolutions: readonly number[]): number | undefined {
+  if (/(^|\.)time\./.test(name)) return undefined;
   const [way, level] = name.split(".");
   const own = way === "middle" ? resolutions.at(-1)! : resolutions[Number(level)] ?? resolutions[0]!;
   return name.includes("downsample") ? own / 2 : name.includes("upsample") ? own * 2 : own;
@@ -58,13 +59,13 @@ export function activationCount(config: UnetConfig): number {
     return (6 * inChannels + 10 * outChannels) * pixels + attended;
   };
   const levels = [
-    ...down.map((level, i) => ({ ...level, pixels: resolutions[i]! ** 2, scale: 1 / 2 })),
-    { blocks: middle, channels: 0, pixels: resolutions[last]! ** 2, scale: 0 },
-    ...up.map((level, i) => ({ ...level, pixels: resolutions[last - i]! ** 2, scale: 16 })),
+    ...down.map((level, i) => ({ ...level, pixels: pixelsAt(resolutions[i]!, config), scale: 1 / 2 })),
+    { blocks: middle, channels: 0, pixels: pixelsAt(resolutions[last]!, config), scale: 0 },
+    ...up.map((level, i) => ({ ...level, pixels: pixelsAt(resolutions[last - i]!, config), scale: 16 })),
   ];
   return levels.flatMap(({ blocks, channels, pixels, scale }, i) => [
     ...blocks.map(ofBlock(pixels)),
     // Convolutions that change the resolution; on the up path, with the upsampling before them.
     i === last || i === levels.length - 1 ? 0 : channels * pixels * scale,
-  ]).reduce((sum, one) => sum + one, 6 * config.channels * resolutions[0]! ** 2);
+  ]).reduce((sum, one) => sum + one, 6 * config.channels * pixelsAt(resolutions[0]!, config));
 }

@@ -79,6 +79,21 @@ const CASES: Readonly<Record<string, Case>> = {
     zeroTerminalSnr: true,
     objective: "x0",
   },
+  /** Wider than high. */
+  wide: {
+    model: {
+      imageSize: 8,
+      imageWidth: 24,
+      inChannels: 4,
+      outChannels: 4,
+      channels: 128,
+      multipliers: [1, 2],
+      blocks: 1,
+      attention: [4],
+    },
+    betas: "ho/linear",
+    objective: "eps",
+  },
   /** Conditioned on one of ten labels, or none. */
   labels: {
     model: {
@@ -124,11 +139,11 @@ function makeCheckpoint({ model, betas: name, objective, ...zero }: Case): Store
   const { zeroTerminalSnr } = zero;
   const spec = { ...schedule, ...(zeroTerminalSnr === undefined ? {} : { zeroTerminalSnr }) };
   const params = randomParameters(model);
-  const { imageSize, inChannels } = model;
+  const { imageSize, imageWidth = imageSize, inChannels } = model;
   return {
     config: {
       model,
-      images: { height: imageSize, width: imageSize, channels: inChannels, source: { name: "random weights" } },
+      images: { height: imageSize, width: imageWidth, channels: inChannels, source: { name: "random weights" } },
       schedule: spec,
       timesteps: TIMESTEPS,
       step: 0,
@@ -147,16 +162,16 @@ function makeCheckpoint({ model, betas: name, objective, ...zero }: Case): Store
 
 /** Returns x and the prediction with channels first, as the other library has them. */
 async function predict(device: Device, { network, path: { tables }, params }: StoredCheckpoint) {
-  const { height: size, channels: inChannels, outChannels, classes } = network.sizes;
-  const x = randomStream({ seed: 2, stream: "interchange" }).normal(0, BATCH * size * size * inChannels);
+  const { height, width, channels: inChannels, outChannels, classes } = network.sizes;
+  const x = randomStream({ seed: 2, stream: "interchange" }).normal(0, BATCH * height * width * inChannels);
   const t = Int32Array.of(3, 700);
   const compiled = await device.compile(makeModelOutput(network), modelOutputSignature(network, BATCH));
   const told = classes === undefined ? {} : { classes: oneHotLabels(LABELS, classes) };
   const { output } = await compiled.run({ params, x, t, ...told });
   await compiled.dispose();
   const images = (data: Float32Array, channels: number) => ({
-    shape: [BATCH, channels, size, size],
-    data: channelsFirst(data, channels, size * size),
+    shape: [BATCH, channels, height, width],
+    data: channelsFirst(data, channels, height * width),
   });
   const betas = Float32Array.from(tables!.betas);
   return encodeSafetensors({

@@ -185,8 +185,8 @@ Deno.test("a UNet2DModel of another function is refused by the field that makes 
     [{ resnet_time_scale_shift: "scale_shift" }, "resnet_time_scale_shift", '"default"'],
     [{ class_embed_type: "timestep" }, "class_embed_type", "null"],
     [{ out_channels: 4 }, "out_channels", "3, or 6 with a learned variance"],
-    [{ sample_size: null }, "sample_size", "the side of square images"],
-    [{ sample_size: [32, 64] }, "sample_size", "the side of square images"],
+    [{ sample_size: null }, "sample_size", "the side of images, or height and width"],
+    [{ sample_size: [32, 64, 64] }, "sample_size", "the side of images, or height and width"],
     [{ block_out_channels: [128, 192, 256, 256] }, "block_out_channels", "multiples of the first, 128"],
   ];
   for (const [change, field, wanted] of cases) {
@@ -204,6 +204,12 @@ Deno.test("an unknown field of a config is refused, since it could change what t
 
 Deno.test("one head as wide as every layer that attends is one head, under any of its two spellings", () => {
   assertEquals(valueOf(parseUnet({ ...OLD_CIFAR, attention_head_dim: 256 })), CIFAR);
+});
+
+Deno.test("a network for images that are not square is written and read with both sides", () => {
+  const wide = { ...CIFAR, imageWidth: 64 };
+  assertEquals(valueOf(parseUnet({ ...OLD_CIFAR, sample_size: [32, 64] })), wide);
+  assertEquals(valueOf(toUnet2dConfig(wide)).sample_size, [32, 64]);
 });
 
 Deno.test("all weights that do not fit the config are named, with both shapes", () => {

@@ -50,6 +50,19 @@ Deno.test("unet() predicts nearly zero, in the output's shape, when the paramete
   assert(eps.dataSync().every((value) => Math.abs(value) < 1e-4 && value !== 0));
 });
 
+Deno.test("unet() takes images of any height and width that its levels divide", () => {
+  const wide = unetOf({ ...CONFIG, imageWidth: 12 });
+  assertEquals(wide.parameters, SPECS);
+  assertEquals([wide.sizes.height, wide.sizes.width], [4, 12]);
+  const x = tf.tensor4d(random.symmetric(4 * 12 * 2), [1, 4, 12, 2]);
+  const weights = tensorsOf(livelyParameters());
+  const eps = predict(wide, { weights, x, t: tf.tensor1d([3], "int32") });
+  assertEquals(eps.shape, [1, 4, 12, 3]);
+  assert(eps.dataSync().every(Number.isFinite));
+  const turned = predict(wide, { weights, x: tf.reverse(x, 2), t: tf.tensor1d([3], "int32") });
+  assert(tf.max(tf.abs(tf.sub(eps, turned))).dataSync()[0]! > 1e-3);
+});
+
 Deno.test("unet() depends on the timestep and keeps images apart", () => {
   const params = tensorsOf(livelyParameters());
   const both = unet(params, X, TIMES).dataSync();
