@@ -27,7 +27,8 @@ export function inflate(
     const { buffer, byteOffset, length } = UNPACK[form](bytes, {
       // zlib does not accept a limit of 0. For data that should be empty, the checksum finds the difference.
       maxOutputLength: Math.max(1, mostBytes),
-      chunkSize: PIECE,
+      // zlib takes no pieces below 64 bytes.
+      chunkSize: Math.min(PIECE, Math.max(64, mostBytes)),
     });
     return new Uint8Array(buffer as ArrayBuffer, byteOffset, length);
   } catch (cause) {

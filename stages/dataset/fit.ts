@@ -53,10 +53,7 @@ function admCrop(image: DeepImage, size: Size): DeepImage {
 function resizeImage(image: DeepImage, size: Size, name: ResizeName): DeepImage {
   const { channels } = image;
   if (image.height === size[0] && image.width === size[1]) return image;
-  const [down, across] = size.map((to, axis) => sharesFor([image.height, image.width][axis]!, to, name)) as [
-    Shares[],
-    Shares[],
-  ];
+  const [down, across] = [sharesFor(image.height, size[0], name), sharesFor(image.width, size[1], name)];
   // Bilinear has never been rounded between the axes, and its bytes are in stores; shares that add up to 1 and have no
   // negative ones differ from Pillow by one level at most.
   const steps = name === "bilinear"
@@ -73,7 +70,16 @@ function resizeImage(image: DeepImage, size: Size, name: ResizeName): DeepImage 
 
 const same = (length: number): Shares[] => Array.from({ length }, (_, i) => [[i, 1]]);
 
+/** Images come one by one, and most of them have the size of an earlier one. */
+const known = new Map<string, Shares[]>();
+const MOST_KNOWN = 256;
+
 function sharesFor(from: number, to: number, name: ResizeName): Shares[] {
+  if (known.size > MOST_KNOWN) known.clear();
+  return known.getOrInsertComputed(`${name} ${from} ${to}`, () => computeShares(from, to, name));
+}
+
+function computeShares(from: number, to: number, name: ResizeName): Shares[] {
   if (from === to) return same(from);
   if (name === "bilinear") return weightsFor(from, to, { kernel: "bilinear", antialias: true });
   if (name !== "area") return pillowShares(from, to, name);

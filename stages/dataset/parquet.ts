@@ -7,6 +7,7 @@ import {
 } from "hyparquet";
 import { basename } from "node:path";
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
+import { readAt } from "../../artifacts/rows.ts";
 import { FormatError, refuse } from "../../formats/format_error.ts";
 import { asFormatError } from "./archives.ts";
 import { decodeImage } from "./image_files.ts";
@@ -75,23 +76,20 @@ export async function open(paths: readonly string[], { column, labels }: Dataset
 
 async function openShard(path: string): Promise<Shard> {
   const { size: byteLength } = await Deno.stat(path);
-  const read = async (start: number, end: number) => {
-    const [from, to] = [Math.max(0, start), Math.min(end, byteLength)];
-    if (!(from <= to && to - from <= MOST_GROUP_BYTES)) {
+  const read = (start: number, end: number) => {
+    const length = Math.min(end, byteLength) - start;
+    if (!(start >= 0 && length >= 0 && length <= MOST_GROUP_BYTES)) {
       refuse(path, `bytes ${start} to ${end}`, `some of ${byteLength}`);
     }
-    using opened = await Deno.open(path);
-    await opened.seek(from, Deno.SeekMode.Start);
-    const bytes = new Uint8Array(to - from);
-    for (let at = 0, got: number | null = 0; at < bytes.length && got !== null; at += got ?? 0) {
-      got = await opened.read(bytes.subarray(at));
-    }
+    using file = Deno.openSync(path);
+    const bytes = new Uint8Array(length);
+    readAt(file, start, bytes);
     return bytes.buffer;
   };
   const file: AsyncBuffer = {
     byteLength,
     slice(start, end = byteLength) {
-      const bytes = read(start, end);
+      const bytes = Promise.try(read, start, end);
       // Hyparquet asks for several ranges, and does not wait for the others once one has failed.
       bytes.catch(() => {});
       return bytes;

@@ -17,7 +17,7 @@ export async function writeItems(items: Items, context: DatasetContext): Promise
   const { names, labels, broken, unit } = items;
   const { limit = Infinity, skip } = params;
   const taken = Math.min(names.length, limit);
-  if (taken === 0) return noItems(items, params.path!);
+  if (taken === 0) return noItems(items, params.path ?? "it");
   const { testCount = Math.max(1, Math.floor(taken / 10)) } = params;
   if (testCount >= taken) {
     const message = `the test split leaves no ${unit}s to train on: testCount ${testCount} of ${taken} ${unit}s`;

@@ -145,6 +145,17 @@ Deno.test("Parquet is read by groups of rows, with Hugging Face's names of class
   assertEquals("train" in part && [part.train.info.count, part.train.info.classes], [2, null]);
 });
 
+Deno.test("a file that is fetched is read like one that is there", async () => {
+  const bytes = await Deno.readFile(join(GOLDEN, "folders.zip"));
+  const downloads = await Deno.makeTempDir();
+  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, () => new Response(bytes));
+  const sha256 = { "folders.zip": new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex() };
+  const params = { source: "zip", url: `http://127.0.0.1:${server.addr.port}/folders.zip`, sha256 };
+  const { end, outputs } = await runStage(downloads, datasetKind, { params, downloads });
+  assertEquals([end, (await readImages(outputs["train"]!)).info.count], [undefined, 11]);
+  await Deno.remove(downloads, { recursive: true });
+});
+
 Deno.test("a tar and a zip that are cut off anywhere are refused, and nobody waits for the rest", async () => {
   for (const [name, source, step] of [["shard-000000.tar", "tar", 512], ["folders.zip", "zip", 97]] as const) {
     const whole = await Deno.readFile(join(GOLDEN, name));
