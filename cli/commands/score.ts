@@ -1,14 +1,6 @@
 import { Option } from "@commander-js/extra-typings";
 import { dirname, join, resolve } from "node:path";
-import {
-  type Diagnostic,
-  type Emit,
-  inceptionName,
-  type Pipeline,
-  type Plan,
-  readTail,
-  type Store,
-} from "noiseline/engine";
+import { type Emit, inceptionName, type Pipeline, type Plan, readTail, type Store } from "noiseline/engine";
 import { PipelineLoader } from "noiseline/core";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, collect, storeCommand } from "../command.ts";
@@ -128,14 +120,10 @@ async function run(pipeline: Pipeline, store: Store, json: boolean) {
     const message = `no result, or none up to date, of ${missing.join(", ")}`;
     return missing.length > 0 ? [io.problem(message, "run the pipeline")] : [];
   };
-  const failed: Diagnostic[] = [];
   const reporter = json ? undefined : await openReporter(false);
   using ending = new DisposableStack();
   ending.defer(() => reporter?.close());
   const emit: Emit = (event) => {
-    if (event.type === "stage-finished" && event.state === "failed") {
-      failed.push(io.problem(`stage "${event.id}": ${event.message}`, event.fix ?? `see ${event.log}`));
-    }
     if (event.type === "run-finished") reporter?.emit({ ...event, earlier: [], file: pipeline.file, outputs: "" });
     // The last sets that were scored are no reason for anything.
     else if (event.type === "stage-started") reporter?.emit({ ...event, planned: { ...event.planned, reasons: [] } });
@@ -145,7 +133,10 @@ async function run(pipeline: Pipeline, store: Store, json: boolean) {
   const cache = await openCacheFor({}, (diagnostic) => emit({ type: "warning", diagnostic }), signals.stop);
   const options = { ...signals, targets: ["scored-pair"], review, emit, versions: VERSIONS, ...definedOnly({ cache }) };
   const { status, stages } = io.valueOf(await runPipeline(pipeline, store, options));
-  if (status !== "done") throw new io.Exit(io.EXIT[status], json ? failed : []);
+  const failed = [...stages].filter(([, { state }]) => json && state === "failed").map(([id, { message, fix }]) => {
+    return io.problem(`stage "${id}": ${message}`, fix ?? "see its log below .noiseline/runs");
+  });
+  if (status !== "done") throw new io.Exit(io.EXIT[status], failed);
   const { collectArtifacts } = await import("noiseline/report");
   const { metrics } = await collectArtifacts(artifactsOf("scored-pair", stages.get("scored-pair")!.manifest, store));
   return metrics[0]!.record;

@@ -83,23 +83,24 @@ function findAll(
 
   const known: Readonly<Record<string, readonly string[]>> = {
     params: [...Object.keys(params.params), ...params.steps === undefined ? [] : ["steps"]],
-    inputs: Object.keys(ports.inputs).filter((name) => ports.inputs[name]!.list !== true),
+    inputs: Object.keys(ports.inputs),
     outputs: Object.keys(ports.outputs),
   };
   for (const [index, text] of params.run.entries()) {
     for (const [whole, group, name] of text.matchAll(PLACEHOLDER)) {
       const names = known[group!]!;
-      if (names.includes(name!)) continue;
-      if (group === "inputs" && ports.inputs[name!]?.list === true) {
+      if (!names.includes(name!)) {
+        const near = didYouMean(name!, names);
+        const wanted = names.map((one) => `\${${group}.${one}}`).join(" or ") || `a name under ${group}`;
+        const advice = near === undefined
+          ? `correct the name, or add it to ${group}`
+          : `did you mean \${${group}.${near}}?`;
+        refuse(["run", index], whole, wanted, advice);
+      } else if (group === "inputs" && ports.inputs[name!]!.list === true) {
         const fix = `read the folders of the list from the file that NOISELINE_STAGE names, in Python from ` +
           `noiseline.inputs["${name}"]; or give each an input of its own`;
         refuse(["run", index], whole, "an input that is one folder, not a list", fix);
-        continue;
       }
-      const near = didYouMean(name!, names);
-      const wanted = names.map((one) => `\${${group}.${one}}`).join(" or ") || `a name under ${group}`;
-      const fix = near === undefined ? `correct the name, or add it to ${group}` : `did you mean \${${group}.${near}}?`;
-      refuse(["run", index], whole, wanted, fix);
     }
     const file = relative(folder, resolve(folder, text));
     if (index > 0 && !Object.hasOwn(sources, file) && isFile(join(folder, file))) {
