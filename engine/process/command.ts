@@ -8,7 +8,7 @@ import { type FoundCommand, PLACEHOLDER } from "../../schemas/command.ts";
 import type { CommandProgram } from "../keys/program.ts";
 import { copyFile, makeFolder, writeNew } from "../store/files.ts";
 import { realPath, statIfThere } from "../store/reading.ts";
-import { descendantsOf, processesWith } from "./process_tree.ts";
+import { descendantsOf, processesWith, signalTo } from "./process_tree.ts";
 import { parseJson } from "../store/records.ts";
 import { describeLoss, explainStop, runInChild, STOP_GRACE_MS, type WorkerOptions } from "./child.ts";
 import { box } from "./box.ts";
@@ -38,7 +38,7 @@ interface CommandOptions extends WorkerOptions {
 /** Where a program runs. */
 interface Place {
   readonly cwd: string;
-  /** Tells what to do; its path is in the environment of the program and of all that it starts. */
+  /** The path of the brief, which is in the environment of the program and of all that it starts. */
   readonly brief: string;
   readonly library: string;
   readonly env: Readonly<Record<string, string>>;
@@ -58,30 +58,49 @@ export async function runCommand(
     const message = `${params.program} is ${here ?? "not there"}, and ${params.interpreter} was planned with`;
     return failed(message, "run again; on a cluster, give the nodes the same program");
   }
-  const place = layOut(program, start, options);
+  const brief = briefOf(start, options);
+  const place = layOut(program, params, brief, options);
   const before = stampsOf(start);
   const checksLock = params.lock !== undefined && isPython(here);
-  for (const argv of [...checksLock ? [[params.program, place.library]] : [], argvOf(params, start)]) {
+  for (const argv of [...checksLock ? [[params.program, place.library]] : [], argvOf(params, brief)]) {
     const end = await runOnce(argv, params, place, options);
     if (end.status !== "complete") return end;
   }
-  const changed = Object.entries(stampsOf(start)).find(([file, stamp]) => before[file] !== stamp)?.[0];
+  const [changed] = stampsOf(start).find(([, stamp], i) => before[i]![1] !== stamp) ?? [];
   if (changed !== undefined) return failed(`it changed its input ${changed}`, "write a changed copy to an output");
   const checker = { entry: program.entry, userCode: [], permissions: {} };
   return await runInChild(checker, start, { ...options, writable: [], env: {} });
 }
 
+/** Returns all that a program is told. */
+function briefOf({ inputs, outputs, seed, ...start }: StartMessage, { folder }: CommandOptions) {
+  const { params, steps, resumes, lock = null, outputs: types } = start.params as FoundCommand;
+  const progress = resumes ? { folder: start.progressFolder, limit: start.progressLimit } : null;
+  const made = Object.entries(outputs).map(([port, folder]) => [port, { type: types[port], folder }]);
+  const folders: Readonly<Record<string, { readonly folder: string }>> = Object.fromEntries(made);
+  const code = join(folder, "work", "code");
+  return {
+    params: { ...params, steps } as FoundCommand["params"],
+    seed,
+    inputs,
+    outputs: folders,
+    progress,
+    lock,
+    code,
+  };
+}
+
 /** Makes the folder that a program starts in, and the file that tells it what to do. */
 function layOut(
   { entry }: CommandProgram,
-  start: StartMessage,
+  params: FoundCommand,
+  told: ReturnType<typeof briefOf>,
   { folder, env, writable, emit }: CommandOptions,
 ): Place {
-  const params = start.params as FoundCommand;
   const work = join(folder, "work");
   // Sources above the pipeline's folder lie above the program's too.
   const above = Math.max(0, ...Object.keys(params.sources).map((name) => name.split("/").lastIndexOf("..") + 1));
-  const cwd = join(work, "code", ..."d".repeat(above));
+  const cwd = join(told.code, ..."d".repeat(above));
   const library = join(work, "lib", "noiseline.py");
   for (const made of [cwd, dirname(library), join(work, "home"), join(work, "tmp")]) makeFolder(made);
   copyFile(new URL("./noiseline.py", entry).pathname, library);
@@ -91,27 +110,7 @@ function layOut(
     copyFile(path, copy);
   }
   const brief = join(work, "stage.json");
-  const tell = (input: InputMessage | null) => input && { type: input.type, folder: input.folder };
-  writeNew(
-    brief,
-    JSON.stringify({
-      params: { ...params.params, steps: params.steps },
-      seed: start.seed,
-      inputs: Object.fromEntries(
-        Object.entries(start.inputs).map(([port, one]) => {
-          return [port, one !== null && "map" in one ? one.map(tell) : tell(one)];
-        }),
-      ),
-      outputs: Object.fromEntries(
-        Object.entries(start.outputs).map(([port, folder]) => {
-          return [port, { type: params.outputs[port], folder }];
-        }),
-      ),
-      progress: params.resumes ? { folder: start.progressFolder, limit: start.progressLimit } : null,
-      lock: params.lock ?? null,
-      code: join(work, "code"),
-    }),
-  );
+  writeNew(brief, JSON.stringify(told));
   const contained = box({ writable: [work, ...writable], cwd, net: params.net });
   if (contained === undefined) emit({ type: "note", message: "bubblewrap is not here: nothing contains this program" });
   return {
@@ -133,32 +132,24 @@ function layOut(
 }
 
 /** Returns the command line with everything filled in. */
-function argvOf({ run, program, params, steps }: FoundCommand, { inputs, outputs }: StartMessage): string[] {
-  const given: Readonly<Record<string, (name: string) => unknown>> = {
-    params: (name) => name === "steps" ? steps : params[name],
-    inputs: (name) => (inputs[name] as InputMessage).folder,
-    outputs: (name) => outputs[name],
+function argvOf({ run, program }: FoundCommand, { params, inputs, outputs }: ReturnType<typeof briefOf>): string[] {
+  const fill = (_: string, group: string, name: string) => {
+    const value = group === "params"
+      ? params[name]
+      : ((group === "inputs" ? inputs : outputs)[name] as InputMessage).folder;
+    return typeof value === "string" ? value : JSON.stringify(value);
   };
-  const written = run.slice(1).map((text) =>
-    text.replaceAll(PLACEHOLDER, (_, group: string, name: string) => {
-      const value = given[group]!(name);
-      return typeof value === "string" ? value : JSON.stringify(value);
-    })
-  );
-  return [program, ...written];
+  return [program, ...run.slice(1).map((text) => text.replaceAll(PLACEHOLDER, fill))];
 }
 
 /** Returns, for each file that a program reads, what changes if it is written to. */
-function stampsOf({ inputs }: StartMessage): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(inputs).flatMap(([port, given]) =>
-      [given].flat().filter((one) => one !== null).flatMap(({ folder, files }) =>
-        files.map(({ path }) => {
-          const info = statIfThere(join(folder!, path));
-          return [`${port}/${path}`, `${info?.ino} ${info?.size} ${info?.mtime?.getTime()}`];
-        })
-      )
-    ),
+function stampsOf({ inputs }: StartMessage): (readonly [file: string, stamp: string])[] {
+  const given = Object.entries(inputs).flatMap(([port, one]) => [one].flat().map((input) => ({ port, ...input })));
+  return given.flatMap(({ port, folder, files = [] }) =>
+    files.map(({ path }) => {
+      const { ino, size, mtime } = statIfThere(join(folder!, path)) ?? {};
+      return [`${port}/${path}`, `${ino} ${size} ${mtime?.getTime()}`] as const;
+    })
   );
 }
 
@@ -232,14 +223,6 @@ async function waitForLeft(brief: string, group: number): Promise<readonly { rea
     const left = processesWith(brief, group);
     if (left.length === 0 || performance.now() - from > LEFT_GRACE_MS) return left;
     await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-function signalTo(pid: number, signal: Deno.Signal): void {
-  try {
-    Deno.kill(pid, signal);
-  } catch {
-    // The process has ended.
   }
 }
 

@@ -16,6 +16,15 @@ export function namesIn(folder: string): string[] {
   }
 }
 
+/** Sends a signal to a process that may have ended; to its group if the id is negative. */
+export function signalTo(pid: number, signal: Deno.Signal): void {
+  try {
+    Deno.kill(pid, signal);
+  } catch {
+    // The process has ended, or its group has.
+  }
+}
+
 /** Returns the processes that a process has started, and those that these have; none where there is no /proc. */
 export function descendantsOf(pid: number): number[] {
   const threads = namesIn(`/proc/${pid}/task`);

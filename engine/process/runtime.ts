@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { findPackageJSON } from "node:module";
 import { definedOnly } from "../../std/defined_only.ts";
 import { makeFolder } from "../store/files.ts";
-import { descendantsOf } from "./process_tree.ts";
+import { descendantsOf, signalTo } from "./process_tree.ts";
 import { isThere, readTextIfThere } from "../store/reading.ts";
 import { StageLog, streamText } from "./lines.ts";
 import { memoryKills, raiseOomScore, totalMemory } from "./memory.ts";
@@ -169,13 +169,8 @@ export class Child implements Disposable {
 
   /** Kills the process and everything that it started. */
   kill(): void {
-    try {
-      // A negative pid means the whole group; detached children lead their own.
-      if (Deno.build.os === "windows") this.#child.kill("SIGKILL");
-      else Deno.kill(-this.#child.pid, "SIGKILL");
-    } catch {
-      // The process is gone already.
-    }
+    // Detached children lead a group of their own; Windows has none.
+    signalTo(Deno.build.os === "windows" ? this.pid : -this.pid, "SIGKILL");
   }
 
   /** Writes a message to the child's standard input, as a line. */

@@ -61,8 +61,7 @@ export async function scoreSets(sets: Sets, options: ScoreOptions): Promise<Metr
 
 async function frechetFigure({ real, fake }: Sets, { params, seed, products, onProgress }: ScoreOptions) {
   onProgress("fd", 0);
-  const [a, b] = [await statisticsOfSet(real, products), await statisticsOfSet(fake, products)];
-  const value = await frechetDistance(a, b, products);
+  const value = await distanceOf({ real, fake }, products);
   const { dimension } = real.extractor;
   const count = Math.min(real.count, fake.count);
   // With fewer images than dimensions the covariance is singular, and the distance mostly reflects the number of
@@ -76,10 +75,7 @@ async function frechetFigure({ real, fake }: Sets, { params, seed, products, onP
     const draws = randomStream({ seed, stream: "score/bootstrap" });
     const shuffle = (time: number) =>
       [real, fake].map((set, side) => draws.permutation(2 * time + side, set.vectors!.count));
-    const distance = async (...[some, others]: readonly [Int32Array, Int32Array]) => {
-      const moments = await statisticsOfSome(real.vectors!, some, products);
-      return await frechetDistance(moments, await statisticsOfSome(fake.vectors!, others, products), products);
-    };
+    const distance = (some: Int32Array, others: Int32Array) => distanceOf({ real, fake }, products, [some, others]);
     const onTime = (done: number) => onProgress("bootstrap", done / params.bootstrap);
     deviation = await subsampledDeviation(shuffle, distance, { times: params.bootstrap, onTime });
     notes.push(`the deviation is by ${params.bootstrap} divisions of both sets, and says nothing of the bias`);
@@ -89,13 +85,13 @@ async function frechetFigure({ real, fake }: Sets, { params, seed, products, onP
 }
 
 async function extrapolatedFigure({ real, fake }: Sets, { seed, products, onProgress }: ScoreOptions) {
-  const reference = await statisticsOfSet(real, products);
+  const reference = await statisticsOfSome(real, products);
   const order = randomStream({ seed, stream: "score/extrapolate" });
   const counts = extrapolationCounts(fake.count, Math.min(fake.count, real.extractor.dimension + 1));
   const points: { x: number; y: number }[] = [];
   for (const [i, count] of counts.entries()) {
     const chosen = order.permutation(i, fake.count).slice(0, count).sort();
-    const some = await statisticsOfSome(fake.vectors!, chosen, products);
+    const some = await statisticsOfSome(fake, products, chosen);
     points.push({ x: 1 / count, y: await frechetDistance(reference, some, products) });
     onProgress("fdInfinity", (i + 1) / counts.length);
   }
@@ -153,11 +149,7 @@ async function classFigures({ real, fake }: Sets, { products, onProgress }: Scor
     const of = (all: LabelNumbers) => range(0, all.length).filter((index) => all[index] === label);
     const [a, b] = [of(real.labels!), of(fake.labels!)];
     if (Math.min(a.length, b.length) < 2) continue;
-    const [x, y] = [
-      await statisticsOfSome(real.vectors!, a, products),
-      await statisticsOfSome(fake.vectors!, b, products),
-    ];
-    const value = await frechetDistance(x, y, products);
+    const value = await distanceOf({ real, fake }, products, [a, b]);
     const count = Math.min(a.length, b.length);
     metrics.push({ name: frechetName({ real, fake }), value, count, label: names?.[label] ?? label });
     onProgress("perClass", (i + 1) / labels.length);
@@ -212,11 +204,15 @@ export async function openSet(artifact: InputArtifact, opened: DisposableStack):
   };
 }
 
-async function statisticsOfSet({ vectors, statistics }: ScoredSet, products: MatrixProducts) {
-  return statistics ?? await statisticsOfSome(vectors!, range(0, vectors!.count), products);
+/** Computes mean and covariance of a set, or of some of its vectors, by index. */
+async function statisticsOfSome({ vectors, statistics }: ScoredSet, products: MatrixProducts, some?: Int32Array) {
+  if (some === undefined && statistics !== undefined) return statistics;
+  const indices = some ?? range(0, vectors!.count);
+  return await statisticsOf(chunksOf(vectors!, indices), vectors!.dimension, products);
 }
 
-/** Computes mean and covariance of some of the vectors, by index. */
-function statisticsOfSome(vectors: FeatureVectors, indices: Int32Array, products: MatrixProducts) {
-  return statisticsOf(chunksOf(vectors, indices), vectors.dimension, products);
+/** Computes the Frechet distance between two sets, or between some of the vectors of each. */
+async function distanceOf({ real, fake }: Sets, products: MatrixProducts, [a, b]: readonly Int32Array[] = []) {
+  const moments = await statisticsOfSome(real, products, a);
+  return await frechetDistance(moments, await statisticsOfSome(fake, products, b), products);
 }
