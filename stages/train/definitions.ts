@@ -42,10 +42,12 @@ export async function buildTrainingSetup(
   const ownNetwork = isOwn(model)
     ? definitionByFile("network", model, definitions)
     : theirs !== undefined && "uses" in theirs
-    ? { ...theirs, definition: definitionByDigest("network", theirs, definitions) }
+    ? { ...theirs, record: theirs, definition: definitionByDigest("network", theirs, definitions) }
     : undefined;
   const ownObjective = isOwn(objective) ? definitionByFile("objective", objective, definitions) : undefined;
-  const augmentation = chooseAugmentation(augment, definitions);
+  const augmentation: ChosenAugmentation | undefined = isOwn(augment)
+    ? definitionByFile("augmentation", augment, definitions)
+    : augment && builtinAugmentation(augment);
   const sizes = networkSizesFor(params, images, augmentation && conditionsOf(augmentation));
   const builtin = ownNetwork === undefined
     ? { definition: await BUILTIN_NETWORK.load(), params: modelOf({ model }, theirs, images) as UnetParams }
@@ -93,7 +95,7 @@ export async function buildTrainingSetup(
     config: {
       model: builtin !== undefined
         ? BUILTIN_NETWORK.recordOf(sizes, builtin.params)
-        : ownRecord("record" in ownNetwork! ? ownNetwork.record : ownNetwork!, sizes),
+        : ownRecord(ownNetwork!.record, sizes),
       ...(named === DEFAULT_OBJECTIVE ? {} : { objective: named }),
       ...definedOnly({ ownSampler: freeLoss(learned)?.sampler }),
     },
@@ -102,14 +104,6 @@ export async function buildTrainingSetup(
     /** Names of parameters that the checkpoint to start from does not have. */
     initialised: fit?.initialised ?? [],
   };
-}
-
-function chooseAugmentation(
-  augment: Context["params"]["augment"],
-  definitions: Context["definitions"],
-): ChosenAugmentation | undefined {
-  if (augment === undefined) return undefined;
-  return isOwn(augment) ? definitionByFile("augmentation", augment, definitions) : builtinAugmentation(augment);
 }
 
 function ownRecord({ uses, code, params }: OwnRecord, { channels, ...sizes }: NetworkSizes): NetworkRecord {

@@ -84,8 +84,8 @@ export const trainKind = defineKind({
         { ...schedule, learnedVariance: params.variance === "learned", ownSampler: objective.sampler },
       ).map(({ param = [], ...problem }) => ({ ...problem, param: ["preview", ...param] })),
     );
-    const notes = alikeAverages(params);
-    if (images === undefined) return { problems, notes };
+    const told = { problems, notes: alikeAverages(params) };
+    if (images === undefined) return told;
     const { height, width, channels, dtype, classes, classNames } = images;
     if (params.variance === "learned") {
       const message = "variance: learned trains on the likelihood of bytes";
@@ -103,14 +103,13 @@ export const trainKind = defineKind({
     const ofImages = checkImages(params, images, model);
     problems.push(...ofImages, ...checkAugmentation(builtin, images));
     // If no network can be built, there is no arithmetic to count.
-    if (ofImages.some(isError) || model === undefined) return { problems, notes, facts: { checkpoint: known } };
+    if (ofImages.some(isError) || model === undefined) return { ...told, facts: { checkpoint: known } };
     const sizes = networkSizesFor(params, images, conditions);
     const network = isOwn(model) ? model : BUILTIN_NETWORK.recordOf(sizes, model);
     if (!isOwn(network)) problems.push(...checkBuiltin(params, start?.facts, { ...known, network }));
-    if (problems.some(isError)) return { problems, notes, facts: { checkpoint: known } };
+    if (problems.some(isError)) return { ...told, facts: { checkpoint: known } };
     return {
-      problems,
-      notes,
+      ...told,
       facts: { checkpoint: { ...known, network, objective: params.objective } },
       ...networkWork(network, TRAIN_WORK_FACTOR * params.batchSize * params.steps, params.batchSize, {
         use: "training",
@@ -244,6 +243,8 @@ function checkStartParams(
         severity: "warning",
         param: ["freeze"],
         message: "frozen parameters keep their random initial values, since the stage has no input start",
+        got: freeze.join(", "),
+        wanted: "freeze with input start, or no freeze",
       },
     );
   }
