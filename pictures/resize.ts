@@ -48,24 +48,30 @@ export function resample(
   for (let image = 0; image < count; image++) {
     narrow.fill(0);
     for (let y = 0; y < height; y++) {
-      const from = (image * height + y) * width * channels;
-      for (const { target, source, share } of columns) {
-        for (let c = 0; c < channels; c++) narrow[y * row + target + c]! += share * data[from + source + c]!;
+      const [from, to] = [(image * height + y) * width * channels, y * row];
+      for (let link = 0; link < columns.shares.length; link++) {
+        const [target, source] = [to + columns.targets[link]!, from + columns.sources[link]!];
+        const share = columns.shares[link]!;
+        for (let c = 0; c < channels; c++) narrow[target + c]! += share * data[source + c]!;
       }
     }
-    for (const { target, source, share } of rows) {
-      const to = image * down.length * row + target;
+    for (let link = 0; link < rows.shares.length; link++) {
+      const [to, source] = [image * down.length * row + rows.targets[link]!, rows.sources[link]!];
+      const share = rows.shares[link]!;
       for (let i = 0; i < row; i++) out[to + i]! += share * narrow[source + i]!;
     }
   }
   return out;
 }
 
-/** Flattens shares into offsets in memory: a list that is fast to walk. @param size numbers in one row or pixel */
+/** Flattens shares into offsets in memory: lists that are fast to walk. @param size numbers in one row or pixel */
 function linksOf(all: readonly Shares[], size: number) {
-  return all.flatMap((shares, to) =>
-    shares.map(([source, share]) => ({ target: to * size, source: source * size, share }))
-  );
+  const links = all.flatMap((shares, to) => shares.map((share) => [to, ...share] as const));
+  return {
+    targets: Int32Array.from(links, ([to]) => to * size),
+    sources: Int32Array.from(links, ([, source]) => source * size),
+    shares: Float64Array.from(links, ([, , share]) => share),
+  };
 }
 
 /** Returns the resizing of `from` pixels in a row as a matrix. @returns [to, from] row-major */

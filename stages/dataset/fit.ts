@@ -62,8 +62,8 @@ function resizeImage(image: DeepImage, size: Size, name: ResizeName): DeepImage 
   return steps.reduce((from, step) => {
     const levels = resample({ count: 1, ...from }, step);
     const most = mostOf(image);
-    const round = (level: number) => Math.min(most, Math.max(0, Math.floor(level + 0.5)));
-    const data = image.data instanceof Uint16Array ? Uint16Array.from(levels, round) : Uint8Array.from(levels, round);
+    const data = image.data instanceof Uint16Array ? new Uint16Array(levels.length) : new Uint8Array(levels.length);
+    for (let i = 0; i < data.length; i++) data[i] = Math.min(most, Math.max(0, Math.floor(levels[i]! + 0.5)));
     return { width: step.across.length, height: step.down.length, channels, data };
   }, image);
 }
