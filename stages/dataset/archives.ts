@@ -48,7 +48,7 @@ export async function listArchive(pass: Pass, column: string | undefined): Promi
   for await (const entry of pass()) {
     const { name, isFile } = entry;
     at++;
-    if (isHidden(name) || name.endsWith("/")) continue;
+    if (isHidden(name) || name === "" || name.endsWith("/")) continue;
     const kind = kindOfName(name);
     if (name === "dataset.json" && isFile) table = await entry.read(MOST_TABLE_BYTES);
     else if (name.endsWith(".cls") && isFile && column === undefined) {

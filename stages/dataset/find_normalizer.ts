@@ -61,44 +61,41 @@ function moments(channels: number): Finder {
 
 /** Floats are counted by their upper bits, in the order of their values: to 1 part in 2,048. */
 const FLOAT_BITS = 20;
-/** The counts of a channel of floats take 8 MiB. */
-const MOST_CHANNELS = 16;
+/** The counts take 8 bytes each. */
+const MOST_COUNTS = 2 ** 24;
 
 /** Quantiles, interpolated as numpy.percentile does where the values are integers. */
 function percentiles(channels: number, wanted: readonly [number, number], isFloat: boolean): Finder {
-  if (isFloat && channels > MOST_CHANNELS) {
-    return {
-      add() {},
-      find: () => `percentiles of floats are found for at most ${MOST_CHANNELS} channels; use moments`,
-    };
+  const places = isFloat ? 2 ** FLOAT_BITS : 65_536;
+  if (places * channels > MOST_COUNTS) {
+    return { add() {}, find: () => `percentiles are found for at most ${MOST_COUNTS / places} channels` };
   }
-  const counts = Array.from({ length: channels }, () => new Float64Array(isFloat ? 1 << FLOAT_BITS : 65_536));
-  const [float, bits] = [new Float32Array(1), new Int32Array(1)];
-  const view = new Int32Array(float.buffer);
+  const counts = Array.from({ length: channels }, () => new Float64Array(places));
+  const float = new Float32Array(1);
+  const bits = new Int32Array(float.buffer);
   const placeOf = (value: number) => {
-    if (!isFloat) return value;
     float[0] = value;
     // The bits of a negative number grow as it falls.
-    const ordered = view[0]! < 0 ? ~view[0]! : view[0]! | 0x8000_0000;
-    return ordered >>> (32 - FLOAT_BITS);
+    return (bits[0]! < 0 ? ~bits[0]! : bits[0]! ^ SIGN) >>> (32 - FLOAT_BITS);
   };
   const valueOf = (place: number) => {
-    if (!isFloat) return place;
-    const ordered = (place << (32 - FLOAT_BITS)) | (1 << (31 - FLOAT_BITS));
-    bits[0] = ordered < 0 ? ordered ^ 0x8000_0000 : ~ordered;
-    return new Float32Array(bits.buffer)[0]!;
+    const ordered = 2 * place + 1 << (31 - FLOAT_BITS);
+    bits[0] = ordered < 0 ? ordered ^ SIGN : ~ordered;
+    return float[0]!;
+  };
+  const quantiles = (own: Float64Array) => {
+    const [low, high] = wanted.map((percent) => quantile(own, percent, isFloat ? valueOf : (place) => place));
+    return [low!, high!] as const;
   };
   return {
     add(values) {
-      for (let i = 0; i < values.length; i++) counts[i % channels]![placeOf(values[i]!)]!++;
+      for (let i = 0; i < values.length; i++) counts[i % channels]![isFloat ? placeOf(values[i]!) : values[i]!]!++;
     },
-    find: () =>
-      between(
-        "percentiles",
-        counts.map((own) => wanted.map((percent) => quantile(own, percent, valueOf)) as [number, number]),
-      ),
+    find: () => between("percentiles", counts.map(quantiles)),
   };
 }
+
+const SIGN = 1 << 31;
 
 function quantile(counts: Float64Array, percent: number, valueOf: (place: number) => number): number {
   const total = counts.reduce((sum, count) => sum + count, 0);
