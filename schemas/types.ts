@@ -213,9 +213,12 @@ export type KindTable = {
      * default) cuts the middle out first, stretch does not, pad puts zeros around; default: bilinear, crop
      */
     resize?: {
+      /** The centre crop of guided-diffusion */
       name: "adm";
     } | {
+      /** The filter, as in Pillow; area: the exact average */
       name: "bilinear" | "bicubic" | "lanczos" | "box" | "area";
+      /** How another shape comes to fit; default: crop */
       fit?: "crop" | "stretch" | "pad" | undefined;
     } | undefined;
     /**
@@ -225,8 +228,11 @@ export type KindTable = {
      * table's column of paths; default: file_name
      */
     labels?: "folders" | "none" | {
+      /** A table of CSV or JSON lines, dataset.json, or an .npy */
       file?: string | undefined;
+      /** Where the labels are; default: label */
       column?: string | undefined;
+      /** The table's column of paths; default: file_name */
       names?: string | undefined;
     } | undefined;
     /**
@@ -245,8 +251,10 @@ export type KindTable = {
      * the integer type; moments for floats
      */
     normalize?: "moments" | {
+      /** Values that become -1 and 1 */
       range: [number, number];
     } | {
+      /** Percentiles that become -1 and 1 */
       percentiles: [number, number];
     } | undefined;
     /** Leave out the files that cannot be read, and list them; default: they fail the stage */

@@ -70,8 +70,11 @@ export const datasetParams = z.strictObject({
     "Your own images: bits of a sample. 8 rounds those of 16 bits, which is refused if it is not asked for; default: 8",
   ),
   resize: z.union([
-    z.strictObject({ name: z.literal("adm") }),
-    z.strictObject({ name: z.enum(RESIZE_NAMES), fit: z.enum(["crop", "stretch", "pad"]).optional() }),
+    z.strictObject({ name: z.literal("adm").describe("The centre crop of guided-diffusion") }),
+    z.strictObject({
+      name: z.enum(RESIZE_NAMES).describe("The filter, as in Pillow; area: the exact average"),
+      fit: z.enum(["crop", "stretch", "pad"]).optional().describe("How another shape comes to fit; default: crop"),
+    }),
   ]).optional().describe(
     "How your own images come to have the size. name: bilinear, bicubic, lanczos or box as in Pillow, antialiased; area, " +
       "the exact average; adm, the centre crop of guided-diffusion. fit: crop (the default) cuts the middle out first, " +
@@ -80,9 +83,11 @@ export const datasetParams = z.strictObject({
   labels: z.union([
     z.enum(["folders", "none"]),
     z.strictObject({
-      file: externalFile(z.string().min(1)).optional(),
-      column: column.optional(),
-      names: column.optional(),
+      file: externalFile(
+        z.string().min(1).optional().describe("A table of CSV or JSON lines, dataset.json, or an .npy"),
+      ),
+      column: column.optional().describe("Where the labels are; default: label"),
+      names: column.optional().describe("The table's column of paths; default: file_name"),
     }),
   ]).optional().describe(
     "folders: the first sub-folders, the default of files. none. file: a table of CSV or JSON lines with a label for " +
@@ -99,8 +104,10 @@ export const datasetParams = z.strictObject({
   ),
   normalize: z.union([
     z.literal("moments"),
-    z.strictObject({ range: interval(z.number()) }),
-    z.strictObject({ percentiles: interval(z.number().min(0).max(100)) }),
+    z.strictObject({ range: interval(z.number()).describe("Values that become -1 and 1") }),
+    z.strictObject({
+      percentiles: interval(z.number().min(0).max(100)).describe("Percentiles that become -1 and 1"),
+    }),
   ]).optional().describe(
     "Values that networks see as -1 and 1. range: these two values. percentiles: those of the training split. moments: its mean " +
       "becomes 0 and its standard deviation 1, per channel. Default: the range of the integer type; moments for floats",
