@@ -9,7 +9,7 @@ export interface WantedSlots extends Resources {
 
 /**
  * Returns the slots that an action takes while it runs. One that computes on the CPU with a param `threads` takes as
- * many thread slots, or all if the param is not set. Joining shards computes nothing, so it needs no card.
+ * many thread slots, or all if the param is not set. Joining computes nothing, so it needs no card.
  * @param device the device that the action computes on, if it has one
  */
 export function slotsOf(action: Pick<Action, "do" | "stage">, device?: Pick<StageDevice, "card">): WantedSlots {
