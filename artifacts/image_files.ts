@@ -16,7 +16,7 @@ import { decodeSafetensorsHeader, encodeSafetensorsHeader, type SafetensorsDType
 import { firstNotFinite, range } from "../metrics/vectors.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
 import type { ImageSize } from "./facts.ts";
-import { imageAt, PICTURED, writePicture } from "./pictures.ts";
+import { imageAt, picturedCount, writePicture } from "./pictures.ts";
 import { fileOf, readJson, writeJson } from "./record.ts";
 import { bytesOf, readAt, readRows, writeAll } from "./rows.ts";
 
@@ -299,7 +299,7 @@ export function openImagesWriter(
       }
       const bad = values instanceof Float32Array ? firstNotFinite(values) : -1;
       if (bad >= 0) refuse(`image ${written + Math.floor(bad / size)}`, `${values[bad]}`, "finite numbers");
-      for (let i = 0; i < count && pictured.length < PICTURED; i++) {
+      for (let i = 0; i < count && pictured.length < picturedCount(info); i++) {
         pictured.push(imageAt(values as Values, i, info).slice());
       }
       for (let done = 0; done < count;) {

@@ -20,7 +20,7 @@ import {
   validateImages,
 } from "./image_files.ts";
 import { classNamesOf } from "./labels.ts";
-import { imageAt, PICTURED, writePicture } from "./pictures.ts";
+import { imageAt, picturedCount, writePicture } from "./pictures.ts";
 import { readJson, writeJson } from "./record.ts";
 
 /** Artifacts of types `images` and `samples` whose images are in memory. */
@@ -99,7 +99,7 @@ export async function writeImages(output: OutputArtifact, images: ImagesToWrite)
       encodeSafetensors({ tensors: definedOnly({ images: ofImages, labels: ofLabels }) }),
     );
     await writeJson(output, INFO_FILE, info, imagesInfoSchema);
-    await writePicture(output, picture, all.slice(0, PICTURED), described, formOf(info));
+    await writePicture(output, picture, all.slice(0, picturedCount(described)), described, formOf(info));
   }
   if (pixels instanceof Uint8Array && files.includes("npz")) {
     // Order and names are those that openai/guided-diffusion's evaluator takes.

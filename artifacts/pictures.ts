@@ -1,12 +1,15 @@
 import type { OutputArtifact } from "../contract/stage.ts";
 import { BYTES, isBounded, normalize, type ValueForm, type Values } from "../diffusion/normalizer.ts";
 import { imageGrid } from "../pictures/image_grid.ts";
+import { linePlots, pointPlots } from "../pictures/plots.ts";
 import { encodePng } from "../formats/png_encoder.ts";
 import { quantile } from "../metrics/spread.ts";
 import type { ImageSize } from "./facts.ts";
 
-/** Number of images that a set's picture shows. */
-export const PICTURED = 64;
+/** Number of images or signals, and of points, that a set's picture shows. */
+const [PICTURED, PICTURED_POINTS] = [64, 1024];
+/** Half of the axes of plots, in the network's units, by how the normaliser was found. */
+const AXES = { range: 1.1, percentiles: 1.5, moments: 2.5 } as const;
 /** Channels of other data than colours are shown side by side, in grey, up to this many. */
 const MOST_PANELS = 8;
 /** Shares of the values that are shown as black and as white if no range was declared. */
@@ -14,8 +17,13 @@ const [DARKEST, LIGHTEST] = [0.01, 0.99];
 
 type GridSize = ImageSize & { readonly columns?: number };
 
+/** Returns how many images of a set its picture shows. Points, images of one pixel, are pictured together. */
+export function picturedCount({ height, width }: ImageSize): number {
+  return height * width === 1 ? PICTURED_POINTS : PICTURED;
+}
+
 /**
- * Writes one picture of several images, row by row; writes nothing if no PNG can hold them.
+ * Writes one picture of several images, as `gridPng` makes it.
  * @param images values [H, W, C] each
  */
 export async function writePicture(
@@ -25,18 +33,22 @@ export async function writePicture(
   size: GridSize,
   form?: ValueForm,
 ): Promise<void> {
-  const png = gridPng(images, size, form);
-  if (png !== undefined) await output.write(name, png);
+  await output.write(name, gridPng(images, size, form));
 }
 
 /**
- * Returns several images as one PNG, row by row; undefined for signals and points, which are no images.
+ * Returns several images as one PNG, row by row. Images of height 1 are signals, plotted as lines; those of one pixel
+ * are points, of which each column is one plot.
  * @param images values [H, W, C] each
  */
 export function gridPng(images: readonly Values[], size: GridSize, form: ValueForm = BYTES) {
-  if (size.height === 1 || images.length === 0) return undefined;
+  const { channels, columns } = size;
+  if (size.height === 1) {
+    const [numbers, least] = [toNumbers(images, form), AXES[form.normalizer.how]];
+    const plots = size.width === 1 ? pointPlots(numbers, columns ?? 1, least) : linePlots(numbers, channels, least);
+    return encodePng(imageGrid(plots.map(({ data }) => data), { ...plots[0]!, ...(columns && { columns }) }));
+  }
   const bytes = images[0] instanceof Uint8Array ? images as readonly Uint8Array[] : toBytes(images, form);
-  const { channels } = size;
   if (channels === 1 || channels === 3 || (channels === 4 && bytes === images)) {
     return encodePng(imageGrid(bytes, size));
   }
@@ -54,14 +66,10 @@ export function gridPng(images: readonly Values[], size: GridSize, form: ValueFo
 }
 
 /** Converts values to levels: a declared range is shown whole, other values between two of their quantiles. */
-function toBytes(images: readonly Values[], { normalizer }: ValueForm): Uint8Array[] {
-  const numbers = images.map((image) => {
-    const out = new Float32Array(image.length);
-    normalize(image, out, normalizer);
-    return out;
-  });
+function toBytes(images: readonly Values[], form: ValueForm): Uint8Array[] {
+  const numbers = toNumbers(images, form);
   let [low, high] = [-1, 1];
-  if (!isBounded(normalizer)) {
+  if (!isBounded(form.normalizer)) {
     const sorted = Float64Array.from(numbers.flatMap((image) => [...image])).sort();
     [low, high] = [quantile(sorted, DARKEST), quantile(sorted, LIGHTEST)];
   }
@@ -69,6 +77,15 @@ function toBytes(images: readonly Values[], { normalizer }: ValueForm): Uint8Arr
   return numbers.map((image) =>
     Uint8Array.from(image, (x) => Math.min(255, Math.max(0, Math.round((x - low) * scale))))
   );
+}
+
+/** Converts values to those that networks see. */
+function toNumbers(images: readonly Values[], { normalizer }: ValueForm): Float32Array[] {
+  return images.map((image) => {
+    const out = new Float32Array(image.length);
+    normalize(image, out, normalizer);
+    return out;
+  });
 }
 
 /** Returns image `i` of values [N, H, W, C]. */

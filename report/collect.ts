@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { imagesInfoSchema } from "../artifacts/image_files.ts";
-import { PICTURED } from "../artifacts/pictures.ts";
+import { picturedCount } from "../artifacts/pictures.ts";
 import { classNamesOf } from "../artifacts/labels.ts";
 import { readLog } from "../artifacts/log.ts";
 import { readMetrics } from "../artifacts/metrics.ts";
@@ -106,8 +106,8 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
       await describeClasses(info.classes, facts, items),
     ], "; ");
     const main = { interpolate: "interpolation.png", inpaint: "inpainting.png" }[String(name)] ?? "grid.png";
-    const count = Math.min(info.count, PICTURED);
-    const cells = main === "grid.png" ? { count, ...gridCells(count, info) } : undefined;
+    const count = Math.min(info.count, picturedCount(info));
+    const cells = main === "grid.png" && info.height > 1 ? { count, ...gridCells(count, info) } : undefined;
     await addPicture(samples, item, main, { title, note, step, cells });
     await addPicture(films, item, "trajectory.png", { title: `${title}: the images`, note });
     await addPicture(films, item, "trajectory-x0.png", { title: `${title}: the predicted x0`, note });

@@ -634,7 +634,7 @@ export type KindTable = {
     } | undefined;
     /** Also show how the first images form: strips of x_t and of the predicted x0 */
     trajectory?: {
-      /** How many of the first images */
+      /** How many of the first images, at most 64, or of the points */
       images?: number | undefined;
       /** Frames per image, both ends included */
       frames?: number | undefined;

@@ -50,7 +50,7 @@ const sampleParams = z.strictObject({
       "evaluated once",
   ),
   trajectory: z.strictObject({
-    images: positiveInt(64).default(8).describe("How many of the first images"),
+    images: positiveInt(1_024).default(8).describe("How many of the first images, at most 64, or of the points"),
     frames: z.int().min(2).max(100).default(11).describe("Frames per image, both ends included"),
   }).optional().describe("Also show how the first images form: strips of x_t and of the predicted x0"),
   files: z.array(z.enum(["png", "npz"])).max(2).optional().describe(
@@ -114,7 +114,7 @@ export const sampleKind = defineKind({
 /** Reports labels and guidance that the network does not support, and a trajectory of more images than there are. */
 function checkDrawing(
   { labels, guidance, trajectory, count, batchSize }: SampleParams,
-  { classes, classNames }: Pick<CheckpointFacts, "classes" | "classNames">,
+  { classes, classNames, height, width }: CheckpointFacts,
   hasGuide: boolean,
 ): CheckProblem[] {
   const untold = (param: string, got: string): CheckProblem[] =>
@@ -135,6 +135,10 @@ function checkDrawing(
       message: "without labels there is nothing to guide towards: the network is evaluated twice for the same result",
       fix: "remove guidance",
     },
+    trajectory !== undefined && height * width > 1 &&
+      checkMost(["trajectory", "images"], trajectory.images, 64, {
+        message: "a trajectory has a row for each image",
+      }),
     trajectory !== undefined && checkMost(["trajectory", "images"], trajectory.images, Math.min(count, batchSize), {
       message: "a trajectory shows images of the first batch",
       what: `, of count ${count} and batchSize ${batchSize}`,

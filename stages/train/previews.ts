@@ -55,14 +55,14 @@ function reasonOf(error: unknown): string {
 /**
  * Samples images as `sample` does, with every class in turn.
  *
- * @returns a PNG, or why there is none
+ * @returns a PNG
  */
 async function draw(
   { seed, definitions, stop }: Context,
   { count, sampler }: NonNullable<Context["params"]["preview"]>,
   device: Device,
   learned: DrawnNetwork,
-): Promise<Uint8Array | string> {
+): Promise<Uint8Array> {
   const { form, network: { sizes } } = learned;
   const made: CompiledFunction[] = [];
   const compile: Device["compile"] = async (...args) => {
@@ -76,8 +76,7 @@ async function draw(
     const drawer = makeDrawer(how, learned, walk, { labelOf: labelsOf({}, sizes) });
     const { images } = await drawer.draw(0, () => stop.throwIfAborted());
     const values = denormalize(images, form);
-    const png = gridPng(Array.from({ length: count }, (_, i) => imageAt(values, i, sizes)), sizes, form);
-    return png ?? `no PNG has ${sizes.channels} channels`;
+    return gridPng(Array.from({ length: count }, (_, i) => imageAt(values, i, sizes)), sizes, form);
   } finally {
     for (const one of made) await one.dispose();
   }

@@ -271,7 +271,7 @@ test("a program sees the variables that are declared, and no cards that are not"
 
 test("figures and pictures of a program are shown, and a bad line is only logged", async () => {
   await using project = new Project({});
-  const png = gridPng([new Uint8Array(4)], { height: 2, width: 2, channels: 1 })!.toBase64();
+  const png = gridPng([new Uint8Array(4)], { height: 2, width: 2, channels: 1 }).toBase64();
   project.write(
     "a.py",
     `import base64, os, noiseline
