@@ -1,5 +1,5 @@
 import { type ExtractorInfo, openFeatures } from "../../artifacts/features.ts";
-import { type LabelNumbers, openImages } from "../../artifacts/image_files.ts";
+import { type ImageReader, type LabelNumbers, openImages } from "../../artifacts/image_files.ts";
 import { classNamesOf } from "../../artifacts/labels.ts";
 import { describeImageSet, type ImageSet, type Metric } from "../../artifacts/metrics.ts";
 import { readStatistics } from "../../artifacts/statistics.ts";
@@ -16,7 +16,8 @@ import { type FeatureVectors, range, vectorsOf } from "../../metrics/vectors.ts"
 import { definedOnly } from "../../std/defined_only.ts";
 import { randomStream } from "../../tensor/mod.ts";
 import { isInception } from "../shared/inception.ts";
-import type { ScoreParams } from "./params.ts";
+import { isOfVectors, type ScoreParams } from "./params.ts";
+import { vectorScores } from "./vectors.ts";
 
 interface ScoreOptions {
   readonly params: ScoreParams;
@@ -56,6 +57,8 @@ export async function scoreSets(sets: Sets, options: ScoreOptions): Promise<Metr
     metrics.push({ name: distanceName([sets.fake], "IS", "IS"), value: mean, deviation, count: sets.fake.count, note });
   }
   if (params.perClass) metrics.push(...await classFigures(sets, options));
+  const { real: { points }, fake } = sets;
+  if (points && fake.points) metrics.push(...vectorScores(points, fake.points, options.seed));
   return metrics;
 }
 
@@ -169,6 +172,8 @@ interface ScoredSet {
   readonly statistics?: FeatureStatistics;
   readonly logits?: { readonly data: Float32Array; readonly classes: number } | undefined;
   readonly labels?: LabelNumbers | undefined;
+  /** Images that are compared as points as well. */
+  readonly points?: ImageReader | undefined;
 }
 
 /** Number of images whose pixels are pooled together. */
@@ -201,6 +206,7 @@ export async function openSet(artifact: InputArtifact, opened: DisposableStack):
     images: describeImageSet(artifact, images, count),
     vectors,
     labels: images.labels,
+    points: isOfVectors(images.info) ? images : undefined,
   };
 }
 

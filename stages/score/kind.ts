@@ -3,7 +3,7 @@ import { type CheckProblem, defineKind, type Facts } from "../../contract/stage.
 import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { INCEPTION, isInceptionArchitecture } from "../shared/inception.ts";
-import { type ScoreParams, scoreParams } from "./params.ts";
+import { isOfVectors, type ScoreParams, scoreParams, VECTOR_SCORES } from "./params.ts";
 
 export const scoreKind = defineKind({
   kind: "score",
@@ -24,7 +24,10 @@ export const scoreKind = defineKind({
   permissions: { native: ["onnxruntime-node"] },
   check(params, inputs) {
     const { fd, fdInfinity, perClass, kid, manifold, inceptionScore } = params;
-    const asksForNone = !fd && !fdInfinity && !perClass && !kid && !manifold && !inceptionScore;
+    const [isReal, isFake] = [inputs.real, inputs.fake].map((facts) => facts && isOfVectors(readImageFacts(facts)));
+    // Undefined if only the run finds out.
+    const areVectors = isReal === false || isFake === false ? false : isReal && isFake;
+    const asksForNone = areVectors === false && !fd && !fdInfinity && !perClass && !kid && !manifold && !inceptionScore;
     const problems = problemsOf(
       asksForNone && {
         param: ["fd"],
@@ -34,7 +37,12 @@ export const scoreKind = defineKind({
       checkSets(inputs, params),
     );
     const { extractor = readImageFacts(inputs.real) && params.features } = inputs.real ?? {};
-    return { problems, ...extractor === undefined ? {} : { facts: { metrics: namesOf(`${extractor}`, params) } } };
+    return {
+      problems,
+      ...extractor === undefined || areVectors === undefined ? {} : {
+        facts: { metrics: { names: [...namesOf(`${extractor}`, params), ...areVectors ? VECTOR_SCORES : []] } },
+      },
+    };
   },
 });
 
@@ -50,7 +58,7 @@ function namesOf(extractor: string, { fd, fdInfinity, kid, manifold, inceptionSc
     ...manifold === undefined ? [] : ofManifold,
     inceptionScore !== undefined && name("IS"),
   ];
-  return { names: names.filter((one) => one !== false) };
+  return names.filter((one) => one !== false);
 }
 
 /** Known facts of a set; of features and statistics also the extractor, and what they hold. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ImageSize } from "../../artifacts/facts.ts";
 import { execution } from "../../schemas/roles.ts";
 import { positiveInt, threadsParam } from "../shared/common_params.ts";
 
@@ -27,5 +28,16 @@ export const scoreParams = z.strictObject({
   atLeast: execution(z.int().min(2).max(100_000_000).default(2).describe("Refuse sets with fewer images")),
   threads: threadsParam(),
 });
+
+/**
+ * True for sets of floats that are compared as points too: signals and points of few numbers. The distances between
+ * their pairs cost that many products each.
+ */
+export function isOfVectors(set: ImageSize | undefined): boolean {
+  return set?.dtype === "float32" && set.height === 1 && set.width * set.channels <= 256;
+}
+
+/** Names of the scores of such sets. */
+export const VECTOR_SCORES = ["energy-distance", "sliced-Wasserstein-2", "MMD2-Gaussian"] as const;
 
 export type ScoreParams = z.output<typeof scoreParams>;

@@ -27,12 +27,13 @@ export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }
       report({ done: Math.round(PARTS * share), total: PARTS, unit: "percent", figures: { of: figure } });
     const metrics = await scoreSets({ real, fake }, { params, seed, products, onProgress });
     if (metrics.length === 0) {
-      return { status: "failed", message: "no label has two images in both sets", fix: "use more images, or fd: true" };
+      const message = params.perClass ? "no label has two images in both sets" : "no score is requested";
+      return { status: "failed", message, fix: "use more images, or fd: true" };
     }
     const { name, dimension, sha256, preprocessing } = real.extractor;
     await writeMetrics(outputs.metrics, {
-      // The seed matters only for random subsets and resamples.
-      seed: params.kid === undefined && params.bootstrap === 0 && !params.fdInfinity ? null : seed,
+      // The seed matters only for random subsets, resamples and directions.
+      seed: params.kid || params.bootstrap > 0 || params.fdInfinity || real.points && fake.points ? seed : null,
       features: definedOnly({
         name,
         dimension,

@@ -1,7 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { facts as imageFacts } from "../../../artifacts/images.ts";
+import { join } from "node:path";
+import { facts as imageFacts, writeImages } from "../../../artifacts/images.ts";
 import { facts as checkpointFacts } from "../../../artifacts/checkpoint.ts";
 import type { BuiltinKind, Facts, InputArtifact } from "../../../contract/stage.ts";
+import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
 import { classifierKind, evaluateKind, featuresKind, scoreKind } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { smallCheckpoint, withFolder } from "./small_world.ts";
@@ -55,6 +57,18 @@ Deno.test("kinds tell before they run which metrics of all images they write", a
     ] as const;
     const extras = [{ fdInfinity: true }, { kid: { size: 4, subsets: 2 } }, { manifold: {} }, { perClass: true }];
     const chosen = [{}, ...extras, { fd: false, ...extras[1], ...extras[2] }, Object.assign({}, ...extras)];
+    const write = async (name: string, count: number) => {
+      const place = join(folder, name);
+      Deno.mkdirSync(place);
+      const pixels = Float32Array.from({ length: count * 2 }, (_, i) => Math.sin(i + count));
+      await writeImages(openOutput(place), { info: { height: 1, width: 1, channels: 2 }, pixels });
+      return openInput(folderArtifact(place, "images"));
+    };
+    const points = { real: await write("points", 20), fake: await write("others", 12) };
+    const ofPoints = { real: await imageFacts(points.real), fake: await imageFacts(points.fake) };
+    for (const params of [{}, { fd: false }]) {
+      await namesAgree(folder, scoreKind, { params, inputs: points, facts: ofPoints });
+    }
     for (const [inputs, known] of sets) {
       const logits = "extractor" in known.real ? [{ inceptionScore: { splits: 2 } }] : [];
       for (const params of [...chosen, ...logits]) {
