@@ -9,7 +9,9 @@ import { NO_PYTHON } from "../../support/commands.ts";
 const FOLDER = fileURLToPath(new URL("../../../pipelines/", import.meta.url));
 
 const NAMES = [
-  ..."smoke digits ablation-schedules ablation-objectives fashion emoji noise cifar cifar-cosine".split(" "),
+  ..."smoke points signals digits ablation-schedules ablation-objectives fashion emoji noise cifar cifar-cosine".split(
+    " ",
+  ),
   ..."research/rectified-flow research/autoguidance research/dit pytorch-digits".split(" "),
 ];
 
