@@ -1,7 +1,7 @@
 import { quantile } from "./spread.ts";
 
 /** Points, [count, dimension] row-major. */
-export interface Points {
+interface Points {
   readonly data: Float32Array | Float64Array;
   readonly count: number;
   readonly dimension: number;
