@@ -21,15 +21,15 @@ import { fileOf, readJson, writeJson } from "./record.ts";
 import { bytesOf, readAt, readRows, writeAll } from "./rows.ts";
 
 /**
- * Files of an artifact of type `images` or `samples`: `images.json`, and the images in one shard,
- * `images.safetensors`, or in several, `images-00000.safetensors` and so on. A shard has the tensors `images`, [n, H,
+ * Files of an artifact of type `images` or `samples`: `images.json`, and the images in one file,
+ * `images.safetensors`, or in several, `images-00000.safetensors` and so on. Each has the tensors `images`, [n, H,
  * W, C], and, if the images have labels, `labels`, [n].
  */
 export const INFO_FILE = "images.json";
 export const TENSORS_FILE = "images.safetensors";
 
-/** A set with more bytes than this has several shards. CIFAR-10, with 154 MB, has one. */
-export const SHARD_BYTES = 256 << 20;
+/** A set with more bytes than this has several files. CIFAR-10, with 154 MB, has one. */
+export const FILE_BYTES = 256 << 20;
 /** A set of at most this many bytes is kept in memory while it is open. */
 const MEMORY_BYTES = 64 << 20;
 /** Two tensors need less than 300 bytes of header. */
@@ -49,8 +49,8 @@ export const imagesInfoSchema = z.strictObject({
   classes: size.max(MOST_CLASSES).nullable(),
   /** Type of the stored numbers, and the map to the network's numbers. */
   ...formRecord,
-  /** Number of images in each shard; absent if there is only one. */
-  shards: z.array(size).min(2).max(99_999).readonly().exactOptional(),
+  /** Number of images in each file; absent if there is only one. */
+  files: z.array(size).min(2).max(99_999).readonly().exactOptional(),
   /** Origin of the images, in readable form. */
   source: z.record(z.string(), z.unknown()),
 }).refine(({ channels, normalizer: { scale, shift } = formOf({}).normalizer }) => {
@@ -87,39 +87,39 @@ export interface ImageReader extends ValueForm, Disposable {
  */
 export async function openImages(artifact: InputArtifact): Promise<ImageReader> {
   const info = await readJson(artifact, INFO_FILE, imagesInfoSchema);
-  const counts = info.shards ?? [info.count];
+  const counts = info.files ?? [info.count];
   const total = counts.reduce((sum, count) => sum + count, 0);
-  if (total !== info.count) refuse(`${INFO_FILE}, shards`, `${total} images`, `${info.count}, its count`);
+  if (total !== info.count) refuse(`${INFO_FILE}, files`, `${total} images`, `${info.count}, its count`);
   using opened = new DisposableStack();
-  const shards = counts.map((count, number) => {
-    const name = shardName(number, counts.length);
+  const files = counts.map((count, number) => {
+    const name = fileName(number, counts.length);
     const file = opened.adopt(Deno.openSync(artifact.path(fileOf(artifact, name).path)), (file) => file.close());
-    return { file, ...readShard(name, file, { ...info, count }) };
+    return { file, ...readHead(name, file, { ...info, count }) };
   });
-  const labelled = shards.filter(({ labels }) => labels !== undefined);
-  if (labelled.length % shards.length !== 0) refuse("labels", `${labelled.length} shards with`, `${shards.length}`);
-  const labels = labelled.length === 0 ? undefined : joinLabels(shards.map(({ labels }) => labels!));
+  const labelled = files.filter(({ labels }) => labels !== undefined);
+  if (labelled.length % files.length !== 0) refuse("labels", `${labelled.length} files with`, `${files.length}`);
+  const labels = labelled.length === 0 ? undefined : joinLabels(files.map(({ labels }) => labels!));
   if (labels !== undefined) checkLabels(TENSORS_FILE, labels, info.classes);
 
   const Type = VALUE_TYPES[formOf(info).dtype];
   const size = sizeOf(info);
   const stride = size * Type.BYTES_PER_ELEMENT;
-  const perShard = counts[0]!;
-  if (counts.slice(0, -1).some((count) => count !== perShard)) {
-    refuse(`${INFO_FILE}, shards`, counts.join(", "), "equally many images in all but the last");
+  const perFile = counts[0]!;
+  if (counts.slice(0, -1).some((count) => count !== perFile)) {
+    refuse(`${INFO_FILE}, files`, counts.join(", "), "equally many images in all but the last");
   }
   const rows = (indices: ArrayLike<number>): Values => {
     const values = new Type(indices.length * size);
     readRows(bytesOf(values), indices, (index) => {
-      const { file, offset } = shards[Math.floor(index / perShard)]!;
-      return { file, offset: offset + index % perShard * stride };
+      const { file, offset } = files[Math.floor(index / perFile)]!;
+      return { file, offset: offset + index % perFile * stride };
     });
     return values;
   };
   const kept = info.count * stride <= MEMORY_BYTES ? rows(range(0, info.count)) : undefined;
   if (kept !== undefined) return imagesInMemory({ info, values: kept, labels });
-  const files = opened.move();
-  return { ...reader(info, labels, rows), [Symbol.dispose]: () => files.dispose() };
+  const held = opened.move();
+  return { ...reader(info, labels, rows), [Symbol.dispose]: () => held.dispose() };
 }
 
 /** Returns a set whose values, [N, H, W, C], are in memory. */
@@ -160,12 +160,12 @@ function reader(info: ImagesInfo, labels: LabelNumbers | undefined, rows: ImageR
 
 const sizeOf = ({ height, width, channels }: ImageSize) => height * width * channels;
 
-function shardName(number: number, shards: number): string {
-  return shards === 1 ? TENSORS_FILE : `images-${String(number).padStart(5, "0")}.safetensors`;
+function fileName(number: number, count: number): string {
+  return count === 1 ? TENSORS_FILE : `images-${String(number).padStart(5, "0")}.safetensors`;
 }
 
-/** Reads the header and the labels of a shard. @returns the offset of the first image in the file, and the labels */
-function readShard(name: string, file: Deno.FsFile, { count, height, width, channels, classes, dtype }: ImagesInfo) {
+/** Reads the header and the labels of a file. @returns the offset of the first image in the file, and the labels */
+function readHead(name: string, file: Deno.FsFile, { count, height, width, channels, classes, dtype }: ImagesInfo) {
   const { size } = file.statSync();
   const head = new Uint8Array(Math.min(size, MAX_HEADER_BYTES));
   readAt(file, 0, head);
@@ -207,16 +207,16 @@ export function checkLabels(file: string, labels: LabelNumbers, classes: number 
   throw new FormatError(`${file}, label of image ${first + image}`, { got: `${labels[image]}`, wanted });
 }
 
-/** A description of images to write: a form in place of its record, and no shards. */
-export type ImagesToDescribe = Omit<ImagesInfo, "shards" | keyof ValueForm> & Partial<ValueForm>;
+/** A description of images to write: a form in place of its record, and no files. */
+export type ImagesToDescribe = Omit<ImagesInfo, "files" | keyof ValueForm> & Partial<ValueForm>;
 
 /** Returns the description that is written. */
 export function describeImages(
   { dtype, normalizer, ...info }: ImagesToDescribe,
-  shards: readonly number[] = [],
+  files: readonly number[] = [],
 ): ImagesInfo {
   const form = formOf({ ...(dtype && { dtype }), ...(normalizer && { normalizer }) });
-  return { ...info, ...recordOf(form), ...(shards.length > 1 ? { shards } : {}) };
+  return { ...info, ...recordOf(form), ...(files.length > 1 ? { files } : {}) };
 }
 
 /** Writes a set of images in parts. Call `finish` once all were added, and dispose of the writer in any case. */
@@ -250,8 +250,8 @@ export function openImagesWriter(
 ): ImagesWriter {
   const dtype = info.dtype ?? "uint8";
   const size = sizeOf(info);
-  const perShard = Math.max(1, Math.floor(SHARD_BYTES / (size * VALUE_TYPES[dtype].BYTES_PER_ELEMENT)));
-  const names = Array.from({ length: Math.ceil(info.count / perShard) }, (_, i) => i);
+  const perFile = Math.max(1, Math.floor(FILE_BYTES / (size * VALUE_TYPES[dtype].BYTES_PER_ELEMENT)));
+  const names = Array.from({ length: Math.ceil(info.count / perFile) }, (_, i) => i);
   const labelType = (info.classes ?? 0) > BYTE_LABELS ? Uint16Array : Uint8Array;
   const headerOf = (count: number, minBytes = 0) => {
     const images = {
@@ -262,7 +262,7 @@ export function openImagesWriter(
     const labels = { name: "labels", dtype: labelType === Uint8Array ? "U8" : "U16", shape: [count] } as const;
     return encodeSafetensorsHeader(info.classes === null ? [images] : [images, labels], { minBytes });
   };
-  const shards: number[] = [];
+  const files: number[] = [];
   const pictured: Values[] = [];
   let written = 0;
   let open:
@@ -270,8 +270,8 @@ export function openImagesWriter(
     | undefined;
 
   const begin = async () => {
-    const expected = Math.min(perShard, info.count - written);
-    const place = join(output.folder, shardName(shards.length, names.length));
+    const expected = Math.min(perFile, info.count - written);
+    const place = join(output.folder, fileName(files.length, names.length));
     const file = await Deno.open(place, { write: true, create: true, truncate: true });
     open = { file, headerBytes: headerOf(expected).length, labels: new labelType(expected), count: 0 };
     // The true header comes last: fewer images may come than were expected.
@@ -286,7 +286,7 @@ export function openImagesWriter(
     await writeAll(file, headerOf(count, headerBytes));
     file.close();
     open = undefined;
-    shards.push(count);
+    files.push(count);
   };
   return {
     async add(values, labels) {
@@ -303,23 +303,23 @@ export function openImagesWriter(
         pictured.push(imageAt(values as Values, i, info).slice());
       }
       for (let done = 0; done < count;) {
-        const shard = open ?? await begin();
-        const taken = Math.min(count - done, perShard - shard.count);
-        await writeAll(shard.file, bytesOf(values.subarray(done * size, (done + taken) * size)));
+        const into = open ?? await begin();
+        const taken = Math.min(count - done, perFile - into.count);
+        await writeAll(into.file, bytesOf(values.subarray(done * size, (done + taken) * size)));
         if (labels !== undefined && info.classes !== null) {
           const own = labelType.from(Array.prototype.slice.call(labels, done, done + taken));
           checkLabels(TENSORS_FILE, own, info.classes, written);
-          shard.labels.set(own, shard.count);
+          into.labels.set(own, into.count);
         }
-        shard.count += taken;
+        into.count += taken;
         written += taken;
         done += taken;
-        if (shard.count === perShard) await end();
+        if (into.count === perFile) await end();
       }
     },
     async finish(found = {}) {
       await end();
-      const described = describeImages({ ...info, ...found, count: written }, shards);
+      const described = describeImages({ ...info, ...found, count: written }, files);
       await writeJson(output, INFO_FILE, described, imagesInfoSchema);
       await writePicture(output, picture, pictured, described, formOf(described));
       return described;

@@ -10,12 +10,12 @@ import { definedOnly } from "../std/defined_only.ts";
 import { sizeText } from "./facts.ts";
 import {
   describeImages,
+  FILE_BYTES,
   imagesInfoSchema,
   INFO_FILE,
   type LabelNumbers,
   openImages,
   openImagesWriter,
-  SHARD_BYTES,
   TENSORS_FILE,
   validateImages,
 } from "./image_files.ts";
@@ -86,7 +86,7 @@ export async function writeImages(output: OutputArtifact, images: ImagesToWrite)
   const classes = labels === undefined ? null : most(labels);
   const described = { count, classes, source: {}, ...images.info, dtype: dtypeOf(pixels) };
   const all = Array.from({ length: count }, (_, i) => imageAt(pixels, i, described));
-  if (pixels.byteLength > SHARD_BYTES) {
+  if (pixels.byteLength > FILE_BYTES) {
     using writer = openImagesWriter(output, described, picture);
     await writer.add(pixels, labels);
     await writer.finish();
@@ -139,6 +139,6 @@ export async function readImages(artifact: InputArtifact): Promise<StoredImages>
 export { validateImages as validate };
 
 export async function facts(artifact: InputArtifact): Promise<Facts> {
-  const { source, normalizer: _, shards: __, ...info } = await readJson(artifact, INFO_FILE, imagesInfoSchema);
+  const { source, normalizer: _, files: __, ...info } = await readJson(artifact, INFO_FILE, imagesInfoSchema);
   return { ...info, classNames: classNamesOf(source) };
 }

@@ -20,7 +20,7 @@ export type ImagesInfo = {
     scale: readonly number[];
     shift: readonly number[];
   };
-  shards?: readonly number[];
+  files?: readonly number[];
   source: Record<string, unknown>;
 };
 
@@ -181,7 +181,7 @@ export type KindTable = {
     /**
      * cifar10: cifar-10-binary.tar.gz or the folder of its .bin files. mnist, fashion-mnist: folder of the
      * four IDX files, compressed or not. folder: the folder. zip, numpy: the file. tar, parquet: the file,
-     * or a folder of shards. Its content is in the key
+     * or a folder of files. Its content is in the key
      */
     path?: string | undefined;
     /**

@@ -4,8 +4,8 @@ import { downloadAll } from "../shared/download.ts";
 import type { Items } from "./items.ts";
 import { type DatasetContext, downloadsOf } from "./kind.ts";
 
-/** The ends of the names of shards, for sources that may be several files. */
-const SHARDS = { tar: /\.(tar|tar\.gz|tgz)$/i, parquet: /\.parquet$/i };
+/** The ends of the names of sources that may be several files. */
+const SEVERAL = { tar: /\.(tar|tar\.gz|tgz)$/i, parquet: /\.parquet$/i };
 
 /** Lists a user's own data, or returns how the stage ends without it. @throws FormatError for broken files */
 export async function openOwn(context: DatasetContext): Promise<Items | StageEnd> {
@@ -18,15 +18,15 @@ export async function openOwn(context: DatasetContext): Promise<Items | StageEnd
     path = obtained.get("path")!;
   }
   const isFolder = (await Deno.stat(path)).isDirectory;
-  const shards = source === "tar" || source === "parquet" ? SHARDS[source] : undefined;
+  const names = source === "tar" || source === "parquet" ? SEVERAL[source] : undefined;
   if (source === "folder" && !isFolder) {
     return { status: "failed", message: `${path} is a file`, fix: "set path to the folder of the images" };
   }
-  if (source !== "folder" && isFolder && shards === undefined) {
+  if (source !== "folder" && isFolder && names === undefined) {
     return { status: "failed", message: `${path} is a folder`, fix: "set path to the file" };
   }
-  const paths = isFolder && shards !== undefined
-    ? (await Array.fromAsync(Deno.readDir(path), ({ name }) => name)).filter((name) => shards.test(name)).sort()
+  const paths = isFolder && names !== undefined
+    ? (await Array.fromAsync(Deno.readDir(path), ({ name }) => name)).filter((name) => names.test(name)).sort()
       .map((name) => join(path, name))
     : [path];
   if (paths.length === 0) {

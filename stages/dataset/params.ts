@@ -42,7 +42,7 @@ export const datasetParams = z.strictObject({
   path: externalFile(
     z.string().min(1).optional().describe(
       "cifar10: cifar-10-binary.tar.gz or the folder of its .bin files. mnist, fashion-mnist: folder of the four IDX " +
-        "files, compressed or not. folder: the folder. zip, numpy: the file. tar, parquet: the file, or a folder of shards. " +
+        "files, compressed or not. folder: the folder. zip, numpy: the file. tar, parquet: the file, or a folder of files. " +
         "Its content is in the key",
     ),
   ),

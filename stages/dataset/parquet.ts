@@ -20,7 +20,7 @@ const MOST_GROUP_BYTES = 1 << 30;
 const MOST_PAGE_BYTES = 256 << 20;
 
 /** One file of a data set, with the rows that it holds. */
-interface Shard {
+interface ParquetFile {
   readonly path: string;
   readonly file: AsyncBuffer;
   readonly metadata: FileMetaData;
@@ -28,27 +28,27 @@ interface Shard {
 
 /** Opens images as Hugging Face stores them: a column of {bytes, path}, and one of labels. */
 export async function open(paths: readonly string[], { column, labels }: DatasetParams): Promise<Items> {
-  const shards = await Promise.all(paths.map(openShard));
-  const [first] = shards;
+  const files = await Promise.all(paths.map(openFile));
+  const [first] = files;
   const images = column ?? imageColumn(first!);
   const own = typeof labels === "object" ? labels.column ?? "label" : undefined;
   const label = labels === "none" ? undefined : own ?? "label";
   const names: string[] = [];
   const values: unknown[] = [];
   const hasLabels = label !== undefined && (own !== undefined || columnsOf(first!.metadata).includes(label));
-  for (const { path, ...shard } of shards) {
-    const there = columnsOf(shard.metadata);
+  for (const { path, ...opened } of files) {
+    const there = columnsOf(opened.metadata);
     for (const wanted of hasLabels ? [images, label] : [images]) {
       if (!there.includes(wanted)) refuse(path, `columns ${there.join(", ")}`, `a column ${wanted}`);
     }
-    const rows = Number(shard.metadata.num_rows);
+    const rows = Number(opened.metadata.num_rows);
     if (names.length + rows > MOST_ITEMS) refuse(path, `${names.length + rows} rows`, `at most ${MOST_ITEMS}`);
-    if (rows !== shard.metadata.row_groups.reduce((sum, { num_rows }) => sum + Number(num_rows), 0)) {
+    if (rows !== opened.metadata.row_groups.reduce((sum, { num_rows }) => sum + Number(num_rows), 0)) {
       refuse(path, "groups that do not add up", `${rows} rows`);
     }
     for (let row = 0; row < rows; row++) names.push(`${basename(path)}, row ${row}`);
     if (!hasLabels) continue;
-    for await (const { rows } of groupsOf({ path, ...shard }, label)) for (const row of rows) values.push(row);
+    for await (const { rows } of groupsOf({ path, ...opened }, label)) for (const row of rows) values.push(row);
   }
   return {
     names,
@@ -59,22 +59,22 @@ export async function open(paths: readonly string[], { column, labels }: Dataset
     isFitted: true,
     async *read(chosen) {
       let [next, start] = [0, 0];
-      for (const shard of shards) {
+      for (const opened of files) {
         const isChosen = (from: number, to: number) => chosen[next]! >= start + from && chosen[next]! < start + to;
-        for await (const { from, rows } of groupsOf(shard, images, isChosen)) {
+        for await (const { from, rows } of groupsOf(opened, images, isChosen)) {
           for (; isChosen(from, from + rows.length); next++) {
             const image = rows[chosen[next]! - start - from] as { readonly bytes?: unknown } | Uint8Array | null;
             const bytes = image instanceof Uint8Array ? image : image?.bytes;
             yield bytes instanceof Uint8Array ? decodeImage(bytes) : "no image";
           }
         }
-        start += Number(shard.metadata.num_rows);
+        start += Number(opened.metadata.num_rows);
       }
     },
   };
 }
 
-async function openShard(path: string): Promise<Shard> {
+async function openFile(path: string): Promise<ParquetFile> {
   const { size: byteLength } = await Deno.stat(path);
   const read = (start: number, end: number) => {
     const length = Math.min(end, byteLength) - start;
@@ -110,7 +110,7 @@ async function guarded<T>(path: string, read: () => Promise<T>): Promise<T> {
 const columnsOf = (metadata: FileMetaData) => parquetSchema(metadata).children.map(({ element: { name } }) => name);
 
 /** Returns the only column that has images. */
-function imageColumn({ path, metadata }: Shard): string {
+function imageColumn({ path, metadata }: ParquetFile): string {
   const found = parquetSchema(metadata).children
     .filter(({ children }) => children.some(({ element: { name } }) => name === "bytes"))
     .map(({ element: { name } }) => name);
@@ -136,7 +136,7 @@ const COMPRESSORS = {
 
 /** Yields the values of a column, group by group, of those groups that are wanted. */
 async function* groupsOf(
-  { path, file, metadata }: Shard,
+  { path, file, metadata }: ParquetFile,
   column: string,
   isWanted: (from: number, to: number) => boolean = () => true,
 ): AsyncGenerator<{ readonly from: number; readonly rows: readonly unknown[] }> {
@@ -187,7 +187,7 @@ function leafOf(path: string, metadata: FileMetaData, column: string): { readonl
 }
 
 /** Adds the names of classes that Hugging Face keeps beside the columns. */
-function withNames(labels: Labels | string, { path, metadata }: Shard, column: string): Labels | string {
+function withNames(labels: Labels | string, { path, metadata }: ParquetFile, column: string): Labels | string {
   const text = metadata.key_value_metadata?.find(({ key }) => key === "huggingface")?.value;
   if (typeof labels === "string" || labels.classNames !== undefined || text === undefined) return labels;
   const said = parseJson(text, path) as

@@ -27,10 +27,12 @@ Deno.test("train's check compares the network and the batch with the images", ()
     ["model.attention", "16", "resolutions of this network: 28, 14"],
     ["batchSize", "101", "at most 100"],
   ]);
-  assertEquals(summary(check({}, { ...DIGITS, width: 32 })), [
-    ["images", "28x32x1", "the same height and width"],
+  const twoLevels = { channels: 32, multipliers: [1, 2], attention: [14] };
+  assertEquals(summary(check({ model: twoLevels }, { ...DIGITS, width: 32 })), []);
+  assertEquals(summary(check({ model: twoLevels }, { ...DIGITS, width: 33 })), [
+    ["model.multipliers", "33", "a multiple of 2 for 2 levels, such as 32 or 34; 33 works with at most 1 level"],
   ]);
-  assertEquals(check({}, undefined), { problems: [] });
+  assertEquals(check({}, undefined).problems, []);
 });
 
 Deno.test("facts flow from train to evaluate and sample", () => {

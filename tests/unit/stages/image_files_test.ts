@@ -75,15 +75,15 @@ Deno.test("bytes that come in parts give the files of bytes that come at once", 
   });
 });
 
-Deno.test("a set of several shards has the images and labels of all, and each shard is a file of its own", async () => {
+Deno.test("a set of several files has the images and labels of all", async () => {
   await withFolder(async (folder) => {
-    // 1 x 16,384 x 1,024 floats are 64 MiB: four images fill a shard, and a set of more than one is not kept in memory.
+    // 1 x 16,384 x 1,024 floats are 64 MiB: four images fill a file, and a set of more than one is not kept in memory.
     const size = { height: 1, width: 16_384, channels: 1_024 };
     const length = size.width * size.channels;
     const info: ImagesToDescribe = { ...size, count: 6, classes: 9, dtype: "float32", source: {} };
     using writer = openImagesWriter(openOutput(folder), info);
     for (let i = 0; i < 6; i++) await writer.add(new Float32Array(length).fill(i), [i]);
-    assertEquals((await writer.finish()).shards, [4, 2]);
+    assertEquals((await writer.finish()).files, [4, 2]);
     const names = ["images-00000.safetensors", "images-00001.safetensors", "images.json"];
     assertEquals(opened(folder).files.map(({ path }) => path), names);
     using images = await openImages(opened(folder));
