@@ -12,6 +12,8 @@ const [PICTURED, PICTURED_POINTS] = [64, 1024];
 const AXES = { range: 1.1, percentiles: 1.5, moments: 2.5 } as const;
 /** Channels of other data than colours are shown side by side, in grey, up to this many. */
 const MOST_PANELS = 8;
+/** Lines of a signal's plot, and places of each: longer signals are thinned out evenly. */
+const [MOST_LINES, MOST_PLACES] = [6, 2048];
 /** Shares of the values that are shown as black and as white if no range was declared. */
 const [DARKEST, LIGHTEST] = [0.01, 0.99];
 
@@ -44,8 +46,17 @@ export async function writePicture(
 export function gridPng(images: readonly Values[], size: GridSize, form: ValueForm = BYTES) {
   const { channels, columns } = size;
   if (size.height === 1) {
-    const [numbers, least] = [toNumbers(images, form), AXES[form.normalizer.how]];
-    const plots = size.width === 1 ? pointPlots(numbers, columns ?? 1, least) : linePlots(numbers, channels, least);
+    const [lines, step] = [Math.min(channels, MOST_LINES), Math.ceil(size.width / MOST_PLACES)];
+    const drawn = images.map((image) =>
+      Float32Array.from(
+        { length: Math.ceil(size.width / step) * lines },
+        (_, at) => image[Math.floor(at / lines) * step * channels + at % lines]!,
+      )
+    );
+    const { how, scale, shift } = form.normalizer;
+    const normalizer = { how, scale: scale.slice(0, lines), shift: shift.slice(0, lines) };
+    const [numbers, least] = [toNumbers(drawn, { ...form, normalizer }), AXES[how]];
+    const plots = size.width === 1 ? pointPlots(numbers, columns ?? 1, least) : linePlots(numbers, lines, least);
     return encodePng(imageGrid(plots.map(({ data }) => data), { ...plots[0]!, ...(columns && { columns }) }));
   }
   const bytes = images[0] instanceof Uint8Array ? images as readonly Uint8Array[] : toBytes(images, form);

@@ -77,3 +77,19 @@ Deno.test("a picture of points has a plot for each column, and one of signals a 
   assertEquals(sizeOf(gridPng(signals, { height: 1, width: 200, channels: 1 }, form)), [608, 166]);
   assertEquals(gridPng(points, size, form), gridPng(points, size, form));
 });
+
+Deno.test("a long signal of many channels is drawn by few of its numbers, and its first channels as those alone", () => {
+  const form = { dtype: "float32", normalizer: { how: "moments", scale: [1, 2, 3], shift: [0, 0, 0] } } as const;
+  const [length, channels] = [1 << 20, 3];
+  const long = Float32Array.from({ length: length * channels }, (_, at) => Math.sin(Math.floor(at / channels) / 1e5));
+  const step = length / 2048;
+  const short = long.filter((_, at) => Math.floor(at / channels) % step === 0);
+  const picture = (signal: Float32Array<ArrayBuffer>, width: number) =>
+    gridPng([signal], { height: 1, width, channels }, form);
+  assertEquals(picture(long, length), picture(short, 2048));
+  const alone = { ...form, normalizer: { how: "moments", scale: [2], shift: [0] } } as const;
+  const wide = Float32Array.from({ length: 10 * 9 }, (_, at) => Math.floor(at / 9) / 10);
+  const six = wide.filter((_, at) => at % 9 < 6);
+  const size = { height: 1, width: 10 };
+  assertEquals(gridPng([wide], { ...size, channels: 9 }, alone), gridPng([six], { ...size, channels: 6 }, alone));
+});

@@ -84,7 +84,7 @@ Deno.test("a set of several files has the images and labels of all", async () =>
     using writer = openImagesWriter(openOutput(folder), info);
     for (let i = 0; i < 6; i++) await writer.add(new Float32Array(length).fill(i), [i]);
     assertEquals((await writer.finish()).files, [4, 2]);
-    const names = ["images-00000.safetensors", "images-00001.safetensors", "images.json"];
+    const names = ["images-00000.safetensors", "images-00001.safetensors", "images.json", "images.png"];
     assertEquals(opened(folder).files.map(({ path }) => path), names);
     using images = await openImages(opened(folder));
     const order = [5, 0, 3, 4];
