@@ -110,6 +110,8 @@ async function watch(folder: string, work: () => Promise<unknown>) {
   } finally {
     setOperationHook(undefined);
   }
+  // The event of one stage may be recorded while another stage holds the lock.
+  guarded.delete("stages");
   return { guarded: [...guarded].sort(), open: [...open].sort() };
 }
 
