@@ -4,6 +4,7 @@ import { formRecord } from "../diffusion/normalizer.ts";
 import { countOf, type Network } from "../diffusion/network.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../formats/vectors.ts";
 import { type ClassifierConfig, classifierParameters } from "../metrics/features/classifier_network.ts";
+import { definedOnly } from "../std/defined_only.ts";
 import { checkWeights, readBytes, readJson, writeJson } from "./record.ts";
 
 /** Artifact of type `classifier`: `classifier.json` and its weights, flat. */
@@ -17,7 +18,8 @@ const configSchema = z.strictObject({
   seed: z.int().min(0),
   /** Accuracy on held-out images, in [0, 1]; null if there were none. */
   accuracy: z.number().min(0).max(1).nullable(),
-  normalizer: formRecord.normalizer,
+  /** The form of the images that it was trained on. */
+  ...formRecord,
   images: z.record(z.string(), z.unknown()),
 });
 
@@ -52,5 +54,6 @@ export function layoutOf(config: ClassifierConfig): Pick<Network, "parameters" |
 export { readClassifier as validate };
 
 export async function facts(artifact: InputArtifact): Promise<Facts> {
-  return (await readJson(artifact, CONFIG_FILE, configSchema)).network;
+  const { network, dtype } = await readJson(artifact, CONFIG_FILE, configSchema);
+  return { ...network, ...definedOnly({ dtype }) };
 }

@@ -4,6 +4,7 @@ import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { execution } from "../../schemas/roles.ts";
 import { checkBatchSize, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt } from "../shared/common_params.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { findStageDevice } from "../shared/device.ts";
 
 export const classifierKind = defineKind({
@@ -41,8 +42,8 @@ export const classifierKind = defineKind({
     );
     const metrics = { names: ["accuracy"] };
     if (!images?.classes) return { problems, facts: { metrics } };
-    const { height, width, channels, classes } = images;
-    const classifier = { height, width, channels, classes, dimension: 4 * params.base };
+    const { height, width, channels, dtype, classes } = images;
+    const classifier = { height, width, channels, ...definedOnly({ dtype }), classes, dimension: 4 * params.base };
     return { problems, facts: { classifier, metrics } };
   },
 });

@@ -10,7 +10,6 @@ import { adamBiasCorrections } from "../../diffusion/recipe.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../../formats/vectors.ts";
 import { type ClassifierConfig, classify } from "../../metrics/features/classifier_network.ts";
 import { range } from "../../metrics/vectors.ts";
-import { definedOnly } from "../../std/defined_only.ts";
 import { type Device, type PureFunction, randomStream, type Signature } from "../../tensor/mod.ts";
 import { openClassifier } from "../shared/open_classifier.ts";
 import { withDevice } from "../shared/device.ts";
@@ -41,10 +40,9 @@ export default runOf(classifierKind, async (context) => {
   });
   if ("status" in trained) return trained;
   const { accuracy } = trained;
-  const { normalizer } = recordOf(images);
   const config = {
     ...{ network, steps: params.steps, seed, accuracy: test === undefined ? null : accuracy },
-    ...definedOnly({ normalizer }),
+    ...recordOf(images),
     images: source,
   };
   await writeClassifier(outputs.classifier, { config, params: trained.params });
