@@ -466,7 +466,7 @@ export type KindTable = {
     preview?: {
       /** Steps between two previews; the last step has one too */
       every: number;
-      /** Images of each */
+      /** Images of each, at most 64, or points */
       count?: number | undefined;
       /** How to sample: one that comes with the toolkit */
       sampler?: {

@@ -87,6 +87,11 @@ export const trainKind = defineKind({
     const told = { problems, notes: alikeAverages(params) };
     if (images === undefined) return told;
     const { height, width, channels, dtype, classes, classNames } = images;
+    if (height * width > 1) {
+      problems.push(...checkMost(["preview", "count"], params.preview?.count ?? 0, 64, {
+        message: "a preview has room for so many images",
+      }));
+    }
     if (params.variance === "learned") {
       const message = "variance: learned trains on the likelihood of bytes";
       problems.push(...checkBytes("images", images, message));

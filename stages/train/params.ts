@@ -135,7 +135,7 @@ export const trainParams = z.strictObject({
   preview: execution(
     z.strictObject({
       every: positiveInt(100_000_000).describe("Steps between two previews; the last step has one too"),
-      count: positiveInt(1_024).default(16).describe("Images of each"),
+      count: positiveInt(1_024).default(16).describe("Images of each, at most 64, or points"),
       // The user's samplers are not accepted: their code would run in the process of a training without being part of
       // its key.
       sampler: samplerParams.default({ name: "ddim", steps: 20, eta: 0, spacing: "trailing" }).describe(

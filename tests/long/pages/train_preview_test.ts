@@ -140,10 +140,19 @@ Deno.test("train's check places what is wrong with the sampler of previews, befo
   assertEquals(check({ every: 1, sampler: { name: "ddim", steps: 10 } }), []);
   assertNotEquals(check({ every: 1 }), []);
   assertStringIncludes(check({ every: 1 })[0]!, "preview.sampler.steps");
+  const counted = (height: number) => {
+    const preview = { every: 1, count: 65, sampler: { name: "ddim", steps: 10 } };
+    const images = { height, width: 1, channels: 2, count: 100 };
+    const model = { channels: 32, multipliers: [1], attention: [] };
+    const params = trainKind.params.parse({ steps: 1, batchSize: 8, preview, model });
+    const { problems } = trainKind.check!(params, { schedule: { timesteps: 10, betas: "ldm/cosine" }, images });
+    return problems.map(({ param, got }) => [param?.join("."), got]);
+  };
+  assertEquals([counted(1), counted(2)], [[], [["preview.count", "65"]]]);
   const refused = (preview: object) => trainKind.params.safeParse({ steps: 1, preview }).success === false;
   const alone = { uses: "./own.ts" };
   assert(
-    [{ every: 1, sampler: alone }, {}, { every: 0 }, { every: 1, count: 65 }, { every: 1, sampler: { name: "plms" } }]
+    [{ every: 1, sampler: alone }, {}, { every: 0 }, { every: 1, count: 1025 }, { every: 1, sampler: { name: "plms" } }]
       .every(refused),
   );
 });
