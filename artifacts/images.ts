@@ -115,9 +115,9 @@ export async function writeImages(output: OutputArtifact, images: ImagesToWrite)
   }
 }
 
-/** True for grey and RGB. Files of images with alpha, or of other channels, would be read as other images. */
+/** True for grey and RGB, with alpha or without; a PNG has no more channels. */
 function canBePng(channels: number): boolean {
-  return channels === 1 || channels === 3;
+  return channels <= 4;
 }
 
 /**

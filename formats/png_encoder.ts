@@ -2,9 +2,9 @@ import { encode } from "fast-png";
 import type { ByteImage } from "./byte_image.ts";
 
 /**
- * Encodes a PNG of 8 bits a channel, grey or RGB. Equal images give equal bytes.
+ * Encodes a PNG of 8 bits a channel, grey or RGB, with alpha or without. Equal images give equal bytes.
  *
- * @param image with 1 or 3 channels
+ * @param image with 1 to 4 channels
  */
 export function encodePng(image: ByteImage): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(encode({ ...image, depth: 8 }));

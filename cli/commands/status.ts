@@ -75,7 +75,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ...earlier.length > 0 ? [phraseStaleOutputs(earlier, join(store.paths.outputs, pipeline.name))] : [],
         ...runs.killed === undefined
           ? []
-          : [`run ${runs.killed.runId} was killed; run again, and what it saved is used`],
+          : [`run ${runs.killed.runId} was killed; run again to go on from what it saved`],
         ...runs.last === undefined ? [] : [`last run: ${runs.last.runId} ${runs.last.status}`],
       ],
     };

@@ -115,8 +115,11 @@ function imageColumn({ path, metadata }: ParquetFile): string {
     .filter(({ children }) => children.some(({ element: { name } }) => name === "bytes"))
     .map(({ element: { name } }) => name);
   if (found.length === 1) return found[0]!;
-  const got = `${found.length} columns of {bytes, path} among ${columnsOf(metadata).join(", ")}`;
-  throw new FormatError(path, { got, wanted: "one of images", fix: "set column to that of the images" });
+  const got = `${found.length} such columns among ${columnsOf(metadata).join(", ")}`;
+  const fix = found.length === 0
+    ? "write the images as Hugging Face's datasets do, or to files"
+    : `set column to one of ${found.join(", ")}`;
+  throw new FormatError(path, { got, wanted: "one column of images, {bytes, path}", fix });
 }
 
 type Pages = (packed: Uint8Array, length: number) => Uint8Array;

@@ -100,6 +100,15 @@ export const sampleKind = defineKind({
         ...checkDrawing(params, checkpoint, guide !== undefined),
         ...checkGuidance(params, checkpoint, guide),
         ...params.files === undefined ? [] : checkBytes("checkpoint", checkpoint, "files are of 8-bit images"),
+        ...problemsOf(
+          params.files?.includes("png") === true && checkpoint.channels > 4 && {
+            param: ["files"],
+            message: "a PNG has up to 4 channels",
+            got: `images of ${checkpoint.channels}`,
+            wanted: "npz",
+            fix: "use files: [npz]",
+          },
+        ),
       ],
       ...samplingFacts(checkpoint, params, {
         count,

@@ -477,7 +477,7 @@ Deno.test("status names a run that was killed until another ends", async () => {
   place.store.runs.start({ ...record, runId: killed, pid, status: "running", stages: {} });
   const lines = (await say("status", place.file)).trimEnd().split("\n");
   assertEquals(lines.slice(-2), [
-    `run ${killed} was killed; run again, and what it saved is used`,
+    `run ${killed} was killed; run again to go on from what it saved`,
     `last run: ${place.ids.failed} failed`,
   ]);
   assertEquals((await tell("status", place.file)).killed.runId, killed);

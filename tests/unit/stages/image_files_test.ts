@@ -13,6 +13,7 @@ import {
 } from "../../../diffusion/normalizer.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
 import { FormatError } from "../../../formats/format_error.ts";
+import { decodePng } from "../../../formats/png_decoder.ts";
 import { withFolder } from "./small_world.ts";
 
 const opened = (folder: string) => openInput(folderArtifact(folder, "images"));
@@ -158,4 +159,18 @@ Deno.test("a normaliser by channel maps each channel by its own numbers", () => 
   normalize(Float32Array.of(4, 10, 0, -10), out, normalizer);
   assertEquals([...out], [1, 2, -1, 0]);
   assertEquals([...denormalize(out, { dtype: "float32", normalizer })], [4, 10, 0, -10]);
+});
+
+Deno.test("images with alpha are written as PNGs that keep it", async () => {
+  await withFolder(async (folder) => {
+    for (const channels of [1, 2, 3, 4]) {
+      const place = `${folder}/${channels}`;
+      const pixels = Uint8Array.from({ length: 2 * 6 * channels }, (_, i) => 37 * i);
+      Deno.mkdirSync(place);
+      const info = { height: 2, width: 3, channels };
+      await writeImages(openOutput(place), { info, pixels, files: ["png"] });
+      const { data, ...form } = decodePng(Deno.readFileSync(`${place}/images/000001.png`));
+      assertEquals([form, [...data]], [info, [...pixels.subarray(6 * channels)]]);
+    }
+  });
 });
