@@ -45,7 +45,12 @@ interface NamedSchedule {
   readonly ends?: readonly End[];
   /** The name that the schedule has only in other code. */
   readonly alias?: string;
+  /** Rule of thumb: T should be above this. */
+  readonly aboveTimesteps?: number;
 }
+
+/** Latent diffusion's schedules need T > 1000 as a rule, so that x_T is normal. See docs/schedules.md. */
+const LDM = { aboveTimesteps: 1_000 };
 
 const linear = ({ linearStart, linearEnd, timesteps }: ScheduleParameters) =>
   linspace(linearStart, linearEnd, timesteps);
@@ -72,18 +77,21 @@ const IN_ROOT = 'and the "scaled_linear" of diffusers: linear in sqrt(beta)';
 
 /** The built-in schedules. */
 const SCHEDULES = {
-  "ldm/linear": { betas: linearInRoot, alias: "scaled_linear", about: `the same as ho/quad ${IN_ROOT}` },
+  "ldm/linear": { ...LDM, betas: linearInRoot, alias: "scaled_linear", about: `the same as ho/quad ${IN_ROOT}` },
   "ldm/cosine": {
+    ...LDM,
     betas: cosine,
     ends: [],
     alias: "squaredcos_cap_v2",
     about: 'Nichol and Dhariwal 2021, the "squaredcos_cap_v2" of diffusers',
   },
   "ldm/sqrt_linear": {
+    ...LDM,
     betas: linear,
     about: 'the same as ho/linear and the "linear" of diffusers: linear in beta',
   },
   "ldm/sqrt": {
+    ...LDM,
     betas: (figures) => linear(figures).map(Math.sqrt),
     about: "root of a line from linearStart to linearEnd",
   },

@@ -1,16 +1,16 @@
 import { z } from "zod";
 import { type CheckProblem, type CheckResult, defineKind, type Facts } from "../../contract/stage.ts";
 import type { DefinitionProblem, Path } from "../../diffusion/define.ts";
-import { chainPath, pathFacts } from "../../diffusion/path.ts";
+import { chainPath, pathFacts, priorKlOfPath } from "../../diffusion/path.ts";
 import {
   largestFiniteTimesteps,
   pathProblems,
   SEARCH_LIMIT_TIMESTEPS,
   smallestNormalTimesteps,
 } from "../../diffusion/path_problems.ts";
-import { endsOf, makeBetas, rescaleZeroTerminalSnr } from "../../diffusion/schedule/betas.ts";
+import { endsOf, makeBetas, rescaleZeroTerminalSnr, scheduleOf } from "../../diffusion/schedule/betas.ts";
 import type { ScheduleSpec } from "../../diffusion/schedule/betas.ts";
-import { makeTables } from "../../diffusion/schedule/tables.ts";
+import { makeTables, MAX_PRIOR_BITS_PER_DIM } from "../../diffusion/schedule/tables.ts";
 import { isOwn, type OwnParam } from "../../schemas/definitions.ts";
 import { problemsOf } from "../shared/checks.ts";
 import { DEFAULT_TIMESTEPS, pathTimesteps, type ScheduleParams, scheduleParams, toScheduleSpec } from "./params.ts";
@@ -56,8 +56,9 @@ function checkSchedule(params: ScheduleParams | OwnParam, _inputs: unknown, own?
     return { problems: [problem], facts: { schedule: { timesteps, betas } } };
   }
   const path = chainPath(makeTables(makeBetas(spec)));
-  const problems = pathProblems(path).map((problem) => withTimesteps(spec, problem));
-  return { problems, facts: { schedule: { betas, ...pathFacts(path) } } };
+  const found = pathProblems(path).map((problem) => withTimesteps(spec, problem));
+  const notes = found.length > 0 ? [] : notesOn(spec, path);
+  return { problems: found, notes, facts: { schedule: { betas, ...pathFacts(path) } } };
 }
 
 const cut = (longest: number) => z.string().overwrite((text) => text.slice(0, longest).replaceAll(/\s+/g, " "));
@@ -131,4 +132,15 @@ function withTimesteps(spec: ScheduleSpec, { severity = "error", message, got }:
       : `at most 1e-4 bits per dimension, which ${smallest} timesteps reach`,
     fix: fixes.join(", or "),
   };
+}
+
+/** Notes why a rule of thumb does not matter for this schedule: its purpose is met without it. */
+function notesOn({ name, timesteps }: ScheduleSpec, path: Path): string[] {
+  const { aboveTimesteps = 0 } = scheduleOf(name);
+  if (timesteps > aboveTimesteps) return [];
+  const bits = priorKlOfPath(path).toExponential(2);
+  return [
+    `the rule for ${name} is T > ${aboveTimesteps}, so that x_T is pure noise, which it is here with timesteps ${timesteps} too: ` +
+    `it keeps ${bits} bits per dimension of the image (L_T; up to ${MAX_PRIOR_BITS_PER_DIM.toExponential()} is fine)`,
+  ];
 }

@@ -42,16 +42,19 @@ Deno.test("schedule's check warns when x_T is not noise and names the smallest T
   assertEquals(check({ betas: "ldm/linear", timesteps: smallest - 1 }).problems.length, 1);
 });
 
-Deno.test("schedule's check warns exactly where x_T is no noise, whatever rules of thumb say of T", () => {
+Deno.test("schedule's check holds T > 1000 to its reason: a warning where x_T is no noise, else a note with the figure", () => {
+  const saysRule = (notes: readonly string[] = []) => notes.map((note) => /the rule for (.*), so/.exec(note)?.[1]);
   for (const betas of SCHEDULE_NAMES) {
     for (const timesteps of [20, 500, 1_000]) {
-      const { problems, notes } = check({ betas, timesteps });
+      const { problems, notes = [] } = check({ betas, timesteps });
       const spec = toScheduleSpec(scheduleParams.parse({ betas, timesteps }))!;
       const bits = priorKlOfPath(chainPath(makeTables(makeBetas(spec))));
       const told = `${betas} at ${timesteps}, ${bits}`;
       // Decided by L_T alone: at 1000 these are ldm/linear and ho/quad, which are the same and need 1,231 timesteps.
       assertEquals(problems.map(({ severity }) => severity), bits > 1e-4 ? ["warning"] : [], told);
-      assertEquals(notes, undefined, told);
+      const noted = betas.startsWith("ldm/") && bits <= 1e-4;
+      assertEquals(saysRule(notes), noted ? [`${betas} is T > 1000`] : [], told);
+      if (noted) assertStringIncludes(notes[0]!, `${bits.toExponential(2)} bits per dimension`);
       const [problem] = problems;
       if (problem === undefined) continue;
       // The fix names the smallest T of this family that suffices.
@@ -60,7 +63,10 @@ Deno.test("schedule's check warns exactly where x_T is no noise, whatever rules 
       assertEquals(check({ betas, timesteps: named - 1 }).problems.length, 1, told);
       assertStringIncludes(problem.message, "x_T is still not pure noise");
     }
+    assertEquals(check({ betas, timesteps: 1_001 }).notes ?? [], [], betas);
   }
+  // docs/schedules.md has the same figure.
+  assertStringIncludes(check({ betas: "ldm/cosine", timesteps: 1_000 }).notes![0]!, "1.75e-9 bits per dimension");
 });
 
 Deno.test("schedule's check says so when no T makes x_T noise", () => {
