@@ -15,6 +15,7 @@ import { FormatError, refuse } from "../formats/format_error.ts";
 import { decodeSafetensorsHeader, encodeSafetensorsHeader, type SafetensorsDType } from "../formats/safetensors.ts";
 import { firstNotFinite, range } from "../metrics/vectors.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
+import { definedOnly } from "../std/defined_only.ts";
 import type { ImageSize } from "./facts.ts";
 import { imageAt, picturedCount, writePicture } from "./pictures.ts";
 import { fileOf, readJson, writeJson } from "./record.ts";
@@ -215,7 +216,7 @@ export function describeImages(
   { dtype, normalizer, ...info }: ImagesToDescribe,
   files: readonly number[] = [],
 ): ImagesInfo {
-  const form = formOf({ ...(dtype && { dtype }), ...(normalizer && { normalizer }) });
+  const form = formOf(definedOnly({ dtype, normalizer }));
   return { ...info, ...recordOf(form), ...(files.length > 1 ? { files } : {}) };
 }
 
@@ -251,7 +252,7 @@ export function openImagesWriter(
   const dtype = info.dtype ?? "uint8";
   const size = sizeOf(info);
   const perFile = Math.max(1, Math.floor(FILE_BYTES / (size * VALUE_TYPES[dtype].BYTES_PER_ELEMENT)));
-  const names = Array.from({ length: Math.ceil(info.count / perFile) }, (_, i) => i);
+  const fileCount = Math.ceil(info.count / perFile);
   const labelType = (info.classes ?? 0) > BYTE_LABELS ? Uint16Array : Uint8Array;
   const headerOf = (count: number, minBytes = 0) => {
     const images = {
@@ -271,7 +272,7 @@ export function openImagesWriter(
 
   const begin = async () => {
     const expected = Math.min(perFile, info.count - written);
-    const place = join(output.folder, fileName(files.length, names.length));
+    const place = join(output.folder, fileName(files.length, fileCount));
     const file = await Deno.open(place, { write: true, create: true, truncate: true });
     open = { file, headerBytes: headerOf(expected).length, labels: new labelType(expected), count: 0 };
     // The true header comes last: fewer images may come than were expected.
@@ -330,13 +331,18 @@ export function openImagesWriter(
   };
 }
 
+/** Values that are checked together. */
+const CHECKED_VALUES = 4 << 20;
+
 /** Checks all values and labels of an artifact. @throws FormatError */
 export async function validateImages(artifact: InputArtifact): Promise<void> {
   using images = await openImages(artifact);
-  const chunk = Math.max(1, Math.floor((16 << 20) / (images.size * 4)));
-  const out = new Float32Array(Math.min(chunk, images.info.count) * images.size);
-  for (let first = 0; first < images.info.count && images.dtype === "float32"; first += chunk) {
-    const count = Math.min(chunk, images.info.count - first);
-    images.read(range(first, count), out.subarray(0, count * images.size));
+  // Integers have no values to refuse.
+  if (images.dtype !== "float32") return;
+  const { size, info: { count: total } } = images;
+  const chunk = Math.max(1, Math.floor(CHECKED_VALUES / size));
+  for (let first = 0; first < total; first += chunk) {
+    const count = Math.min(chunk, total - first);
+    images.read(range(first, count), new Float32Array(count * size));
   }
 }

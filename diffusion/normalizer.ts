@@ -66,9 +66,9 @@ type FormRecord = { readonly dtype?: ValueType; readonly normalizer?: Normalizer
 export const BYTES: ValueForm = { dtype: "uint8", normalizer: { how: "range", scale: [127.5], shift: [1] } };
 
 /** Returns the map under which `low` becomes -1 and `high` 1. */
-export function rangeNormalizer(low: number, high: number, how: Normalizer["how"] = "range"): Normalizer {
+export function rangeNormalizer(low: number, high: number): Normalizer {
   const scale = (high - low) / 2;
-  return { how, scale: [scale], shift: [low / scale + 1] };
+  return { how: "range", scale: [scale], shift: [low / scale + 1] };
 }
 
 /** Returns the form that a record tells of. An integer type without a normaliser has that of its whole range. */

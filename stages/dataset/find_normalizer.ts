@@ -1,4 +1,4 @@
-import type { Normalizer } from "../../diffusion/normalizer.ts";
+import { type Normalizer, rangeNormalizer } from "../../diffusion/normalizer.ts";
 import type { Item } from "./items.ts";
 import type { DatasetParams } from "./params.ts";
 
@@ -15,8 +15,8 @@ function between(
 ): Normalizer | string {
   const flat = bounds.findIndex(([low, high]) => !(low < high));
   if (flat >= 0) return `channel ${flat} has ${bounds[flat]![0]} in both percentiles`;
-  const scale = bounds.map(([low, high]) => (high - low) / 2);
-  return { how, scale, shift: bounds.map(([low], c) => low / scale[c]! + 1) };
+  const each = bounds.map(([low, high]) => rangeNormalizer(low, high));
+  return { how, scale: each.flatMap(({ scale }) => scale), shift: each.flatMap(({ shift }) => shift) };
 }
 
 /**

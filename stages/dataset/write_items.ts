@@ -1,6 +1,7 @@
 import { type ImagesWriter, openImagesWriter } from "../../artifacts/image_files.ts";
 import type { OutputArtifact, StageEnd } from "../../contract/stage.ts";
 import { toBytes } from "../../formats/byte_image.ts";
+import { firstNotFinite } from "../../metrics/vectors.ts";
 import { countOf } from "../../std/count_of.ts";
 import { dtypeOf } from "../../diffusion/normalizer.ts";
 import { definedOnly } from "../../std/defined_only.ts";
@@ -73,7 +74,7 @@ function noItems({ broken, isFitted, unit }: Items, path: string): StageEnd {
 /** Returns what is wrong with the numbers of an item, if anything is. */
 function notFinite({ data }: Item): string | undefined {
   if (!(data instanceof Float32Array)) return undefined;
-  const at = data.findIndex((value) => !Number.isFinite(value));
+  const at = firstNotFinite(data);
   return at < 0 ? undefined : `value ${at} is ${data[at]}, which is no finite number`;
 }
 

@@ -141,10 +141,10 @@ export function imagePriors(
  * Computes rate and distortion of the progressive code of Ho et al. 2020, section 4.3, by reverse step, from the
  * largest timestep on.
  *
- * @param scores bits per dimension and mean square error (0 to 255) of each item, [items, 2]
+ * @param scores bits per dimension and mean square error of each item, [items, 2]
  * @returns the state of decoding after the steps down to `from`, with t in [from, to) the last of them: `rate`, the
  * bits per dimension received by then, which are the terms of the bound at t >= from; `rmse` of the predicted x0 there,
- * on the scale 0 to 255
+ * in the units of the images
  */
 export function rateDistortion(
   work: Pick<BoundWork, "item">,
@@ -170,8 +170,11 @@ export function rateDistortion(
   });
 }
 
-/** Plots figure 5 of the paper as SVG: distortion and rate over the reverse steps. */
-export function plotRateDistortion(points: ReturnType<typeof rateDistortion>, label: string): string {
+/**
+ * Plots figure 5 of the paper as SVG: distortion and rate over the reverse steps.
+ * @param most the largest value that an image can have
+ */
+export function plotRateDistortion(points: ReturnType<typeof rateDistortion>, label: string, most = 255): string {
   const xLabel = `reverse steps, ${points.length} shares of the chain`;
   const chart = (key: "rate" | "rmse", title: string, note: string, color: string) => {
     const values = Float64Array.from(points, (point) => point[key]);
@@ -179,7 +182,7 @@ export function plotRateDistortion(points: ReturnType<typeof rateDistortion>, la
   };
   const [rmse, rate] = [points.at(-1)!.rmse.toFixed(2), points.at(-1)!.rate.toFixed(3)];
   return lineChartsSvg([
-    chart("rmse", "distortion, RMSE of x0", `0 to 255; ends at ${rmse}`, "#0072b2"),
+    chart("rmse", "distortion, RMSE of x0", `0 to ${most}; ends at ${rmse}`, "#0072b2"),
     chart("rate", "rate, bits/dim", `received so far; ends at ${rate}`, "#d55e00"),
   ], {
     title: `progressive coding: ${label}`,

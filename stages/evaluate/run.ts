@@ -4,6 +4,7 @@ import { describeImageSet, type Metric, writeMetrics } from "../../artifacts/met
 import { jsonText } from "../../artifacts/record.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { learnsVariance } from "../../diffusion/network.ts";
+import { LARGEST } from "../../diffusion/normalizer.ts";
 import { decodeVectors, encodeVectors } from "../../formats/vectors.ts";
 import type { Device } from "../../tensor/mod.ts";
 import { withDevice } from "../shared/device.ts";
@@ -51,6 +52,7 @@ export default runOf(evaluateKind, async (context) => {
     }),
   ];
   if (bound !== undefined) {
+    const most = LARGEST[checkpoint.form.dtype]!;
     const priors = imagePriors(images, { form: checkpoint.form, tables: path.tables! }, count);
     const perImage = params.bound!.timesteps;
     const boundScores = scores.subarray(count);
@@ -73,7 +75,7 @@ export default runOf(evaluateKind, async (context) => {
       ...[points[Math.floor((points.length - 1) / 2)]!, points.at(-1)!].flatMap(({ from, to, rate, rmse }) => [
         { name: "progressive rate, bits/dim", value: rate, count, timesteps: { from, to } },
         {
-          name: `progressive RMSE, ${checkpoint.form.dtype === "uint8" ? "0 to 255" : "0 to 65535"}`,
+          name: `progressive RMSE, 0 to ${most}`,
           value: rmse,
           count,
           timesteps: { from, to },
@@ -81,7 +83,10 @@ export default runOf(evaluateKind, async (context) => {
       ]),
     );
     await outputs.metrics.write("rate-distortion.json", jsonText(points));
-    await outputs.metrics.write("rate-distortion.svg", plotRateDistortion(points, `${count} images, ${variance}`));
+    await outputs.metrics.write(
+      "rate-distortion.svg",
+      plotRateDistortion(points, `${count} images, ${variance}`, most),
+    );
   }
   await writeMetrics(outputs.metrics, {
     seed,
