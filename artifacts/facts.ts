@@ -1,7 +1,6 @@
 import { z } from "zod";
 import type { Facts } from "../contract/stage.ts";
 import type { BUILTIN_NETWORK } from "../diffusion/networks.ts";
-import type { ValueType } from "../diffusion/normalizer.ts";
 import type { ObjectiveName } from "../diffusion/objectives.ts";
 import type { OwnParam } from "../schemas/definitions.ts";
 
@@ -12,11 +11,12 @@ import type { OwnParam } from "../schemas/definitions.ts";
 const size = z.int().min(1);
 
 const contents = {
-  /** Type of the stored numbers; absent for uint8. */
-  dtype: z.enum(["uint8", "uint16", "float32"]).optional(),
-  height: size,
-  width: size,
-  channels: size,
+  /** Type of the stored numbers; absent for uint8, null if only the run finds out. */
+  dtype: z.enum(["uint8", "uint16", "float32"]).nullish(),
+  /** Absent if only the run finds out, as with files of images that are not resized. */
+  height: size.optional(),
+  width: size.optional(),
+  channels: size.optional(),
   /**
    * Number of classes of the images or of a class-conditional network; null without classes, absent if only the run
    * finds out.
@@ -73,10 +73,20 @@ export const readScheduleFacts = reader(scheduleFactsSchema);
 export const readCheckpointFacts = reader(checkpointFactsSchema);
 export const readMetricsFacts = reader(metricsFactsSchema);
 
-export type ImageSize = Pick<ImageFacts, "height" | "width" | "channels"> & { readonly dtype?: ValueType | undefined };
+export type ImageSize = Readonly<Record<"height" | "width" | "channels", number>> & Pick<ImageFacts, "dtype">;
+
+/** True if the size of the images is known before the run. */
+export function hasSize<F extends ImageFacts>(facts: F | undefined): facts is F & ImageSize {
+  return facts?.height !== undefined && facts.width !== undefined && facts.channels !== undefined;
+}
+
+/** Returns how many numbers there are in so many images; 0 if only the run finds out. */
+export function numbersIn(facts: ImageFacts | undefined, count = 0): number {
+  return hasSize(facts) ? count * facts.height * facts.width * facts.channels : 0;
+}
 
 /** Formats height, width and channels, and the type of other numbers than bytes: `28x28x1`, `28x28x1 of uint16`. */
 export function sizeText(images: ImageSize) {
-  const { height, width, channels, dtype = "uint8" } = images;
-  return `${height}x${width}x${channels}${dtype === "uint8" ? "" : ` of ${dtype}`}`;
+  const { height, width, channels, dtype } = images;
+  return `${height}x${width}x${channels}${(dtype ?? "uint8") === "uint8" ? "" : ` of ${dtype}`}`;
 }

@@ -43,7 +43,7 @@ export const classifierKind = defineKind({
     const metrics = { names: ["accuracy"] };
     if (!images?.classes) return { problems, facts: { metrics } };
     const { height, width, channels, dtype, classes } = images;
-    const classifier = { height, width, channels, ...definedOnly({ dtype }), classes, dimension: 4 * params.base };
+    const classifier = { ...definedOnly({ height, width, channels, dtype }), classes, dimension: 4 * params.base };
     return { problems, facts: { classifier, metrics } };
   },
 });

@@ -4,15 +4,8 @@ import { crc32 } from "node:zlib";
 // @ts-types="./yauzl.d.ts"
 import yauzl from "yauzl";
 import { FormatError, refuse } from "../../formats/format_error.ts";
-import {
-  type BrokenFiles,
-  type Files,
-  isHidden,
-  kindOfName,
-  MAX_FILE_BYTES,
-  NOT_UTF8,
-  readable,
-} from "./image_files.ts";
+import { type Files, isHidden, kindOfName, MAX_FILE_BYTES, NOT_UTF8, readable } from "./image_files.ts";
+import type { BrokenFiles } from "./items.ts";
 import { parseJson } from "./labels.ts";
 
 /** One file of an archive, which can be read until the next one is asked for. */

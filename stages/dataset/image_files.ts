@@ -6,6 +6,7 @@ import { decodeJpeg, isJpeg } from "../../formats/jpeg/jpeg.ts";
 import { decodePng, isPng } from "../../formats/png_decoder.ts";
 import { countOf } from "../../std/count_of.ts";
 import { SUPPORTED_IMAGE } from "./class_folders.ts";
+import type { BrokenFiles } from "./items.ts";
 import { readFile } from "./split.ts";
 
 /** The image files of a folder, which may hold anything: they are listed and read with limits. */
@@ -128,9 +129,6 @@ export async function readable(read: () => Promise<Uint8Array>): Promise<Uint8Ar
     throw error;
   }
 }
-
-/** The reason why each file cannot be used, by its path relative to the folder, with `/`. */
-export type BrokenFiles = Map<string, string>;
 
 /** Further broken files are counted, not named: nobody reads longer lists. */
 const MOST_NAMED = 100;

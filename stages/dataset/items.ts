@@ -1,4 +1,5 @@
-import type { BrokenFiles } from "./image_files.ts";
+/** The reason why each file cannot be used, by its path relative to the folder, with `/`. */
+export type BrokenFiles = Map<string, string>;
 
 /** One item as it is stored, [height, width, channels] row-major. */
 export interface Item {

@@ -5,6 +5,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { problemsOf } from "../shared/checks.ts";
 import { classesOf } from "./class_folders.ts";
 import { type DatasetParams, datasetParams } from "./params.ts";
+import { classesOfTable, formOfArray } from "./peek.ts";
 import { isOwn, type Source, SOURCES } from "./sources.ts";
 
 export const datasetKind = defineKind({
@@ -40,15 +41,21 @@ export const datasetKind = defineKind({
       },
     );
     const [height, width] = typeof size === "number" ? [size, size] : size ?? [];
+    const near = (file?: string) => file === undefined || folder === undefined ? undefined : resolve(folder, file);
     if (source === "numpy") {
-      const [height, width, channels] = params.shape ?? [];
-      const facts = definedOnly({ height, width, channels, classes: labels === undefined ? null : undefined });
+      const form = formOfArray(near(path), params.shape);
+      const facts = definedOnly({ ...form, classes: labels === undefined ? null : undefined });
       return { problems, facts: { train: facts, test: facts } };
     }
     // The number of images in a folder is known only once the folder is read.
     const { channels = params.channels ?? 3, classes = labels === "none" ? null : undefined } = images ?? {};
-    const isLabelled = source === "folder" && (labels ?? "folders") === "folders" && path !== undefined;
-    const told = isLabelled && folder !== undefined ? classesOf(resolve(folder, path)) : {};
+    const table = typeof labels === "object" ? near(labels.file) : undefined;
+    const root = source === "folder" && (labels ?? "folders") === "folders" ? near(path) : undefined;
+    const told = table !== undefined
+      ? classesOfTable(table, (labels as { readonly column?: string }).column)
+      : root !== undefined
+      ? classesOf(root)
+      : {};
     const dtype = params.depth === 16 ? "uint16" : undefined;
     const known = { height, width, channels, dtype, classes, classNames: CLASS_NAMES[source], ...told };
     const splitOf = (count?: number) => definedOnly({ ...known, count });

@@ -4,14 +4,14 @@ import { decodeNpyHeader } from "../../formats/npy.ts";
 import { startOf, zipEntries } from "./archives.ts";
 import { type Item, type Items, type Labels, labelsOfValues, MOST_ITEMS } from "./items.ts";
 import type { DatasetParams } from "./params.ts";
+import { itemShape, VALUES } from "./peek.ts";
 
 const ZIP = "504b";
 /** NumPy writes some hundred bytes. */
 const MOST_HEADER_BYTES = 1 << 20;
 const MOST_ITEM_BYTES = 512 << 20;
 
-/** Types of the numbers of items, and of their labels. */
-const VALUES = { "|u1": Uint8Array, "<u2": Uint16Array, "<f4": Float32Array } as const;
+/** Types of the numbers of labels. */
 const LABELS = { "|u1": Uint8Array, "<u2": Uint16Array, "<i4": Int32Array, "<i8": BigInt64Array } as const;
 
 /** Opens an array in an .npy or .npz, which is read row by row; each row is an item. */
@@ -28,8 +28,7 @@ export async function open({ path, ...params }: DatasetParams & { readonly path:
   if (inner.length < 1 || inner.length > 3 || count > MOST_ITEMS || inner.includes(0)) {
     refuse(what, `shape [${header.shape}]`, `[N, H, W, C], [N, H, W] or [N, L], of at most ${MOST_ITEMS} items`);
   }
-  const [height, width, channels] = params.shape ??
-    [[1, inner[0]!, 1], [...inner, 1], inner][inner.length - 1]! as [number, number, number];
+  const [height, width, channels] = params.shape ?? itemShape(inner);
   const size = height * width * channels;
   if (size !== inner.reduce((product, side) => product * side, 1) || size > MOST_ITEM_BYTES) {
     const fix = "correct shape: it is [height, width, channels] of one item";

@@ -150,10 +150,10 @@ function checkInception(params: FeaturesParams, images: ImageFacts | undefined):
       message: "only the published weights have a default address",
       fix: "add path or url, or remove sha256",
     },
-    images !== undefined && images.channels !== 1 && images.channels !== 3 && {
+    ![1, 3].includes(images?.channels ?? 1) && {
       input: "images",
       message: "the network takes pictures in grey or RGB",
-      got: `${images.channels} channels`,
+      got: `${images?.channels} channels`,
       wanted: "1 or 3",
     },
   );

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type CheckpointFacts, readCheckpointFacts, sizeText } from "../../artifacts/facts.ts";
+import { type CheckpointFacts, hasSize, readCheckpointFacts, sizeText } from "../../artifacts/facts.ts";
 import { checkLabelList } from "../../artifacts/labels.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { samplerParams } from "../../diffusion/samplers.ts";
@@ -101,7 +101,7 @@ export const sampleKind = defineKind({
         ...checkGuidance(params, checkpoint, guide),
         ...params.files === undefined ? [] : checkBytes("checkpoint", checkpoint, "files are of 8-bit images"),
         ...problemsOf(
-          params.files?.includes("png") === true && checkpoint.channels > 4 && {
+          params.files?.includes("png") === true && (checkpoint.channels ?? 0) > 4 && {
             param: ["files"],
             message: "a PNG has up to 4 channels",
             got: `images of ${checkpoint.channels}`,
@@ -123,7 +123,7 @@ export const sampleKind = defineKind({
 /** Reports labels and guidance that the network does not support, and a trajectory of more images than there are. */
 function checkDrawing(
   { labels, guidance, trajectory, count, batchSize }: SampleParams,
-  { classes, classNames, height, width }: CheckpointFacts,
+  { classes, classNames, height = 0, width = 0 }: CheckpointFacts,
   hasGuide: boolean,
 ): CheckProblem[] {
   const untold = (param: string, got: string): CheckProblem[] =>
@@ -168,7 +168,7 @@ function checkGuidance(
     return [{ input: "guide", message: `the guide has other ${what} than the checkpoint`, got, wanted, fix }];
   };
   return problemsOf(
-    unfit("images", sizeText),
+    unfit("images", (facts) => hasSize(facts) ? sizeText(facts) : undefined),
     unfit("classes", ({ classes }) => classes === undefined ? undefined : `${classes ?? "none"}`),
     unfit("timesteps", ({ timesteps }) => timesteps?.toString()),
     unfit("noise paths", ({ variancePreserving }) => `${variancePreserving ? "" : "not "}variance preserving`),

@@ -1,4 +1,4 @@
-import { readImageFacts } from "../../artifacts/facts.ts";
+import { hasSize, readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind, type Facts } from "../../contract/stage.ts";
 import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
@@ -24,7 +24,8 @@ export const scoreKind = defineKind({
   permissions: { native: ["onnxruntime-node"] },
   check(params, inputs) {
     const { fd, fdInfinity, perClass, kid, manifold, inceptionScore } = params;
-    const [isReal, isFake] = [inputs.real, inputs.fake].map((facts) => facts && isOfVectors(readImageFacts(facts)));
+    const [real, fake] = [readImageFacts(inputs.real), readImageFacts(inputs.fake)];
+    const [isReal, isFake] = [real, fake].map((facts) => facts && isOfVectors(facts));
     // Undefined if only the run finds out.
     const areVectors = isReal === false || isFake === false ? false : isReal && isFake;
     const asksForNone = areVectors === false && !fd && !fdInfinity && !perClass && !kid && !manifold && !inceptionScore;
@@ -36,7 +37,7 @@ export const scoreKind = defineKind({
       },
       checkSets(inputs, params),
     );
-    const { extractor = readImageFacts(inputs.real) && params.features } = inputs.real ?? {};
+    const { extractor = hasSize(real) ? params.features : undefined } = inputs.real ?? {};
     return {
       problems,
       ...extractor === undefined || areVectors === undefined ? {} : {
@@ -77,7 +78,7 @@ type SetFacts =
 function checkSets(given: { readonly real?: Facts; readonly fake?: Facts }, params: ScoreParams): CheckProblem[] {
   const [real, fake] = [given.real, given.fake].map((facts = {}): SetFacts => {
     const ofImages = { extractor: params.features, vectors: true, logits: false, labels: facts["classes"] !== null };
-    return { ...readImageFacts(facts) && ofImages, ...facts };
+    return { ...hasSize(readImageFacts(facts)) && ofImages, ...facts };
   }) as [SetFacts, SetFacts];
   const { atLeast, bootstrap, kid, manifold, inceptionScore, fdInfinity, perClass } = params;
   const tooFew = (input: string, count = atLeast): CheckProblem[] => {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ImageSize } from "../../artifacts/facts.ts";
+import { hasSize, type ImageFacts } from "../../artifacts/facts.ts";
 import { execution } from "../../schemas/roles.ts";
 import { positiveInt, threadsParam } from "../shared/common_params.ts";
 
@@ -31,10 +31,12 @@ export const scoreParams = z.strictObject({
 
 /**
  * True for sets of floats that are compared as points too: signals and points of few numbers. The distances between
- * their pairs cost that many products each.
+ * their pairs cost that many products each. Undefined if only the run finds out.
  */
-export function isOfVectors(set: ImageSize | undefined): boolean {
-  return set?.dtype === "float32" && set.height === 1 && set.width * set.channels <= 256;
+export function isOfVectors(set: ImageFacts = {}): boolean | undefined {
+  const { dtype = "uint8" } = set;
+  const isSmall = hasSize(set) ? set.height === 1 && set.width * set.channels <= 256 : undefined;
+  return dtype === "float32" ? isSmall : dtype === null && isSmall !== false ? undefined : false;
 }
 
 /** Names of the scores of such sets. */

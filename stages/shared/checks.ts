@@ -1,6 +1,12 @@
-import { type CheckpointFacts, type ImageSize, type ScheduleFacts, sizeText } from "../../artifacts/facts.ts";
+import {
+  type CheckpointFacts,
+  hasSize,
+  type ImageFacts,
+  type ImageSize,
+  type ScheduleFacts,
+  sizeText,
+} from "../../artifacts/facts.ts";
 import type { CheckProblem, StageEnd } from "../../contract/stage.ts";
-import type { ValueType } from "../../diffusion/normalizer.ts";
 import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
@@ -68,11 +74,13 @@ export function checkWeightsName(
  */
 export function checkSameSize(
   port: string,
-  images: ImageSize | undefined,
-  other: { readonly name: string; readonly size: ImageSize | undefined },
+  images: ImageFacts | undefined,
+  other: { readonly name: string; readonly size: ImageFacts | undefined },
 ): CheckProblem[] {
-  if (images === undefined || other.size === undefined) return [];
-  const [got, wanted] = [sizeText(images), sizeText(other.size)];
+  if (!hasSize(images) || !hasSize(other.size)) return [];
+  const isTyped = images.dtype !== null && other.size.dtype !== null;
+  const textOf = (size: ImageSize) => sizeText(isTyped ? size : { ...size, dtype: null });
+  const [got, wanted] = [textOf(images), textOf(other.size)];
   if (got === wanted) return [];
   const fix = "use images of the same size on both inputs";
   return [{ input: port, message: `images of another size than ${other.name}`, got, wanted, fix }];
@@ -81,10 +89,10 @@ export function checkSameSize(
 /** Reports a problem with input `port` if its images are not 8-bit; unknown images are not checked. */
 export function checkBytes(
   port: string,
-  images: { readonly dtype?: ValueType | undefined } | undefined,
+  images: Pick<ImageFacts, "dtype"> | undefined,
   message: string,
 ): CheckProblem[] {
-  const { dtype = "uint8" } = images ?? {};
+  const dtype = images?.dtype ?? "uint8";
   if (dtype === "uint8") return [];
   const fix = "leave this out, or make the data set with depth: 8";
   return [{ input: port, message, got: `images of ${dtype}`, wanted: "images of uint8", fix }];

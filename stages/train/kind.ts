@@ -1,6 +1,9 @@
 import {
   type CheckpointFacts,
+  hasSize,
   type ImageFacts,
+  type ImageSize,
+  numbersIn,
   readCheckpointFacts,
   readImageFacts,
   readScheduleFacts,
@@ -87,7 +90,7 @@ export const trainKind = defineKind({
     const told = { problems, notes: alikeAverages(params) };
     if (images === undefined) return told;
     const { height, width, channels, dtype, classes, classNames } = images;
-    if (height * width > 1) {
+    if (hasSize(images) && images.height * images.width > 1) {
       problems.push(...checkMost(["preview", "count"], params.preview?.count ?? 0, 64, {
         message: "a preview has room for so many images",
       }));
@@ -104,11 +107,13 @@ export const trainKind = defineKind({
       ...(params.variance === "learned" ? { learnedVariance: true } : {}),
       ...(params.labels === undefined ? { classes: null } : { classes, classNames }),
     });
-    const model = modelOf(params, start?.facts?.network, images);
+    const model = hasSize(images) ? modelOf(params, start?.facts?.network, images) : undefined;
     const ofImages = checkImages(params, images, model);
     problems.push(...ofImages, ...checkAugmentation(builtin, images));
     // If no network can be built, there is no arithmetic to count.
-    if (ofImages.some(isError) || model === undefined) return { ...told, facts: { checkpoint: known } };
+    if (!hasSize(images) || model === undefined || ofImages.some(isError)) {
+      return { ...told, facts: { checkpoint: known } };
+    }
     const sizes = networkSizesFor(params, images, conditions);
     const network = isOwn(model) ? model : BUILTIN_NETWORK.recordOf(sizes, model);
     if (!isOwn(network)) problems.push(...checkBuiltin(params, start?.facts, { ...known, network }));
@@ -120,7 +125,7 @@ export const trainKind = defineKind({
         use: "training",
         images: params.batchSize / params.microBatches,
         averages: Object.keys(params.ema.others ?? {}).length,
-        data: (images.count ?? 0) * height * width * channels,
+        data: numbersIn(images, images.count),
       }),
     };
   },
@@ -128,14 +133,14 @@ export const trainKind = defineKind({
 
 /** Reports params of an augmentation that do not fit the images. */
 function checkAugmentation(chosen: ChosenAugmentation | undefined, images: ImageFacts): CheckProblem[] {
-  const problems = chosen?.definition.check?.(chosen.params as never, images) ?? [];
+  const problems = hasSize(images) && chosen?.definition.check?.(chosen.params as never, images) || [];
   return problems.map(({ param, ...problem }) => ({ ...problem, param: ["augment", ...param] }));
 }
 
 /** Returns the image size, channels, classes and conditions that the network of a `train` stage is built for. */
 export function networkSizesFor(
   { variance, labels }: Pick<TrainParams, "variance" | "labels">,
-  { height, width, channels, classes }: Pick<ImageFacts, "height" | "width" | "channels" | "classes">,
+  { height, width, channels, classes }: ImageSize & Pick<ImageFacts, "classes">,
   conditions = 0,
 ): NetworkSizes {
   const outChannels = variance === "learned" ? 2 * channels : channels;
@@ -291,7 +296,7 @@ function checkImages(
       wanted: "a data set with labels",
       fix: "remove labels, or use images that have them",
     },
-    model !== undefined && !isOwn(model) &&
+    hasSize(images) && model !== undefined && !isOwn(model) &&
       BUILTIN_NETWORK.check(networkSizesFor(params, images), model).map(({ param, ...problem }) => {
         return param.length === 0 ? { input: "images", ...problem } : { param: ["model", ...param], ...problem };
       }),

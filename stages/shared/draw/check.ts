@@ -1,4 +1,4 @@
-import type { CheckpointFacts, ImageFacts } from "../../../artifacts/facts.ts";
+import { type CheckpointFacts, type ImageFacts, numbersIn } from "../../../artifacts/facts.ts";
 import type { CheckProblem, Facts } from "../../../contract/stage.ts";
 import { chainPath } from "../../../diffusion/path.ts";
 import { builtinSampler, samplerParams } from "../../../diffusion/samplers.ts";
@@ -57,7 +57,7 @@ export function lastTime(param: SamplerParam, timesteps: number): number {
  * @param together number of evaluations of the network per image in one batch
  */
 export function samplingFacts(
-  { height, width, channels, dtype, timesteps, network }: CheckpointFacts,
+  checkpoint: CheckpointFacts,
   { sampler, batchSize }: { readonly sampler: SamplerParam; readonly batchSize: number },
   { count, walks, together = 1, classes }: {
     readonly count: number;
@@ -66,17 +66,11 @@ export function samplingFacts(
     readonly classes?: number | null | undefined;
   },
 ) {
+  const { height, width, channels, dtype, timesteps, network } = checkpoint;
   // For a user's sampler only the run finds out.
   const { definition, params } = isOwn(sampler) ? {} : builtinSampler(sampler);
   const evaluations = timesteps === undefined ? undefined : definition?.evaluations?.(params!, timesteps);
-  const samples = {
-    count,
-    height,
-    width,
-    channels,
-    ...definedOnly({ dtype }),
-    ...(classes === undefined ? {} : { classes }),
-  };
-  const memory = { images: together * batchSize, data: count * height * width * channels };
+  const samples = definedOnly({ count, height, width, channels, dtype, classes });
+  const memory = { images: together * batchSize, data: numbersIn(checkpoint, count) };
   return { facts: { samples }, ...networkWork(network, evaluations && walks * evaluations, batchSize, memory) };
 }
