@@ -1,125 +1,66 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { NamedTensors, PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
-import { keepMask } from "../tensor/random/keep_mask.ts";
-import type { LossInputs } from "./define.ts";
-import { mixed, perImage, stopGradient, trainingLossPerImage } from "./loss.ts";
-import { figureInputs, freeLoss, type LossOptions, stepFigures, usesContinuousTimes } from "./loss_tables.ts";
-import { classSignature, type Network, predict, trainedParameters, unpackTensors } from "./network.ts";
+import type { NamedTensors, PureFunction, Signature, Tensor } from "../tensor/device.ts";
+import { type Network, trainedParameters, unpackTensors } from "./network.ts";
 
-export interface GradientOptions extends LossOptions {
-  /** Probability that an activation is dropped (see `keepMask`), in [0, 1). Default 0: no dropout. */
-  readonly dropout?: number;
-  /** The distribution of training timesteps: see `lossAwareTimesteps`. Default `uniform`. */
-  readonly timestepSampler?: "uniform" | "loss-aware";
-}
-
-type BatchTensors = Record<"x0" | "noise" | "t", tf.Tensor>;
-
-/**
- * Returns the inputs that make a batch: `x0` and `noise` [B, H, W, C], `t` [B], `stepFigures` at each image's t [B],
- * `dropoutKey` [2] with dropout, `importance` [B] with loss-aware timesteps, `classes` [B, classes + 1] for
- * class-conditional networks, and `augmentation` [B, sizes.augmentation] for networks that are told of augmentations.
- */
-export function batchSignature({ sizes }: Network, batch: number, options: GradientOptions): Signature {
-  const { dropout = 0 } = options;
-  const images = float32([batch, sizes.height, sizes.width, sizes.channels]);
-  return {
-    x0: images,
-    t: { shape: [batch], dtype: usesContinuousTimes(options) ? "float32" : "int32" },
-    noise: images,
-    ...Object.fromEntries(Object.keys(stepFigures(options)).map((name) => [name, float32([batch])])),
-    ...(dropout > 0 ? { dropoutKey: { shape: [2], dtype: "int32" } } : {}),
-    ...(options.timestepSampler === "loss-aware" ? { importance: float32([batch]) } : {}),
-    ...classSignature(sizes, batch),
-    ...(sizes.augmentation === undefined ? {} : { augmentation: float32([batch, sizes.augmentation]) }),
-  };
-}
-
-/**
- * Returns the loss of each image of a batch, [B] (Ho et al. 2020, algorithm 1, line 5), as a function of the weights.
- *
- * @param inputs those of `batchSignature`, and the averaged weights `ema` [P] for a user-defined loss
- */
-export function lossOfBatch(
-  inputs: NamedTensors,
-  network: Network,
-  options: GradientOptions,
-): (weights: Readonly<NamedTensors>) => tf.Tensor {
-  const { x0, noise, t } = inputs as BatchTensors;
-  const { dropout: rate = 0 } = options;
-  const [labels, augmentation] = [inputs["classes"], inputs["augmentation"]];
-  const broadcast = (name: string) => perImage(inputs[name]!, x0);
-  const [signal, noiseLevel] = [broadcast("sqrtAlphasCumprod"), broadcast("sqrtOneMinusAlphasCumprod")];
-  // A sample of q(x_t | x_0), Ho et al. 2020 eq. 4.
-  const xt = mixed(signal, x0, noiseLevel, noise);
-  const ask = (weights: Readonly<NamedTensors>, x: tf.Tensor, t: tf.Tensor) => {
-    // Calls of dropout are numbered, so that each has its own mask, the same at each evaluation of the network.
-    let site = 0;
-    const mask = (h: tf.Tensor) => keepMask(inputs["dropoutKey"]!, h.shape, { site: site++, rate });
-    const drop = (h: tf.Tensor) => rate > 0 ? tf.mul(h, mask(h)) : h;
-    return network.forward({ weights, x, t, labels, augmentation, dropout: drop });
-  };
-  const { objective } = options;
-  const free = freeLoss(objective);
-  if (free === undefined) {
-    return (weights) => trainingLossPerImage(ask(weights, xt, t), { ...inputs, x0, noise, xt });
-  }
-  const given = {
-    ...{ x0, noise, xt, t, signal, noiseLevel, stopGradient },
-    figures: Object.fromEntries(figureInputs(options).map(([name, input]) => [name, broadcast(input)])),
-  };
-  const averaged: LossInputs["predict"] = (x, t) =>
-    stopGradient(predict(network, { weights: unpackTensors(inputs["ema"]!, network), x, t, labels, augmentation }));
-  return (weights) =>
-    free.loss({
-      ...given,
-      predict: (x, t, options) => options?.averaged === true ? averaged(x, t) : ask(weights, x, t),
-    }, objective.params);
+/** The loss that a training lowers, and the parameters that it does so with. */
+export interface TrainingLoss extends Pick<Network, "parameters" | "count" | "frozen"> {
+  /** True if the loss also depends on the averaged weights, `ema` [P]. */
+  readonly readsAverage: boolean;
+  /** Names of the terms that the loss is the sum of. Absent: the loss is one number for each image. */
+  readonly terms?: readonly string[];
+  /** Returns the inputs of a batch, all but `dropoutKey` with the images along the first axis. */
+  batchSignature(batch: number): Signature;
+  /**
+   * Returns the loss of each image of a batch, [B], or of each of its terms, [terms, B], as a function of the weights.
+   *
+   * @param inputs those of the batch, and the averaged weights if the loss depends on them
+   */
+  of(inputs: NamedTensors): (weights: Readonly<NamedTensors>) => Tensor;
 }
 
 /**
  * Computes the loss of a batch and its gradients.
  *
- * @param inputs `params` [P] and those of `lossOfBatch`; a device refuses a call that lacks one
- * @returns the mean over the batch, []; the losses of the images without their importance, [B]; and the gradients of
- * the mean, flat, by parameter in the order of `trainedParameters(network)`
+ * @param inputs `params` [P] and those of the loss; a device refuses a call that lacks one. With `importance` [B], each
+ * image counts so often
+ * @returns the mean over the batch, []; the losses of the images without their importance, [B]; the mean of each term,
+ * [terms]; and the gradients of the mean, flat, by parameter in the order of `trainedParameters(loss)`
  */
-export function batchGradients(inputs: NamedTensors, network: Network, options: GradientOptions) {
+export function batchGradients(inputs: NamedTensors, loss: TrainingLoss) {
   const { importance } = inputs;
-  const specs = trainedParameters(network);
-  const lossOf = lossOfBatch(inputs, network, options);
+  const specs = trainedParameters(loss);
+  const lossOf = loss.of(inputs);
   const lossOfList = (...tensors: tf.Tensor[]) =>
     lossOf({ ...frozen, ...Object.fromEntries(specs.map((spec, i) => [spec.name, tensors[i]!])) });
   // Gradients are computed per parameter, not through the flat vector, where the gradient of each slice would be a
   // vector of all P numbers. The derivative of the batch mean by each image's loss is the image's importance / B.
-  const named = unpackTensors(inputs["params"]!, network);
-  const frozen = Object.fromEntries([...network.frozen ?? []].map((name) => [name, named[name]!]));
+  const named = unpackTensors(inputs["params"]!, loss);
+  const frozen = Object.fromEntries([...loss.frozen ?? []].map((name) => [name, named[name]!]));
   const batch = inputs["x0"]!.shape[0]!;
-  const { value: lossPerImage, grads } = tf.valueAndGrads(lossOfList)(
+  const { terms } = loss;
+  const shape = terms === undefined ? [batch] : [terms.length, batch];
+  const { value, grads } = tf.valueAndGrads(lossOfList)(
     specs.map((spec) => named[spec.name]!),
-    importance === undefined ? tf.fill([batch], 1 / batch) : tf.mul(importance, 1 / batch),
+    importance === undefined ? tf.fill(shape, 1 / batch) : tf.mul(importance, 1 / batch),
   );
+  const lossPerImage = terms === undefined ? value : tf.sum(value, 0);
   const counted = importance === undefined ? lossPerImage : tf.mul(importance, lossPerImage);
-  return { loss: tf.mean(counted), lossPerImage, grads: grads.map((grad) => tf.reshape(grad, [-1])) };
+  const apart = terms === undefined ? {} : { terms: tf.mean(value, 1) };
+  return { loss: tf.mean(counted), lossPerImage, ...apart, grads: grads.map((grad) => tf.reshape(grad, [-1])) };
 }
 
 /**
  * Computes the gradients alone, for batches that fit in memory only in parts. Inputs: `gradientStepSignature`. Outputs:
- * `grads`, of `trainedParameters(network)`; `loss` []; `lossPerImage` [B].
+ * `grads`, of `trainedParameters(loss)`; `loss` []; `lossPerImage` [B]; `terms` [terms].
  */
-export function makeGradientStep(network: Network, options: GradientOptions): PureFunction {
+export function makeGradientStep(loss: TrainingLoss): PureFunction {
   return (inputs) => {
-    const { grads, ...losses } = batchGradients(inputs, network, options);
+    const { grads, ...losses } = batchGradients(inputs, loss);
     return { grads: tf.concat([...grads]), ...losses };
   };
 }
 
-export function gradientStepSignature(network: Network, batch: number, options: GradientOptions): Signature {
-  const flat = float32([network.count]);
-  const averaged = freeLoss(options.objective) === undefined ? {} : { ema: flat };
-  return { params: flat, ...averaged, ...batchSignature(network, batch, options) };
-}
-
-function float32(shape: number[]): TensorSpec {
-  return { shape, dtype: "float32" };
+export function gradientStepSignature(loss: TrainingLoss, batch: number): Signature {
+  const flat = { shape: [loss.count], dtype: "float32" as const };
+  return { params: flat, ...(loss.readsAverage ? { ema: flat } : {}), ...loss.batchSignature(batch) };
 }

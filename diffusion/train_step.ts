@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors, PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
 import { adamStep, clipFactor, emaStep, globalNorm } from "./optimizer.ts";
-import { batchGradients, batchSignature, type GradientOptions } from "./gradient_step.ts";
+import { batchGradients, type TrainingLoss } from "./gradient_step.ts";
 import { countOf, type Network, sizeOf, trainedParameters } from "./network.ts";
 import { type AdamConstants, averagesOf, type EmaOptions } from "./recipe.ts";
 
@@ -9,6 +9,9 @@ import { type AdamConstants, averagesOf, type EmaOptions } from "./recipe.ts";
 const VECTORS = ["params", "m", "v"] as const;
 
 const SCALARS = ["learningRate", "biasCorrection1", "biasCorrection2", "clipNorm"] as const;
+
+/** The parameters that an update changes, and those that it leaves. */
+type Parameters = Pick<Network, "parameters" | "count" | "frozen">;
 
 type UpdateInputs = Record<typeof VECTORS[number] | typeof SCALARS[number], tf.Tensor>;
 
@@ -20,7 +23,7 @@ export interface UpdateOptions {
 }
 
 /** Returns the inputs of an update besides the gradients; scalars come from `adamSettings` and `emaSettings`. */
-function stateSignature(network: Network, { adam, ema }: UpdateOptions): Signature {
+function stateSignature(network: Parameters, { adam, ema }: UpdateOptions): Signature {
   const flat: TensorSpec = { shape: [network.count], dtype: "float32" };
   const scalar: TensorSpec = { shape: [], dtype: "float32" };
   return Object.fromEntries([
@@ -41,7 +44,7 @@ function stateSignature(network: Network, { adam, ema }: UpdateOptions): Signatu
 function updateState(
   inputs: NamedTensors,
   grads: readonly tf.Tensor[],
-  network: Network,
+  network: Parameters,
   { adam, ema }: UpdateOptions,
 ): NamedTensors {
   const input = inputs as UpdateInputs;
@@ -71,37 +74,33 @@ function updateState(
  * One training step (Ho et al. 2020, algorithm 1, with Adam, global-norm clipping and the moving averages) as one
  * function.
  *
- * Inputs and their shapes: `trainStepSignature`. x0 is in [-1, 1]; `stepFigures` are evaluated at each image's t; the
- * scalars come from `adamSettings` and `emaSettings`; `dropoutKey` is a different pair of integers at each step;
- * `importance` multiplies each image's loss. Outputs: the next `params`, `m`, `v` and averages [P]; `loss` [], the
- * batch mean before the update; `gradNorm` [], before clipping; `lossPerImage` [B], without the importance.
+ * Inputs and their shapes: `trainStepSignature`. The scalars come from `adamSettings` and `emaSettings`; `dropoutKey`
+ * is a different pair of integers at each step; `importance` multiplies each image's loss. Outputs: the next `params`,
+ * `m`, `v` and averages [P]; `loss` [], the batch mean before the update; `gradNorm` [], before clipping;
+ * `lossPerImage` [B], without the importance; `terms` [terms].
  */
-export function makeTrainStep(network: Network, options: GradientOptions & UpdateOptions): PureFunction {
+export function makeTrainStep(loss: TrainingLoss, options: UpdateOptions = {}): PureFunction {
   return (inputs) => {
-    const { grads, ...losses } = batchGradients(inputs, network, options);
-    return { ...updateState(inputs, grads, network, options), ...losses };
+    const { grads, ...losses } = batchGradients(inputs, loss);
+    return { ...updateState(inputs, grads, loss, options), ...losses };
   };
 }
 
-/** Returns the inputs of `makeTrainStep` with the same network and options for batches of `batch` images. */
-export function trainStepSignature(
-  network: Network,
-  batch: number,
-  options: GradientOptions & UpdateOptions,
-): Signature {
-  return { ...stateSignature(network, options), ...batchSignature(network, batch, options) };
+/** Returns the inputs of `makeTrainStep` with the same loss and options for batches of `batch` images. */
+export function trainStepSignature(loss: TrainingLoss, batch: number, options: UpdateOptions = {}): Signature {
+  return { ...stateSignature(loss, options), ...loss.batchSignature(batch) };
 }
 
 /**
  * The update alone, from gradients that were accumulated elsewhere. Inputs: `updateStepSignature`. Outputs:
  * `updateState`.
  */
-export function makeUpdateStep(network: Network, options: UpdateOptions): PureFunction {
+export function makeUpdateStep(network: Parameters, options: UpdateOptions): PureFunction {
   const sizes = trainedParameters(network).map(sizeOf);
   return ({ grads, ...inputs }) => updateState(inputs, tf.split(grads!, sizes), network, options);
 }
 
-export function updateStepSignature(network: Network, options: UpdateOptions): Signature {
+export function updateStepSignature(network: Parameters, options: UpdateOptions): Signature {
   return {
     ...stateSignature(network, options),
     grads: { shape: [countOf(trainedParameters(network))], dtype: "float32" },
@@ -118,7 +117,7 @@ const BLOCK_LENGTH = 2 ** 17;
  * @returns for each block, its place in the flat vector, and the first and the number of its parameters among the
  * trained ones, 0 in a block of frozen parameters
  */
-function optimizerBlocks({ parameters, frozen }: Network) {
+function optimizerBlocks({ parameters, frozen }: Parameters) {
   const blocks: Readonly<Record<"start" | "length" | "first" | "count", number>>[] = [];
   let [start, first] = [0, 0];
   for (const spec of parameters) {

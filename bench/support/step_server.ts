@@ -3,6 +3,7 @@
  * bench/peers/torch_unet.py.
  * Usage: step_server.ts DEVICE THREADS; then a request per line on stdin, an answer per line on stdout.
  */
+import { diffusionLoss } from "../../diffusion/diffusion_loss.ts";
 import { adamBiasCorrections } from "../../diffusion/recipe.ts";
 import { builtinObjective, DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { chainPath } from "../../diffusion/path.ts";
@@ -10,7 +11,7 @@ import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { networkOf } from "../../artifacts/checkpoint.ts";
 import { streamLines } from "../../engine/process/lines.ts";
 import { bindNetwork, scalarFeeds } from "../../stages/shared/feeds.ts";
-import { initialState, makeStepper } from "../../stages/train/training.ts";
+import { initialState, makeStepper } from "../../stages/shared/training.ts";
 import { type DeviceName, openDevice, randomStream } from "../../tensor/mod.ts";
 import type { StepAnswer, StepRequest } from "./steps_protocol.ts";
 
@@ -33,7 +34,7 @@ async function prepare({ model, batch: batchSize, mode }: StepRequest): Promise<
     return () => predict(x, times);
   }
   const params = { batchSize, microBatches: 1, objective: builtinObjective(DEFAULT_OBJECTIVE), path };
-  const stepper = await makeStepper(device, { network, params, vectors });
+  const stepper = await makeStepper(device, { loss: diffusionLoss(network, params), params, vectors });
   const images = {
     t,
     x0: random.normal(1, pixels),

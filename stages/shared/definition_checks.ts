@@ -2,8 +2,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { CheckProblem } from "../../contract/stage.ts";
 import type { ChosenAugmentation } from "../../diffusion/augmentations.ts";
 import type { NetworkDefinition, NetworkSizes, Recovery, TimePoint } from "../../diffusion/define.ts";
-import { gradientStepSignature, lossOfBatch, makeGradientStep } from "../../diffusion/gradient_step.ts";
-import type { GradientOptions } from "../../diffusion/gradient_step.ts";
+import { diffusionLoss, type DiffusionOptions } from "../../diffusion/diffusion_loss.ts";
+import { gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
 import { stepFigures } from "../../diffusion/loss_tables.ts";
 import { makeNetwork, modelOutputSignature, type Network, predict } from "../../diffusion/network.ts";
 import type { Objective } from "../../diffusion/objective.ts";
@@ -58,7 +58,7 @@ export async function checkNetworkCode(network: Network): Promise<CodeProblem[]>
  * Reports everything wrong with the loss of a training, before it computes anything: figures that are not finite, the
  * shape of the loss, two traces that differ, and parameters that the loss does not depend on.
  */
-export async function checkLossCode(network: Network, options: GradientOptions): Promise<CodeProblem[]> {
+export async function checkLossCode(network: Network, options: DiffusionOptions): Promise<CodeProblem[]> {
   try {
     const { path } = options;
     for (const [name, figure] of Object.entries(stepFigures(options))) {
@@ -68,16 +68,17 @@ export async function checkLossCode(network: Network, options: GradientOptions):
         return [{ message: `${name} of the objective`, got: `${got} at t=${t}`, wanted: "a finite number at each t" }];
       }
     }
+    const loss = diffusionLoss(network, options);
     const problems = await checkTraces("the loss", {
       network,
-      signature: (batch) => gradientStepSignature(network, batch, options),
+      signature: (batch) => gradientStepSignature(loss, batch),
       shape: [],
-      compute: (inputs, weights) => lossOfBatch(inputs, network, options)(weights),
+      compute: (inputs, weights) => loss.of(inputs)(weights),
       fixes: { shape: "take the mean of each image, over all axes but the first", lost: "let the loss call predict" },
     });
     // Operations without a gradient are found only now.
     if (problems.length === 0) {
-      trace(makeGradientStep(network, options), gradientStepSignature(network, BATCH, options), "the gradient");
+      trace(makeGradientStep(loss), gradientStepSignature(loss, BATCH), "the gradient");
     }
     return problems;
   } catch (error) {

@@ -15,7 +15,8 @@ import {
   type TimePoint,
 } from "../../diffusion/define.ts";
 import { countOf } from "../../std/count_of.ts";
-import { gradientStepSignature, lossOfBatch } from "../../diffusion/gradient_step.ts";
+import { diffusionLoss } from "../../diffusion/diffusion_loss.ts";
+import { gradientStepSignature } from "../../diffusion/gradient_step.ts";
 import { freeLoss } from "../../diffusion/loss_tables.ts";
 import {
   makeModelOutput,
@@ -38,7 +39,7 @@ import { checkAugmentationCode, checkLossCode, checkNetworkCode } from "../share
 import { checkObjectiveAt, type CodeProblem, shown } from "../shared/definition_checks.ts";
 import { checkTimes, startDeviation } from "../shared/draw/walk.ts";
 import { makeBatches } from "../train/batches.ts";
-import { initialWeights } from "../train/training.ts";
+import { initialWeights } from "../shared/training.ts";
 import { checkGradients } from "./gradients.ts";
 
 /** Options for the check of a definition. */
@@ -255,9 +256,10 @@ async function checkLoss(objective: Objective, path: Path, devices?: readonly De
       ...free,
       loss: (given, params) => free.loss({ ...given, stopGradient }, params),
     } as FreeObjective;
-    return lossOfBatch(inputs, SMALL, { path, objective: { ...objective, definition } })(unpackTensors(weights, SMALL));
+    const loss = diffusionLoss(SMALL, { path, objective: { ...objective, definition } });
+    return loss.of(inputs)(unpackTensors(weights, SMALL));
   };
-  const { params: _, ...signature } = gradientStepSignature(SMALL, 8, options);
+  const { params: _, ...signature } = gradientStepSignature(diffusionLoss(SMALL, options), 8);
   const pixels = new Uint8Array(random.integers(0, 8 * 16, 256));
   const info = { count: 8, height: 4, width: 4, channels: 1, classes: null, source: {} };
   const batch = makeBatches(imagesInMemory({ info, values: pixels }), options).at(1);

@@ -1,14 +1,15 @@
 import type { StageRun } from "../../contract/stage.ts";
 import { networkOf, type NetworkRecord } from "../../artifacts/checkpoint.ts";
 import { imagesInMemory } from "../../artifacts/image_files.ts";
+import { diffusionLoss } from "../../diffusion/diffusion_loss.ts";
 import { builtinObjective, DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { chainPath } from "../../diffusion/path.ts";
 import { learnsVariance } from "../../diffusion/network.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { withDevice } from "../shared/device.ts";
+import { initialState, makeStepper, trainSteps } from "../shared/training.ts";
 import { makeBatches } from "./batches.ts";
 import { trainParams } from "./params.ts";
-import { initialState, makeStepper, trainSteps } from "./training.ts";
 
 const STEPS = 3;
 
@@ -31,7 +32,7 @@ export default (async (context) => {
   });
   await withDevice(context, async (device) => {
     const start = initialState(network, 0);
-    const stepper = await makeStepper(device, { network, params, vectors: start.vectors });
+    const stepper = await makeStepper(device, { loss: diffusionLoss(network, params), params, vectors: start.vectors });
     const batch = makeBatches(images, { ...params, classes, augmenter, seed: 0 });
     const take = trainSteps(start, { stepper, batch, params });
     for (let step = 1; step <= STEPS; step++) {

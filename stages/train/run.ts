@@ -3,6 +3,7 @@ import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { writeLog } from "../../artifacts/log.ts";
 import { readSchedule } from "../../artifacts/schedule.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
+import { diffusionLoss } from "../../diffusion/diffusion_loss.ts";
 import { recordOf } from "../../diffusion/normalizer.ts";
 import { lossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import { averagesOf } from "../../diffusion/recipe.ts";
@@ -11,14 +12,14 @@ import { AugmentationError, makeAugmenter } from "../shared/augmenter.ts";
 import { withDevice } from "../shared/device.ts";
 import { runOf } from "../shared/run_of.ts";
 import { takeSteps } from "../shared/steps.ts";
-import { makeBuckets } from "../shared/timestep_buckets.ts";
+import { lossByBucket, makeBuckets } from "../shared/timestep_buckets.ts";
+import { decodeState, encodeState, initialState, makeStepper, trainSteps } from "../shared/training.ts";
+import type { StepResult, TrainState } from "../shared/training.ts";
 import { makeBatches } from "./batches.ts";
 import { buildTrainingSetup, type TrainingSetup } from "./definitions.ts";
 import { trainKind } from "./kind.ts";
 import { startPreviews } from "./previews.ts";
 import { readStartWeights, startVectors, type StartWeights } from "./start_weights.ts";
-import { decodeState, encodeState, initialState, makeStepper, trainSteps } from "./training.ts";
-import type { StepResult, TrainState } from "./training.ts";
 
 type Context = ContextOf<typeof trainKind>;
 
@@ -89,7 +90,8 @@ async function train(
   if (stop.aborted) return { status: "interrupted", step: start.step };
 
   return await withDevice(context, async (device) => {
-    const stepper = await makeStepper(device, { network, params: learning, vectors: start.vectors });
+    const loss = diffusionLoss(network, learning);
+    const stepper = await makeStepper(device, { loss, params: learning, vectors: start.vectors });
     const { path: { timesteps: length } } = learning;
     const timesteps = params.timestepSampler === "loss-aware"
       ? lossAwareTimesteps(length, start.timestepLosses)
@@ -98,8 +100,14 @@ async function train(
     const told = { classes: network.sizes.classes, dropLabels: params.labels?.drop };
     const augmenter = augmentation && makeAugmenter(augmentation, images.info, seed);
     const batch = makeBatches(images, { ...learning, ...told, augmenter, timesteps, seed });
-    const averaged = { updates: from?.updates };
-    const take = trainSteps(start, { stepper, batch, params, timesteps, buckets, ...averaged });
+    const take = trainSteps(start, {
+      ...{ stepper, batch, params, updates: from?.updates },
+      observe({ t }, { lossPerImage: losses }) {
+        timesteps?.observe(t as Int32Array, losses);
+        return buckets.length === 0 ? {} : { lossByTimestep: lossByBucket({ t: t!, losses }, buckets) };
+      },
+      more: () => timesteps === undefined ? {} : { timestepLosses: timesteps.history() },
+    });
     const weights = async () => (await stepper.vectors()).ema;
     const preview = startPreviews(context, device, { network, ...learning, form: images }, weights);
     // The last run may have been stopped during the preview of this step.

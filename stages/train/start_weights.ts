@@ -3,7 +3,7 @@ import type { InputArtifact } from "../../contract/stage.ts";
 import { type NamedArrays, type Network, packParameters, unpackParameters } from "../../diffusion/network.ts";
 import { averagesOf } from "../../diffusion/recipe.ts";
 import type { TrainParams } from "./params.ts";
-import { initialWeights, type TrainVectors } from "./training.ts";
+import { initialWeights, type TrainVectors } from "../shared/training.ts";
 
 /** The weights of a checkpoint that a training starts from. */
 export type StartWeights = Awaited<ReturnType<typeof readStartWeights>>;

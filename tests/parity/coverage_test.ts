@@ -1,3 +1,4 @@
+import { diffusionLoss } from "../../diffusion/diffusion_loss.ts";
 import { assert, assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import { makeModelOutput, modelOutputSignature } from "../../diffusion/network.ts";
@@ -81,9 +82,18 @@ Deno.test("every kernel of a training step and of a sampling step is in a case s
   const wide = unetOf({ ...config, outChannels: 2 * config.inChannels });
   const [plain, told] = [unetOf(config), unetOf({ ...config, classes: 3 })];
   const steps = [
-    [makeTrainStep(plain, dropout), trainStepSignature(plain, 2, dropout)],
-    [makeTrainStep(wide, learned), trainStepSignature(wide, 2, learned)],
-    [makeTrainStep(told, SIMPLE_LOSS), trainStepSignature(told, 2, SIMPLE_LOSS)],
+    [
+      makeTrainStep(diffusionLoss(plain, dropout)),
+      trainStepSignature(diffusionLoss(plain, dropout), 2),
+    ],
+    [
+      makeTrainStep(diffusionLoss(wide, learned)),
+      trainStepSignature(diffusionLoss(wide, learned), 2),
+    ],
+    [
+      makeTrainStep(diffusionLoss(told, SIMPLE_LOSS)),
+      trainStepSignature(diffusionLoss(told, SIMPLE_LOSS), 2),
+    ],
     [makeModelOutput(plain), modelOutputSignature(plain, 2)],
     [makeModelOutput(told), modelOutputSignature(told, 2)],
   ] as const;

@@ -1,3 +1,4 @@
+import { diffusionLoss } from "../../diffusion/diffusion_loss.ts";
 import { adamBiasCorrections, emaDecayAt } from "../../diffusion/recipe.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import { packParameters, unpackParameters } from "../../diffusion/network.ts";
@@ -26,8 +27,8 @@ export async function runTraining(device: Device, { attributes, inputs, outputs 
 
   const wanted = new Set(Object.keys(outputs));
   const compiled = await device.compile(
-    makeTrainStep(network, SIMPLE_LOSS),
-    trainStepSignature(network, batch, SIMPLE_LOSS),
+    makeTrainStep(diffusionLoss(network, SIMPLE_LOSS)),
+    trainStepSignature(diffusionLoss(network, SIMPLE_LOSS), batch),
     {
       label: "training",
     },

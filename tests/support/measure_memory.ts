@@ -12,7 +12,7 @@ import { networkOf } from "../../artifacts/checkpoint.ts";
 import type { StageContext } from "../../contract/stage.ts";
 import { makeModelOutput, modelOutputSignature } from "../../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
-import { initialWeights } from "../../stages/train/training.ts";
+import { initialWeights } from "../../stages/shared/training.ts";
 import probe from "../../stages/train/probe.ts";
 import { networkWork } from "../../stages/train/work.ts";
 import { onnxNumerics } from "../../tensor/onnx/describe.ts";

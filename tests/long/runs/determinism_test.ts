@@ -1,3 +1,4 @@
+import { diffusionLoss } from "../../../diffusion/diffusion_loss.ts";
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { makeModelOutput, modelOutputSignature, packParameters } from "../../../diffusion/network.ts";
@@ -40,8 +41,12 @@ function sha256(outputs: HostTensors): string {
 
 /** Returns the results of a training step, and the state after it. */
 async function train(device: Device): Promise<string[]> {
-  const signature = trainStepSignature(NETWORK, BATCH, TRAIN_OPTIONS);
-  const compiled = await device.compile(makeTrainStep(NETWORK, TRAIN_OPTIONS), signature, { label: "train step" });
+  const signature = trainStepSignature(diffusionLoss(NETWORK, TRAIN_OPTIONS), BATCH);
+  const compiled = await device.compile(
+    makeTrainStep(diffusionLoss(NETWORK, TRAIN_OPTIONS)),
+    signature,
+    { label: "train step" },
+  );
   const zeros = () => new Float32Array(params.length);
   const bound = await compiled.bind({ params: params.slice(), m: zeros(), v: zeros(), ema: params.slice() });
   const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(1);

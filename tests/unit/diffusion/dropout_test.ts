@@ -1,3 +1,4 @@
+import { diffusionLoss } from "../../../diffusion/diffusion_loss.ts";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import type { HostArray, HostTensors } from "../../../tensor/device.ts";
@@ -170,7 +171,11 @@ function trainFeeds(dropoutKey?: Int32Array<ArrayBuffer>): HostTensors {
 Deno.test("a train step with dropout is a pure function of its key", async () => {
   const device = await openOnnxDevice({ threads: 2 });
   const options = { ...SIMPLE_LOSS, dropout: 0.3 };
-  const step = () => device.compile(makeTrainStep(NETWORK, options), trainStepSignature(NETWORK, BATCH, options));
+  const step = () =>
+    device.compile(
+      makeTrainStep(diffusionLoss(NETWORK, options)),
+      trainStepSignature(diffusionLoss(NETWORK, options), BATCH),
+    );
   const [first, second] = [await step(), await step()];
   const once = await first.run(trainFeeds(Int32Array.of(1, 2)));
   await first.run(trainFeeds(Int32Array.of(7, 8)));
@@ -185,12 +190,16 @@ Deno.test("a train step with dropout is a pure function of its key", async () =>
 Deno.test("a train step with dropout 0 is the one without", () => {
   const operations = (dropped: { dropout?: number } = {}) => {
     const options = { ...SIMPLE_LOSS, ...dropped };
-    const traced = trace(makeTrainStep(NETWORK, options), trainStepSignature(NETWORK, BATCH, options), "train step");
+    const traced = trace(
+      makeTrainStep(diffusionLoss(NETWORK, options)),
+      trainStepSignature(diffusionLoss(NETWORK, options), BATCH),
+      "train step",
+    );
     return liveValues(traced.outputs.values()).map((value) => [value.id, value.kind === "operation" ? value.op : ""]);
   };
   assertEquals(
-    trainStepSignature(NETWORK, BATCH, { ...SIMPLE_LOSS, dropout: 0 }),
-    trainStepSignature(NETWORK, BATCH, SIMPLE_LOSS),
+    trainStepSignature(diffusionLoss(NETWORK, { ...SIMPLE_LOSS, dropout: 0 }), BATCH),
+    trainStepSignature(diffusionLoss(NETWORK, SIMPLE_LOSS), BATCH),
   );
   assertEquals(operations({ dropout: 0 }), operations());
   assert(operations({ dropout: 0.1 }).length > operations().length);

@@ -1,3 +1,4 @@
+import { diffusionLoss } from "../../../diffusion/diffusion_loss.ts";
 import { assert, assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
@@ -59,8 +60,11 @@ function trainFeeds(step: number, state: Record<string, HostArray>): Record<stri
 
 function runTrainStep(step: number, state: Record<string, HostArray>, network = NETWORK): Record<string, Float32Array> {
   return tf.tidy(() => {
-    const inputs = tensors(trainStepSignature(network, BATCH, SIMPLE_LOSS), trainFeeds(step, state));
-    const outputs = makeTrainStep(network, SIMPLE_LOSS)(inputs);
+    const inputs = tensors(
+      trainStepSignature(diffusionLoss(network, SIMPLE_LOSS), BATCH),
+      trainFeeds(step, state),
+    );
+    const outputs = makeTrainStep(diffusionLoss(network, SIMPLE_LOSS))(inputs);
     return Object.fromEntries(
       Object.entries(outputs).map(([name, tensor]) => [name, Float32Array.from(tensor.dataSync())]),
     );

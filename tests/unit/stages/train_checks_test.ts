@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { BUILTIN_NETWORK } from "../../../diffusion/networks.ts";
 import { averagesOf, emaDecayAt } from "../../../diffusion/recipe.ts";
 import { frozenBy } from "../../../stages/train/start.ts";
-import { learningRateAt } from "../../../stages/train/training.ts";
+import { learningRateAt } from "../../../stages/shared/training.ts";
 import { trainKind } from "../../support/builtin_kinds.ts";
 import { SMALL_TRAINING } from "./small_world.ts";
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { learningRateAt, lossByBucket } from "../../../stages/train/training.ts";
+import { lossByBucket } from "../../../stages/shared/timestep_buckets.ts";
+import { learningRateAt } from "../../../stages/shared/training.ts";
 import { trainKind } from "../../support/builtin_kinds.ts";
 import { digests, MemoryProgress } from "../../support/stage_context.ts";
 import { assertAllClose } from "../diffusion/assert_close.ts";

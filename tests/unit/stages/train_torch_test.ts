@@ -1,3 +1,4 @@
+import { diffusionLoss } from "../../../diffusion/diffusion_loss.ts";
 import { assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
@@ -7,7 +8,7 @@ import { dense, denseParameters } from "../../../diffusion/layers.ts";
 import { adamStep } from "../../../diffusion/optimizer.ts";
 import { adamSettings } from "../../../diffusion/recipe.ts";
 import { trainParams } from "../../../stages/train/params.ts";
-import { learningRateAt, makeStepper, trainSteps } from "../../../stages/train/training.ts";
+import { learningRateAt, makeStepper, trainSteps } from "../../../stages/shared/training.ts";
 import { openDevice } from "../../../tensor/implementations.ts";
 import { SIMPLE_LOSS } from "../../support/objectives.ts";
 import { assertAllClose } from "../diffusion/assert_close.ts";
@@ -87,7 +88,7 @@ for (const microBatches of [1, 3]) {
     const [ema, slow, fast] = [start.slice(), start.slice(), start.slice()];
     const vectors = { params: start, m: zeros(), v: zeros(), ema, "ema-slow": slow, "ema-fast": fast };
     const take = trainSteps({ log: [] }, {
-      stepper: await makeStepper(device, { network, params, vectors }),
+      stepper: await makeStepper(device, { loss: diffusionLoss(network, params), params, vectors }),
       batch: {
         at: (step) => ({
           x0: floats(1000 + step, batch * 12),

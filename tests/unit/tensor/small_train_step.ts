@@ -1,3 +1,4 @@
+import { diffusionLoss } from "../../../diffusion/diffusion_loss.ts";
 import { assert, assertEquals } from "@std/assert";
 import type { Device, HostArray, HostTensors, PureFunction, Signature } from "../../../tensor/device.ts";
 import { makeTrainStep, trainStepSignature } from "../../../diffusion/train_step.ts";
@@ -21,8 +22,8 @@ export const SMALL_UNET: UnetConfig = {
 const NETWORK = unetOf(SMALL_UNET);
 const BATCH = 3;
 
-export const SMALL_STEP: PureFunction = makeTrainStep(NETWORK, SIMPLE_LOSS);
-export const SMALL_STEP_INPUTS: Signature = trainStepSignature(NETWORK, BATCH, SIMPLE_LOSS);
+export const SMALL_STEP: PureFunction = makeTrainStep(diffusionLoss(NETWORK, SIMPLE_LOSS));
+export const SMALL_STEP_INPUTS: Signature = trainStepSignature(diffusionLoss(NETWORK, SIMPLE_LOSS), BATCH);
 
 /** The state that a training loop carries from step to step. */
 export const STATE = ["params", "m", "v", "ema"] as const;

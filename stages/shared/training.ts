@@ -1,8 +1,8 @@
-import { logLine, splitLog, type TrainLog } from "../../artifacts/log.ts";
+import { logLine, splitLog, type TrainLog, type TrainLogEntry } from "../../artifacts/log.ts";
 import type { SavedState } from "../../contract/stage.ts";
 import { adamSettings, averagesOf, type EmaOptions, emaSettings } from "../../diffusion/recipe.ts";
-import { type GradientOptions, gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
-import type { LossAwareTimesteps, LossHistory } from "../../diffusion/loss_aware_timesteps.ts";
+import { gradientStepSignature, makeGradientStep, type TrainingLoss } from "../../diffusion/gradient_step.ts";
+import type { LossHistory } from "../../diffusion/loss_aware_timesteps.ts";
 import {
   countOf,
   initialParameters,
@@ -19,11 +19,10 @@ import {
 } from "../../diffusion/train_step.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../../formats/vectors.ts";
 import { type Device, type HostTensors, randomStream } from "../../tensor/mod.ts";
-import { scalarFeeds } from "../shared/feeds.ts";
-import type { Bucket } from "../shared/timestep_buckets.ts";
-import type { TrainParams } from "./params.ts";
+import { scalarFeeds } from "./feeds.ts";
+import type { TrainingParams } from "./training_params.ts";
 
-type StepParams = Pick<TrainParams, "learningRate" | "warmupSteps" | "learningRateDecay" | "adam" | "gradClip" | "ema">;
+type StepParams = Omit<TrainingParams, "steps" | "batchSize" | "microBatches">;
 
 /** The results of one step. */
 export type StepResult = Awaited<ReturnType<ReturnType<typeof trainSteps>>>;
@@ -36,17 +35,17 @@ export type StepResult = Awaited<ReturnType<ReturnType<typeof trainSteps>>>;
  */
 export function trainSteps(
   start: Pick<TrainState, "log">,
-  { stepper, batch, params, timesteps, buckets = [], updates = 0 }: {
+  { stepper, batch, params, updates = 0, observe, more }: {
     readonly stepper: TrainStepper;
     /** The inputs of a step that depend on the images and on randomness. */
     readonly batch: { at(step: number): HostTensors; prepare(step: number): void };
     readonly params: StepParams;
-    /** The loss-aware sampler of timesteps, if used. */
-    readonly timesteps?: LossAwareTimesteps | undefined;
-    /** Ranges of timesteps whose mean losses are logged. */
-    readonly buckets?: readonly Bucket[];
     /** Updates that the averages have had before the training. */
     readonly updates?: number | undefined;
+    /** Gets a step's batch and losses, and returns further numbers to log. */
+    readonly observe?: (images: HostTensors, losses: Losses) => Partial<TrainLogEntry>;
+    /** Returns what else belongs to the state after a step. */
+    readonly more?: () => Partial<TrainState>;
   },
 ) {
   const log = [...start.log];
@@ -57,20 +56,18 @@ export function trainSteps(
     const given = scalarFeeds({ ...adam, ...emaSettings(updates + step, params.ema), clipNorm: params.gradClip });
     const computed = stepper.step(images, given);
     batch.prepare(step + 1);
-    const { loss, gradNorm, lossPerImage } = await computed;
-    const seen = { t: images["t"]!, losses: lossPerImage };
-    timesteps?.observe(seen.t as Int32Array, seen.losses);
+    const { loss, gradNorm, ...losses } = await computed;
+    const further = observe?.(images, losses);
     const finite = Number.isFinite(loss) && Number.isFinite(gradNorm);
-    const byTimestep = buckets.length === 0 ? {} : { lossByTimestep: lossByBucket(seen, buckets) };
-    if (finite && isLogged(step)) log.push(logLine({ step, loss, gradNorm, learningRate, ...byTimestep }));
+    if (finite && isLogged(step)) log.push(logLine({ step, loss, gradNorm, learningRate, ...further }));
     /** Returns the state after this step. Call it before the next step starts. */
     const state = async (): Promise<TrainState> => ({
       step,
       vectors: await stepper.vectors(),
       log: [...log],
-      ...(timesteps === undefined ? {} : { timestepLosses: timesteps.history() }),
+      ...more?.(),
     });
-    return { step, loss, gradNorm, learningRate, state };
+    return { step, loss, gradNorm, learningRate, ...losses, state };
   };
 }
 
@@ -103,28 +100,20 @@ function isLogged(step: number): boolean {
   return step <= 1_000 || step % (step <= 10_000 ? 10 : 100) === 0;
 }
 
-/**
- * Returns the mean loss of the images of one batch in each bucket of timesteps; a time between two indices belongs to
- * the upper one.
- *
- * @param t [B] @param losses [B]
- */
-export function lossByBucket(
-  { t, losses }: { readonly t: Int32Array | Float32Array; readonly losses: Float32Array },
-  buckets: readonly Bucket[],
-): (number | null)[] {
-  return buckets.map(({ from, to }) => {
-    const own = losses.filter((_, i) => Math.ceil(t[i]!) >= from && Math.ceil(t[i]!) < to);
-    return own.length === 0 ? null : own.reduce((sum, loss) => sum + loss, 0) / own.length;
-  });
-}
-
 /** A training on a device, which keeps the vectors. */
 type TrainStepper = Awaited<ReturnType<typeof makeStepper>>;
 
+/** The losses of a step besides their mean. They are overwritten by the next step. */
+interface Losses {
+  /** The losses of the images, [B], without their importance. */
+  readonly lossPerImage: Float32Array<ArrayBuffer>;
+  /** The means of the terms, [terms], if the loss has terms. */
+  readonly terms?: Float32Array<ArrayBuffer>;
+}
+
 interface StepperStart {
-  readonly network: Network;
-  readonly params: Pick<TrainParams, "batchSize" | "microBatches"> & GradientOptions & UpdateOptions;
+  readonly loss: TrainingLoss;
+  readonly params: Pick<TrainingParams, "batchSize" | "microBatches"> & UpdateOptions;
   /** The vectors to start from. The caller must not use them afterwards. */
   readonly vectors: TrainVectors;
 }
@@ -133,69 +122,71 @@ interface StepperStart {
  * Makes a stepper: one call for a whole batch and its update or, with `microBatches`, one call for each part of the
  * batch and one for the update.
  *
- * @returns `step`, which makes one update from inputs that depend on the images and those of the optimizer: its results
- * are overwritten by the next step, and the losses [B] are without the importance; and `vectors`, which returns copies
- * of the current vectors
+ * @returns `step`, which makes one update from inputs that depend on the images and those of the optimizer; and
+ * `vectors`, which returns copies of the current vectors
  */
 export function makeStepper(device: Device, start: StepperStart) {
   return start.params.microBatches > 1 ? accumulateGradients(device, start) : atOnce(device, start);
 }
 
-async function atOnce(device: Device, { network, params, vectors }: StepperStart) {
+async function atOnce(device: Device, { loss, params, vectors }: StepperStart) {
   const { batchSize } = params;
-  const signature = trainStepSignature(network, batchSize, params);
-  const compiled = await device.compile(makeTrainStep(network, params), signature, { label: "train step" });
+  const signature = trainStepSignature(loss, batchSize, params);
+  const compiled = await device.compile(makeTrainStep(loss, params), signature, { label: "train step" });
   const bound = await compiled.bind({ ...vectors });
-  const results = {
-    loss: new Float32Array(1),
-    gradNorm: new Float32Array(1),
-    lossPerImage: new Float32Array(batchSize),
-  };
+  const results = { loss: new Float32Array(1), gradNorm: new Float32Array(1), ...roomForLosses(loss, batchSize) };
   return {
     async step(batch: HostTensors, scalars: HostTensors) {
       await bound.run({ ...batch, ...scalars }, results);
-      return { loss: results.loss[0]!, gradNorm: results.gradNorm[0]!, lossPerImage: results.lossPerImage };
+      return { ...results, loss: results.loss[0]!, gradNorm: results.gradNorm[0]! };
     },
     vectors: async () => await bound.read() as TrainVectors,
   };
+}
+
+function roomForLosses({ terms }: TrainingLoss, batchSize: number): Losses {
+  const room = { lossPerImage: new Float32Array(batchSize) };
+  return terms === undefined ? room : { ...room, terms: new Float32Array(terms.length) };
 }
 
 /**
  * Accumulates gradients: the device holds the activations of one part at a time. Parameters and gradients pass through
  * the host, at a small share of the cost of a part.
  */
-async function accumulateGradients(device: Device, { network, params, vectors }: StepperStart) {
+async function accumulateGradients(device: Device, { loss, params, vectors }: StepperStart) {
   const { batchSize, microBatches } = params;
   const size = batchSize / microBatches;
-  const signature = gradientStepSignature(network, size, params);
-  const gradients = await device.compile(makeGradientStep(network, params), signature, { label: "gradients" });
-  const updated = updateStepSignature(network, params);
-  const update = await device.compile(makeUpdateStep(network, params), updated, { label: "update" });
+  const signature = gradientStepSignature(loss, size);
+  const gradients = await device.compile(makeGradientStep(loss), signature, { label: "gradients" });
+  const updated = updateStepSignature(loss, params);
+  const update = await device.compile(makeUpdateStep(loss, params), updated, { label: "update" });
   // The vectors that gradients are computed from.
   const read = Object.keys(signature).filter((name) => name in vectors) as (keyof TrainVectors)[];
   let weights: HostTensors = Object.fromEntries(read.map((name) => [name, vectors[name]!.slice()]));
   const bound = await update.bind({ ...vectors });
   const part = {
-    grads: new Float32Array(countOf(trainedParameters(network))),
+    grads: new Float32Array(countOf(trainedParameters(loss))),
     loss: new Float32Array(1),
-    lossPerImage: new Float32Array(size),
+    ...roomForLosses(loss, size),
   };
   const sum = new Float32Array(part.grads.length);
-  const lossPerImage = new Float32Array(batchSize);
+  const losses = roomForLosses(loss, batchSize);
   const gradNorm = new Float32Array(1);
   return {
     async step(batch: HostTensors, scalars: HostTensors) {
       sum.fill(0);
-      let loss = 0;
+      losses.terms?.fill(0);
+      let mean = 0;
       for (let index = 0; index < microBatches; index++) {
         await gradients.run({ ...weights, ...partOf(batch, { index, size, batchSize }) }, part);
         for (let i = 0; i < sum.length; i++) sum[i]! += part.grads[i]! / microBatches;
-        lossPerImage.set(part.lossPerImage, index * size);
-        loss += part.loss[0]! / microBatches;
+        losses.lossPerImage.set(part.lossPerImage, index * size);
+        part.terms?.forEach((term, i) => losses.terms![i]! += term / microBatches);
+        mean += part.loss[0]! / microBatches;
       }
       await bound.run({ grads: sum, ...scalars }, { gradNorm });
       weights = await bound.read(read);
-      return { loss, gradNorm: gradNorm[0]!, lossPerImage };
+      return { ...losses, loss: mean, gradNorm: gradNorm[0]! };
     },
     vectors: async () => await bound.read() as TrainVectors,
   };
@@ -220,6 +211,8 @@ export type TrainVectors = Record<"params" | "m" | "v" | "ema" | `ema-${string}`
 
 type Averages = Pick<EmaOptions, "others">;
 
+type Parameters = Pick<Network, "parameters" | "count">;
+
 /** Everything that training needs to continue, besides its inputs. */
 export interface TrainState {
   /** Number of updates done. */
@@ -234,7 +227,7 @@ const STATE_FILE = "state.safetensors";
 const LOG_FILE = "log.jsonl";
 
 /** Returns the weights before the first step, flat [P]. */
-export function initialWeights(network: Network, seed: number): Float32Array<ArrayBuffer> {
+export function initialWeights(network: Parameters, seed: number): Float32Array<ArrayBuffer> {
   const stream = randomStream({ seed, stream: "train/init" });
   const named = initialParameters(
     network,
@@ -249,7 +242,7 @@ export function initialWeights(network: Network, seed: number): Float32Array<Arr
  * @param start vectors that start otherwise
  */
 export function initialState(
-  network: Network,
+  network: Parameters,
   seed: number,
   ema?: Averages,
   start: Partial<TrainVectors> = {},
