@@ -9,12 +9,10 @@ import { lossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import { averagesOf } from "../../diffusion/recipe.ts";
 import { AUGMENTATION_EMBEDDING } from "../../diffusion/unet/plan.ts";
 import { AugmentationError, makeAugmenter } from "../shared/augmenter.ts";
-import { withDevice } from "../shared/device.ts";
 import { runOf } from "../shared/run_of.ts";
-import { takeSteps } from "../shared/steps.ts";
 import { lossByBucket, makeBuckets } from "../shared/timestep_buckets.ts";
-import { decodeState, encodeState, initialState, makeStepper, trainSteps } from "../shared/training.ts";
-import type { StepResult, TrainState } from "../shared/training.ts";
+import { initialState, type StepResult, type TrainState } from "../shared/training.ts";
+import { trainFromNewest } from "../shared/training_loop.ts";
 import { makeBatches } from "./batches.ts";
 import { buildTrainingSetup, type TrainingSetup } from "./definitions.ts";
 import { trainKind } from "./kind.ts";
@@ -76,65 +74,42 @@ async function train(
   { network, params: learning, augmentation, files, initialised }: TrainingSetup,
   from: StartWeights | undefined,
 ): Promise<TrainState | StageEnd> {
-  const { params, progress, seed, stop } = context;
-  const saved = await progress.latest();
-  const start = saved === undefined
-    ? initialState(network, seed, params.ema, from && startVectors(from, network, { initialised, seed }))
-    : await decodeState(saved, network.count, params.ema);
-  for (const name of saved === undefined ? initialised : []) {
-    const { classes, augmentation } = from!.config.model;
-    const [others, what] = name === AUGMENTATION_EMBEDDING ? [augmentation, "augmentation"] : [classes, "classes"];
-    context.note(`${name} starts anew: the checkpoint has ${others === undefined ? "no" : "other"} ${what}`);
-  }
-  if (start.step >= params.steps) return start;
-  if (stop.aborted) return { status: "interrupted", step: start.step };
-
-  return await withDevice(context, async (device) => {
-    const loss = diffusionLoss(network, learning);
-    const stepper = await makeStepper(device, { loss, params: learning, vectors: start.vectors });
-    const { path: { timesteps: length } } = learning;
-    const timesteps = params.timestepSampler === "loss-aware"
-      ? lossAwareTimesteps(length, start.timestepLosses)
-      : undefined;
-    const buckets = makeBuckets(length, params.lossBuckets);
-    const told = { classes: network.sizes.classes, dropLabels: params.labels?.drop };
-    const augmenter = augmentation && makeAugmenter(augmentation, images.info, seed);
-    const batch = makeBatches(images, { ...learning, ...told, augmenter, timesteps, seed });
-    const take = trainSteps(start, {
-      ...{ stepper, batch, params, updates: from?.updates },
-      observe({ t }, { lossPerImage: losses }) {
-        timesteps?.observe(t as Int32Array, losses);
-        return buckets.length === 0 ? {} : { lossByTimestep: lossByBucket({ t: t!, losses }, buckets) };
-      },
-      more: () => timesteps === undefined ? {} : { timestepLosses: timesteps.history() },
-    });
-    const weights = async () => (await stepper.vectors()).ema;
-    const preview = startPreviews(context, device, { network, ...learning, form: images }, weights);
-    // The last run may have been stopped during the preview of this step.
-    await preview(start.step);
-    let last: StepResult;
-    let lastSaved = start.step;
-    return await takeSteps(context, {
-      from: start.step,
-      images: params.batchSize,
-      async step(step) {
-        try {
-          last = await take(step);
-        } catch (error) {
-          if (!(error instanceof AugmentationError)) throw error;
-          return { status: "failed", message: `${error.message}, at step ${step}` };
-        }
-        const { loss, gradNorm, learningRate } = last;
-        if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, last, { lastSaved, files });
-        await preview(step);
-        return { loss, gradNorm, learningRate };
-      },
-      state: () => last.state(),
-      encode(state) {
-        lastSaved = state.step;
-        return encodeState(state);
-      },
-    });
+  const { params, seed } = context;
+  return await trainFromNewest(context, {
+    loss: diffusionLoss(network, learning),
+    updates: learning,
+    begin() {
+      for (const name of initialised) {
+        const { classes, augmentation } = from!.config.model;
+        const [others, what] = name === AUGMENTATION_EMBEDDING ? [augmentation, "augmentation"] : [classes, "classes"];
+        context.note(`${name} starts anew: the checkpoint has ${others === undefined ? "no" : "other"} ${what}`);
+      }
+      return initialState(network, seed, params.ema, from && startVectors(from, network, { initialised, seed }));
+    },
+    open(device, start, weights) {
+      const { path: { timesteps: length } } = learning;
+      const timesteps = params.timestepSampler === "loss-aware"
+        ? lossAwareTimesteps(length, start.timestepLosses)
+        : undefined;
+      const buckets = makeBuckets(length, params.lossBuckets);
+      const told = { classes: network.sizes.classes, dropLabels: params.labels?.drop };
+      const augmenter = augmentation && makeAugmenter(augmentation, images.info, seed);
+      return {
+        batch: makeBatches(images, { ...learning, ...told, augmenter, timesteps, seed }),
+        updates: from?.updates,
+        observe({ t }, { lossPerImage: losses }) {
+          timesteps?.observe(t as Int32Array, losses);
+          return buckets.length === 0 ? {} : { lossByTimestep: lossByBucket({ t: t!, losses }, buckets) };
+        },
+        more: () => timesteps === undefined ? {} : { timestepLosses: timesteps.history() },
+        preview: startPreviews(context, device, { network, ...learning, form: images }, weights),
+      };
+    },
+    failed(error, step) {
+      if (!(error instanceof AugmentationError)) throw error;
+      return { status: "failed", message: `${error.message}, at step ${step}` };
+    },
+    diverged: (last, lastSaved) => diverged(params, last, { lastSaved, files }),
   });
 }
 

@@ -1,0 +1,82 @@
+import type { StageContext, StageEnd } from "../../contract/stage.ts";
+import type { TrainingLoss } from "../../diffusion/gradient_step.ts";
+import type { UpdateOptions } from "../../diffusion/train_step.ts";
+import type { Device } from "../../tensor/mod.ts";
+import { withDevice } from "./device.ts";
+import { takeSteps } from "./steps.ts";
+import { decodeState, encodeState, makeStepper, type StepResult, type TrainState, trainSteps } from "./training.ts";
+import type { TrainingParams } from "./training_params.ts";
+
+type LoopContext = Pick<StageContext, "progress" | "stop" | "report" | "device"> & {
+  readonly params: TrainingParams & Parameters<typeof takeSteps>[0]["params"];
+};
+
+/** One kind's training: its loss, its batches, and its words for what goes wrong. */
+interface Training {
+  readonly loss: TrainingLoss;
+  readonly updates: UpdateOptions;
+  /** Returns the state before the first step. Called only if nothing was saved. */
+  begin(): TrainState;
+  /**
+   * Returns the batches of the steps after a state, what is logged and saved besides the losses, and `preview`, which
+   * shows a preview after a step if that step has one.
+   *
+   * @param weights returns the current averaged weights
+   */
+  open(
+    device: Device,
+    start: TrainState,
+    weights: () => Promise<Float32Array<ArrayBuffer>>,
+  ):
+    & Omit<Parameters<typeof trainSteps>[1], "stepper" | "params">
+    & { readonly preview: (step: number) => Promise<void> };
+  /** Returns how the stage ends after an error of a step. Throws errors that are bugs. */
+  failed?(error: unknown, step: number): StageEnd;
+  /** Returns how the stage ends after a step whose loss or gradient is not finite. */
+  diverged(last: StepResult, lastSaved: number): StageEnd;
+}
+
+/** Trains up to the wanted step, from the newest saved state. */
+export async function trainFromNewest(
+  context: LoopContext,
+  { loss, updates, begin, open, failed, diverged }: Training,
+): Promise<TrainState | StageEnd> {
+  const { params, progress, stop } = context;
+  const saved = await progress.latest();
+  const start = saved === undefined ? begin() : await decodeState(saved, loss.count, params.ema);
+  if (start.step >= params.steps) return start;
+  if (stop.aborted) return { status: "interrupted", step: start.step };
+
+  return await withDevice(context, async (device) => {
+    const { batchSize, microBatches } = params;
+    const settings = { ...updates, batchSize, microBatches };
+    const stepper = await makeStepper(device, { loss, params: settings, vectors: start.vectors });
+    const { preview, ...more } = open(device, start, async () => (await stepper.vectors()).ema);
+    const take = trainSteps(start, { stepper, params, ...more });
+    // The last run may have been stopped during the preview of this step.
+    await preview(start.step);
+    let last: StepResult;
+    let lastSaved = start.step;
+    return await takeSteps(context, {
+      from: start.step,
+      images: batchSize,
+      async step(step) {
+        try {
+          last = await take(step);
+        } catch (error) {
+          if (failed === undefined) throw error;
+          return failed(error, step);
+        }
+        const { loss, gradNorm, learningRate } = last;
+        if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(last, lastSaved);
+        await preview(step);
+        return { loss, gradNorm, learningRate };
+      },
+      state: () => last.state(),
+      encode(state) {
+        lastSaved = state.step;
+        return encodeState(state);
+      },
+    });
+  });
+}
