@@ -1,33 +1,25 @@
 import { z } from "zod";
 import type { InputArtifact, OutputArtifact, OwnDefinition } from "../contract/stage.ts";
 import type { NetworkSizes, Path } from "../diffusion/define.ts";
-import type { Shapes } from "../diffusion/misfits.ts";
-import { learnsVariance, makeNetwork, packParameters, unpackParameters } from "../diffusion/network.ts";
-import type { NamedArrays, Network } from "../diffusion/network.ts";
+import { learnsVariance, makeNetwork, type Network, packParameters } from "../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../diffusion/networks.ts";
 import { formOf, formRecord } from "../diffusion/normalizer.ts";
 import { makeObjective, type Objective } from "../diffusion/objective.ts";
 import { builtinObjective, DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../diffusion/objectives.ts";
 import { discretized, pathFacts } from "../diffusion/path.ts";
 import { refuse } from "../formats/format_error.ts";
-import { decodeSafetensors, encodeSafetensors, floatsOf } from "../formats/safetensors.ts";
 import { isOwn, ownRecordSchema } from "../schemas/definitions.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import type { CheckpointFacts } from "./facts.ts";
 import { classNamesOf, type Labels } from "./labels.ts";
 import { definitionByDigest } from "./own_definitions.ts";
-import { checked, checkWeights, readBytes, readJson, writeJson } from "./record.ts";
+import { checked, readBytes, readJson, writeJson } from "./record.ts";
 import { encodePath, nameOf, pathOf, pathSpecSchema } from "./schedule.ts";
+import { averagesRecord, checkWeightsName, readWeights, weightFile, weightNames, writeWeights } from "./weights.ts";
 
 /** Artifact of type `checkpoint`: raw and averaged weights by name, the path, and `config.json`. */
 const CONFIG_FILE = "config.json";
 const PATH_FILE = "schedule.safetensors";
-
-/** Returns the file of raw or averaged weights. */
-function weightFile(weights: string): string {
-  if (weights === "raw") return "weights.safetensors";
-  return weights === "ema" ? "ema.safetensors" : `ema-${weights}.safetensors`;
-}
 
 const size = z.int().min(1);
 
@@ -55,12 +47,7 @@ const configSchema = z.strictObject({
   /** Number of updates that the weights have had; 0 if an imported checkpoint does not say. */
   step: z.int().min(0),
   parameters: size,
-  ema: z.strictObject({
-    decay: z.number(),
-    warmup: z.boolean(),
-    /** Decays of further averages by name, which have a file each. */
-    others: z.record(z.string(), z.number()).exactOptional(),
-  }),
+  ema: averagesRecord,
   /** Seed of the initial weights, the order of the images and the noise. */
   seed: z.int().min(0),
   /**
@@ -104,20 +91,15 @@ export function filesOf(weights: string): string[] {
   return [CONFIG_FILE, PATH_FILE, weightFile(weights)];
 }
 
-/** Returns the names of a checkpoint's weights. */
-const weightsOf = ({ ema }: Pick<CheckpointConfig, "ema">) => ["raw", "ema", ...Object.keys(ema.others ?? {})];
-
 export type StoredCheckpoint = Readonly<Awaited<ReturnType<typeof readCheckpoint>>>;
 
 export async function writeCheckpoint(
   output: OutputArtifact,
   { config, network, path, params, ema, others }: CheckpointToWrite,
 ) {
-  const weights = Object.entries({ raw: params, ema, ...others });
-  for (const [name, flat] of weights) checkWeights(weightFile(name), flat);
   await writeJson(output, CONFIG_FILE, config, configSchema);
   await output.write(PATH_FILE, encodePath(path));
-  for (const [name, flat] of weights) await output.write(weightFile(name), encodeWeights(flat, network));
+  await writeWeights(output, network, { raw: params, ema, ...others });
 }
 
 /**
@@ -160,8 +142,7 @@ export async function readStart(artifact: InputArtifact, weights: string) {
 /** @throws FormatError for weights that the checkpoint does not have */
 async function readConfig(artifact: InputArtifact, weights: string): Promise<CheckpointConfig> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  const known = weightsOf(config);
-  if (!known.includes(weights)) refuse("weights", `"${weights}"`, known.join(", "));
+  checkWeightsName(weights, config);
   return config;
 }
 
@@ -175,23 +156,6 @@ async function readPath(
     refuse(CONFIG_FILE, `a schedule of ${schedule.timesteps}`, `${timesteps} timesteps`);
   }
   return pathOf(schedule, { file: PATH_FILE, bytes: await readBytes(artifact, PATH_FILE), own });
-}
-
-async function readWeights(
-  artifact: InputArtifact,
-  weights: string,
-  parameters: number,
-): Promise<{ readonly named: NamedArrays; readonly shapes: Shapes }> {
-  const file = weightFile(weights);
-  const { tensors } = decodeSafetensors(await readBytes(artifact, file));
-  const named: NamedArrays = {};
-  for (const [name, tensor] of Object.entries(tensors)) {
-    named[name] = floatsOf(`${file}, ${name}`, tensor);
-    checkWeights(`${file}, ${name}`, named[name]);
-  }
-  const count = Object.values(named).reduce((sum, { length }) => sum + length, 0);
-  if (count !== parameters) refuse(file, `${count} numbers`, `${parameters}`);
-  return { named, shapes: new Map(Object.entries(tensors).map(([name, { shape }]) => [name, shape])) };
 }
 
 /** Builds the network that a record describes. @throws FormatError where it cannot be built */
@@ -226,7 +190,7 @@ export async function validate(artifact: InputArtifact): Promise<void> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
   await readPath(artifact, config);
   const network = "uses" in config.model ? undefined : await networkOf(config.model, []);
-  for (const weights of weightsOf(config)) {
+  for (const weights of weightNames(config)) {
     const { named } = await readWeights(artifact, weights, config.parameters);
     if (network !== undefined) checked(weightFile(weights), () => packParameters(named, network));
   }
@@ -260,15 +224,4 @@ export function labelFacts({ model, images }: Pick<CheckpointConfig, "model" | "
 export function describeModel(artifact: InputArtifact, { config }: StoredCheckpoint, weights: string) {
   const { step, parameters, schedule } = config;
   return { digest: artifact.digest, weights, step, parameters, schedule };
-}
-
-function encodeWeights(
-  flat: Float32Array,
-  network: Pick<Network, "parameters" | "count">,
-): Uint8Array<ArrayBuffer> {
-  const named = unpackParameters(flat, network);
-  const tensors = Object.fromEntries(
-    network.parameters.map(({ name, shape }) => [name, { shape, data: named[name]! }]),
-  );
-  return encodeSafetensors({ tensors });
 }
