@@ -126,12 +126,24 @@ const GZIP = "1f8b";
 /** Goes through tars, one after the other, each of them packed by gzip or not. */
 export async function* tarEntries(paths: readonly string[]): AsyncGenerator<Entry> {
   for (const path of paths) {
+    let [place, read] = ["", 0];
+    const fault = (cause: unknown) =>
+      asFormatError(cause, `${path}${place}, with ${read} bytes read`, "a whole tar, packed by gzip or not");
     try {
       let bytes: ReadableStream<Uint8Array<ArrayBuffer>> = (await Deno.open(path)).readable;
       if (await startOf(path) === GZIP) bytes = bytes.pipeThrough(new DecompressionStream("gzip"));
+      const counted = bytes.pipeThrough(
+        new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+          transform(piece, to) {
+            read += piece.length;
+            to.enqueue(piece);
+          },
+        }),
+      );
       for await (
-        const { header: { name, type, size }, body } of bytes.pipeThrough(createTarDecoder({ strict: true }))
+        const { header: { name, type, size }, body } of counted.pipeThrough(createTarDecoder({ strict: true }))
       ) {
+        place = `, in or after ${name}`;
         let isRead = false;
         yield {
           name: name.replace(/^(\.\/)+/, ""),
@@ -142,7 +154,7 @@ export async function* tarEntries(paths: readonly string[]): AsyncGenerator<Entr
             try {
               return Buffer.concat(await Array.fromAsync(body));
             } catch (cause) {
-              throw asFormatError(cause, `${path}, ${name}`, "a whole file of a tar");
+              throw fault(cause);
             }
           },
         };
@@ -150,7 +162,7 @@ export async function* tarEntries(paths: readonly string[]): AsyncGenerator<Entr
         if (!isRead) { for await (const _ of body); }
       }
     } catch (cause) {
-      throw asFormatError(cause, path, "a whole tar, packed by gzip or not");
+      throw fault(cause);
     }
   }
 }
@@ -167,5 +179,5 @@ export async function startOf(path: string): Promise<string> {
 export function asFormatError(cause: unknown, path: string, wanted: string): unknown {
   if (cause instanceof FormatError || !(cause instanceof Error)) return cause;
   const isSystems = "code" in cause && typeof cause.code === "string" && /^E[A-Z]+$/.test(cause.code);
-  return isSystems ? cause : new FormatError(path, { got: cause.message, wanted, cause });
+  return isSystems ? cause : new FormatError(path, { got: cause.message.replace(/\.$/, ""), wanted, cause });
 }

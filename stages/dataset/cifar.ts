@@ -7,7 +7,8 @@ import { FormatError } from "../../formats/format_error.ts";
 import { endAt, unpacksToMore } from "../../formats/inflate.ts";
 import { downloadAll } from "../shared/download.ts";
 import { downloadsOf } from "./kind.ts";
-import { type ReadDataset, readFile, type Split } from "./split.ts";
+import { readFile } from "./read_file.ts";
+import type { ReadDataset, Split } from "./split.ts";
 import { CIFAR_FILES, SOURCES } from "./sources.ts";
 
 const { images: { side: SIDE, channels } } = SOURCES.cifar10;

@@ -1,5 +1,6 @@
+import { relative } from "node:path";
 import { listArchive, sampleOf, tarEntries, zipEntries } from "./archives.ts";
-import { decodeImage, type Files, listImages } from "./image_files.ts";
+import { decodeImage, type Files, isHidden, kindOfName, listImages } from "./image_files.ts";
 import { type Items, type Labels, labelsOfValues } from "./items.ts";
 import { labelsOfEdm, labelsOfFolders, labelsOfTable } from "./labels.ts";
 import type { DatasetParams } from "./params.ts";
@@ -11,11 +12,13 @@ export async function open(paths: readonly string[], params: DatasetParams): Pro
   const files = source === "folder"
     ? await listImages(paths[0]!)
     : await listArchive(source === "zip" ? () => zipEntries(paths[0]!) : () => tarEntries(paths), column);
+  const table = source === "folder" && typeof labels === "object" ? relative(paths[0]!, labels.file ?? "") : "..";
+  const isTableInside = !table.startsWith("..") && !isHidden(table) && kindOfName(table) === "other";
   return {
     names: files.images,
     labels: await labelsOf(files, labels),
     broken: files.broken,
-    others: files.others,
+    others: files.others - Number(isTableInside),
     unit: "image",
     isFitted: true,
     async *read(chosen) {

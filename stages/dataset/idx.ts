@@ -8,7 +8,8 @@ import { downloadAll } from "../shared/download.ts";
 import { type DatasetContext, downloadsOf } from "./kind.ts";
 import { sideOf } from "./params.ts";
 import { resize, resizeModeOf } from "./pixels.ts";
-import { type ReadDataset, readFile, type Split, type SplitName } from "./split.ts";
+import { readFile } from "./read_file.ts";
+import type { ReadDataset, Split, SplitName } from "./split.ts";
 import { IDX_FILES, IDX_NAMES, SOURCES } from "./sources.ts";
 
 const { counts, images: { side: SIDE, classes } } = SOURCES.mnist;

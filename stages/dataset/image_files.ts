@@ -7,7 +7,7 @@ import { decodePng, isPng } from "../../formats/png_decoder.ts";
 import { countOf } from "../../std/count_of.ts";
 import { SUPPORTED_IMAGE } from "./class_folders.ts";
 import type { BrokenFiles } from "./items.ts";
-import { readFile } from "./split.ts";
+import { readFile } from "./read_file.ts";
 
 /** The image files of a folder, which may hold anything: they are listed and read with limits. */
 
@@ -143,11 +143,11 @@ export function listBroken(broken: BrokenFiles): string {
 /**
  * Returns the failure of a stage whose folder holds broken files; `total` is the number of files that were examined.
  */
-export function brokenFiles(broken: BrokenFiles, total: number, unit = "file"): StageEnd {
+export function brokenFiles(broken: BrokenFiles, total: number, unit = "file", skippable = false): StageEnd {
   return {
     status: "failed",
     message: `${countOf(broken.size, unit)} of ${total} cannot be used:\n${listBroken(broken)}`,
-    fix: "repair, replace or remove them",
+    fix: `repair, replace or remove them${skippable ? ", or set skip: unreadable to leave them out" : ""}`,
   };
 }
 

@@ -64,7 +64,12 @@ export function labelsOfValues(values: readonly unknown[], nameOf: (item: number
   if (missing >= 0) return `${nameOf(missing)} has no label: got ${JSON.stringify(values[missing]) ?? "nothing"}`;
   if (!values.every(isNumber)) return labelsOfNames(values.map(String), "names");
   const numbers = values.map(Number);
-  const wrong = numbers.findIndex((label) => !Number.isInteger(label) || label < 0 || label >= MOST_CLASSES);
-  if (wrong >= 0) return `label of ${nameOf(wrong)}: got ${numbers[wrong]}, wanted 0 to ${MOST_CLASSES - 1}`;
+  const isWrong = (label: number) => !Number.isInteger(label) || label < 0 || label >= MOST_CLASSES;
+  const wrong = numbers.findIndex(isWrong);
+  if (wrong >= 0) {
+    const more = numbers.filter(isWrong).length - 1;
+    const others = more === 0 ? "" : `, and so ${more} more`;
+    return `label of ${nameOf(wrong)}: got ${numbers[wrong]}, wanted 0 to ${MOST_CLASSES - 1}${others}`;
+  }
   return { of: Uint16Array.from(numbers), classes: numbers.reduce((most, label) => Math.max(most, label), 0) + 1 };
 }

@@ -3,9 +3,10 @@ import { CLASS_NAMES } from "../../artifacts/labels.ts";
 import { type CheckProblem, defineKind, type DownloadExternal, type RunOf } from "../../contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { problemsOf } from "../shared/checks.ts";
+import { formOfArray } from "./array_form.ts";
 import { classesOf } from "./class_folders.ts";
+import { classesOfTable } from "./labels.ts";
 import { type DatasetParams, datasetParams } from "./params.ts";
-import { classesOfTable, formOfArray } from "./peek.ts";
 import { isOwn, type Source, SOURCES } from "./sources.ts";
 
 export const datasetKind = defineKind({
@@ -49,13 +50,12 @@ export const datasetKind = defineKind({
     }
     // The number of images in a folder is known only once the folder is read.
     const { channels = params.channels ?? 3, classes = labels === "none" ? null : undefined } = images ?? {};
-    const table = typeof labels === "object" ? near(labels.file) : undefined;
     const root = source === "folder" && (labels ?? "folders") === "folders" ? near(path) : undefined;
-    const told = table !== undefined
-      ? classesOfTable(table, (labels as { readonly column?: string }).column)
-      : root !== undefined
-      ? classesOf(root)
-      : {};
+    const told = typeof labels === "object"
+      ? classesOfTable(near(labels.file) ?? "", labels)
+      : root === undefined
+      ? {}
+      : classesOf(root);
     const dtype = params.depth === 16 ? "uint16" : undefined;
     const known = { height, width, channels, dtype, classes, classNames: CLASS_NAMES[source], ...told };
     const splitOf = (count?: number) => definedOnly({ ...known, count });

@@ -1,10 +1,10 @@
-// @ts-types="./csv_parse.d.ts"
-import { parse } from "csv-parse/sync";
 import { basename, extname } from "node:path";
-import { FormatError } from "../../formats/format_error.ts";
+import type { ImageFacts } from "../../artifacts/facts.ts";
+import { FormatError, refuse } from "../../formats/format_error.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { type Labels, labelsOfNames, labelsOfValues } from "./items.ts";
 import type { DatasetParams } from "./params.ts";
-import { readFile } from "./split.ts";
+import { readFile } from "./read_file.ts";
 
 /** Enough for some millions of rows. */
 const MOST_TABLE_BYTES = 512 << 20;
@@ -44,6 +44,22 @@ export async function labelsOfTable(path: string, columns: Columns, images: read
   return matchRows(rowsOf(decodeText(path, bytes), path, columns), images, basename(path));
 }
 
+/** Some 100,000 rows are read in a moment; a larger table is left to the run. */
+const MOST_EARLY_BYTES = 4 << 20;
+
+/** Returns the classes that a table gives to images, before the run; nothing if only the run can tell them. */
+export function classesOfTable(path: string, columns: Columns): Pick<ImageFacts, "classes" | "classNames"> {
+  try {
+    if (Deno.statSync(path).size > MOST_EARLY_BYTES) return {};
+    const rows = rowsOf(decodeText(path, Deno.readFileSync(path)), path, columns);
+    const labels = labelsOfValues(rows.map(({ label }) => label), String);
+    return typeof labels === "string" ? {} : definedOnly({ classes: labels.classes, classNames: labels.classNames });
+  } catch {
+    // The run says what is wrong with the table.
+    return {};
+  }
+}
+
 /** Returns the labels of EDM's `dataset.json` beside images; undefined if it says that there are none. */
 export function labelsOfEdm(bytes: Uint8Array, images: readonly string[]): Labels | string | undefined {
   const rows = edmRows(decodeText("dataset.json", bytes), "dataset.json");
@@ -58,7 +74,7 @@ function decodeText(what: string, bytes: Uint8Array): string {
   }
 }
 
-function rowsOf(text: string, path: string, { column = "label", names = "file_name" }: Columns): Iterable<Row> {
+function rowsOf(text: string, path: string, { column = "label", names = "file_name" }: Columns): readonly Row[] {
   const kind = extname(path).toLowerCase();
   if (kind === ".json") return edmRows(text, path) ?? [];
   const records = kind === ".csv" || kind === ".tsv"
@@ -86,13 +102,27 @@ interface TableRecord {
   readonly record: Readonly<Record<string, unknown>>;
 }
 
-function csvRecords(text: string, path: string, delimiter: string): TableRecord[] {
-  try {
-    const found = parse(text, { delimiter, bom: true, columns: true, info: true, skip_empty_lines: true });
-    return found.map(({ info, record }) => ({ line: info.lines, record }));
-  } catch (cause) {
-    throw new FormatError(path, { got: (cause as Error).message, wanted: "a table of CSV with a row of names", cause });
+/** Reads CSV with quotes as in RFC 4180; the first row has the names. */
+function csvRecords(text: string, path: string, delimiter: "," | "\t"): TableRecord[] {
+  const field = new RegExp(`(?:"([^"]*(?:""[^"]*){0,100000})"|([^"${delimiter}\r\n]*))(${delimiter}|\r?\n)`, "y");
+  const ended = `${text}\n`;
+  const rows: { readonly line: number; readonly fields: string[] }[] = [];
+  let [line, fields] = [1, [] as string[]];
+  for (let [at, next] = [0, 1]; at < ended.length; at = field.lastIndex) {
+    const [all, quoted, bare, end] = field.exec(ended) ??
+      refuse(`${path}, line ${next}`, "quotes inside a field, or that do not end", "CSV");
+    next += all.split("\n").length - 1;
+    fields.push(quoted?.replaceAll('""', '"') ?? bare!);
+    if (end === delimiter) continue;
+    if (fields.length > 1 || fields[0] !== "") rows.push({ line, fields });
+    [line, fields] = [next, []];
   }
+  const [names = [], ...rest] = rows.map(({ fields }) => fields);
+  return rest.map((fields, i) => {
+    const { line } = rows[i + 1]!;
+    if (fields.length !== names.length) refuse(`${path}, line ${line}`, `${fields.length} fields`, `${names.length}`);
+    return { line, record: Object.fromEntries(names.map((name, at) => [name, fields[at]])) };
+  });
 }
 
 function jsonRecords(text: string, path: string): TableRecord[] {
@@ -131,13 +161,15 @@ function edmRows(text: string, path: string): Row[] | undefined {
 const MOST_NAMED = 20;
 
 /** Pairs rows with images, and reports everything that does not fit at once. */
-function matchRows(rows: Iterable<Row>, images: readonly string[], table: string): Labels | string {
+function matchRows(rows: readonly Row[], images: readonly string[], table: string): Labels | string {
   const places = new Map(images.map((name, place) => [name, place]));
   const values: unknown[] = new Array(images.length);
   const seen = new Uint8Array(images.length);
   const faults = { absent: [] as string[], twice: [] as string[], unlabelled: [] as string[] };
-  for (const { row, name, label } of rows) {
-    const place = typeof name === "string" ? places.get(name.replace(/^\.\//, "")) : undefined;
+  const placeOf = ({ name }: Row) => typeof name === "string" ? places.get(name.replace(/^\.\//, "")) : undefined;
+  for (const each of rows) {
+    const { row, name, label } = each;
+    const place = placeOf(each);
     if (place === undefined) faults.absent.push(`${row}: ${String(name)}`);
     else if (seen[place]) faults.twice.push(`${row}: ${String(name)}`);
     else if (label === undefined || label === null || label === "") faults.unlabelled.push(`${row}: ${String(name)}`);
@@ -154,10 +186,12 @@ function matchRows(rows: Iterable<Row>, images: readonly string[], table: string
   const said = parts.flatMap(([found, fault]) => found.length === 0 ? [] : [named(fault, found)]);
   if (left.length > 0) said.push(named("images without a row", left));
   if (said.length > 0) return `${table} does not fit the images:\n${said.join("\n")}`;
-  return labelsOfValues(values, (place) => `${images[place]} in ${table}`);
+  return labelsOfValues(values, (place) => {
+    return `${images[place]} in ${table}, ${rows.find((row) => placeOf(row) === place)!.row}`;
+  });
 }
 
 function named(fault: string, found: readonly string[]): string {
-  const more = found.length > MOST_NAMED ? `, and ${found.length - MOST_NAMED} more}` : "";
+  const more = found.length > MOST_NAMED ? `, and ${found.length - MOST_NAMED} more` : "";
   return `  ${fault} (${found.length}): ${found.slice(0, MOST_NAMED).join(", ")}${more}`;
 }

@@ -4,7 +4,7 @@ import { decodeNpyHeader } from "../../formats/npy.ts";
 import { startOf, zipEntries } from "./archives.ts";
 import { type Item, type Items, type Labels, labelsOfValues, MOST_ITEMS } from "./items.ts";
 import type { DatasetParams } from "./params.ts";
-import { itemShape, VALUES } from "./peek.ts";
+import { itemShape, VALUES } from "./array_form.ts";
 
 const ZIP = "504b";
 /** NumPy writes some hundred bytes. */

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import type { StageEnd } from "../../contract/stage.ts";
 import type { DatasetContext } from "./kind.ts";
-import { FormatError } from "../../formats/format_error.ts";
 
 export type SplitName = "train" | "test";
 
@@ -43,19 +42,4 @@ export function splitByHash(
     starts[a]! - starts[b]! || (digestOf(names[a]!) < digestOf(names[b]!) ? -1 : 1)
   );
   return { train: order.slice(testCount, limit), test: order.slice(0, testCount) };
-}
-
-/**
- * Reads a whole file after checking its length.
- * @throws FormatError when the file cannot be read, or is longer than `mostBytes`
- */
-export async function readFile(path: string, what: string, mostBytes: number): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    const { size } = await Deno.stat(path);
-    if (size > mostBytes) throw new FormatError(what, { got: `${size} bytes`, wanted: `at most ${mostBytes}` });
-    return await Deno.readFile(path);
-  } catch (cause) {
-    if (cause instanceof FormatError || !(cause instanceof Error)) throw cause;
-    throw new FormatError(what, { got: cause.message, wanted: "a file that can be read", cause });
-  }
 }

@@ -55,11 +55,13 @@ export async function writeItems(items: Items, context: DatasetContext): Promise
     if (fitted === undefined || forms.size > 1 || depths.size > 0 || (broken.size > 0 && skip === undefined)) continue;
     await writers.add(isTest[index] === 1 ? "test" : "train", fitted, labels?.of[index]);
   }
-  if (broken.size > 0 && skip === undefined) return brokenFiles(broken, examined, unit === "image" ? "file" : unit);
+  if (broken.size > 0 && skip === undefined) {
+    return brokenFiles(broken, examined, unit === "image" ? "file" : unit, true);
+  }
   if (depths.size > 0) return wrongDepth(depths, context);
   if (forms.size > 1) {
     const fix = "set size, to which all are resized, or remove the others";
-    return { status: "failed", message: `the images have ${forms.size} sizes: ${forms}`, fix };
+    return { status: "failed", message: `the images have ${forms.size} sizes, height x width: ${forms}`, fix };
   }
   if (broken.size > 0) context.warn(`left out ${countOf(broken.size, unit)} of ${examined}:\n${listBroken(broken)}`);
   return await writers.finish();

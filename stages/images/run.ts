@@ -8,7 +8,7 @@ import { decodeNpz, namesInNpz } from "../../formats/npz.ts";
 import { countOf } from "../../std/count_of.ts";
 import { fitImage } from "../dataset/fit.ts";
 import { brokenFiles, decodeImage, Forms, listImages } from "../dataset/image_files.ts";
-import { readFile } from "../dataset/split.ts";
+import { readFile } from "../dataset/read_file.ts";
 import type { imagesKind } from "./kind.ts";
 
 /** All images are in memory at once. */
@@ -29,7 +29,7 @@ export default (async ({ params: { path, size, channels }, outputs, stop, report
       else if (isTransparent(image)) broken.set(nameOf(i), TRANSPARENT);
       else {
         const { width, height, data } = fitImage(image, { channels, size: size === undefined ? size : [size, size] });
-        sizes.add(`${width}x${height}`, nameOf(i));
+        sizes.add(`${height}x${width}`, nameOf(i));
         if (pixels.length === 0) {
           const [got, wanted] = [`${data.length * count} bytes`, `at most ${MAX_BYTES}`];
           if (data.length * count > MAX_BYTES) {
@@ -46,7 +46,7 @@ export default (async ({ params: { path, size, channels }, outputs, stop, report
     if (broken.size > 0) return brokenFiles(broken, count);
     if (sizes.size > 1) {
       const fix = "set size (score: --size) to cut the middle square out of each and resize it, or remove the others";
-      return { status: "failed", message: `the images have ${sizes.size} sizes: ${sizes}`, fix };
+      return { status: "failed", message: `the images have ${sizes.size} sizes, height x width: ${sizes}`, fix };
     }
     // Equal images are the same artifact, from whichever form they were read.
     await writeImages(outputs.images, { info: { ...form, source: { name: "given" } }, pixels });

@@ -105,7 +105,8 @@ Deno.test("a set that turns out to be broken ends the command with 1, in words a
   await using project = new Project();
   lay(project, 70);
   project.write("real/071.png", encodePng({ width: 4, height: 4, channels: 3, data: new Uint8Array(48) }));
-  const sizes = "the images have 2 sizes: 16x24 (70 images, the first 000.png), 4x4 (1 image, the first 071.png)";
+  const sizes =
+    "the images have 2 sizes, height x width: 24x16 (70 images, the first 000.png), 4x4 (1 image, the first 071.png)";
   const text = await project.cli(["score", "real", "fake", ...NARROW]);
   assertEquals(text.code, 1);
   assertStringIncludes(text.stderr, sizes);

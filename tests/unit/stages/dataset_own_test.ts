@@ -59,7 +59,7 @@ Deno.test("mixed sizes without size are one message with counts and names", asyn
   const wide = encodePng({ width: 5, height: 3, channels: 3, data: new Uint8Array(45) });
   await inFolder({ ...same(PNG), "a/wide.png": wide }, async (path) => {
     const { failed } = await run(path, {});
-    assertStringIncludes(failed, "the images have 2 sizes: 3x4 (6 images, the first a/0.png), 3x5 (1 image, the first");
+    assertStringIncludes(failed, "the images have 2 sizes, height x width: 3x4 (6 images, the first a/0.png), 3x5 (1");
     assertStringIncludes(failed, "set size");
     assertEquals((await run(path, { size: 4 })).failed, "");
   });
@@ -137,7 +137,14 @@ Deno.test("a table that does not fit the images says all that is wrong with it",
       /t\.csv does not fit the images:\n {2}rows that name no image that is there \(1\): line 3: missing\.png\n {2}rows that name an image a second time \(1\): line 4: a\/0\.png\n {2}rows without a label \(1\): line 5: b\/1\.png\n {2}images without a row \(4\): a\/3\.png, /,
     ],
     ["t.csv", `name,label\n${CSV.join("\n")}\n`, /got columns name, label, wanted columns file_name and label/],
-    ["t.csv", 'file_name,label\n"a/0.png,1\n', /t\.csv: got Quote Not Closed/],
+    [
+      "t.csv",
+      'file_name,label\n"a/0.png,1\n',
+      /t\.csv, line 2: got quotes inside a field, or that do not end, wanted CSV/,
+    ],
+    ["t.csv", `file_name,label\n\n"${NAMES[0]}","two\nlines"\na,b,c\n`, /t\.csv, line 5: got 3 fields, wanted 2/],
+    ["t.csv", 'file_name,label\r\na"b,1\r\n', /t\.csv, line 2: got quotes inside a field/],
+    ["t.csv", "", /t\.csv does not fit the images:\n {2}images without a row \(6\)/],
     ["t.jsonl", '{"file_name": "a/0.png", "label": 1}\n{"file', /t\.jsonl, line 2: got .*wanted JSON/],
     [
       "t.json",
@@ -148,12 +155,12 @@ Deno.test("a table that does not fit the images says all that is wrong with it",
     [
       "t.csv",
       `file_name,label\n${NAMES.map((name, i) => `${name},${i === 3 ? 65_535 : i}`).join("\n")}`,
-      /label of a\/3\.png in t\.csv: got 65535, wanted 0 to 65534/,
+      /label of a\/3\.png in t\.csv, line 5: got 65535, wanted 0 to 65534\n/,
     ],
     [
       "t.csv",
       `file_name,label\n${NAMES.map((name, i) => `${name},${i / 2}`).join("\n")}`,
-      /label of a\/3\.png in t\.csv: got 1\.5, wanted 0 to 65534/,
+      /label of a\/3\.png in t\.csv, line 5: got 1\.5, wanted 0 to 65534, and so 2 more\n/,
     ],
   ];
   for (const [name, text, says] of tables) {
@@ -167,10 +174,44 @@ Deno.test("a table that does not fit the images says all that is wrong with it",
   });
 });
 
+Deno.test("a label out of range is told with its line, wherever it is and however many there are", async () => {
+  const sorted = NAMES.toSorted();
+  for (let which = 1; which < 2 ** NAMES.length; which += 5) {
+    const wrong = NAMES.filter((_, i) => which >> i & 1);
+    const rows = NAMES.map((name) => JSON.stringify({ file_name: `./${name}`, label: wrong.includes(name) ? -1 : 1 }));
+    await inFolder({ ...same(PNG), "../t.jsonl": rows.join("\n") }, async (path) => {
+      const { failed } = await run(path, { labels: { file: join(dirname(path), "t.jsonl") } });
+      const first = sorted.find((name) => wrong.includes(name))!;
+      const more = wrong.length === 1 ? "" : `, and so ${wrong.length - 1} more`;
+      const told = `label of ${first} in t.jsonl, line ${NAMES.indexOf(first) + 1}: got -1, wanted 0 to 65534${more}\n`;
+      assertStringIncludes(failed, told);
+    });
+  }
+});
+
+Deno.test("a table of labels that lies in the folder is no file that was skipped", async () => {
+  const table = `file_name,label\n${NAMES.map((name) => `${name},1`).join("\n")}\n`;
+  for (const place of ["labels.csv", "a/deep/labels.csv", "../labels.csv", ".hidden/labels.csv"]) {
+    for (const others of [[], ["readme.txt"], ["readme.txt", "a/notes.txt"]]) {
+      await inFolder(
+        { ...same(PNG), ...Object.fromEntries(others.map((name) => [name, "x"])), [place]: table },
+        async (path) => {
+          const { said, failed } = await run(path, { labels: { file: join(path, place) } });
+          const count = `${others.length} file${others.length === 1 ? "" : "s"}`;
+          const told = others.length === 0 ? [] : [`skipped ${count} of another kind than images`];
+          assertEquals([failed, said], ["", told], place);
+        },
+      );
+    }
+  }
+});
+
 Deno.test("skip: unreadable leaves out what cannot be read, says what, and changes nothing else", async () => {
   const more = Array.from({ length: 6 }, (_, i) => `a/more${i}.png`);
   await inFolder({ ...same(PNG, [...NAMES, ...more]), "b/cut.png": PNG.subarray(0, 40) }, async (path) => {
-    assertStringIncludes((await run(path, {})).failed, "1 file of 13 cannot be used:\n  b/cut.png: PNG: got");
+    const broken = (await run(path, {})).failed;
+    assertStringIncludes(broken, "1 file of 13 cannot be used:\n  b/cut.png: PNG: got");
+    assertStringIncludes(broken, "\nrepair, replace or remove them, or set skip: unreadable to leave them out");
     const { said, outcome, failed } = await run(path, { skip: "unreadable" });
     assertEquals(failed, "");
     assertMatch(said.join(), /^left out 1 image of 13:\n {2}b\/cut\.png: PNG: got a file that is cut off/);
