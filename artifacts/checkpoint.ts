@@ -10,7 +10,7 @@ import { discretized, pathFacts } from "../diffusion/path.ts";
 import { refuse } from "../formats/format_error.ts";
 import { isOwn, ownRecordSchema } from "../schemas/definitions.ts";
 import { definedOnly } from "../std/defined_only.ts";
-import type { CheckpointFacts } from "./facts.ts";
+import { type CheckpointFacts, latentFact } from "./facts.ts";
 import { classNamesOf, type Labels } from "./labels.ts";
 import { definitionByDigest } from "./own_definitions.ts";
 import { checked, readBytes, readJson, writeJson } from "./record.ts";
@@ -198,10 +198,11 @@ export async function validate(artifact: InputArtifact): Promise<void> {
 
 export async function facts(artifact: InputArtifact): Promise<CheckpointFacts> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  const { images: { height, width, channels, dtype }, model, timesteps, objective = DEFAULT_OBJECTIVE } = config;
+  const { images: { height, width, channels, dtype, encoder }, model, timesteps, objective = DEFAULT_OBJECTIVE } =
+    config;
   const told = { classes: null, ...labelFacts(config) };
   return {
-    ...{ height, width, channels, ...definedOnly({ dtype }), ...told, timesteps },
+    ...{ height, width, channels, ...definedOnly({ dtype }), ...latentFact(encoder), ...told, timesteps },
     variancePreserving: pathFacts(await readPath(artifact, config)).variancePreserving,
     learnedVariance: learnsVariance(sizesOf(model)),
     network: model,

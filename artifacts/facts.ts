@@ -13,6 +13,8 @@ const size = z.int().min(1);
 const contents = {
   /** Type of the stored numbers; absent for uint8, null if only the run finds out. */
   dtype: z.enum(["uint8", "uint16", "float32"]).nullish(),
+  /** True for latents of an autoencoder. */
+  latent: z.literal(true).optional(),
   /** Absent if only the run finds out, as with files of images that are not resized. */
   height: size.optional(),
   width: size.optional(),
@@ -89,4 +91,9 @@ export function numbersIn(facts: ImageFacts | undefined, count = 0): number {
 export function sizeText(images: ImageSize) {
   const { height, width, channels, dtype } = images;
   return `${height}x${width}x${channels}${(dtype ?? "uint8") === "uint8" ? "" : ` of ${dtype}`}`;
+}
+
+/** Returns the fact that numbers are latents, from the record of their encoder. */
+export function latentFact(encoder: string | undefined): Pick<ImageFacts, "latent"> {
+  return encoder === undefined ? {} : { latent: true };
 }

@@ -5,7 +5,6 @@ import {
   formOf,
   formRecord,
   normalize,
-  type Normalizer,
   recordOf,
   VALUE_TYPES,
   type ValueForm,
@@ -75,9 +74,11 @@ export interface ImageReader extends ValueForm, Disposable {
   rows(indices: ArrayLike<number>): Values;
   /**
    * Reads images as networks see them.
-   * @param out float32 [n, H, W, C], filled @param as another map than the set's own
+   *
+   * @param out float32 [n, H, W, C], filled @param as the form of other images, whose map is used in place of the set's
+   * @throws FormatError for latents of another encoder than those of `as`
    */
-  read(indices: ArrayLike<number>, out: Float32Array, as?: Normalizer): void;
+  read(indices: ArrayLike<number>, out: Float32Array, as?: Omit<ValueForm, "dtype">): void;
 }
 
 /**
@@ -147,16 +148,22 @@ function reader(info: ImagesInfo, labels: LabelNumbers | undefined, rows: ImageR
     ...form,
     ...{ info, labels, rows, size: sizeOf(info) },
     shape: [count, height, width, channels] as const,
-    read(indices: ArrayLike<number>, out: Float32Array, as = form.normalizer) {
+    read(indices: ArrayLike<number>, out: Float32Array, as: Omit<ValueForm, "dtype"> = form) {
+      if (as.encoder !== form.encoder) refuse("images", encoderText(form), encoderText(as));
       const values = rows(indices);
       const bad = values instanceof Float32Array ? firstNotFinite(values) : -1;
       if (bad >= 0) {
         const image = indices[Math.floor(bad / sizeOf(info))];
         refuse(`image ${image}`, `${values[bad]}`, "finite numbers");
       }
-      normalize(values, out, as);
+      normalize(values, out, as.normalizer);
     },
   };
+}
+
+/** Says whether numbers are latents, and of which encoder. */
+export function encoderText({ encoder }: Pick<ValueForm, "encoder">): string {
+  return encoder === undefined ? "images that are no latents" : `latents of encoder ${encoder.slice(0, 12)}`;
 }
 
 const sizeOf = ({ height, width, channels }: ImageSize) => height * width * channels;
@@ -213,10 +220,10 @@ export type ImagesToDescribe = Omit<ImagesInfo, "files" | keyof ValueForm> & Par
 
 /** Returns the description that is written. */
 export function describeImages(
-  { dtype, normalizer, ...info }: ImagesToDescribe,
+  { dtype, normalizer, encoder, ...info }: ImagesToDescribe,
   files: readonly number[] = [],
 ): ImagesInfo {
-  const form = formOf(definedOnly({ dtype, normalizer }));
+  const form = formOf(definedOnly({ dtype, normalizer, encoder }));
   return { ...info, ...recordOf(form), ...(files.length > 1 ? { files } : {}) };
 }
 

@@ -7,7 +7,7 @@ import { encodeSafetensors } from "../formats/safetensors.ts";
 import { range } from "../metrics/vectors.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
 import { definedOnly } from "../std/defined_only.ts";
-import { sizeText } from "./facts.ts";
+import { latentFact, sizeText } from "./facts.ts";
 import {
   describeImages,
   FILE_BYTES,
@@ -51,7 +51,7 @@ export interface ImagesToWrite {
    */
   readonly info:
     & Pick<ImagesInfo, "height" | "width" | "channels">
-    & Partial<Pick<ImagesInfo, "count" | "classes" | "source"> & Pick<ValueForm, "normalizer">>;
+    & Partial<Pick<ImagesInfo, "count" | "classes" | "source"> & Pick<ValueForm, "normalizer" | "encoder">>;
   /** [N, H, W, C] row-major: bytes, 16-bit integers or finite float32 numbers. */
   readonly pixels: Values;
   /** [N], each in [0, classes). */
@@ -139,6 +139,6 @@ export async function readImages(artifact: InputArtifact): Promise<StoredImages>
 export { validateImages as validate };
 
 export async function facts(artifact: InputArtifact): Promise<Facts> {
-  const { source, normalizer: _, files: __, ...info } = await readJson(artifact, INFO_FILE, imagesInfoSchema);
-  return { ...info, classNames: classNamesOf(source) };
+  const { source, normalizer: _, files: __, encoder, ...info } = await readJson(artifact, INFO_FILE, imagesInfoSchema);
+  return { ...info, ...latentFact(encoder), classNames: classNamesOf(source) };
 }

@@ -9,7 +9,7 @@ import type { ImageSize } from "./facts.ts";
 /** Number of images or signals, and of points, that a set's picture shows. */
 const [PICTURED, PICTURED_POINTS] = [64, 1024];
 /** Half of the axes of plots, in the network's units, by how the normaliser was found. */
-const AXES = { range: 1.1, percentiles: 1.5, moments: 2.5 } as const;
+const AXES = { range: 1.1, percentiles: 1.5, moments: 2.5, factor: 2.5 } as const;
 /** Channels of other data than colours are shown side by side, in grey, up to this many. */
 const MOST_PANELS = 8;
 /** Lines of a signal's plot, and places of each: longer signals are thinned out evenly. */

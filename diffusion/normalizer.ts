@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { definedOnly } from "../std/defined_only.ts";
 
 /** Types of the numbers that a set of images is stored in. */
 export const VALUE_TYPES = { uint8: Uint8Array, uint16: Uint16Array, float32: Float32Array } as const satisfies Record<
@@ -28,9 +29,10 @@ export const LARGEST: Readonly<Record<ValueType, number | undefined>> = {
 export interface Normalizer {
   /**
    * How the map was found: `range`, two stored values become -1 and 1; `moments`, the mean of the training images
-   * becomes 0 and their standard deviation 1; `percentiles`, two quantiles of theirs become -1 and 1.
+   * becomes 0 and their standard deviation 1; `percentiles`, two quantiles of theirs become -1 and 1; `factor`, a
+   * declared number that stored values are multiplied by.
    */
-  readonly how: "range" | "moments" | "percentiles";
+  readonly how: "range" | "moments" | "percentiles" | "factor";
   /** Numbers above 0: one for all channels, or one for each. */
   readonly scale: readonly number[];
   /** As many as there are of `scale`. */
@@ -43,6 +45,8 @@ export interface ValueForm {
   readonly dtype: ValueType;
   /** The map from the stored numbers to those that networks see. */
   readonly normalizer: Normalizer;
+  /** The digest of the encoder that made them, if they are latents. Only its decoders can decode them. */
+  readonly encoder?: string;
 }
 
 const perChannel = z.array(z.number()).min(1).max(65_536).readonly();
@@ -54,13 +58,15 @@ const perChannel = z.array(z.number()).min(1).max(65_536).readonly();
 export const formRecord = {
   dtype: z.enum(["uint8", "uint16", "float32"]).exactOptional(),
   normalizer: z.strictObject({
-    how: z.enum(["range", "moments", "percentiles"]),
+    how: z.enum(["range", "moments", "percentiles", "factor"]),
     scale: perChannel.refine((scale) => scale.every((one) => one > 0), "numbers above 0"),
     shift: perChannel,
   }).exactOptional(),
+  /** The digest of the encoder that made them. Absent: they are no latents. */
+  encoder: z.string().regex(/^[0-9a-f]{64}$/).exactOptional(),
 };
 
-type FormRecord = { readonly dtype?: ValueType; readonly normalizer?: Normalizer };
+type FormRecord = Partial<ValueForm>;
 
 /** 8-bit images, in [-1, 1] for networks: x / 127.5 - 1 (hojonathanho/diffusion). */
 export const BYTES: ValueForm = { dtype: "uint8", normalizer: { how: "range", scale: [127.5], shift: [1] } };
@@ -72,14 +78,14 @@ export function rangeNormalizer(low: number, high: number): Normalizer {
 }
 
 /** Returns the form that a record tells of. An integer type without a normaliser has that of its whole range. */
-export function formOf({ dtype = BYTES.dtype, normalizer }: FormRecord): ValueForm {
-  return { dtype, normalizer: normalizer ?? rangeNormalizer(0, LARGEST[dtype] ?? 1) };
+export function formOf({ dtype = BYTES.dtype, normalizer, encoder }: FormRecord): ValueForm {
+  return { dtype, normalizer: normalizer ?? rangeNormalizer(0, LARGEST[dtype] ?? 1), ...definedOnly({ encoder }) };
 }
 
 /** Returns the record of a form, without what `formOf` adds. */
-export function recordOf({ dtype, normalizer }: ValueForm): FormRecord {
+export function recordOf({ dtype, normalizer, encoder }: ValueForm): FormRecord {
   const usual = isSameNormalizer(normalizer, formOf({ dtype }).normalizer);
-  return { ...(dtype === BYTES.dtype ? {} : { dtype }), ...(usual ? {} : { normalizer }) };
+  return { ...(dtype === BYTES.dtype ? {} : { dtype }), ...(usual ? {} : { normalizer }), ...definedOnly({ encoder }) };
 }
 
 function isSameNormalizer(a: Normalizer, b: Normalizer): boolean {

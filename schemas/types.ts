@@ -16,10 +16,11 @@ export type ImagesInfo = {
   classes: number | null;
   dtype?: "uint8" | "uint16" | "float32";
   normalizer?: {
-    how: "range" | "moments" | "percentiles";
+    how: "range" | "moments" | "percentiles" | "factor";
     scale: readonly number[];
     shift: readonly number[];
   };
+  encoder?: string;
   files?: readonly number[];
   source: Record<string, unknown>;
 };

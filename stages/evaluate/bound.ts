@@ -132,7 +132,7 @@ export function imagePriors(
   const { size } = images;
   const x0 = new Float32Array(size);
   return Float64Array.from({ length: count }, (_, image) => {
-    images.read([image], x0, form.normalizer);
+    images.read([image], x0, form);
     return priorKlBitsPerDim(tables, x0.reduce((sum, value) => sum + value ** 2, 0) / size);
   });
 }

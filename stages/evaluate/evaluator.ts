@@ -70,7 +70,7 @@ export async function makeEvaluator(
     const count = Math.min(batchSize, work.count - first);
     const items = Array.from({ length: count }, (_, i) => work.item(first + i));
     const own = (all: Float32Array<ArrayBuffer>, i: number) => all.subarray(i * pixels, (i + 1) * pixels);
-    images.read(items.map(({ image }) => image), x0.subarray(0, count * pixels), form.normalizer);
+    images.read(items.map(({ image }) => image), x0.subarray(0, count * pixels), form);
     items.forEach((item, i) => {
       item.fillNoise(own(noise, i));
       t[i] = item.t;

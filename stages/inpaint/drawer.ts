@@ -36,7 +36,7 @@ export function makeDrawer(
       const sources = Array.from({ length: batchSize }, (_, i) => Math.min(first + i, last));
       const [start, x0] = [all(), all()];
       for (let i = 0; i < batchSize; i++) initial.normal(first + i, start.subarray(i * pixels, (i + 1) * pixels));
-      images.read(sources, x0, form.normalizer);
+      images.read(sources, x0, form);
       const walk = begin({ labels: sources.map((source) => images.labels?.[source]), repeats, onStep, see });
       const offset = first * pixels;
       let x = mix([startDeviation(path, times[0]!), start]);

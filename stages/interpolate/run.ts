@@ -66,7 +66,7 @@ function makeDrawer(
 
   const noisedEnd = (image: number) => {
     const x0 = new Float32Array(pixels);
-    ends.read([image], x0, form.normalizer);
+    ends.read([image], x0, form);
     return mix([path.signal(start), x0], [path.noise(start), toNoise.normal(image, pixels)]);
   };
   return {

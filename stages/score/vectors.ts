@@ -16,7 +16,7 @@ export function vectorScores(real: ImageReader, fake: ImageReader, seed: number)
   const read = (set: ImageReader, most: number) => {
     const [count, dimension] = [Math.min(most, set.info.count), set.size];
     const data = new Float32Array(count * dimension);
-    set.read(range(0, count), data, real.normalizer);
+    set.read(range(0, count), data, real);
     return { data, count, dimension };
   };
   const [a, b] = [read(real, MOST_POINTS), read(fake, MOST_POINTS)];

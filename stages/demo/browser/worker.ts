@@ -126,8 +126,8 @@ function drawerOf(
     const images: Parameters<typeof makeInpainter>[2]["images"] = {
       info: { count: 1 },
       labels: told,
-      read(indices, out, as = checkpoint.form.normalizer) {
-        for (let i = 0; i < indices.length; i++) normalize(image, out.subarray(i * image.length), as);
+      read(indices, out, as = checkpoint.form) {
+        for (let i = 0; i < indices.length; i++) normalize(image, out.subarray(i * image.length), as.normalizer);
       },
     };
     return makeInpainter({ params, seed }, checkpoint, { walk, images, kept: inpaint.kept });

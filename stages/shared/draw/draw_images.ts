@@ -140,11 +140,11 @@ export async function writeSamples(
     readonly classes?: number | null;
   },
 ): Promise<void> {
-  const { form: { normalizer }, config: { images: { height, width, channels } } } = checkpoint;
+  const { form: { dtype: _, ...form }, config: { images: { height, width, channels } } } = checkpoint;
   const count = pixels.length / (height * width * channels);
   const model = describeModel(inputs.checkpoint, checkpoint, weights);
   const { record: sampler } = chooseSampler(param, definitions);
   const source = { name, seed, sampler, ...how, batchSize, ...(of === undefined ? {} : { of }), model };
-  const info = { count, height, width, channels, classes, normalizer, source };
+  const info = { count, height, width, channels, classes, ...form, source };
   await writeImages(outputs.samples, { info, pixels, picture: "grid.png", ...rest });
 }

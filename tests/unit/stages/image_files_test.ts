@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { type ImagesToDescribe, openImages, openImagesWriter } from "../../../artifacts/image_files.ts";
 import { readImages, writeImages } from "../../../artifacts/images.ts";
@@ -172,5 +172,24 @@ Deno.test("images with alpha are written as PNGs that keep it", async () => {
       const { data, ...form } = decodePng(Deno.readFileSync(`${place}/images/000001.png`));
       assertEquals([form, [...data]], [info, [...pixels.subarray(6 * channels)]]);
     }
+  });
+});
+
+Deno.test("latents are read in the form of their own encoder alone, and the record keeps it", async () => {
+  await withFolder(async (folder) => {
+    const [own, other] = ["a".repeat(64), "b".repeat(64)];
+    const values = Float32Array.of(1, 2, 3, 4);
+    const info = { count: 1, height: 2, width: 2, channels: 1, classes: null, source: {} };
+    const form = { dtype: "float32", normalizer: { how: "factor", scale: [2], shift: [0] }, encoder: own } as const;
+    using writer = openImagesWriter(openOutput(folder), { ...info, ...form });
+    await writer.add(values);
+    assertEquals((await writer.finish()).encoder, own);
+    using images = await openImages(opened(folder));
+    const out = new Float32Array(4);
+    images.read([0], out);
+    assertEquals([...out], [0.5, 1, 1.5, 2]);
+    const error = assertThrows(() => images.read([0], out, { ...form, encoder: other }), FormatError);
+    assertStringIncludes(error.message, "got latents of encoder aaaaaaaaaaaa, wanted latents of encoder bbbbbbbbbbbb");
+    assertThrows(() => images.read([0], out, { normalizer: form.normalizer }), FormatError, "no latents");
   });
 });
