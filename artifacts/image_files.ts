@@ -162,7 +162,7 @@ function reader(info: ImagesInfo, labels: LabelNumbers | undefined, rows: ImageR
 }
 
 /** Says whether numbers are latents, and of which encoder. */
-export function encoderText({ encoder }: Pick<ValueForm, "encoder">): string {
+function encoderText({ encoder }: Pick<ValueForm, "encoder">): string {
   return encoder === undefined ? "images that are no latents" : `latents of encoder ${encoder.slice(0, 12)}`;
 }
 
