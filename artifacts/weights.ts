@@ -3,7 +3,7 @@ import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import type { Shapes } from "../diffusion/misfits.ts";
 import { type NamedArrays, type Network, unpackParameters } from "../diffusion/network.ts";
 import { refuse } from "../formats/format_error.ts";
-import { decodeSafetensors, encodeSafetensors, floatsOf } from "../formats/safetensors.ts";
+import { decodeSafetensors, floatsOf, safetensorsParts } from "../formats/safetensors.ts";
 import { checkWeights, readBytes } from "./record.ts";
 
 /** The record of a training's averages. The raw weights and each average have a file of their own. */
@@ -48,7 +48,7 @@ export async function writeWeights(output: OutputArtifact, layout: Layout, weigh
     const tensors = Object.fromEntries(
       layout.parameters.map(({ name, shape }) => [name, { shape, data: named[name]! }]),
     );
-    await output.write(weightFile(name), encodeSafetensors({ tensors }));
+    await output.write(weightFile(name), safetensorsParts({ tensors }));
   }
 }
 

@@ -140,22 +140,23 @@ export function describeRights(stages: Parameters<typeof requestsOf>[0], pipelin
   };
 }
 
-/** Returns notes on a run's duration and memory, and for a run of more than a day a question with alternatives. */
+/**
+ * Returns notes on a run's duration and memory, and a question with alternatives for a run of more than a day, or one
+ * that needs more memory than there is.
+ */
 export function describeOutlook({ withoutCard, long, cardFix, tight }: Outlook, { profiles, knownProfiles }: Pipeline) {
-  const alike = Map.groupBy(
-    tight,
-    ({ needs, most, isLimit, fix }) =>
-      `about ${formatMemory(needs)} of memory, more than ${isLimit ? "its limit of" : "the free"} ${
-        formatMemory(most)
-      }: ${fix}`,
-  );
-  const notes = [...alike].map(([what, all]) =>
-    `warning: ${shortList([...new Set(all.map(({ stage }) => stage))])}: needs ${what}`
-  );
+  const describe = (stages: typeof tight) =>
+    [...Map.groupBy(stages, ({ needs, most, isLimit, fix }) => {
+      const than = `${isLimit ? "its limit of" : "the free"} ${formatMemory(most)}`;
+      return `needs about ${formatMemory(needs)} of memory, more than ${than}: ${fix}`;
+    })].map(([what, all]) => `${shortList([...new Set(all.map(({ stage }) => stage))])}: ${what}`);
+  const notes = describe(tight).map((what) => `warning: ${what}`);
+  const [hopeless] = describe(tight.filter(({ refused }) => refused));
   if (withoutCard !== undefined) {
     const names = shortList(withoutCard.stages.map(({ id }) => id));
     notes.push(`without the GPU that they ask for, ${names} take about ${formatDuration(withoutCard.totalMs)} here`);
   }
+  if (hopeless !== undefined) return { notes, question: problem(hopeless, "start it anyway with --yes") };
   if (long === undefined) return { notes };
   const parts = shortList(long.stages.map(({ id, durationMs }) => `${id} ${formatDuration(durationMs)}`));
   const others = knownProfiles.filter((name) => !profiles.includes(name)).map((name) => `--profile ${name}`);

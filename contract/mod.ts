@@ -1,6 +1,7 @@
 /** The part of the contract that the code of a stage uses; the entry points of the package export it. */
 export {
   defineStage,
+  type FileContent,
   type InputArtifact,
   type InputPort,
   type InputPorts,

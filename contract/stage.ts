@@ -5,6 +5,7 @@ import type { Resources } from "../schemas/pipeline_file.ts";
 import type { FileEntry } from "../schemas/records.ts";
 import type { Schema } from "../schemas/roles.ts";
 import type { StagePermissions } from "../schemas/types.ts";
+import type { StageDevice, TryDevice } from "./device.ts";
 
 /** An input that a stage reads: one artifact, or with `list` several. */
 export interface InputPort {
@@ -31,31 +32,6 @@ export type InputPorts = Readonly<Record<string, InputPort>>;
 /** Outputs by name. */
 export type OutputPorts = Readonly<Record<string, OutputPort>>;
 
-/** Permissions that a device needs in the process of the stage that computes on it. Paths are absolute. */
-export interface DeviceGrants {
-  readonly read?: readonly string[];
-  /** Folders of native libraries. Native code is not contained. */
-  readonly ffi?: readonly string[];
-  readonly env?: readonly string[];
-}
-
-/** The device that a stage computes on. The engine finds it beforehand: the stage's own process may not look around. */
-export interface StageDevice {
-  readonly name: string;
-  /** Device, engine version and instruction-set class, which decide the rounding of the results. */
-  readonly numerics: string;
-  /** A description of the device and, if it was chosen automatically, the reason why no better one was. */
-  readonly reason: string;
-  /** True for a real graphics card: `tensorflow-gpu`, or `webgpu` on an adapter that is not software. */
-  readonly card: boolean;
-  /** A fact about the choice that the user should know, such as a card that is present but cannot be used. */
-  readonly warning?: { readonly message: string; readonly fix?: string };
-  /** True if native code computes there, which no permission contains. */
-  readonly native: boolean;
-  /** Returns the permissions that the device needs; called once the stage's packages are installed. */
-  readonly grants: () => Promise<DeviceGrants>;
-}
-
 /** A finished artifact, as a stage sees its input. Read-only. */
 export interface InputArtifact {
   /** The type of the output that it came from. */
@@ -72,12 +48,15 @@ export interface InputArtifact {
   readText(name: string): Promise<string>;
 }
 
+/** The bytes of a file, as a whole or in parts that follow one another. */
+export type FileContent = Uint8Array | readonly Uint8Array[];
+
 /** An output under construction. It becomes an artifact only when the stage ends well. */
 export interface OutputArtifact {
   /** Absolute path of the folder that becomes the artifact; a stage may also write files there itself. */
   readonly folder: string;
   /** Writes a file, making folders as needed. `name` is relative, with `/`. */
-  write(name: string, content: Uint8Array | string): Promise<void>;
+  write(name: string, content: FileContent | string): Promise<void>;
 }
 
 /** State that a long stage saved earlier, so that it need not start again. */
@@ -92,8 +71,10 @@ export interface SavedState {
 export interface StageProgress {
   /** Returns the newest intact state at or below the wanted extent. */
   latest(): Promise<SavedState | undefined>;
-  /** Saves a state. The state counts only once it is complete on disk; a run keeps the newest two. */
-  save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void>;
+  /**
+   * Saves a state, of files by name. The state counts only once it is complete on disk; a run keeps the newest two.
+   */
+  save(step: number, files: Readonly<Record<string, FileContent>>): Promise<void>;
   /** Returns true if this much time has passed since the last save, or without a save since the stage began. */
   isDue(everySeconds: number): boolean;
 }
@@ -259,32 +240,6 @@ export interface CheckProblem {
   readonly fix?: string;
 }
 
-/** The reason why a device cannot be used here, and what to do about it. */
-export interface DeviceTrouble {
-  readonly reason: string;
-  readonly fix?: string;
-  /** True if the trouble may be over at any moment, so that nobody should rely on it. */
-  readonly passing?: boolean;
-}
-
-/** A test that finds out if a device that seems to be available computes right. */
-export interface DeviceTrial {
-  /** The device with its versions and driver: the verdict of the trial holds for these, on one machine. */
-  readonly of: string;
-  /** The module that computes, in a process of its own, and its arguments. */
-  readonly program: string;
-  readonly args: readonly string[];
-  readonly timeoutMs: number;
-  /** Returns what is wrong with the device, from the standard output and standard error of the program. */
-  readonly judge: (printed: string, said: string) => DeviceTrouble | undefined;
-}
-
-/** Tries a device, or returns the verdict of an earlier trial. */
-export type TryDevice = (
-  trial: DeviceTrial,
-  options?: { readonly again?: boolean },
-) => Promise<DeviceTrouble | undefined>;
-
 /** The device of a stage, or the problem why there is none, which is an error. */
 export type DeviceFinding = { readonly device: StageDevice } | { readonly problem: CheckProblem };
 
@@ -300,6 +255,8 @@ export interface CheckResult {
   readonly workShape?: readonly number[];
   /** About the most memory that the stage's process holds on a processor, in bytes, if its kind can tell. */
   readonly memoryBytes?: number;
+  /** The same for a batch of one image, the least that a smaller batch comes to, and what each further image adds. */
+  readonly batchMemory?: Readonly<Record<"first" | "further", number>>;
   /** A way to find out how fast this machine does such work, if no past run tells. */
   readonly probe?: Probe;
 }

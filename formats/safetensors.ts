@@ -21,6 +21,11 @@ export interface SafetensorsTensor {
   readonly data: SafetensorsArray;
 }
 
+interface SafetensorsContent {
+  readonly tensors: Readonly<Record<string, SafetensorsTensor>>;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
 /** The format's own limit (huggingface/safetensors): a file with a longer header is taken as broken. */
 const MAX_HEADER_BYTES = 100_000_000;
 
@@ -35,10 +40,19 @@ const LENGTH_BYTES = 8;
  *
  * @throws RangeError for a name that the format reserves, or a shape that does not match the data
  */
-export function encodeSafetensors(file: {
-  readonly tensors: Readonly<Record<string, SafetensorsTensor>>;
-  readonly metadata?: Readonly<Record<string, string>>;
-}): Uint8Array<ArrayBuffer> {
+export function encodeSafetensors(file: SafetensorsContent): Uint8Array<ArrayBuffer> {
+  const parts = safetensorsParts(file);
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let position = 0;
+  for (const part of parts) {
+    bytes.set(part, position);
+    position += part.length;
+  }
+  return bytes;
+}
+
+/** Returns the parts of the file, one after another: the header, and views of the tensors. */
+export function safetensorsParts(file: SafetensorsContent): Uint8Array[] {
   // Names are sorted by code units, not by localeCompare: the order must not depend on the machine.
   const entries = Object.entries(file.tensors).sort(([a, x], [b, y]) =>
     y.data.BYTES_PER_ELEMENT - x.data.BYTES_PER_ELEMENT || (a < b ? -1 : 1)
@@ -46,14 +60,7 @@ export function encodeSafetensors(file: {
   for (const [name, tensor] of entries) checkTensor(name, tensor);
   const described = entries.map(([name, { shape, data }]) => ({ name, shape, dtype: dtypeOf(data) }));
   const header = encodeSafetensorsHeader(described, { metadata: file.metadata ?? {} });
-  const bytes = new Uint8Array(header.length + entries.reduce((sum, [, { data }]) => sum + data.byteLength, 0));
-  bytes.set(header);
-  let position = header.length;
-  for (const [, { data }] of entries) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position);
-    position += data.byteLength;
-  }
-  return bytes;
+  return [header, ...entries.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))];
 }
 
 /** A tensor without its numbers. */

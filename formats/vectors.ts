@@ -1,15 +1,25 @@
 import { refuse } from "./format_error.ts";
-import { decodeSafetensors, encodeSafetensors, type SafetensorsArray } from "./safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type SafetensorsArray, safetensorsParts } from "./safetensors.ts";
 
 /** Encodes vectors [n] by name as a safetensors file; undefined vectors are left out. */
-export function encodeVectors(
-  vectors: Readonly<Record<string, Float32Array | Float64Array | Int32Array | Uint8Array | Uint16Array | undefined>>,
-  metadata: Readonly<Record<string, string>> = {},
-): Uint8Array<ArrayBuffer> {
+export function encodeVectors(vectors: Vectors, metadata: Readonly<Record<string, string>> = {}) {
+  return encodeSafetensors({ tensors: tensorsOf(vectors), metadata });
+}
+
+/** Returns the parts of such a file, which are views of the vectors: bytes of all are as much memory again. */
+export function vectorParts(vectors: Vectors): Uint8Array[] {
+  return safetensorsParts({ tensors: tensorsOf(vectors) });
+}
+
+type Vectors = Readonly<
+  Record<string, Float32Array | Float64Array | Int32Array | Uint8Array | Uint16Array | undefined>
+>;
+
+function tensorsOf(vectors: Vectors) {
   const tensors = Object.entries(vectors).flatMap(([name, data]) =>
     data === undefined ? [] : [[name, { shape: [data.length], data: data as SafetensorsArray }] as const]
   );
-  return encodeSafetensors({ tensors: Object.fromEntries(tensors), metadata });
+  return Object.fromEntries(tensors);
 }
 
 /** @throws FormatError when the bytes are not a safetensors file */

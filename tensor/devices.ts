@@ -25,4 +25,4 @@ export interface DeviceDescription {
   readonly seen?: string;
 }
 
-export type { DeviceGrants, DeviceTrouble } from "../contract/stage.ts";
+export type { DeviceGrants, DeviceTrouble } from "../contract/device.ts";

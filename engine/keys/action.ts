@@ -4,7 +4,8 @@ import { type Program, programOf, runsOwnCodeOnly } from "./program.ts";
 import type { Binding, Stage } from "./stage.ts";
 
 /** The facts about an action that forecasts need, as the kind of its stage states them. */
-interface Work extends Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe" | "notes" | "memoryBytes"> {
+interface Work
+  extends Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe" | "notes" | "memoryBytes" | "batchMemory"> {
   /** The fraction of the stage's units of work that this action does: 1/n for a shard. */
   readonly fraction: number;
   /** How long it takes where nothing like it has run, if that is always about the same. */

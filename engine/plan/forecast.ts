@@ -2,8 +2,8 @@ import type { Timing } from "../../schemas/records.ts";
 import { waitsOf } from "../keys/action.ts";
 import { gpuCount } from "../keys/stage.ts";
 import { lessMemory } from "../../contract/less_memory.ts";
-import { freeMemory } from "../process/memory.ts";
-import { parseMemory } from "../process/runtime.ts";
+import { freeMemory, totalMemory } from "../process/memory.ts";
+import { formatMemory, parseMemory } from "../process/runtime.ts";
 import { machineClass } from "../process/machine.ts";
 import { slotsOf } from "./wanted_slots.ts";
 import { isForced, mayRun, type Plan, type PlannedAction, RUNNING_STATES } from "./plan.ts";
@@ -234,6 +234,16 @@ export function memoryNeed(planned: PlannedAction): number | undefined {
   return mayRun(planned) && planned.device?.card !== true ? planned.work.memoryBytes : undefined;
 }
 
+/** Says what to change for a stage to fit into so much memory. */
+function adviceFor({ stage: { params }, work: { batchMemory } }: PlannedAction, most: number): string {
+  const fits = batchMemory && Math.floor(1 + (most - batchMemory.first) / batchMemory.further);
+  const advice = lessMemory(params, fits);
+  if (batchMemory === undefined || fits! >= 1) return advice.join(", or ");
+  const narrower = advice.filter((one) => one.startsWith("model."));
+  const least = `one image at a time takes about ${formatMemory(batchMemory.first)}`;
+  return [`${least}: use a machine with more memory`, ...narrower].join(", or ");
+}
+
 const HOUR_MS = 3_600_000;
 
 /** The forecasts that people want to see before a run starts. */
@@ -264,7 +274,7 @@ export function summariseForecasts(plan: Plan, forecasts: ReadonlyMap<string, Fo
       .filter(({ durationMs }) => durationMs > totalMs / 100).map(({ id, durationMs }) => ({ id, durationMs }));
     return totalMs > limitMs ? { totalMs, stages: stages.sort((a, b) => b.durationMs - a.durationMs) } : undefined;
   };
-  const free = freeMemory();
+  const [free, total] = [freeMemory(), totalMemory()];
   return {
     /** Stages that need more memory than is free, or than they may take, with what to lower. */
     tight: [...plan.actions.values()].flatMap((planned) => {
@@ -280,7 +290,9 @@ export function summariseForecasts(plan: Plan, forecasts: ReadonlyMap<string, Fo
         most,
         /** True if the most is the stage's own limit, not what is free. */
         isLimit: most < free,
-        fix: lessMemory(stage.params, Math.ceil(needs / most)).join(", or "),
+        /** True if it needs more than there can ever be, not just more than is free now: `run` refuses it. */
+        refused: needs > (memory === undefined ? total : Math.min(total, parseMemory(memory))),
+        fix: adviceFor(planned, most),
       }];
     }),
     /** Work of more than a day without a graphics card that nobody has agreed to; undefined if there is less. */

@@ -3,7 +3,7 @@ import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { shellWord } from "../diagnostic/format.ts";
 import { externalPaths } from "../keys/externals.ts";
 import type { Stage } from "../keys/stage.ts";
-import type { StageDevice, TryDevice } from "../../contract/stage.ts";
+import type { StageDevice, TryDevice } from "../../contract/device.ts";
 import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
 import { allowWritesBelow, isWithin } from "../store/write_roots.ts";
 import { readTextIfThere, realPath, statIfThere } from "../store/reading.ts";

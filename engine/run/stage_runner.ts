@@ -1,6 +1,6 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
-import type { StageDevice } from "../../contract/stage.ts";
+import type { StageDevice } from "../../contract/device.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";
 import type { StartMessage } from "../process/protocol.ts";
 import { isIoError } from "../store/io_errors.ts";

@@ -3,6 +3,7 @@
  * (`write_roots.ts`). Reads are in `reading.ts`.
  */
 import { dirname } from "node:path";
+import type { FileContent } from "../../contract/stage.ts";
 import { Semaphore } from "../../std/semaphore.ts";
 import { asRecord, hashOpen, openPlain, statIfThere } from "./reading.ts";
 import { locate } from "./io_errors.ts";
@@ -54,23 +55,28 @@ async function flush(file: Deno.FsFile, path: string): Promise<void> {
 }
 
 /** Creates or replaces a file and flushes it. Not atomic: use it for names that nobody reads yet. */
-export function writeNew(path: string, content: Uint8Array | string): void {
+export function writeNew(path: string, content: FileContent | string): void {
   using file = writeOpen(path, content);
   sync(file, path);
 }
 
 /** Creates or replaces a file without flushing it. */
-export function writeUnflushed(path: string, content: Uint8Array | string): void {
+export function writeUnflushed(path: string, content: FileContent | string): void {
   writeOpen(path, content).close();
 }
 
-function writeOpen(path: string, content: Uint8Array | string): Deno.FsFile {
-  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+/** Returns the parts of a file's content. */
+export function partsOf(content: FileContent | string): readonly Uint8Array[] {
+  const whole = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  return whole instanceof Uint8Array ? [whole] : whole;
+}
+
+function writeOpen(path: string, content: FileContent | string): Deno.FsFile {
   assertInside(path);
   setOddAside(path);
   const file = Deno.openSync(path, { write: true, create: true, truncate: true });
   try {
-    writeAll(file, bytes, path);
+    for (const part of partsOf(content)) writeAll(file, part, path);
     return file;
   } catch (error) {
     file.close();

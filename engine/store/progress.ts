@@ -1,11 +1,12 @@
 import { dirname, join } from "node:path";
 import { type ProgressManifest, progressManifestSchema, relativePathSchema } from "../../schemas/records.ts";
-import type { SavedState, StageProgress } from "../../contract/stage.ts";
+import type { FileContent, SavedState, StageProgress } from "../../contract/stage.ts";
 import {
   copyFile,
   flushAndHash,
   makeFolder,
   moveInto,
+  partsOf,
   removeQuietly,
   removeTree,
   syncFolder,
@@ -186,7 +187,7 @@ export class ProgressStore implements StageProgress {
     return undefined;
   }
 
-  save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
+  save(step: number, files: Readonly<Record<string, FileContent>>): Promise<void> {
     if (Object.hasOwn(files, MANIFEST)) {
       throw new RangeError(`Cannot save a file named ${MANIFEST}: it is the state's own`);
     }
@@ -195,13 +196,14 @@ export class ProgressStore implements StageProgress {
     return this.#save(step, files);
   }
 
-  async #save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
+  async #save(step: number, files: Readonly<Record<string, FileContent>>): Promise<void> {
     await putState(this.folder, step, (temporary) =>
       Object.entries(files).map(([name, content]) => {
         const path = inside(temporary, name);
         if (name.includes("/")) makeFolder(dirname(path));
         writeNew(path, content);
-        return { path: name, size: content.length, sha256: sha256Of(content) };
+        const parts = partsOf(content);
+        return { path: name, size: parts.reduce((sum, { length }) => sum + length, 0), sha256: sha256Of(...parts) };
       }));
     // Temporary folders are left by killed workers, since the lock admits one worker at a time.
     for (const { name } of entriesOf(this.folder)) {

@@ -26,8 +26,10 @@ export function asRecord(text: string, path: string): string {
 
 const CHUNK_BYTES = 1 << 20;
 
-export function sha256Of(content: Uint8Array | string): string {
-  return createHash("sha256").update(content).digest("hex");
+export function sha256Of(...parts: readonly (Uint8Array | string)[]): string {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest("hex");
 }
 
 /** Opens a regular file for reading, and nothing else: a pipe would wait for its writer, and a device has no end. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type CheckpointFacts, numbersIn, readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
+import { type CheckpointFacts, readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { checkVariance } from "../../diffusion/samplers/ancestral.ts";
 import { checkMost, checkSameSize, checkWeightsName, problemsOf } from "../shared/checks.ts";
@@ -81,9 +81,8 @@ export const evaluateKind = defineKind({
     const facts = { metrics: { names } };
     if (most === undefined) return { problems, facts };
     const evaluations = 1 + (bound?.timesteps ?? 0);
-    const data = numbersIn(images, most);
     const batch = Math.min(params.batchSize, most);
-    return { problems, facts, ...networkWork(checkpoint?.network, most * evaluations, batch, { data }) };
+    return { problems, facts, ...networkWork(checkpoint?.network, most * evaluations, batch) };
   },
 });
 

@@ -1,4 +1,5 @@
-import type { DeviceFinding, StageContext, TryDevice } from "../../contract/stage.ts";
+import type { TryDevice } from "../../contract/device.ts";
+import type { DeviceFinding, StageContext } from "../../contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ConcreteDeviceName } from "../../tensor/devices.ts";
 import type { Device, DeviceName } from "../../tensor/mod.ts";

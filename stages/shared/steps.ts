@@ -1,4 +1,4 @@
-import type { StageContext, StageEnd } from "../../contract/stage.ts";
+import type { FileContent, StageContext, StageEnd } from "../../contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { yieldToMessages } from "./macrotask.ts";
 
@@ -28,7 +28,7 @@ export async function takeSteps<S>(
     readonly images?: number;
     readonly step: (step: number) => Promise<StepFigures | StageEnd>;
     readonly state: () => Promise<S>;
-    readonly encode: (state: S) => Record<string, Uint8Array>;
+    readonly encode: (state: S) => Record<string, FileContent>;
   },
 ): Promise<S | StageEnd> {
   const { steps, checkpointEvery = Infinity, saveEverySeconds } = params;

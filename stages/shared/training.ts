@@ -1,5 +1,5 @@
 import { logLine, splitLog, type TrainLog, type TrainLogEntry } from "../../artifacts/log.ts";
-import type { SavedState } from "../../contract/stage.ts";
+import type { FileContent, SavedState } from "../../contract/stage.ts";
 import { adamSettings, averagesOf, type EmaOptions, emaSettings } from "../../diffusion/recipe.ts";
 import { gradientStepSignature, makeGradientStep, type TrainingLoss } from "../../diffusion/gradient_step.ts";
 import type { LossHistory } from "../../diffusion/loss_aware_timesteps.ts";
@@ -17,7 +17,7 @@ import {
   type UpdateOptions,
   updateStepSignature,
 } from "../../diffusion/train_step.ts";
-import { decodeVectors, encodeVectors, vectorOf } from "../../formats/vectors.ts";
+import { decodeVectors, vectorOf, vectorParts } from "../../formats/vectors.ts";
 import { type Device, type HostTensors, randomStream } from "../../tensor/mod.ts";
 import { scalarFeeds } from "./feeds.ts";
 import type { TrainingParams } from "./training_params.ts";
@@ -253,10 +253,10 @@ export function initialState(
   return { step: 0, vectors: { params, m: zeros(), v: zeros(), ...averages } as TrainVectors, log: [] };
 }
 
-export function encodeState({ vectors, log, timestepLosses }: TrainState): Record<string, Uint8Array> {
+export function encodeState({ vectors, log, timestepLosses }: TrainState): Record<string, FileContent> {
   const { losses, counts } = timestepLosses ?? {};
   return {
-    [STATE_FILE]: encodeVectors({ ...vectors, timestepLosses: losses, timestepCounts: counts }),
+    [STATE_FILE]: vectorParts({ ...vectors, timestepLosses: losses, timestepCounts: counts }),
     [LOG_FILE]: new TextEncoder().encode(log.join("")),
   };
 }

@@ -3,7 +3,6 @@ import {
   hasSize,
   type ImageFacts,
   type ImageSize,
-  numbersIn,
   readCheckpointFacts,
   readImageFacts,
   readScheduleFacts,
@@ -122,10 +121,9 @@ export const trainKind = defineKind({
       ...told,
       facts: { checkpoint: { ...known, network, objective: params.objective } },
       ...networkWork(network, TRAIN_WORK_FACTOR * params.batchSize * params.steps, params.batchSize, {
-        use: "training",
         images: params.batchSize / params.microBatches,
-        averages: Object.keys(params.ema.others ?? {}).length,
-        data: numbersIn(images, images.count),
+        parts: params.microBatches,
+        averages: averagesOf(params.ema).length,
       }),
     };
   },

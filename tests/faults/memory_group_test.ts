@@ -98,7 +98,11 @@ Deno.test(`a stage that a group of control kills is said to lack memory, with fi
     /^warning: train: needs about 2\.\d GiB of memory, more than the free /m,
   );
 
-  const { code, events, stderr } = await project.cli(["run", "p.yaml", "--json"], { prefix });
+  // The group never has so much: without a yes nothing runs, and the message says what would fit.
+  const refused = await project.cli(["run", "p.yaml"], { prefix });
+  assertEquals(refused.code, 2, refused.stderr);
+  assertMatch(refused.stderr, /error: train: needs about 2\.\d GiB .*: set microBatches: \d+ \(the same batch in/);
+  const { code, events, stderr } = await project.cli(["run", "p.yaml", "--json", "--yes"], { prefix });
   assertEquals(code, 1, stderr);
   const ends = new Map(events.filter(({ type }) => type === "stage-finished").map((one) => [one.id, one]));
   assertEquals(ends.get("digits")!.state, "ran");

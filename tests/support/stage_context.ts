@@ -1,11 +1,14 @@
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { z } from "zod";
 import { folderArtifact, makeContext, openInput } from "../../engine/process/context.ts";
+import { partsOf } from "../../engine/store/files.ts";
 import type {
   BuiltinKind,
   DownloadExternal,
+  FileContent,
   InputArtifact,
   OutputPorts,
   OwnDefinition,
@@ -75,8 +78,11 @@ export class MemoryProgress implements StageProgress {
     return Promise.resolve({ step, read: (name) => Promise.resolve(Uint8Array.from(files[name]!)) });
   }
 
-  save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
-    this.#states.set(step, Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, bytes.slice()])));
+  save(step: number, files: Readonly<Record<string, FileContent>>): Promise<void> {
+    const copies = Object.entries(files).map((
+      [name, content],
+    ) => [name, new Uint8Array(Buffer.concat(partsOf(content)))]);
+    this.#states.set(step, Object.fromEntries(copies));
     return Promise.resolve();
   }
 

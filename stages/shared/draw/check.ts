@@ -1,4 +1,4 @@
-import { type CheckpointFacts, type ImageFacts, numbersIn } from "../../../artifacts/facts.ts";
+import type { CheckpointFacts, ImageFacts } from "../../../artifacts/facts.ts";
 import type { CheckProblem, Facts } from "../../../contract/stage.ts";
 import { chainPath } from "../../../diffusion/path.ts";
 import { builtinSampler, samplerParams } from "../../../diffusion/samplers.ts";
@@ -71,6 +71,5 @@ export function samplingFacts(
   const { definition, params } = isOwn(sampler) ? {} : builtinSampler(sampler);
   const evaluations = timesteps === undefined ? undefined : definition?.evaluations?.(params!, timesteps);
   const samples = definedOnly({ count, height, width, channels, dtype, classes });
-  const memory = { images: together * batchSize, data: numbersIn(checkpoint, count) };
-  return { facts: { samples }, ...networkWork(network, evaluations && walks * evaluations, batchSize, memory) };
+  return { facts: { samples }, ...networkWork(network, evaluations && walks * evaluations, batchSize, { together }) };
 }

@@ -1,8 +1,11 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
 import { actionsOf } from "../../../../engine/keys/action.ts";
 import type { Stage } from "../../../../engine/keys/stage.ts";
 import { type Forecast, summariseForecasts } from "../../../../engine/plan/forecast.ts";
 import type { Plan, PlannedAction } from "../../../../engine/plan/plan.ts";
+import { trainKind } from "../../../support/builtin_kinds.ts";
+import { numRuns, seeds } from "../../../support/seeds.ts";
 
 const HOUR = 3_600_000;
 
@@ -14,24 +17,25 @@ interface Sketch {
   readonly gpu?: number | "required";
   readonly card?: boolean;
   readonly memoryBytes?: number;
+  readonly batchMemory?: { readonly first: number; readonly further: number };
   readonly memory?: string;
+  readonly params?: Readonly<Record<string, unknown>>;
 }
 
 /** Returns the long work and the work without a card: hours in total, and ids. */
 function outlook(sketches: readonly Sketch[]) {
-  const stages = sketches.map(({ id, reads = [], state = "run", gpu, card = false, memoryBytes, memory }) => {
+  const stages = sketches.map(({ id, reads = [], state = "run", gpu, card = false, memory, ...rest }) => {
     const inputs = { in: reads.map((stage) => ({ stage, port: "out", type: "files" })) };
     const resources = { ...gpu === undefined ? {} : { gpu }, ...memory === undefined ? {} : { memory } };
-    const params = { batchSize: 100 };
     const stage = {
       id,
       entry: id,
       kind: { roles: {}, userCode: [] },
-      params,
+      params: { batchSize: 100 },
       inputs,
       needs: [],
       resources,
-      memoryBytes,
+      ...rest,
     };
     return [id, { ...actionsOf([stage as unknown as Stage])[0]!, state, device: { name: "d", card } }] as const;
   });
@@ -87,14 +91,46 @@ Deno.test("a stage is tight where it needs more than is free, or than its file l
   const tight = (sketch: Partial<Sketch>) => outlook([{ id: "a", ...sketch }]).tight;
   assertEquals(tight({ memoryBytes: 1 }), []);
   assertEquals(tight({}), []);
-  const huge = 1e15;
-  const [found, ...others] = tight({ memoryBytes: huge });
-  assertEquals([found!.stage, found!.needs, others], ["a", huge, []]);
-  // No machine has that much memory, and the fix is as extreme as the need.
-  assertEquals(found!.most > 0 && found!.most < huge && found!.fix === "set batchSize: 1", true);
-  assertEquals(tight({ memoryBytes: huge, card: true }), []);
-  assertEquals(tight({ memoryBytes: huge, state: "cached" }), []);
-  assertEquals(tight({ memoryBytes: 3e6, memory: "2MB" }), [
-    { stage: "a", needs: 3e6, most: 2e6, isLimit: true, fix: "set batchSize: 50" },
-  ]);
+  const huge = { memoryBytes: 1e15, batchMemory: { first: 1e14, further: 9e12 } };
+  const [found, ...others] = tight(huge);
+  assertEquals([found!.stage, found!.needs, found!.refused, others], ["a", 1e15, true, []]);
+  // No machine has that much memory.
+  assert(found!.most > 0 && found!.most < 1e15);
+  assertEquals(found!.fix, "one image at a time takes about 93132.3 GiB: use a machine with more memory");
+  assertEquals(tight({ ...huge, card: true }), []);
+  assertEquals(tight({ ...huge, state: "cached" }), []);
+  const limited = { stage: "a", needs: 3e6, most: 2e6, isLimit: true, refused: true, fix: "set batchSize: 51" };
+  assertEquals(tight({ memoryBytes: 3e6, batchMemory: { first: 1e6, further: 2e4 }, memory: "2MB" }), [limited]);
+  // More than is free now, and less than there can be.
+  const most = Deno.systemMemoryInfo();
+  const much = (most.available + most.total) / 2;
+  assertEquals(tight({ ...huge, memoryBytes: much }).map(({ refused }) => refused), [false]);
+});
+
+Deno.test("the batch or micro-batches that are said to fit the memory do, and the next larger batch does not", () => {
+  const images = { height: 32, width: 32, channels: 3, count: 50_000 };
+  const model = { channels: 64, multipliers: [1, 2], blocks: 1, attention: [16] };
+  const check = (params: object) => {
+    const whole = trainKind.params.parse({ steps: 1, model, ...params });
+    const { memoryBytes, batchMemory } = trainKind.check!(whole, { images });
+    return { params: whole, memoryBytes: memoryBytes!, batchMemory: batchMemory! };
+  };
+  const batches = fc.record({ micro: fc.integer({ min: 1, max: 40 }), microBatches: fc.integer({ min: 1, max: 8 }) });
+  fc.assert(
+    fc.property(batches, fc.double({ min: 0.01, max: 0.99, noNaN: true }), ({ micro, microBatches }, share) => {
+      const batchSize = micro * microBatches;
+      const now = check({ batchSize, microBatches });
+      const { first } = now.batchMemory;
+      const most = Math.ceil(first + share * (now.memoryBytes - first));
+      fc.pre(micro > 1 && most < now.memoryBytes);
+      const [tight] = outlook([{ id: "a", ...now, memory: `${most / 1e6}MB` }]).tight;
+      const [, parts] = /microBatches: (\d+)/.exec(tight!.fix) ?? [];
+      const [, smaller] = /batchSize: (\d+)/.exec(tight!.fix) ?? [];
+      const bytesOf = (params: object) => check({ batchSize, microBatches, ...params }).memoryBytes;
+      assert(bytesOf({ microBatches: Number(parts) }) <= most, `${tight!.fix} for ${most}`);
+      assert(bytesOf({ batchSize: Number(smaller) }) <= most, `${tight!.fix} for ${most}`);
+      if (microBatches > 1) assert(bytesOf({ batchSize: Number(smaller) + microBatches }) > most, tight!.fix);
+    }),
+    { seed: seeds(1)[0]!, numRuns: numRuns(100) },
+  );
 });
