@@ -8,7 +8,7 @@ import { parseRecord, readJson } from "../artifacts/record.ts";
 import type { InputArtifact } from "../contract/stage.ts";
 import { gridCells } from "../pictures/image_grid.ts";
 import { type Content, factsOf, type LogRow, noContent, type ReportPicture, type SourceFacts } from "./model.ts";
-import { describeGuidance, describeSampler } from "./sections.ts";
+import { describeGuidance, describeSampler, describeSource } from "./sections.ts";
 import { joined, named } from "./text.ts";
 
 /** An artifact and its title on the page. */
@@ -83,6 +83,16 @@ async function describeClasses(classes: number | null, { labels, model }: Source
   return `classes in turn: ${words.join(", ")}${shown.length > MOST_CLASSES ? ", …" : ""}`;
 }
 
+/** Says how many items of which form a set has. */
+function describeItems({ count, height, width, channels, dtype }: z.output<typeof imagesInfoSchema>): string {
+  const [noun, form] = height > 1
+    ? ["image", `of ${height}x${width}${dtype === undefined ? "" : `, ${dtype}`}`]
+    : width === 1
+    ? ["point", `in ${channels} dimensions`]
+    : ["signal", `of length ${width}`];
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"} ${form}`;
+}
+
 const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async log({ title, artifact }, { curves }) {
     const lines = await readLog(artifact);
@@ -96,8 +106,7 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const info = await readJson(artifact, "images.json", imagesInfoSchema);
     const facts = factsOf(info.source, `${title}: `, warnings);
     const { sampler, model: { step, weights } = {}, name, seed } = facts;
-    const note = joined([
-      `${info.count.toLocaleString("en")} images of ${info.height}x${info.width}`,
+    const how = joined([
       sampler && describeSampler(sampler),
       describeGuidance(facts),
       weights === undefined ? undefined : `${weights} weights`,
@@ -105,12 +114,23 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
       named("seed", seed),
       await describeClasses(info.classes, facts, items),
     ], "; ");
+    const note = joined([describeItems(info), how], "; ");
     const main = { interpolate: "interpolation.png", inpaint: "inpainting.png" }[String(name)] ?? "grid.png";
     const count = Math.min(info.count, picturedCount(info));
     const cells = main === "grid.png" && info.height > 1 ? { count, ...gridCells(count, info) } : undefined;
     await addPicture(samples, item, main, { title, note, step, cells });
-    await addPicture(films, item, "trajectory.png", { title: `${title}: the images`, note });
-    await addPicture(films, item, "trajectory-x0.png", { title: `${title}: the predicted x0`, note });
+    await addPicture(films, item, "trajectory.png", { title: `${title}: the images`, note: how });
+    await addPicture(films, item, "trajectory-x0.png", { title: `${title}: the predicted x0`, note: how });
+  },
+  async images(item, { data }, warnings) {
+    const { title, artifact } = item;
+    const info = await readJson(artifact, "images.json", imagesInfoSchema);
+    const { split, name } = factsOf(info.source, `${title}: `, warnings);
+    if (split === "test") return;
+    const note = joined([describeItems(info), named("from", describeSource(name))], " ");
+    for (const path of ["preview.png", "images.png"]) {
+      await addPicture(data, item, path, { title: `${title}: data`, note });
+    }
   },
   async metrics(item, { metrics, rates, neighbours }, warnings) {
     const { title, artifact } = item;

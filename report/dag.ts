@@ -62,7 +62,7 @@ function drawBox({ stages, x, y }: Placed): Html {
   const time = durationMs === undefined ? [] : [formatDuration(durationMs)];
   const far = progress === undefined ? time : [`${Math.floor(100 * progress.done / Math.max(1, progress.total))}%`];
   const said = states.map(stateWord);
-  const facts = stages.length > 1 ? [`${stages.length} stages`, ...said] : [kind, ...said, ...far];
+  const facts = stages.length > 1 ? [`${stages.length} stages`, ...said] : [kind.split("/").at(-1), ...said, ...far];
   const [width, height] = [BOX.width - 2, BOX.height - 2];
   const box = markup`<rect class="box ${states.join(" ")}" x="1" y="1" width="${width}" height="${height}" rx="8"/>`;
   const texts = markup`<text x="12" y="24" class="id">${title}</text>

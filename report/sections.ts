@@ -30,7 +30,7 @@ export function sectionsOf({ metrics, curves, stages, startedMs, ...report }: Re
   return [
     { id: "scores", title: "Scores", body: metricsTables(scores!) },
     { id: "demo", title: "Interactive sampling", body: demos },
-    { id: "samples", title: "Samples", body: pictures(report.samples) },
+    { id: "samples", title: "Samples", body: pictures([...report.samples, ...report.data]) },
     { id: "training", title: "Training", body: curvePlaces(groupCurves(curves)) },
     { id: "films", title: "From noise to image", body: pictures(report.films) },
     {
@@ -188,14 +188,21 @@ function provenance({ seed, model, features, images }: ReportMetrics["record"]):
     features && `features ${features.name} (${features.dimension}${hash})`,
     model && `${model.weights} weights after ${model.step.toLocaleString("en")} steps`,
     ...Object.entries(images).map(([role, { count, source }]) => {
-      const { name = "images", split, sampler, seed: drawn, model: drawer } = source;
+      const { name, split, sampler, seed: drawn, model: drawer } = source;
       const weights = drawer?.weights === undefined ? undefined : `${drawer.weights} weights`;
       const how = [sampler && describeSampler(sampler), describeGuidance(source)];
       const details = joined([split, ...how, weights, named("seed", drawn)], ", ");
-      return `${role}: ${count.toLocaleString("en")} of ${name}${details === "" ? "" : ` (${details})`}`;
+      const from = name === "sample" ? "samples" : named("from", describeSource(name)) ?? "items";
+      return `${role}: ${count.toLocaleString("en")} ${from}${details === "" ? "" : ` (${details})`}`;
     }),
     named("seed", seed ?? undefined),
   ], "; ");
+}
+
+/** Names where images come from; a user's own data by the form that it has. */
+export function describeSource(name: SourceFacts["name"]): SourceFacts["name"] {
+  const own = { folder: "a folder", zip: "a zip", tar: "a tar", numpy: "an array", parquet: "Parquet" };
+  return Object.hasOwn(own, `${name}`) ? own[name as keyof typeof own] : name === "given" ? undefined : name;
 }
 
 export function describeSampler({ name, steps, eta, uses, params = {} }: NonNullable<SourceFacts["sampler"]>): string {

