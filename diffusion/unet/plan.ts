@@ -1,15 +1,7 @@
 import { assertUnetConfig, resolutionsOf, type UnetConfig } from "./config.ts";
+import { blockParameters, type BlockPlan, middlePlans, ZERO_SCALE } from "../block_parameters.ts";
 import type { ParameterSpec } from "../define.ts";
-import { convParameters, denseParameters, layerParameters, normParameters } from "../layer_parameters.ts";
-
-/** One residual block and the self-attention after it, if any. `name` is the prefix of its parameters. */
-export interface BlockPlan {
-  readonly name: string;
-  readonly inChannels: number;
-  readonly outChannels: number;
-  /** Prefix of the attention's parameters, or undefined without attention. */
-  readonly attention: string | undefined;
-}
+import { convParameters, denseParameters, normParameters } from "../layer_parameters.ts";
 
 /**
  * Returns the network's blocks in the order in which they run. Parameters and forward pass are both derived from this
@@ -45,13 +37,7 @@ export function planUnet(config: UnetConfig) {
     return { blocks, channels, resample: level !== last ? `down.${level}.downsample` : undefined };
   });
 
-  const middleBlock = (index: number, attention: string | undefined): BlockPlan => ({
-    name: `middle.block.${index}`,
-    inChannels: channels,
-    outChannels: channels,
-    attention,
-  });
-  const middle = [middleBlock(0, "middle.attention"), middleBlock(1, undefined)] as const;
+  const middle = middlePlans("middle", channels);
 
   const up = config.multipliers.map((_, fromTop) => last - fromTop).map((level) => {
     const blocks = Array.from({ length: config.blocks + 1 }, (_, index) => {
@@ -66,12 +52,6 @@ export function planUnet(config: UnetConfig) {
 }
 
 /**
- * `scale` of the layers that Ho et al. initialise to zero: tiny, so that the layers before them still receive a
- * gradient.
- */
-const ZERO_SCALE = 1e-10;
-
-/**
  * Returns all parameters of the network, in the order of the flat vector that holds them.
  *
  * @throws RangeError when the configuration has problems (see `validateUnetConfig`).
@@ -80,7 +60,7 @@ export function unetParameterSpecs(config: UnetConfig): ParameterSpec[] {
   assertUnetConfig(config);
   const plan = planUnet(config);
   const width = 4 * config.channels;
-  const blocks = (list: readonly BlockPlan[]) => list.flatMap((block) => blockSpecs(block, width));
+  const blocks = (list: readonly BlockPlan[]) => list.flatMap((block) => blockParameters(block, width));
   return [
     ...denseParameters("time.dense1", config.channels, width),
     ...denseParameters("time.dense2", width, width),
@@ -108,28 +88,6 @@ export const AUGMENTATION_EMBEDDING = "augmentation.embedding";
 /** A linear layer without a bias, so that it adds nothing for an image as it is (NVlabs/edm, `SongUNet`). */
 function augmentationEmbedding(length: number, width: number): ParameterSpec {
   return { name: AUGMENTATION_EMBEDDING, shape: [length, width], init: { scale: 1, fanIn: length, fanOut: width } };
-}
-
-function blockSpecs(block: BlockPlan, timeWidth: number): ParameterSpec[] {
-  const { name, inChannels, outChannels, attention } = block;
-  return [
-    ...normParameters(`${name}.norm1`, inChannels),
-    ...convParameters(`${name}.conv1`, inChannels, outChannels),
-    ...denseParameters(`${name}.time`, timeWidth, outChannels),
-    ...normParameters(`${name}.norm2`, outChannels),
-    ...convParameters(`${name}.conv2`, outChannels, outChannels, ZERO_SCALE),
-    ...(inChannels === outChannels ? [] : denseParameters(`${name}.shortcut`, inChannels, outChannels)),
-    ...(attention === undefined ? [] : attentionSpecs(attention, outChannels)),
-  ];
-}
-
-function attentionSpecs(name: string, channels: number): ParameterSpec[] {
-  return [
-    ...normParameters(`${name}.norm`, channels),
-    // Queries, keys and values are side by side in one product; each third is initialised like a square layer.
-    ...layerParameters(`${name}.qkv`, [channels, 3 * channels], { scale: 1, fanIn: channels, fanOut: channels }),
-    ...denseParameters(`${name}.out`, channels, channels, ZERO_SCALE),
-  ];
 }
 
 function resample(name: string | undefined, channels: number): ParameterSpec[] {

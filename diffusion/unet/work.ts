@@ -1,5 +1,6 @@
 import { pixelsAt, resolutionsOf, type UnetConfig } from "./config.ts";
-import { type BlockPlan, planUnet, unetParameterSpecs } from "./plan.ts";
+import type { BlockPlan } from "../block_parameters.ts";
+import { planUnet, unetParameterSpecs } from "./plan.ts";
 
 /**
  * Returns the arithmetic of one forward pass for one image, in GFLOP: convolutions, products and attention, two
