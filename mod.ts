@@ -1,7 +1,7 @@
 /**
  * noiseline: cached, declarative pipelines for diffusion-model experiments. Custom stages use this module while they
- * run; custom networks, objectives, noise paths and samplers are defined with it; and pipelines in TypeScript are
- * written with it.
+ * run; custom networks, objectives, noise paths, samplers, augmentations and autoencoders are defined with it; and
+ * pipelines in TypeScript are written with it.
  *
  * The key of a custom stage contains `API_VERSION` for this code, and a test pins the code beside that number.
  *
@@ -28,6 +28,7 @@ export * from "./contract/mod.ts";
 export {
   DATA_TIME,
   defineAugmentation,
+  defineAutoencoder,
   defineNetwork,
   defineObjective,
   definePath,

@@ -1,31 +1,20 @@
 /**
- * The extension points of the science: a network, an objective, a noise path, a sampler and an augmentation are each
- * one definition, with its params and its code in one file. The built-in ones are made with these functions as well.
- * They stand together, since one list says of each what it must have, and since their types speak of each other.
+ * The extension points of the science: a network, an objective, a noise path, a sampler, an augmentation and an
+ * autoencoder are each one definition, with its params and its code in one file. The built-in ones are made with these
+ * functions as well. They stand together, since one list says of each what it must have, and since their types speak of
+ * each other.
  */
 import type { Sort } from "../schemas/definitions.ts";
 import type { NamedTensors, Tensor } from "../tensor/device.ts";
+import type { AutoencoderDefinition } from "./autoencoder/definition.ts";
+import type { DefinitionParams, ImageSizes, ParameterSpec, ParamsOf } from "./definition_params.ts";
 import type { DiffusionTables } from "./schedule/tables.ts";
 
-/** The parts of a Zod object that definitions need. */
-export interface DefinitionParams {
-  /** The schema of each param. */
-  readonly shape: Readonly<Record<string, unknown>>;
-  /** Types of the params before and after parsing. */
-  readonly _zod: { readonly input: object; readonly output: object };
-}
-
-/** Params as their schema outputs them. */
-export type ParamsOf<P extends DefinitionParams> = P["_zod"]["output"];
+export type * from "./autoencoder/definition.ts";
+export type * from "./definition_params.ts";
 
 /** The facts about the images that a network is built for. */
-export interface NetworkSizes {
-  /** Height of the images, in pixels. */
-  readonly height: number;
-  /** Width of the images, in pixels. */
-  readonly width: number;
-  /** Channels of the images. */
-  readonly channels: number;
+export interface NetworkSizes extends ImageSizes {
   /**
    * Channels of the output: those of the images, or twice as many if the variance of the reverse step is learned too.
    */
@@ -39,27 +28,6 @@ export interface NetworkSizes {
 /** True if the second half of the output is the variance of the reverse step (Nichol & Dhariwal 2021). */
 export function learnsVariance({ channels, outChannels }: Pick<NetworkSizes, "channels" | "outChannels">): boolean {
   return outChannels === 2 * channels;
-}
-
-/**
- * Initial values of a parameter. `zeros` and `ones`; `normal`: N(0, normal^2); `uniform`: uniform in [-uniform,
- * uniform]; `scale`: variance scaling (fan average, uniform), in +-sqrt(3 scale / mean(fanIn, fanOut)).
- */
-export type Init =
-  | "zeros"
-  | "ones"
-  | { readonly normal: number }
-  | { readonly uniform: number }
-  | { readonly scale: number; readonly fanIn: number; readonly fanOut: number };
-
-/** One parameter of a network. */
-export interface ParameterSpec {
-  /** Unique in the network; the parameter's name in the files of a checkpoint. */
-  readonly name: string;
-  /** Positive integers; [] is one number. */
-  readonly shape: readonly number[];
-  /** The initial values. */
-  readonly init: Init;
 }
 
 /** The inputs of a network's forward pass. */
@@ -360,10 +328,7 @@ export interface AugmentationDefinition<P extends DefinitionParams = DefinitionP
   /** Returns the length of `condition`. Default: 0, the network is not told. */
   conditions?(params: ParamsOf<P>): number;
   /** Returns the params that do not fit images of this size. */
-  check?(
-    params: ParamsOf<P>,
-    images: Pick<NetworkSizes, "height" | "width" | "channels">,
-  ): readonly DefinitionProblem[];
+  check?(params: ParamsOf<P>, images: ImageSizes): readonly DefinitionProblem[];
   /**
    * Changes one image: a pure function of its inputs. `condition` tells the network what was done, zeros for an image
    * as it is, which is what the network is told when it samples.
@@ -386,6 +351,8 @@ export interface Definitions {
   readonly sampler: SamplerDefinition;
   /** The type of an augmentation. */
   readonly augmentation: AugmentationDefinition;
+  /** The type of an autoencoder. */
+  readonly autoencoder: AutoencoderDefinition;
 }
 
 /** Marks the sort of a default export. `Symbol.for` works across two copies of this module. */
@@ -403,6 +370,7 @@ const MUST_HAVE: Readonly<Record<Sort, readonly (readonly string[])[]>> = {
   path: [["signal"], ["noise"]],
   sampler: [["times"], ["sample"]],
   augmentation: [["augment"]],
+  autoencoder: [["build"]],
 };
 
 /**
@@ -456,4 +424,11 @@ export function defineAugmentation<P extends DefinitionParams>(
   definition: AugmentationDefinition<P>,
 ): AugmentationDefinition<P> {
   return marked("augmentation", definition);
+}
+
+/** Define an autoencoder: from the size of the images to parameters, an encoder and a decoder. */
+export function defineAutoencoder<P extends DefinitionParams>(
+  definition: AutoencoderDefinition<P>,
+): AutoencoderDefinition<P> {
+  return marked("autoencoder", definition);
 }

@@ -24,16 +24,26 @@ export function trainedParameters({ parameters, frozen }: Pick<Network, "paramet
 /** No array of a device holds more elements than this. */
 const MAX_ELEMENTS = 2 ** 31;
 
+/** Checks a network's code. @throws RangeError as `checkBuilt` */
+export function makeNetwork(sizes: NetworkSizes, { parameters, forward }: NetworkCode): Network {
+  checkBuilt(parameters, { forward });
+  return { sizes, parameters, forward, count: countOf(parameters) };
+}
+
 /**
- * Checks a network's code.
+ * Checks what the code of a network or an autoencoder builds.
  *
  * @throws RangeError for parameters without a valid size, with too large a size, without a valid initialisation, or
- * with a duplicate name, and if `parameters` is not a list or `forward` is not a function
+ * with a duplicate name, and if `parameters` is not a list or one of the functions is none
  */
-export function makeNetwork(sizes: NetworkSizes, { parameters, forward }: NetworkCode): Network {
+export function checkBuilt(parameters: readonly ParameterSpec[], functions: Readonly<Record<string, unknown>>): void {
+  const wanted = Object.keys(functions);
+  const types = Object.values(functions).map((one) => typeof one);
   const isList: boolean = Array.isArray(parameters);
-  if (!isList || typeof forward !== "function") {
-    throw new RangeError(`What build gives: got ${typeof parameters} and ${typeof forward}, wanted ${CODE}`);
+  if (!isList || types.some((type) => type !== "function")) {
+    const said = `${wanted.join(" and ")} as ${wanted.length === 1 ? "a function" : "functions"}`;
+    const got = [typeof parameters, ...types].join(" and ");
+    throw new RangeError(`What build gives: got ${got}, wanted the parameters as a list, and ${said}`);
   }
   const names = new Set<string>();
   for (const { name, shape, init } of parameters) {
@@ -50,10 +60,8 @@ export function makeNetwork(sizes: NetworkSizes, { parameters, forward }: Networ
     if (!isKnown) throw new RangeError(`The init of parameter ${name}: got ${shown}, wanted ${INITS}`);
     names.add(name);
   }
-  return { sizes, parameters, forward, count: countOf(parameters) };
 }
 
-const CODE = "the parameters as a list, and forward as a function";
 const INITS =
   '"zeros", "ones", { normal }, { uniform } or { scale, fanIn, fanOut }, of finite numbers and fans above 0';
 

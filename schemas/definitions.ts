@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** The sorts of definitions that a user's file may export. */
-export const SORTS = ["network", "objective", "path", "sampler", "augmentation"] as const;
+export const SORTS = ["network", "objective", "path", "sampler", "augmentation", "autoencoder"] as const;
 
 /** One of {@linkcode SORTS}. */
 export type Sort = typeof SORTS[number];

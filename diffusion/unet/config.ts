@@ -2,14 +2,10 @@ import { z } from "zod";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { DefinitionProblem, NetworkSizes } from "../define.ts";
 
-const upTo = (max: number) => z.int().min(1).max(max);
+export const upTo = (max: number) => z.int().min(1).max(max);
 
-/**
- * Details of a U-Net that leave its parameters' shapes as they are. They have no defaults, so that networks without
- * them keep their keys and records: an absent detail is as in Ho et al.'s code. Each has the name of its field in a
- * `UNet2DModel` of diffusers beside it.
- */
-const details = {
+/** Details of all normalisations of a network: absent ones are as in Ho et al.'s code. */
+export const normDetails = {
   /** `norm_num_groups` */
   groups: upTo(4096).exactOptional().describe(
     "Groups of each normalisation; default: 32, fewer for layers of less than 128 channels",
@@ -18,6 +14,15 @@ const details = {
   normEpsilon: z.number().positive().max(0.1).exactOptional().describe(
     "Added to each variance of a normalisation; default: 1e-6",
   ),
+};
+
+/**
+ * Details of a U-Net that leave its parameters' shapes as they are. They have no defaults, so that networks without
+ * them keep their keys and records: an absent detail is as in Ho et al.'s code. Each has the name of its field in a
+ * `UNet2DModel` of diffusers beside it.
+ */
+const details = {
+  ...normDetails,
   /** `attention_head_dim` */
   headWidth: upTo(4096).exactOptional().describe("Channels of an attention head; default: one head of all channels"),
   /** `freq_shift` */
@@ -131,7 +136,7 @@ export function validateUnetConfig(config: UnetConfig): UnetProblem[] {
   const divisor = 2 ** Math.max(0, levels - 1);
   const { imageSize, imageWidth = imageSize } = config;
   const uneven = [imageSize, imageWidth].find((side) => side % divisor !== 0);
-  if (uneven !== undefined) report("imageSize", uneven, wantedSize(uneven, levels, divisor));
+  if (uneven !== undefined) report("imageSize", uneven, wantedSize(uneven, levels));
   else {
     const resolutions = resolutionsOf(config);
     const absent = config.attention.filter((resolution) => !resolutions.includes(resolution));
@@ -179,7 +184,9 @@ export function assertUnetConfig(config: UnetConfig): void {
   if (problems.length > 0) throw new RangeError(`U-Net configuration: ${problems.join("; ")}`);
 }
 
-function wantedSize(size: number, levels: number, divisor: number): string {
+/** Says which sides of images a network takes whose levels halve them. */
+export function wantedSize(size: number, levels: number): string {
+  const divisor = 2 ** (levels - 1);
   const below = Math.floor(size / divisor) * divisor;
   const sizes = below > 0 ? `${below} or ${below + divisor}` : `${divisor}`;
   const halvings = Math.log2(size & -size);

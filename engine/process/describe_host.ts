@@ -78,7 +78,7 @@ const TAKEN = ["uses", "name"];
 
 const FORMS =
   "write export default defineStage({ … }), or defineNetwork, defineObjective, definePath, defineSampler, " +
-  "defineAugmentation";
+  "defineAugmentation, defineAutoencoder";
 
 /** Checks whether params fit an export, and finds the facts that are known with them. */
 function fit(all: z.ZodObject, raw: unknown, factsOf: (params: Readonly<Record<string, unknown>>) => Facts) {

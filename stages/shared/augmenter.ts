@@ -1,6 +1,6 @@
 import type { CheckProblem } from "../../contract/stage.ts";
 import { type ChosenAugmentation, conditionsOf } from "../../diffusion/augmentations.ts";
-import type { AugmentationRandom, NetworkSizes } from "../../diffusion/define.ts";
+import type { AugmentationRandom, ImageSizes } from "../../diffusion/define.ts";
 import { type RandomStream, randomStream } from "../../tensor/random/stream.ts";
 import { describeProblem } from "./checks.ts";
 
@@ -19,7 +19,7 @@ export type Augmenter = ReturnType<typeof makeAugmenter>;
  */
 export function makeAugmenter(
   chosen: ChosenAugmentation,
-  { height, width, channels }: Pick<NetworkSizes, "height" | "width" | "channels">,
+  { height, width, channels }: ImageSizes,
   seed: number,
 ) {
   const { definition, params } = chosen;

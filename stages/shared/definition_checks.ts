@@ -1,7 +1,14 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { CheckProblem } from "../../contract/stage.ts";
 import type { ChosenAugmentation } from "../../diffusion/augmentations.ts";
-import type { NetworkDefinition, NetworkSizes, Recovery, TimePoint } from "../../diffusion/define.ts";
+import type {
+  ImageSizes,
+  NetworkDefinition,
+  NetworkSizes,
+  ParameterSpec,
+  Recovery,
+  TimePoint,
+} from "../../diffusion/define.ts";
 import { diffusionLoss, type DiffusionOptions } from "../../diffusion/diffusion_loss.ts";
 import { gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
 import { stepFigures } from "../../diffusion/loss_tables.ts";
@@ -21,19 +28,25 @@ import { placeOf, trace } from "../../tensor/trace/trace.ts";
 export type CodeProblem = Pick<CheckProblem, "message" | "got" | "wanted" | "fix">;
 
 /** Number of images in a batch of a check: more than one, so that code can mix them up. */
-const BATCH = 2;
+export const BATCH = 2;
 
 const PARAMETER = "parameter ";
 
 /** Builds the network of a definition, or returns the problem that prevents it. */
 export function buildNetwork(definition: NetworkDefinition, sizes: NetworkSizes, params: object) {
+  const built = tryBuild(() => definition.build(sizes, params), (code) => makeNetwork(sizes, code));
+  return "problem" in built ? { problem: built.problem } : { network: built.value };
+}
+
+/** Builds a definition's code and checks it, or returns the problem that prevents it. */
+export function tryBuild<C, T>(build: () => C, make: (code: C) => T): { value: T } | { problem: CodeProblem } {
   let isBuilt = false;
   try {
-    const code = definition.build(sizes, params);
+    const code = build();
     isBuilt = true;
-    return { network: makeNetwork(sizes, code) };
+    return { value: make(code) };
   } catch (error) {
-    // An error about the parameters comes from `makeNetwork`, so its stack has no line of user code to point at.
+    // An error about the parameters comes from `make`, so its stack has no line of user code to point at.
     return { problem: isBuilt && error instanceof RangeError ? { message: error.message } : thrown(error) };
   }
 }
@@ -45,7 +58,7 @@ export function buildNetwork(definition: NetworkDefinition, sizes: NetworkSizes,
 export async function checkNetworkCode(network: Network): Promise<CodeProblem[]> {
   const { height, width, outChannels } = network.sizes;
   return await checkTraces("the output", {
-    network,
+    parameters: network.parameters,
     signature: (batch) => modelOutputSignature(network, batch, "float32"),
     shape: [height, width, outChannels],
     compute: ({ x, t, classes }, weights) => predict(network, { weights, x: x!, t: t!, labels: classes }),
@@ -70,7 +83,7 @@ export async function checkLossCode(network: Network, options: DiffusionOptions)
     }
     const loss = diffusionLoss(network, options);
     const problems = await checkTraces("the loss", {
-      network,
+      parameters: network.parameters,
       signature: (batch) => gradientStepSignature(loss, batch),
       shape: [],
       compute: (inputs, weights) => loss.of(inputs)(weights),
@@ -138,7 +151,7 @@ const TRIED = 16;
 /** Reports an augmentation that does not fit the images, breaks its contract, or is no pure function. */
 export function checkAugmentationCode(
   chosen: ChosenAugmentation,
-  { height, width, channels }: Pick<NetworkSizes, "height" | "width" | "channels">,
+  { height, width, channels }: ImageSizes,
 ): CodeProblem[] {
   try {
     const sizes = { height, width, channels };
@@ -162,7 +175,7 @@ export function checkAugmentationCode(
 }
 
 interface Computed {
-  readonly network: Network;
+  readonly parameters: readonly ParameterSpec[];
   /** The inputs besides the weights, by batch size. The flat vector of weights is left out. */
   readonly signature: (batch: number) => Signature;
   /** The shape of the result for one image. */
@@ -170,13 +183,17 @@ interface Computed {
   readonly compute: (inputs: NamedTensors, weights: Readonly<NamedTensors>) => Tensor;
   /** True if each image of a batch must be computed independently of the others. */
   readonly apart?: boolean;
-  /** Advice for a result of the wrong shape, and for parameters that the result does not depend on. */
-  readonly fixes: Readonly<Record<"shape" | "lost", string>>;
+  /**
+   * Advice for a result of the wrong shape, and for parameters that the result does not depend on; without the latter,
+   * it need not depend on all.
+   */
+  readonly fixes: { readonly shape: string; readonly lost?: string };
 }
 
-async function checkTraces(what: string, { network, signature, shape, compute, apart, fixes }: Computed) {
+/** Traces a computation for batches of several sizes, and reports what is wrong with it. */
+export async function checkTraces(what: string, { parameters, signature, shape, compute, apart, fixes }: Computed) {
   await tf.ready();
-  const weights = network.parameters.map(({ name, shape }) => [name, { shape, dtype: "float32" as const }] as const);
+  const weights = parameters.map(({ name, shape }) => [name, { shape, dtype: "float32" as const }] as const);
   const misnamed = new Set<string>();
   const result = (given: NamedTensors) => {
     const named = new Proxy(Object.fromEntries(weights.map(([name]) => [name, given[PARAMETER + name]!])), {
@@ -213,7 +230,7 @@ async function checkTraces(what: string, { network, signature, shape, compute, a
     }
     const reached = new Set(liveValues([first]).map((value) => value.kind === "input" ? value.name : ""));
     const mixing = apart === true ? findMixing(traced) : undefined;
-    const lost = weights.filter(([name]) => !reached.has(PARAMETER + name)).map(([name]) => name);
+    const lost = weights.flatMap(([name]) => fixes.lost === undefined || reached.has(PARAMETER + name) ? [] : [name]);
     return [
       ...printOf(first) === printOf(second) ? [] : [{
         message: `two traces of ${what} differ: the code is no pure function`,
@@ -289,7 +306,7 @@ function printOf(output: Value): string {
 }
 
 /** Describes an error that the user's code threw. An error of a trace already says where. */
-function thrown(error: unknown): CodeProblem {
+export function thrown(error: unknown): CodeProblem {
   if (error instanceof CompileError) return { message: error.message };
   const wrong = error instanceof Error ? error : new Error(String(error));
   const place = userOf(wrong);

@@ -1,10 +1,14 @@
 import { imagesInMemory } from "../../artifacts/image_files.ts";
 import * as tf from "@tensorflow/tfjs-core";
+import { makeAutoencoder } from "../../diffusion/autoencoder/autoencoder.ts";
+import { autoencoderLossParams } from "../../diffusion/autoencoder/loss.ts";
 import {
   type AugmentationDefinition,
+  type AutoencoderDefinition,
   DATA_TIME,
   type DefinitionParams,
   type FreeObjective,
+  type ImageSizes,
   type NetworkDefinition,
   type NetworkSizes,
   type ObjectiveDefinition,
@@ -23,6 +27,7 @@ import {
   makeNetwork,
   modelOutputSignature,
   oneHotLabels,
+  sizeOf,
   unpackTensors,
 } from "../../diffusion/network.ts";
 import { makeObjective, type Objective } from "../../diffusion/objective.ts";
@@ -34,6 +39,7 @@ import { meanAndDeviation } from "../../metrics/spread.ts";
 import type { NamedTensors, Tensor } from "../../tensor/device.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
+import { checkAutoencoderCode } from "../shared/autoencoder_checks.ts";
 import { describeProblem, isError } from "../shared/checks.ts";
 import { checkAugmentationCode, checkLossCode, checkNetworkCode } from "../shared/definition_checks.ts";
 import { checkObjectiveAt, type CodeProblem, shown } from "../shared/definition_checks.ts";
@@ -147,12 +153,60 @@ export async function checkPath<P extends DefinitionParams>(
 export function checkAugmentation<P extends DefinitionParams>(
   definition: AugmentationDefinition<P>,
   { params, images }: Pick<CheckOptions<P>, "params"> & {
-    readonly images?: Pick<NetworkSizes, "height" | "width" | "channels">;
+    readonly images?: ImageSizes;
   } = {},
 ): void {
   const chosen = { definition: definition as AugmentationDefinition, params: parseParams(definition, params) };
   throwProblems("augmentation", checkAugmentationCode(chosen, images ?? { height: 8, width: 8, channels: 1 }));
 }
+
+/**
+ * Check an autoencoder: encode, quantize and decode have the right shapes and are pure functions that do not mix
+ * images; the loss depends on every parameter; gradients of encode and decode equal central differences, to 2% of their
+ * length; no tensor outlives a call; all devices agree to 1%. Parameters are moved off their initial values; without
+ * any, nothing is computed.
+ *
+ * @param options.images size of the images; default: 8x8 pixels, one channel
+ * @throws Error that lists everything that fails. Errors of `build` are passed on.
+ */
+export async function checkAutoencoder<P extends DefinitionParams>(
+  definition: AutoencoderDefinition<P>,
+  { params, images = { height: 8, width: 8, channels: 1 }, devices }: CheckOptions<P> & {
+    readonly images?: ImageSizes;
+  } = {},
+): Promise<void> {
+  const autoencoder = makeAutoencoder(images, definition.build(images, parseParams(definition, params)));
+  const { parameters, latent } = autoencoder;
+  throwProblems("autoencoder", await checkAutoencoderCode(autoencoder, autoencoderLossParams.parse({})));
+  if (parameters.length === 0) return;
+  const shapeOf = ({ height, width, channels }: ImageSizes) => [IMAGES, height, width, channels];
+  const signature = {
+    x: { shape: shapeOf(images), dtype: "float32" },
+    z: { shape: shapeOf(latent), dtype: "float32" },
+  } as const;
+  const [x, z] = Object.values(signature).map((spec, i) => random.normal(2 + i, sizeOf(spec)));
+  const changed = (numbers: Float32Array) =>
+    numbers.map((value, i) => i < numbers.length / IMAGES ? value : 1 - 2 * value);
+  const start = initialWeights(autoencoder, 0);
+  const of = {
+    parameters,
+    start: mix([1, start], [0.1, random.normal(1, start.length)]),
+    inputs: { x: x!, z: z! },
+    elsewhere: { x: changed(x!), z: changed(z!) },
+    signature,
+    compute(params: Tensor, { x, z }: NamedTensors) {
+      const weights = unpackTensors(params, autoencoder);
+      const dropout = (h: Tensor) => h;
+      const { mean, logVariance } = autoencoder.encode({ weights, x: x!, dropout });
+      const outputs = [mean, logVariance, autoencoder.decode({ weights, z: z!, dropout })];
+      return tf.concat(outputs.flatMap((one) => one === undefined ? [] : [tf.reshape(one, [IMAGES, -1])]), 1);
+    },
+  };
+  throwProblems("autoencoder", await checkGradients(of, devices));
+}
+
+/** Number of images on which an autoencoder is tried. */
+const IMAGES = 3;
 
 /** Number and size of the test images, whose values are N(MEAN, DEVIATION^2). */
 const [COUNT, SIZE, MEAN, DEVIATION] = [256, 64, 0.3, 0.5];

@@ -1,6 +1,6 @@
 /**
- * Run a custom stage in a test, without a pipeline, and check user-defined networks, objectives, noise paths, samplers
- * and augmentations.
+ * Run a custom stage in a test, without a pipeline, and check user-defined networks, objectives, noise paths, samplers,
+ * augmentations and autoencoders.
  *
  * @module
  */

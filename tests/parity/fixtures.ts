@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { AutoencoderLossOptions } from "../../diffusion/autoencoder/loss.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import { decodeSafetensors, type SafetensorsTensor } from "../../formats/safetensors.ts";
 
@@ -14,6 +15,7 @@ export const FIXTURE_GROUPS = [
   "core",
   "blocks",
   "diffusion",
+  "autoencoder",
   "network",
   "training",
 ] as const;
@@ -44,6 +46,7 @@ export interface Attributes {
   readonly site: number;
   readonly rate: number;
   readonly config: UnetConfig;
+  readonly options: Partial<AutoencoderLossOptions>;
   readonly learningRate: number;
   readonly clipNorm: number;
   readonly emaDecay: number;

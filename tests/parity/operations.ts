@@ -7,10 +7,12 @@ import {
   emaStep,
   globalNorm,
 } from "../../diffusion/optimizer.ts";
+import { autoencoderLossParams, autoencoderTerms } from "../../diffusion/autoencoder/loss.ts";
+import { quantize } from "../../diffusion/autoencoder/quantize.ts";
 import { mixed, perImage, simpleLossPerImage } from "../../diffusion/loss.ts";
 import { conv, dense, silu, timeEmbedding, upsample } from "../../diffusion/layers.ts";
 import { predict } from "../../diffusion/network.ts";
-import { attention } from "../../diffusion/unet/network.ts";
+import { attention } from "../../diffusion/blocks.ts";
 import { groupNorm } from "../../diffusion/unet/group_norm.ts";
 import type { NamedTensors } from "../../tensor/device.ts";
 import { keepMask } from "../../tensor/random/keep_mask.ts";
@@ -93,6 +95,25 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     const gradNorm = globalNorm([grads!]);
     const state = rest as unknown as AdamMoments & AdamSettings;
     return { ...adamStep(state, grads!, clipFactor(gradNorm, clipNorm!), state), gradNorm };
+  },
+  quantize: (inputs) => {
+    const { z, losses: { codebook, commitment } } = quantize(inputs["z"]!, inputs["codebook"]!);
+    return tf.add(z, perImage(tf.add(codebook!, tf.mul(2, commitment!)), z));
+  },
+  autoencoderLoss: ({ x, reconstruction, mean, logVariance, codebook }, { options }) => {
+    const code = {
+      parameters: [],
+      latent: { height: 0, width: 0, channels: 0 },
+      encode: () => ({ mean: mean!, logVariance }),
+      decode: () => reconstruction!,
+      ...(codebook === undefined ? {} : { quantize: ({ z }: { readonly z: tf.Tensor }) => quantize(z, codebook) }),
+    };
+    const features = (images: tf.Tensor) => [tf.tanh(images), tf.square(images)];
+    const { terms } = autoencoderTerms(code, { x: x!, dropout: (h) => h }, {}, {
+      ...autoencoderLossParams.parse(options),
+      ...(options.perceptual === undefined ? {} : { features }),
+    });
+    return Object.values(terms).reduce((sum, term) => tf.add(sum, term));
   },
   ema: ({ ema, params, decay }) => emaStep(ema!, params!, decay!),
   reverseStep: ({ x, t, recip, recipm1, coefX0, coefXt, sigma, z, ...weights }, { config }) => {

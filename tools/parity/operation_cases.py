@@ -286,6 +286,36 @@ def diffusion():
     return cases.fixture
 
 
+def autoencoder():
+    cases = Cases()
+    for shape, codes in [((1, 1, 1, 1), 2), ((2, 3, 4, 3), 10), ((3, 4, 2, 5), 64)]:
+        latents, positions = math.prod(shape[1:]), math.prod(shape[:3])
+        terms = {"y": latents, "dz": latents, "dcodebook": latents * positions}
+        cases.add("quantize", f"{text(shape)} {codes} codes", {"z": shape, "codebook": (codes, shape[3])}, terms=terms)
+    images, latents = (2, 4, 6, 3), (2, 2, 3, 4)
+    size = math.prod(images[1:])
+    pair = {"x": images, "reconstruction": images, "mean": latents}
+    kl, vq = {**pair, "logVariance": latents}, {**pair, "codebook": (7, 4)}
+    sums = {key: size for key in ("y", "dx", "dreconstruction", "dmean", "dlogVariance", "dcodebook")}
+    weights = {"codebook": 0.7, "commitment": 0.25}
+    for label, inputs, options in [
+        ("kl l1 sum", kl, {"reconstruction": "l1", "over": "sum", "kl": 0.3}),
+        ("kl l2 mean", kl, {"reconstruction": "l2", "over": "mean", "kl": 0.3}),
+        ("kl l1 sum perceptual", kl, {"reconstruction": "l1", "over": "sum", "kl": 0.3, "perceptual": 0.6}),
+        ("vq l1 mean taming", vq, {"reconstruction": "l1", "over": "mean", "placement": "taming", **weights}),
+        ("vq l2 mean vq-vae", vq, {"reconstruction": "l2", "over": "mean", "placement": "vq-vae", **weights}),
+        ("vq l1 sum vq-vae", vq, {"reconstruction": "l1", "over": "sum", "placement": "vq-vae", **weights}),
+        (
+            "vq l1 mean perceptual",
+            vq,
+            {"reconstruction": "l1", "over": "mean", "placement": "taming", "perceptual": 0.6, **weights},
+        ),
+    ]:
+        terms = {key: sums[key] for key in ["y", *(f"d{name}" for name in inputs)]}
+        cases.add("autoencoderLoss", label, inputs, attributes={"options": options}, terms=terms)
+    return cases.fixture
+
+
 GROUPS = {
     "elementwise": elementwise,
     "movement": movement,
@@ -293,4 +323,5 @@ GROUPS = {
     "convolutions": convolutions,
     "blocks": blocks,
     "diffusion": diffusion,
+    "autoencoder": autoencoder,
 }

@@ -79,6 +79,54 @@ def pool(function, x, stride, padding, **options):
     return layers.channels_last(function(layers.channels_first(x), 3, stride, pads, **options))
 
 
+def nearest(z, codebook):
+    """Returns the nearest code at each position (van den Oord et al. 2017, eq. 1)."""
+    return codebook[torch.cdist(z.reshape(-1, z.shape[-1]), codebook).argmin(dim=1)].reshape(z.shape)
+
+
+def vq_terms(z, codebook):
+    """Returns what the decoder gets, straight through, and two means over the latents of an image: the squared
+    distance for codes to move to latents, and for latents to move to codes (eq. 3)."""
+    codes = nearest(z, codebook)
+    squares = lambda a, b: ((a - b) ** 2).mean(dim=(1, 2, 3))
+    return z + (codes - z).detach(), squares(codes, z.detach()), squares(codes.detach(), z)
+
+
+def quantize(i):
+    """Returns what the decoder gets plus the terms, the second one twice, so that one output shows all of them."""
+    z, codebook, commitment = vq_terms(i["z"], i["codebook"])
+    return z + per_image(codebook + 2 * commitment, z)
+
+
+def feature_distance(x, y):
+    """Zhang et al. 2018 without learned weights, for two layers of features."""
+    unit = lambda h: h / torch.sqrt((h**2).sum(dim=3, keepdim=True))
+    layers_of = lambda images: (torch.tanh(images), images**2)
+    distances = [((unit(a) - unit(b)) ** 2).sum(dim=3).mean(dim=(1, 2)) for a, b in zip(layers_of(x), layers_of(y))]
+    return sum(distances)
+
+
+def autoencoder_loss(i, options):
+    """CompVis/latent-diffusion, losses/contperceptual.py (sums over an image) and losses/vqperceptual.py with taming's
+    VectorQuantizer2 (means), both without a discriminator and with logvar 0. Without a key of `options`, no such term.
+    """
+    x, y, total = i["x"], i["reconstruction"], (lambda h: h.sum(dim=(1, 2, 3)))
+    if options["over"] == "mean":
+        total = lambda h: h.mean(dim=(1, 2, 3))
+    error = torch.abs(x - y) if options["reconstruction"] == "l1" else (x - y) ** 2
+    if "perceptual" in options:
+        error = error + options["perceptual"] * per_image(feature_distance(x, y), x)
+    loss = total(error)
+    if "logVariance" in i:
+        mean, log_variance = i["mean"], i["logVariance"]
+        return loss + options["kl"] * total(0.5 * (mean**2 + torch.exp(log_variance) - 1.0 - log_variance))
+    z = i["mean"]
+    codes = nearest(z, i["codebook"])
+    legacy, beta = options["placement"] == "taming", options["commitment"]
+    to_code, to_latent = total((codes.detach() - z) ** 2), total((codes - z.detach()) ** 2)
+    return loss + options["codebook"] * (to_code + beta * to_latent if legacy else beta * to_code + to_latent)
+
+
 REFERENCES = {
     # Elementwise.
     "add": lambda i: i["a"] + i["b"],
@@ -133,5 +181,7 @@ REFERENCES = {
     "qSample": q_sample,
     "loss": lambda i: ((i["eps"] - i["predicted"]) ** 2).mean(dim=(1, 2, 3)),
     "adam": adam,
+    "quantize": quantize,
+    "autoencoderLoss": autoencoder_loss,
     "ema": lambda i: i["decay"] * i["ema"] + (1 - i["decay"]) * i["params"],
 }

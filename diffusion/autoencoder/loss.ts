@@ -1,0 +1,149 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { z } from "zod";
+import type { NamedTensors, Tensor, TensorSpec } from "../../tensor/device.ts";
+import type { AutoencoderCode, AutoencoderLossInputs, EncodeInputs, ImageSizes, Moments } from "../define.ts";
+import { dropoutBy } from "../dropout.ts";
+import type { TrainingLoss } from "../gradient_step.ts";
+import { stopGradient } from "../loss.ts";
+import type { Autoencoder } from "./autoencoder.ts";
+
+const weight = (usual: number) => z.number().min(0).default(usual);
+
+/** Params of the built-in loss (CompVis/latent-diffusion, `losses/contperceptual.py` and `losses/vqperceptual.py`). */
+export const autoencoderLossParams = z.strictObject({
+  reconstruction: z.enum(["l1", "l2"]).default("l1").describe("Absolute or squared error of each number of an image"),
+  over: z.enum(["sum", "mean"]).exactOptional().describe(
+    "Terms are sums or means over an image and its latents; default, as in LDM: sum for kl, mean for vq",
+  ),
+  kl: weight(1e-6).describe("Weight of the latents' divergence from N(0, 1); LDM's belongs to the sum"),
+  codebook: weight(1).describe("Weight of both terms of the codebook"),
+  commitment: weight(0.25).describe("Further weight of one of them, which `placement` names"),
+  placement: z.enum(["vq-vae", "taming"]).default("vq-vae").describe(
+    "vq-vae: of the term that moves latents to their codes; taming: of the one that moves codes to latents (`legacy`)",
+  ),
+  perceptual: weight(1).describe("Weight of the distance between features, for a training that has features"),
+});
+
+/** Settings of a training's loss. */
+export interface AutoencoderLossOptions extends Readonly<z.output<typeof autoencoderLossParams>> {
+  /** Returns the activations of some layers of a network that sees images, [B, h, w, C] each. */
+  readonly features?: (images: Tensor) => readonly Tensor[];
+}
+
+/** The inputs of a loss besides the weights. */
+export interface AutoencoderBatch extends Pick<EncodeInputs, "x" | "dropout"> {
+  /** N(0, 1) in the shape of the latents, which are then drawn from their Gaussians. Absent: means are decoded. */
+  readonly noise?: Tensor | undefined;
+}
+
+/** Returns latents: drawn from their Gaussians if there is noise, else the means. */
+export function drawLatents({ mean, logVariance }: Moments, noise?: Tensor): Tensor {
+  if (logVariance === undefined || noise === undefined) return mean;
+  return tf.add(mean, tf.mul(tf.exp(tf.mul(logVariance, 0.5)), noise));
+}
+
+/**
+ * Encodes images, decodes their latents and compares.
+ *
+ * @returns `terms`, the weighted terms of the loss by name, [B] each, whose sum is minimised; `reconstruction`,
+ * [B, H, W, C]; and `counts`, how often each code was chosen, if the autoencoder quantises and counts
+ */
+export function autoencoderTerms(
+  { encode, quantize, decode, loss }: AutoencoderCode,
+  { x, noise, dropout }: AutoencoderBatch,
+  weights: Readonly<NamedTensors>,
+  options: AutoencoderLossOptions,
+) {
+  const moments = encode({ weights, x, dropout });
+  const drawn = drawLatents(moments, noise);
+  const { z, losses: quantizeLosses, counts } = quantize?.({ weights, z: drawn }) ?? { z: drawn, losses: {} };
+  const reconstruction = decode({ weights, z, dropout });
+  const inputs = { x, reconstruction, moments, quantizeLosses, stopGradient };
+  return { terms: loss?.(inputs) ?? builtinTerms(inputs, options), reconstruction, counts };
+}
+
+/** The loss of an autoencoder's training. */
+export interface AutoencoderTraining extends AutoencoderLossOptions {
+  /** Names of all terms, in any order. */
+  readonly terms: readonly string[];
+  /** Probability that an activation is dropped (see `keepMask`), in [0, 1). Default 0: no dropout. */
+  readonly dropout?: number;
+}
+
+/**
+ * Returns the loss of an autoencoder, as a training lowers it. Inputs: images `x0` [B, H, W, C], `noise` [B, h, w, c]
+ * and, with dropout, `dropoutKey` [2].
+ */
+export function autoencoderLoss(autoencoder: Autoencoder, training: AutoencoderTraining): TrainingLoss {
+  const { parameters, count, sizes, latent } = autoencoder;
+  const { terms, dropout: rate = 0 } = training;
+  const images = (batch: number, { height, width, channels }: ImageSizes): TensorSpec => ({
+    shape: [batch, height, width, channels],
+    dtype: "float32",
+  });
+  return {
+    parameters,
+    count,
+    readsAverage: false,
+    terms,
+    batchSignature: (batch) => ({
+      x0: images(batch, sizes),
+      noise: images(batch, latent),
+      ...(rate > 0 ? { dropoutKey: { shape: [2], dtype: "int32" } } : {}),
+    }),
+    of: ({ x0, noise, dropoutKey }) => (weights) => {
+      const dropout = rate > 0 ? dropoutBy(dropoutKey!, rate) : (h: Tensor) => h;
+      const named = autoencoderTerms(autoencoder, { x: x0!, noise, dropout }, weights, training).terms;
+      return tf.stack(terms.map((name) => named[name]!));
+    },
+  };
+}
+
+function builtinTerms(
+  { x, reconstruction, moments: { mean, logVariance }, quantizeLosses }: AutoencoderLossInputs,
+  options: AutoencoderLossOptions,
+): NamedTensors {
+  const { placement, codebook, commitment, features, over = logVariance === undefined ? "mean" : "sum" } = options;
+  const [pixels, latents] = [x, mean].map(({ size, shape }) => over === "sum" ? size / shape[0]! : 1);
+  const difference = tf.sub(x, reconstruction);
+  const error = options.reconstruction === "l1" ? tf.abs(difference) : tf.square(difference);
+  const lower = codebook * commitment;
+  const [ofCodebook, ofCommitment] = placement === "taming" ? [lower, codebook] : [codebook, lower];
+  const weighted: [name: string, factor: number, term: Tensor | undefined][] = [
+    ["reconstruction", pixels!, meanOf(error)],
+    ["kl", options.kl * latents!, logVariance && meanOf(divergence(mean, logVariance))],
+    ["codebook", ofCodebook * latents!, quantizeLosses["codebook"]],
+    ["commitment", ofCommitment * latents!, quantizeLosses["commitment"]],
+    // LDM adds the distance to the error of each number.
+    ["perceptual", options.perceptual * pixels!, features && featureDistance(features(x), features(reconstruction))],
+  ];
+  const known = weighted.flatMap(([name, factor, term]) => term === undefined ? [] : [[name, tf.mul(term, factor)]]);
+  return { ...quantizeLosses, ...Object.fromEntries(known) };
+}
+
+/** Returns the mean over all axes but the first, [B]. */
+function meanOf(x: Tensor): Tensor {
+  return tf.mean(x, Array.from({ length: x.rank - 1 }, (_, i) => i + 1));
+}
+
+/** KL(N(mean, variance) || N(0, 1)), in nats, elementwise. */
+function divergence(mean: Tensor, logVariance: Tensor): Tensor {
+  const squares = tf.add(tf.square(mean), tf.exp(logVariance));
+  return tf.mul(tf.sub(tf.sub(squares, 1), logVariance), 0.5);
+}
+
+/**
+ * The distance of Zhang et al. 2018 without learned weights (`lpips=False` of PerceptualSimilarity): the squared
+ * difference of features of length 1, summed over channels, averaged over positions and summed over layers.
+ *
+ * @returns [B]
+ */
+function featureDistance(some: readonly Tensor[], others: readonly Tensor[]): Tensor {
+  // The least length keeps the gradient finite where all features are 0.
+  const unit = (h: Tensor) => tf.mul(h, tf.rsqrt(tf.add(tf.sum(tf.square(h), 3, true), LEAST_LENGTH ** 2)));
+  const distances = some.map((h, layer) => meanOf(tf.sum(tf.square(tf.sub(unit(h), unit(others[layer]!))), 3)));
+  return distances.reduce((sum, distance) => tf.add(sum, distance));
+}
+
+/** That of PerceptualSimilarity is added to the length: `normalize_tensor`. */
+const LEAST_LENGTH = 1e-10;

@@ -1,0 +1,93 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { type Autoencoder, makeAutoencoder } from "../../diffusion/autoencoder/autoencoder.ts";
+import { autoencoderLoss, type AutoencoderLossOptions, autoencoderTerms } from "../../diffusion/autoencoder/loss.ts";
+import type { AutoencoderDefinition, ImageSizes } from "../../diffusion/define.ts";
+import { gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
+import { definedOnly } from "../../std/defined_only.ts";
+import type { Signature, Tensor } from "../../tensor/device.ts";
+import { CompileError } from "../../tensor/trace/failure.ts";
+import { trace } from "../../tensor/trace/trace.ts";
+import { BATCH, checkTraces, type CodeProblem, thrown, tryBuild } from "./definition_checks.ts";
+
+/** Builds the autoencoder of a definition, or returns the problem that prevents it. */
+export function buildAutoencoder(definition: AutoencoderDefinition, sizes: ImageSizes, params: object) {
+  const built = tryBuild(() => definition.build(sizes, params), (code) => makeAutoencoder(sizes, code));
+  return "problem" in built ? { problem: built.problem } : { autoencoder: built.value };
+}
+
+/**
+ * Reports everything wrong with the code of an autoencoder, before it computes anything: the shapes of what encode,
+ * quantize, decode and loss give, code that is no pure function or mixes images, and parameters that the loss does not
+ * depend on.
+ */
+export async function checkAutoencoderCode(
+  autoencoder: Autoencoder,
+  options: AutoencoderLossOptions,
+): Promise<CodeProblem[]> {
+  const { parameters, encode, quantize, decode } = autoencoder;
+  const [image, latent] = [autoencoder.sizes, autoencoder.latent].map(({ height, width, channels }) =>
+    [height, width, channels] as const
+  );
+  const inputs = (shapes: Readonly<Record<string, readonly number[]>>) => (batch: number): Signature =>
+    Object.fromEntries(
+      Object.entries(shapes).map(([name, shape]) => [name, { shape: [batch, ...shape], dtype: "float32" }]),
+    );
+  const dropout = (h: Tensor) => h;
+  const common = { parameters, apart: true, fixes: { shape: "let it end with a layer or a reshape that gives it" } };
+  const problems = [
+    ...await checkTraces("what encode gives", {
+      ...common,
+      signature: inputs({ x: image! }),
+      shape: latent!,
+      compute({ x }, weights) {
+        const { mean, logVariance } = encode({ weights, x: x!, dropout });
+        return summed("encode", { mean, ...definedOnly({ logVariance }) }, [x!.shape[0]!, ...latent!]);
+      },
+    }),
+    ...quantize === undefined ? [] : await checkTraces("the z that quantize gives", {
+      ...common,
+      signature: inputs({ z: latent! }),
+      shape: latent!,
+      compute: ({ z }, weights) => quantize({ weights, z: z! }).z,
+    }),
+    ...await checkTraces("what decode gives", {
+      ...common,
+      signature: inputs({ z: latent! }),
+      shape: image!,
+      compute: ({ z }, weights) => decode({ weights, z: z!, dropout }),
+    }),
+  ];
+  // Problems of the loss may only follow from these.
+  if (problems.length > 0) return problems;
+  let terms: string[] = [];
+  const wrong = await checkTraces("the loss", {
+    parameters,
+    signature: inputs({ x0: image!, noise: latent! }),
+    shape: [],
+    compute({ x0, noise }, weights) {
+      const named = autoencoderTerms(autoencoder, { x: x0!, noise, dropout }, weights, options).terms;
+      terms = Object.keys(named);
+      return summed("the loss", named, [x0!.shape[0]!]);
+    },
+    fixes: { shape: "take the mean of each image", lost: "use each parameter in encode, quantize or decode" },
+  });
+  if (wrong.length > 0 || parameters.length === 0) return wrong;
+  try {
+    // Operations without a gradient are found only now.
+    const loss = autoencoderLoss(autoencoder, { ...options, terms });
+    trace(makeGradientStep(loss), gradientStepSignature(loss, BATCH), "the gradient");
+    return [];
+  } catch (error) {
+    return [thrown(error)];
+  }
+}
+
+/** Adds tensors up. @throws CompileError for one that is no tensor of the wanted shape, by its name */
+function summed(what: string, tensors: Readonly<Record<string, unknown>>, wanted: readonly number[]): Tensor {
+  const sound = Object.entries(tensors).map(([name, one]) => {
+    if (one instanceof tf.Tensor && `${one.shape}` === `${wanted}`) return one as Tensor;
+    const got = one instanceof tf.Tensor ? `[${one.shape.join(", ")}]` : typeof one;
+    throw new CompileError(`${name} of ${what}: got ${got}, wanted a tensor [${wanted.join(", ")}]`);
+  });
+  return sound.reduce((sum, one) => tf.add(sum, one));
+}
