@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Facts } from "../contract/stage.ts";
+import type { BUILTIN_AUTOENCODER } from "../diffusion/autoencoders.ts";
 import type { BUILTIN_NETWORK } from "../diffusion/networks.ts";
 import type { ObjectiveName } from "../diffusion/objectives.ts";
 import type { OwnParam } from "../schemas/definitions.ts";
@@ -58,6 +59,13 @@ const checkpointFactsSchema = z.object({
   ownSampler: z.string().optional(),
 });
 
+const autoencoderFactsSchema = z.object({
+  ...contents,
+  /** The record of a built-in autoencoder, or the user's file and its params. */
+  autoencoder: z.custom<z.output<typeof BUILTIN_AUTOENCODER.record> | OwnParam>().optional(),
+  averages: z.array(z.string()).readonly().default([]),
+});
+
 /** Facts of metrics: the names of those that cover all images and timesteps. */
 const metricsFactsSchema = z.object({ names: z.array(z.string()) });
 
@@ -73,6 +81,7 @@ const reader = <S extends z.ZodType>(schema: S) => (facts: Facts | undefined) =>
 export const readImageFacts = reader(imageFactsSchema);
 export const readScheduleFacts = reader(scheduleFactsSchema);
 export const readCheckpointFacts = reader(checkpointFactsSchema);
+export const readAutoencoderFacts = reader(autoencoderFactsSchema);
 export const readMetricsFacts = reader(metricsFactsSchema);
 
 export type ImageSize = Readonly<Record<"height" | "width" | "channels", number>> & Pick<ImageFacts, "dtype">;

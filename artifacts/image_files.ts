@@ -49,6 +49,8 @@ export const imagesInfoSchema = z.strictObject({
   classes: size.max(MOST_CLASSES).nullable(),
   /** Type of the stored numbers, and the map to the network's numbers. */
   ...formRecord,
+  /** True for latents that have a Gaussian each: the tensor `images` is [n, H, W, 2 C], means and then deviations. */
+  posterior: z.literal(true).exactOptional(),
   /** Number of images in each file; absent if there is only one. */
   files: z.array(size).min(2).max(99_999).readonly().exactOptional(),
   /** Origin of the images, in readable form. */
@@ -70,15 +72,16 @@ export interface ImageReader extends ValueForm, Disposable {
   readonly size: number;
   /** [N]; undefined without labels. */
   readonly labels: LabelNumbers | undefined;
-  /** Reads the stored values of images, [n, H, W, C], in the order of their indices. */
+  /** Reads the stored values of images, or means of latents, [n, H, W, C], in the order of their indices. */
   rows(indices: ArrayLike<number>): Values;
   /**
    * Reads images as networks see them.
    *
    * @param out float32 [n, H, W, C], filled @param as the form of other images, whose map is used in place of the set's
+   * @param noise N(0, 1), [n, H, W, C], by which latents are drawn from their Gaussians. Default: their means
    * @throws FormatError for latents of another encoder than those of `as`
    */
-  read(indices: ArrayLike<number>, out: Float32Array, as?: Omit<ValueForm, "dtype">): void;
+  read(indices: ArrayLike<number>, out: Float32Array, as?: Omit<ValueForm, "dtype">, noise?: Float32Array): void;
 }
 
 /**
@@ -104,7 +107,7 @@ export async function openImages(artifact: InputArtifact): Promise<ImageReader> 
   if (labels !== undefined) checkLabels(TENSORS_FILE, labels, info.classes);
 
   const Type = VALUE_TYPES[formOf(info).dtype];
-  const size = sizeOf(info);
+  const size = storedSizeOf(info);
   const stride = size * Type.BYTES_PER_ELEMENT;
   const perFile = counts[0]!;
   if (counts.slice(0, -1).some((count) => count !== perFile)) {
@@ -130,7 +133,7 @@ export function imagesInMemory({ info, values, labels }: {
   readonly values: Values;
   readonly labels?: LabelNumbers | undefined;
 }): ImageReader {
-  const size = sizeOf(info);
+  const size = storedSizeOf(info);
   const rows = (indices: ArrayLike<number>) => {
     const own = new (values.constructor as new (length: number) => Values)(indices.length * size);
     for (let i = 0; i < indices.length; i++) {
@@ -141,16 +144,24 @@ export function imagesInMemory({ info, values, labels }: {
   return { ...reader(info, labels, rows), [Symbol.dispose]: () => {} };
 }
 
-function reader(info: ImagesInfo, labels: LabelNumbers | undefined, rows: ImageReader["rows"]) {
+/** @param stored reads the stored values of images, [n, H, W, C], or 2 C with deviations */
+function reader(info: ImagesInfo, labels: LabelNumbers | undefined, stored: ImageReader["rows"]) {
   const { count, height, width, channels } = info;
   const form = formOf(info);
+  const half = (values: Values, start: number) =>
+    values.filter((_, i) => Math.floor(i / channels) % 2 === start) as Values;
+  const rows = (indices: ArrayLike<number>) => info.posterior ? half(stored(indices), 0) : stored(indices);
   return {
     ...form,
     ...{ info, labels, rows, size: sizeOf(info) },
     shape: [count, height, width, channels] as const,
-    read(indices: ArrayLike<number>, out: Float32Array, as: Omit<ValueForm, "dtype"> = form) {
+    read(indices: ArrayLike<number>, out: Float32Array, as: Omit<ValueForm, "dtype"> = form, noise?: Float32Array) {
       if (as.encoder !== form.encoder) refuse("images", encoderText(form), encoderText(as));
-      const values = rows(indices);
+      const all = stored(indices);
+      const values = info.posterior ? half(all, 0) : all;
+      if (info.posterior && noise !== undefined) {
+        half(all, 1).forEach((deviation, i) => values[i]! += deviation * noise[i]!);
+      }
       const bad = values instanceof Float32Array ? firstNotFinite(values) : -1;
       if (bad >= 0) {
         const image = indices[Math.floor(bad / sizeOf(info))];
@@ -166,6 +177,8 @@ function encoderText({ encoder }: Pick<ValueForm, "encoder">): string {
   return encoder === undefined ? "images that are no latents" : `latents of encoder ${encoder.slice(0, 12)}`;
 }
 
+/** Number of stored values of one image. */
+const storedSizeOf = (info: ImageSize & Pick<ImagesInfo, "posterior">) => sizeOf(info) * (info.posterior ? 2 : 1);
 const sizeOf = ({ height, width, channels }: ImageSize) => height * width * channels;
 
 function fileName(number: number, count: number): string {
@@ -173,7 +186,8 @@ function fileName(number: number, count: number): string {
 }
 
 /** Reads the header and the labels of a file. @returns the offset of the first image in the file, and the labels */
-function readHead(name: string, file: Deno.FsFile, { count, height, width, channels, classes, dtype }: ImagesInfo) {
+function readHead(name: string, file: Deno.FsFile, info: ImagesInfo) {
+  const { count, height, width, channels, classes, dtype, posterior } = info;
   const { size } = file.statSync();
   const head = new Uint8Array(Math.min(size, MAX_HEADER_BYTES));
   readAt(file, 0, head);
@@ -184,7 +198,12 @@ function readHead(name: string, file: Deno.FsFile, { count, height, width, chann
     const got = entry === undefined ? "none" : `${entry.dtype} [${entry.shape}]`;
     throw new FormatError(`${name}, tensor ${tensor}`, { got, wanted: `${dtypes.join(" or ")} [${shape}]` });
   };
-  const images = find("images", [TENSOR_TYPES[dtype ?? "uint8"]], [count, height, width, channels]);
+  const images = find("images", [TENSOR_TYPES[dtype ?? "uint8"]], [
+    count,
+    height,
+    width,
+    channels * (posterior ? 2 : 1),
+  ]);
   const isLabelled = classes !== null || entries.some((one) => one.name === "labels");
   if (!isLabelled) return { offset: dataStart + images.begin, labels: undefined };
   const { begin, dtype: type } = find("labels", ["U8", "U16"], [count]);
@@ -232,7 +251,8 @@ export interface ImagesWriter extends Disposable {
   /**
    * Adds images.
    *
-   * @param values [n, H, W, C] @param labels of these images, [n]; undefined if `classes` is null
+   * @param values [n, H, W, C], or [n, H, W, 2 C] of latents with deviations
+   * @param labels of these images, [n]; undefined if `classes` is null
    * @throws FormatError for a number that is not finite, or a label that is not below `classes`
    */
   add(values: Uint8Array | Uint16Array | Float32Array, labels?: ArrayLike<number>): Promise<void>;
@@ -257,7 +277,7 @@ export function openImagesWriter(
   picture = "images.png",
 ): ImagesWriter {
   const dtype = info.dtype ?? "uint8";
-  const size = sizeOf(info);
+  const size = storedSizeOf(info);
   const perFile = Math.max(1, Math.floor(FILE_BYTES / (size * VALUE_TYPES[dtype].BYTES_PER_ELEMENT)));
   const fileCount = Math.ceil(info.count / perFile);
   const labelType = (info.classes ?? 0) > BYTE_LABELS ? Uint16Array : Uint8Array;
@@ -265,7 +285,7 @@ export function openImagesWriter(
     const images = {
       name: "images",
       dtype: TENSOR_TYPES[dtype],
-      shape: [count, info.height, info.width, info.channels],
+      shape: [count, info.height, info.width, info.channels * (info.posterior ? 2 : 1)],
     };
     const labels = { name: "labels", dtype: labelType === Uint8Array ? "U8" : "U16", shape: [count] } as const;
     return encodeSafetensorsHeader(info.classes === null ? [images] : [images, labels], { minBytes });

@@ -29,11 +29,13 @@ export interface TrainLogEntry {
   readonly learningRate: number;
   /** If asked for: mean loss of the images in each bucket of timesteps, null for a bucket without images. */
   readonly lossByTimestep?: readonly (number | null)[] | undefined;
+  /** If the loss is a sum of terms: their means over the batch, by name. */
+  readonly terms?: Readonly<Record<string, number>> | undefined;
 }
 
 /** Returns one line of the log, with its line end. Its numbers must be finite: JSON has no others. */
-export function logLine({ step, loss, gradNorm, learningRate, lossByTimestep }: TrainLogEntry): string {
-  return `${JSON.stringify({ step, loss, gradNorm, learningRate, lossByTimestep })}\n`;
+export function logLine({ step, loss, gradNorm, learningRate, lossByTimestep, terms }: TrainLogEntry): string {
+  return `${JSON.stringify({ step, loss, gradNorm, learningRate, lossByTimestep, terms })}\n`;
 }
 
 /** Splits the text of a saved log into lines, each with its line end. */

@@ -37,6 +37,7 @@ const TYPES: Partial<Record<InputArtifact["type"], Type>> = {
   features: { load: () => import("./features.ts") },
   statistics: { load: () => import("./statistics.ts") },
   classifier: { load: () => import("./classifier.ts") },
+  autoencoder: { load: () => import("./autoencoder.ts") },
   selection: { load: () => import("./selection.ts") },
   metrics: { load: () => import("./metrics.ts"), fix: 'write it with writeMetrics of "noiseline"' },
   log: { load: () => import("./log.ts"), fix: 'write lines such as {"step":1,"loss":0.5} to log.jsonl' },

@@ -7,6 +7,7 @@ export const ARTIFACT_TYPES = [
   "features",
   "statistics",
   "classifier",
+  "autoencoder",
   "selection",
   "metrics",
   "log",

@@ -21,6 +21,7 @@ export type ImagesInfo = {
     shift: readonly number[];
   };
   encoder?: string;
+  posterior?: true;
   files?: readonly number[];
   source: Record<string, unknown>;
 };
@@ -309,6 +310,148 @@ export type KindTable = {
      */
     zeroTerminalSnr?: boolean | undefined;
   } | DefinitionInput; inputs: never };
+  /** Train an autoencoder, for diffusion in its latents (Rombach et al. 2022) */
+  autoencoder: { params: {
+    /** The autoencoders of Rombach et al. 2022, kl or vq */
+    model?: {
+      /** Latents with a Gaussian each (kl), or of a codebook (vq) */
+      kind?: "kl" | "vq" | undefined;
+      /** Width of the first level */
+      channels?: number | undefined;
+      /** Width of each level in channels */
+      multipliers?: number[] | undefined;
+      /** Residual blocks per level of the encoder; the decoder has one more */
+      blocks?: number | undefined;
+      /**
+       * Levels with self-attention, from 0, which has the images' resolution; the lowest resolution always
+       * has it once
+       */
+      attention?: number[] | undefined;
+      /** Channels between encoder and decoder, z_channels of LDM */
+      latentChannels?: number | undefined;
+      /** Channels of the latents, embed_dim of LDM; default: latentChannels */
+      embedChannels?: number;
+      /** Length of the codebook; of vq alone, which needs it */
+      codes?: number;
+      /** Groups of each normalisation; default: 32, fewer for layers of less than 128 channels */
+      groups?: number;
+      /** Added to each variance of a normalisation; default: 1e-6 */
+      normEpsilon?: number;
+    } | undefined | DefinitionInput;
+    /** Train until this step; raising it continues */
+    steps: number;
+    /** Images per step */
+    batchSize?: number | undefined;
+    /** Gradient accumulation: parts of each batch. Less memory, same batch */
+    microBatches?: number | undefined;
+    /** Learning rate of Adam */
+    learningRate?: number | undefined;
+    /** Steps of linear warmup of the learning rate */
+    warmupSteps?: number | undefined;
+    /** Decay of the learning rate after the warmup; default: none */
+    learningRateDecay?: {
+      /** Shape of the decay, which starts when the warmup ends */
+      shape: "linear" | "cosine";
+      /** Step at which the decay ends, whatever steps is, so that it can be raised */
+      until: number;
+      /** Fraction of learningRate that remains from then on */
+      floor?: number | undefined;
+    } | undefined;
+    /** Constants of Adam; with weightDecay, AdamW */
+    adam?: {
+      /** Decay of the mean of the gradients */
+      beta1?: number | undefined;
+      /** Decay of the mean of their squares */
+      beta2?: number | undefined;
+      /** Added to the root of that mean */
+      epsilon?: number | undefined;
+      /** Shrink each parameter by learningRate times this at each step, apart from its gradient: AdamW */
+      weightDecay?: number | undefined;
+    } | undefined;
+    /** Clip the gradient to this global norm */
+    gradClip?: number | undefined;
+    /** Exponential moving average of the weights */
+    ema?: {
+      /** Decay of the average at each step, once warmed up */
+      decay?: number | undefined;
+      /**
+       * Start with a low decay: min(decay, (1 + step) / (10 + step)). Without it, the average of a short run
+       * is still mostly the initial weights
+       */
+      warmup?: boolean | undefined;
+      /**
+       * Further averages by name, each with its decay, such as { fast: 0.999 }; `weights` of other stages
+       * names one
+       */
+      others?: Record<string, number> | undefined;
+    } | undefined;
+    /** The built-in loss, whose terms are logged one by one */
+    loss?: {
+      /** Absolute or squared error of each number of an image */
+      reconstruction?: "l1" | "l2" | undefined;
+      /** Terms are sums or means over an image and its latents; default, as in LDM: sum for kl, mean for vq */
+      over?: "sum" | "mean";
+      /** Weight of the latents' divergence from N(0, 1); LDM's belongs to the sum */
+      kl?: number | undefined;
+      /** Weight of both terms of the codebook */
+      codebook?: number | undefined;
+      /** Further weight of one of them, which `placement` names */
+      commitment?: number | undefined;
+      /**
+       * vq-vae: of the term that moves latents to their codes; taming: of the one that moves codes to
+       * latents (`legacy`)
+       */
+      placement?: "vq-vae" | "taming" | undefined;
+      /** Weight of the distance between features, for a training that has features */
+      perceptual?: number | undefined;
+    } | undefined;
+    /** Flip each image horizontally with probability 1/2 at each step */
+    flip?: boolean | undefined;
+    /** Also save for resuming every so many steps; default: by time only */
+    checkpointEvery?: number | undefined;
+    /** Also show reconstructions while training goes on; default: no previews */
+    preview?: {
+      /** Steps between two previews; the last step has one too */
+      every: number;
+      /** Images of each, beside what the averaged weights make of them */
+      count?: number | undefined;
+    } | undefined;
+    /** Save for resuming at least this often, in seconds */
+    saveEverySeconds?: number | undefined;
+    /** Device to compute on. Not part of the key; devices round differently */
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
+    /** Threads; default: all cores. Not part of the key; another number may round differently */
+    threads?: number | undefined;
+  }; inputs: "images" | "features" };
+  /** Encode images into the latents of an autoencoder, for diffusion in them */
+  encode: { params: {
+    /**
+     * For latents with a Gaussian each: store mean and deviation, and let a training draw from them at
+     * each step (draw), or store the means alone (mode)
+     */
+    posterior?: "draw" | "mode" | undefined;
+    /**
+     * Latents that networks see as -1 and 1. moments: the mean over all images becomes 0 and the standard
+     * deviation 1, per channel. deviation: one factor for all channels, 1 / their standard deviation
+     * (scale_by_std of LDM). factor: that of published weights. range: these two values, which samples do
+     * not exceed. Default: the factor of imported weights that name one, else moments
+     */
+    normalize?: "moments" | "deviation" | {
+      /** Networks see latents times this */
+      factor: number;
+    } | {
+      /** Latents that become -1 and 1 */
+      range: [number, number];
+    } | undefined;
+    /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */
+    weights?: "ema" | "raw" | string | undefined;
+    /** Images per evaluation of the network */
+    batchSize?: number | undefined;
+    /** Device to compute on. Not part of the key; devices round differently */
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
+    /** Threads; default: all cores. Not part of the key; another number may round differently */
+    threads?: number | undefined;
+  }; inputs: "images" | "autoencoder" };
   /** Train a network to undo the noise in images (Ho et al. 2020, algorithm 1) */
   train: { params: {
     /** The U-Net of Ho et al. 2020, or start: the network of input start */
@@ -654,6 +797,17 @@ export type KindTable = {
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "guide" };
+  /** Decode latents, such as samples of them, into images */
+  decode: { params: {
+    /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */
+    weights?: "ema" | "raw" | string | undefined;
+    /** Latents per evaluation of the network */
+    batchSize?: number | undefined;
+    /** Device to compute on. Not part of the key; devices round differently */
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
+    /** Threads; default: all cores. Not part of the key; another number may round differently */
+    threads?: number | undefined;
+  }; inputs: "samples" | "autoencoder" };
   /**
    * Interpolate between pairs of images: noise them, mix them, denoise them (Ho et al. 2020, section
    * 4.4)
@@ -928,7 +1082,7 @@ export type KindTable = {
      * Type of the candidates: the best one becomes output `best`, which other stages read; default: only
      * the ranking
      */
-    best?: "images" | "schedule" | "checkpoint" | "samples" | "features" | "statistics" | "classifier" | "selection" | "metrics" | "log" | "files" | undefined;
+    best?: "images" | "schedule" | "checkpoint" | "samples" | "features" | "statistics" | "classifier" | "autoencoder" | "selection" | "metrics" | "log" | "files" | undefined;
   }; inputs: "candidates" | "metrics" };
   /** Write a trained network in the layout of diffusers */
   export: { params: {

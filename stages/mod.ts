@@ -1,9 +1,12 @@
 /** The built-in kinds of stage. Importing this module loads neither a tensor engine nor a file format. */
 import type { BuiltinKind } from "../contract/stage.ts";
+import { autoencoderKind } from "./autoencoder/kind.ts";
 import { classifierKind } from "./classifier/kind.ts";
 import { commandKind } from "./command/kind.ts";
 import { datasetKind } from "./dataset/kind.ts";
+import { decodeKind } from "./decode/kind.ts";
 import { demoKind } from "./demo/kind.ts";
+import { encodeKind } from "./encode/kind.ts";
 import { evaluateKind } from "./evaluate/kind.ts";
 import { exportKind } from "./export/kind.ts";
 import { featuresKind } from "./features/kind.ts";
@@ -27,9 +30,12 @@ export const BUILTIN_KINDS: Readonly<Record<string, BuiltinKind>> = Object.fromE
   datasetKind,
   imagesKind,
   scheduleKind,
+  autoencoderKind,
+  encodeKind,
   trainKind,
   evaluateKind,
   sampleKind,
+  decodeKind,
   interpolateKind,
   inpaintKind,
   neighboursKind,

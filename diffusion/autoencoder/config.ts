@@ -43,7 +43,7 @@ export const autoencoderRecord = z.strictObject({
 /** The sizes of an autoencoder, which takes images of any height and width that its levels halve. */
 export type AutoencoderConfig = Readonly<z.output<typeof autoencoderRecord>>;
 
-type AutoencoderParams = z.output<typeof autoencoderParams>;
+type AutoencoderParams = Omit<AutoencoderConfig, "imageChannels">;
 
 /** Returns the autoencoder of given params for images of a given size. */
 export function autoencoderConfig({ channels }: ImageSizes, params: AutoencoderParams): AutoencoderConfig {

@@ -36,6 +36,23 @@ export function classifierParameters({ channels, classes, base }: ClassifierConf
 }
 
 /**
+ * Computes the activations of the four convolutions, each of images [B, h, w, c].
+ *
+ * @param params tensors by the names and shapes of `classifierParameters` @param x [B, H, W, C] in [-1, 1]
+ */
+export function activations(params: NamedTensors, x: tf.Tensor): readonly tf.Tensor[] {
+  const conv = (input: tf.Tensor, name: string, stride: 1 | 2) => {
+    const kernel = params[`${name}.kernel`] as tf.Tensor4D;
+    const sum = tf.add(tf.conv2d(input as tf.Tensor4D, kernel, stride, "same"), params[`${name}.bias`]!);
+    return tf.mul(sum, tf.sigmoid(sum));
+  };
+  const first = conv(x, "conv1", 1);
+  const second = conv(first, "conv2", 2);
+  const third = conv(second, "conv3", 1);
+  return [first, second, third, conv(third, "conv4", 2)];
+}
+
+/**
  * Computes features and logits of images.
  *
  * @param params tensors by the names and shapes of `classifierParameters`
@@ -43,13 +60,7 @@ export function classifierParameters({ channels, classes, base }: ClassifierConf
  * @returns `features` [B, 4 base], the mean over the last layer's pixels; `logits` [B, classes]
  */
 export function classify(params: NamedTensors, x: tf.Tensor) {
-  const conv = (input: tf.Tensor, name: string, stride: 1 | 2) => {
-    const kernel = params[`${name}.kernel`] as tf.Tensor4D;
-    const sum = tf.add(tf.conv2d(input as tf.Tensor4D, kernel, stride, "same"), params[`${name}.bias`]!);
-    return tf.mul(sum, tf.sigmoid(sum));
-  };
-  const last = conv(conv(conv(conv(x, "conv1", 1), "conv2", 2), "conv3", 1), "conv4", 2);
-  const features = tf.mean(last, [1, 2]) as tf.Tensor2D;
+  const features = tf.mean(activations(params, x).at(-1)!, [1, 2]) as tf.Tensor2D;
   const logits = tf.add(tf.matMul(features, params["logits.kernel"] as tf.Tensor2D), params["logits.bias"]!);
   return { features, logits };
 }

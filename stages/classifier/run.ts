@@ -13,6 +13,7 @@ import { range } from "../../metrics/vectors.ts";
 import { type Device, type PureFunction, randomStream, type Signature } from "../../tensor/mod.ts";
 import { openClassifier } from "../shared/open_classifier.ts";
 import { withDevice } from "../shared/device.ts";
+import { batchOrder } from "../shared/epochs.ts";
 import { scalarFeeds } from "../shared/feeds.ts";
 import { runOf } from "../shared/run_of.ts";
 import { takeSteps } from "../shared/steps.ts";
@@ -65,7 +66,7 @@ async function train(context: Context, { device, images, network }: Subject): Pr
   const { params, progress, seed } = context;
   const { batchSize, steps, learningRate } = params;
   const stream = (purpose: string) => randomStream({ seed, stream: `classifier/${purpose}` });
-  const [init, order] = [stream("init"), stream("order")];
+  const init = stream("init");
   const saved = await progress.latest();
   const layout = layoutOf(network);
   const initial = () => initialParameters(layout, (place, _kind, count) => init.uniform(place, count));
@@ -80,18 +81,14 @@ async function train(context: Context, { device, images, network }: Subject): Pr
   });
   const bound = await compiled.bind({ ...start });
   const { size, info: { count } } = images;
-  const perEpoch = Math.floor(count / batchSize);
+  const indicesOf = batchOrder(count, batchSize, stream("order"));
   const x = new Float32Array(batchSize * size);
   const results = { loss: new Float32Array(1), gradNorm: new Float32Array(1) };
-  let [epoch, indices] = [-1, new Int32Array()];
   return await takeSteps(context, {
     from: saved?.step ?? 0,
     async step(step) {
-      const wanted = Math.floor((step - 1) / perEpoch);
-      if (wanted !== epoch) [epoch, indices] = [wanted, order.permutation(wanted, count)];
       const labels = new Float32Array(batchSize * network.classes);
-      const first = (step - 1) % perEpoch * batchSize;
-      const own = indices.subarray(first, first + batchSize);
+      const own = indicesOf(step);
       images.read(own, x);
       own.forEach((image, i) => labels[i * network.classes + images.labels![image]!] = 1);
       await bound.run({ x, labels, ...scalarFeeds({ learningRate, ...adamBiasCorrections(step) }) }, results);

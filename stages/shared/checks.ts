@@ -32,6 +32,14 @@ export function failedBy(problem: CheckProblem): StageEnd {
   return definedOnly({ status: "failed" as const, message: describeProblem(problem), fix: problem.fix });
 }
 
+/** Converts problems with the code of a definition to the end of a run. */
+export function failedCode(file: string, problems: readonly CheckProblem[]): StageEnd {
+  const fix = problems.length === 1 ? problems[0]!.fix : undefined;
+  // Each problem is a line with its own fix.
+  const lines = problems.map((one) => [describeProblem(one), fix === undefined && one.fix].filter(Boolean).join("; "));
+  return failedBy({ message: `${file}: ${lines.join(`\n${file}: `)}`, ...definedOnly({ fix }) });
+}
+
 /**
  * Reports a problem if a param is above its maximum.
  * @param most the maximum; undefined if unknown
@@ -54,6 +62,27 @@ export function checkMost(
  */
 export function checkBatchSize(batchSize: number, count: number | undefined): CheckProblem[] {
   return checkMost(["batchSize"], batchSize, count, { message: "a batch needs more images than there are" });
+}
+
+/** Reports micro-batches of different sizes. */
+export function checkMicroBatches(
+  { batchSize, microBatches }: Readonly<Record<"batchSize" | "microBatches", number>>,
+): CheckProblem[] {
+  if (batchSize % microBatches === 0) return [];
+  return [{
+    param: ["microBatches"],
+    message: "micro-batches must divide the batch equally",
+    got: `${microBatches} of a batch of ${batchSize}`,
+    wanted: `a divisor of ${batchSize}`,
+    fix: `use microBatches: ${divisorBelow(batchSize, microBatches)}`,
+  }];
+}
+
+/** Returns the largest divisor of `whole` up to `limit`. */
+function divisorBelow(whole: number, limit: number): number {
+  let divisor = Math.min(whole, limit);
+  while (whole % divisor !== 0) divisor--;
+  return divisor;
 }
 
 /** Reports weights that a checkpoint does not have; unknown facts are not checked. */
@@ -84,6 +113,21 @@ export function checkSameSize(
   if (got === wanted) return [];
   const fix = "use images of the same size on both inputs";
   return [{ input: port, message: `images of another size than ${other.name}`, got, wanted, fix }];
+}
+
+/** Reports a problem with input `port` if its images are not those that an autoencoder takes; of any size. */
+export function checkForm(
+  port: string,
+  images: ImageFacts | undefined,
+  autoencoder: ImageFacts | undefined,
+): CheckProblem[] {
+  if (images?.channels === undefined || autoencoder?.channels === undefined) return [];
+  const textOf = ({ channels, dtype = "uint8" }: ImageFacts) => `${channels} channels of ${dtype}`;
+  const [got, wanted] = [textOf(images), textOf(autoencoder)];
+  const fix = "use images like those that the autoencoder was trained on";
+  return got === wanted
+    ? []
+    : [{ input: port, message: "images of another form than the autoencoder's", got, wanted, fix }];
 }
 
 /** Reports a problem with input `port` if its images are not 8-bit; unknown images are not checked. */

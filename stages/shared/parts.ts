@@ -1,6 +1,8 @@
 import type { InputArtifact, Share, StageContext, StageEnd } from "../../contract/stage.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeVectors, encodeVectors } from "../../formats/vectors.ts";
+import type { Device } from "../../tensor/mod.ts";
+import { withDevice } from "./device.ts";
 import { yieldToMessages } from "./macrotask.ts";
 
 /** Items that are computed together. */
@@ -106,6 +108,17 @@ export async function inParts<R extends Rows>(
     if (!(error instanceof PartMismatch)) throw error;
     return { status: "failed", message: error.message, fix: "compute its shards again: run with --force STAGE" };
   }
+}
+
+/** Computes as `inParts` does, on the stage's device; a process that only joins parts opens none. */
+export function inPartsOnDevice<R extends Rows>(
+  context: Pick<StageContext, "share" | "parts" | "stop" | "device"> & { readonly params: object },
+  work: { readonly count: number; readonly batchSize: number },
+  open: (device: Device) => Promise<BatchWork<R> | StageEnd>,
+  finish: (batches: AsyncIterable<ComputedBatch<R>>, about: unknown) => Promise<StageEnd | void>,
+): Promise<StageEnd | undefined> {
+  const compute = (device?: Device) => inParts(context, work, () => open(device!), finish);
+  return context.parts.length > 0 ? compute() : withDevice(context, compute);
 }
 
 /** A share's output is read and written in files of about this size, so that memory use does not grow with it. */

@@ -9,6 +9,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { type HostTensors, randomStream } from "../../tensor/mod.ts";
 import type { RandomStream } from "../../tensor/random/stream.ts";
 import type { Augmenter } from "../shared/augmenter.ts";
+import { batchOrder } from "../shared/epochs.ts";
 import type { TrainParams } from "./params.ts";
 
 interface BatchOptions
@@ -31,22 +32,18 @@ interface BatchOptions
  * same inputs as one that never stopped; loss-aware timesteps also depend on the losses, which are part of the saved
  * state.
  *
- * Every epoch goes through the images in a different order and drops the remainder that does not fill a batch.
- *
  * @returns `at`, which gives the inputs of a step, counted from 1, in arrays that it fills anew at each call; and
  * `prepare`, which reads the images of a step while the device computes the step before
  */
 export function makeBatches(
-  images: Pick<ImageReader, "shape" | "size" | "labels" | "read">,
+  images: Pick<ImageReader, "info" | "shape" | "size" | "labels" | "read">,
   { timesteps, batchSize, seed, dropout = 0, flip = false, classes, dropLabels = 0, augmenter, ...loss }: BatchOptions,
 ) {
   const stream = (purpose: string) => randomStream({ seed, stream: `train/${purpose}` });
-  const [order, timestep, noise] = [stream("order"), stream("timestep"), stream("noise")];
+  const [timestep, noise] = [stream("timestep"), stream("noise")];
   const [dropoutKey, flips, untold] = [stream("dropout"), stream("flip"), stream("label")];
   const [count, height, width, channels] = images.shape;
   const { size: pixels } = images;
-  const batchesPerEpoch = Math.floor(count / batchSize);
-
   const { path } = loss;
   const between = usesContinuousTimes({ ...loss, timestepSampler: timesteps === undefined ? "uniform" : "loss-aware" });
   const drawTimes = timeDrawer(path, batchSize, stream);
@@ -66,17 +63,15 @@ export function makeBatches(
   const all: HostTensors = { ...feeds, ...Object.fromEntries(gathered.map(({ name, values }) => [name, values])) };
   const mirrored = new Int32Array(batchSize);
   const prepared = { step: 0, x0: new Float32Array(batchSize * pixels) };
-  let [epoch, permutation] = [-1, new Int32Array()];
+  const indicesOf = batchOrder(count, batchSize, stream("order"));
 
-  const indicesOf = (step: number) => {
-    const wanted = Math.floor((step - 1) / batchesPerEpoch);
-    if (wanted !== epoch) [epoch, permutation] = [wanted, order.permutation(wanted, count)];
-    const start = ((step - 1) % batchesPerEpoch) * batchSize;
-    return permutation.slice(start, start + batchSize);
-  };
+  const posterior = images.info.posterior
+    ? { stream: stream("posterior"), noise: new Float32Array(batchSize * pixels) }
+    : undefined;
 
   const prepare = (step: number) => {
-    images.read(indicesOf(step), prepared.x0);
+    posterior?.stream.normal(step, posterior.noise);
+    images.read(indicesOf(step), prepared.x0, undefined, posterior?.noise);
     prepared.step = step;
   };
 

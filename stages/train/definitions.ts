@@ -12,7 +12,7 @@ import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { discretized, timePoint } from "../../diffusion/path.ts";
 import { isOwn, type OwnRecord } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { describeProblem, failedBy } from "../shared/checks.ts";
+import { failedBy, failedCode } from "../shared/checks.ts";
 import { checkAugmentationCode, checkLossCode, checkNetworkCode } from "../shared/definition_checks.ts";
 import { buildNetwork, checkObjectiveAt, type CodeProblem } from "../shared/definition_checks.ts";
 import { definitionByFile } from "../shared/own_definitions.ts";
@@ -54,7 +54,7 @@ export async function buildTrainingSetup(
     : undefined;
   const { definition, params: modelParams } = builtin ?? ownNetwork!;
   const built = buildNetwork(definition, sizes, modelParams);
-  if ("problem" in built) return failed(ownNetwork?.uses ?? "model", [built.problem]);
+  if ("problem" in built) return failedCode(ownNetwork?.uses ?? "model", [built.problem]);
   const { parameters } = built.network;
   const { frozen, problems } = frozenBy(params.freeze, parameters.map(({ name }) => name));
   const network: Network = { ...built.network, frozen };
@@ -85,7 +85,7 @@ export async function buildTrainingSetup(
   ];
   for (const [file, find] of checks) {
     const problems = file === undefined ? [] : [...await find()];
-    if (problems.length > 0) return failed(file!, problems);
+    if (problems.length > 0) return failedCode(file!, problems);
   }
   return {
     network,
@@ -108,11 +108,4 @@ export async function buildTrainingSetup(
 
 function ownRecord({ uses, code, params }: OwnRecord, { channels, ...sizes }: NetworkSizes): NetworkRecord {
   return { uses, code, params, ...sizes, inChannels: channels };
-}
-
-function failed(file: string, problems: readonly CodeProblem[]): StageEnd {
-  const fix = problems.length === 1 ? problems[0]!.fix : undefined;
-  // Each problem is a line with its own fix.
-  const lines = problems.map((one) => [describeProblem(one), fix === undefined && one.fix].filter(Boolean).join("; "));
-  return failedBy({ message: `${file}: ${lines.join(`\n${file}: `)}`, ...definedOnly({ fix }) });
 }

@@ -19,6 +19,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import {
   checkBatchSize,
   checkBytes,
+  checkMicroBatches,
   checkMost,
   checkPrediction,
   checkWeightsName,
@@ -285,7 +286,6 @@ function checkImages(
   images: ImageFacts,
   model: ReturnType<typeof modelOf>,
 ): CheckProblem[] {
-  const { batchSize, microBatches } = params;
   return problemsOf(
     params.labels !== undefined && images.classes === null && {
       param: ["labels"],
@@ -298,20 +298,7 @@ function checkImages(
       BUILTIN_NETWORK.check(networkSizesFor(params, images), model).map(({ param, ...problem }) => {
         return param.length === 0 ? { input: "images", ...problem } : { param: ["model", ...param], ...problem };
       }),
-    batchSize % microBatches !== 0 && {
-      param: ["microBatches"],
-      message: "micro-batches must divide the batch equally",
-      got: `${microBatches} of a batch of ${batchSize}`,
-      wanted: `a divisor of ${batchSize}`,
-      fix: `use microBatches: ${divisorBelow(batchSize, microBatches)}`,
-    },
-    checkBatchSize(batchSize, images.count),
+    checkMicroBatches(params),
+    checkBatchSize(params.batchSize, images.count),
   );
-}
-
-/** Returns the largest divisor of `whole` up to `limit`. */
-function divisorBelow(whole: number, limit: number): number {
-  let divisor = Math.min(whole, limit);
-  while (whole % divisor !== 0) divisor--;
-  return divisor;
 }

@@ -7,44 +7,26 @@ import { describeProblem } from "../shared/checks.ts";
 import type { DrawnNetwork } from "../shared/draw/predictor.ts";
 import { chooseSampler } from "../shared/draw/sampler.ts";
 import { openSampler, SamplerError } from "../shared/draw/walk.ts";
+import { startPreviews } from "../shared/previews.ts";
 import type { trainKind } from "./kind.ts";
 
 type Context = ContextOf<typeof trainKind>;
 
 /**
- * Starts the previews of a training. They do not affect the training: they have their own random streams and compiled
- * functions. All previews start from the same noise, so that they show the same images getting better.
+ * Starts the previews of a training. They have their own random streams and compiled functions. All previews start from
+ * the same noise, so that they show the same images getting better.
  *
  * @param learned the network, objective and path @param weights returns the current averaged weights
- * @returns a function that makes a preview after a step, if that step has one. A failure is only a warning
  */
-export function startPreviews(
+export function startSamplePreviews(
   context: Context,
   device: Device,
   learned: Omit<DrawnNetwork, "params">,
   weights: () => Promise<Float32Array<ArrayBuffer>>,
 ) {
-  const { params: { preview: wanted, steps }, stop } = context;
-  const began = performance.now();
-  const secondsSince = (start: number) => (performance.now() - start) / 1000;
-  let [count, seconds, hasWarned] = [0, 0, false];
-  return async (step: number): Promise<void> => {
-    if (wanted === undefined || step === 0 || (step % wanted.every !== 0 && step !== steps)) return;
-    const start = performance.now();
-    const drawn = await draw(context, wanted, device, { ...learned, params: await weights() }).catch(reasonOf);
-    const took = secondsSince(start);
-    seconds += took;
-    if (typeof drawn !== "string") {
-      context.preview({ step, png: drawn, seconds: took });
-      count++;
-    } else if (!stop.aborted && !hasWarned) {
-      context.warn(`no preview of step ${step}: ${drawn}`);
-      hasWarned = true;
-    }
-    if (step < steps) return;
-    const noun = count === 1 ? "preview" : "previews";
-    context.note(`${count} ${noun} took ${seconds.toFixed(1)} s of ${secondsSince(began).toFixed(1)} s`);
-  };
+  const drawn = async () =>
+    await draw(context, context.params.preview!, device, { ...learned, params: await weights() });
+  return startPreviews(context, drawn, reasonOf);
 }
 
 /** Describes an error of a preview, which must not end the training. */

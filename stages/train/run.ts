@@ -16,7 +16,7 @@ import { trainFromNewest } from "../shared/training_loop.ts";
 import { makeBatches } from "./batches.ts";
 import { buildTrainingSetup, type TrainingSetup } from "./definitions.ts";
 import { trainKind } from "./kind.ts";
-import { startPreviews } from "./previews.ts";
+import { startSamplePreviews } from "./previews.ts";
 import { readStartWeights, startVectors, type StartWeights } from "./start_weights.ts";
 
 type Context = ContextOf<typeof trainKind>;
@@ -102,7 +102,7 @@ async function train(
           return buckets.length === 0 ? {} : { lossByTimestep: lossByBucket({ t: t!, losses }, buckets) };
         },
         more: () => timesteps === undefined ? {} : { timestepLosses: timesteps.history() },
-        preview: startPreviews(context, device, { network, ...learning, form: images }, weights),
+        preview: startSamplePreviews(context, device, { network, ...learning, form: images }, weights),
       };
     },
     failed(error, step) {

@@ -1,8 +1,11 @@
 /** The built-in kinds, each with its own types. */
+export { autoencoderKind } from "../../stages/autoencoder/kind.ts";
 export { classifierKind } from "../../stages/classifier/kind.ts";
 export { commandKind } from "../../stages/command/kind.ts";
 export { datasetKind } from "../../stages/dataset/kind.ts";
+export { decodeKind } from "../../stages/decode/kind.ts";
 export { demoKind } from "../../stages/demo/kind.ts";
+export { encodeKind } from "../../stages/encode/kind.ts";
 export { evaluateKind } from "../../stages/evaluate/kind.ts";
 export { exportKind } from "../../stages/export/kind.ts";
 export { featuresKind } from "../../stages/features/kind.ts";

@@ -1,0 +1,130 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import type { Facts, InputArtifact, OutputArtifact, OwnDefinition } from "../contract/stage.ts";
+import { type Autoencoder, makeAutoencoder } from "../diffusion/autoencoder/autoencoder.ts";
+import { BUILTIN_AUTOENCODER } from "../diffusion/autoencoders.ts";
+import type { ImageSizes } from "../diffusion/define.ts";
+import { packParameters } from "../diffusion/network.ts";
+import { formOf, formRecord } from "../diffusion/normalizer.ts";
+import { refuse } from "../formats/format_error.ts";
+import { ownRecordSchema } from "../schemas/definitions.ts";
+import { definedOnly } from "../std/defined_only.ts";
+import { definitionByDigest } from "./own_definitions.ts";
+import { checked, readJson, writeJson } from "./record.ts";
+import { averagesRecord, checkWeightsName, readWeights, weightFile, weightNames, writeWeights } from "./weights.ts";
+
+/** Artifact of type `autoencoder`: raw and averaged weights by name, and `autoencoder.json`. */
+const CONFIG_FILE = "autoencoder.json";
+
+const size = z.int().min(1);
+
+const configSchema = z.strictObject({
+  model: z.union([BUILTIN_AUTOENCODER.record, ownRecordSchema]),
+  /** The images that it was trained on; it takes those of other sizes as well, if its code does. */
+  images: z.strictObject({
+    height: size,
+    width: size,
+    channels: size,
+    ...formRecord,
+    source: z.record(z.string(), z.unknown()),
+  }),
+  /** The factor that the authors of published weights multiply latents by. */
+  factor: z.number().positive().exactOptional(),
+  step: z.int().min(0),
+  parameters: z.int().min(0),
+  ema: averagesRecord,
+  seed: z.int().min(0),
+  /** The settings of the loss. Absent for imported weights. */
+  loss: z.record(z.string(), z.unknown()).exactOptional(),
+});
+
+type AutoencoderConfig = z.output<typeof configSchema>;
+export type AutoencoderRecord = AutoencoderConfig["model"];
+
+export async function writeAutoencoder(
+  output: OutputArtifact,
+  { config, layout, weights }: {
+    readonly config: AutoencoderConfig;
+    readonly layout: Pick<Autoencoder, "parameters" | "count">;
+    /** Flat parameter vectors [P]: `raw`, `ema` and those that `config.ema.others` names. */
+    readonly weights: Readonly<Record<string, Float32Array>>;
+  },
+): Promise<void> {
+  await writeJson(output, CONFIG_FILE, config, configSchema);
+  await writeWeights(output, layout, weights);
+}
+
+export type StoredAutoencoder = Awaited<ReturnType<typeof readAutoencoder>>;
+
+/**
+ * Reads an autoencoder.
+ *
+ * @param own the user's definitions that the stage was given: `context.definitions`
+ * @throws FormatError when the artifact's files are not those of `writeAutoencoder`, or its definition is not in `own`
+ */
+export async function readAutoencoder(artifact: InputArtifact, weights: string, own: readonly OwnDefinition[]) {
+  const config = await readJson(artifact, CONFIG_FILE, configSchema);
+  checkWeightsName(weights, config);
+  const { named } = await readWeights(artifact, weights, config.parameters);
+  const { model } = config;
+  const definition = "uses" in model ? definitionByDigest("autoencoder", model, own) : await BUILTIN_AUTOENCODER.load();
+  const build = (sizes: ImageSizes) => {
+    const autoencoder = checked(`${CONFIG_FILE}, model`, () => {
+      return makeAutoencoder(sizes, definition.build(sizes, "uses" in model ? model.params : model));
+    });
+    return { autoencoder, params: checked(weightFile(weights), () => packParameters(named, autoencoder)) };
+  };
+  return {
+    config,
+    /** The form of the images that it was trained on, and of those that it decodes. */
+    form: formOf(config.images),
+    encoder: encoderDigest(config, named),
+    /** Returns the code for images of a size, with the chosen weights, flat [P]. @throws FormatError if it has none */
+    build,
+    /** Returns the size of the images of latents. @throws FormatError if no images have such latents */
+    imagesOf(latents: ImageSizes): ImageSizes {
+      const { images: { height, width, channels } } = config;
+      const { latent } = build({ height, width, channels }).autoencoder;
+      const sizes = {
+        height: latents.height * height / latent.height,
+        width: latents.width * width / latent.width,
+        channels,
+      };
+      const fits = latents.channels === latent.channels && Number.isInteger(sizes.height * sizes.width);
+      if (fits) return sizes;
+      const text = ({ height, width, channels }: ImageSizes) => `${height}x${width}x${channels}`;
+      return refuse("latents", text(latents), `those of images of its size, ${text(latent)}, or of a multiple`);
+    },
+  };
+}
+
+/**
+ * Returns the digest by which latents know their encoder: of its code, its weights, and the form of the images. The
+ * parameters of the decoder alone do not enter it, so that a decoder may be trained further.
+ */
+function encoderDigest({ model, images }: AutoencoderConfig, named: Readonly<Record<string, Float32Array>>): string {
+  const { codes: _, ...code } = "uses" in model ? { codes: undefined, ...model, uses: undefined } : model;
+  const hash = createHash("sha256").update(JSON.stringify([code, formOf(images)]));
+  for (const [name, values] of Object.entries(named).sort(([a], [b]) => a < b ? -1 : 1)) {
+    if (/^(decoder|codebook)(\.|$)/.test(name)) continue;
+    hash.update(`${name} ${values.length} `).update(
+      new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+    );
+  }
+  return hash.digest("hex");
+}
+
+export async function validate(artifact: InputArtifact): Promise<void> {
+  const config = await readJson(artifact, CONFIG_FILE, configSchema);
+  for (const weights of weightNames(config)) await readWeights(artifact, weights, config.parameters);
+}
+
+export async function facts(artifact: InputArtifact): Promise<Facts> {
+  const { images: { height, width, channels, dtype }, model, factor, ema } = await readJson(
+    artifact,
+    CONFIG_FILE,
+    configSchema,
+  );
+  const averages = Object.keys(ema.others ?? {});
+  return { height, width, channels, ...definedOnly({ dtype, factor }), autoencoder: model, averages };
+}

@@ -1,0 +1,182 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { type AutoencoderRecord, writeAutoencoder } from "../../artifacts/autoencoder.ts";
+import { layoutOf, readClassifier } from "../../artifacts/classifier.ts";
+import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
+import { writeLog } from "../../artifacts/log.ts";
+import { gridPng, imageAt } from "../../artifacts/pictures.ts";
+import type { ContextOf, InputArtifact } from "../../contract/stage.ts";
+import { flipped } from "../../diffusion/augmentations/pixels.ts";
+import { autoencoderLoss } from "./loss.ts";
+import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
+import { unpackTensors } from "../../diffusion/network.ts";
+import { denormalize, recordOf } from "../../diffusion/normalizer.ts";
+import { averagesOf } from "../../diffusion/recipe.ts";
+import { activations, type ClassifierConfig } from "../../metrics/features/classifier_network.ts";
+import { range } from "../../metrics/vectors.ts";
+import { isOwn } from "../../schemas/definitions.ts";
+import { type Device, type HostTensors, randomStream, type Tensor } from "../../tensor/mod.ts";
+import { buildAutoencoder, checkAutoencoderCode } from "../shared/autoencoder_checks.ts";
+import { failedCode } from "../shared/checks.ts";
+import { bindDecoder, bindEncoder } from "../shared/coder.ts";
+import { batchOrder } from "../shared/epochs.ts";
+import { definitionByFile } from "../shared/own_definitions.ts";
+import { startPreviews } from "../shared/previews.ts";
+import { runOf } from "../shared/run_of.ts";
+import { initialState, type TrainState } from "../shared/training.ts";
+import { trainFromNewest } from "../shared/training_loop.ts";
+import { autoencoderKind } from "./kind.ts";
+
+type Context = ContextOf<typeof autoencoderKind>;
+type Built = NonNullable<ReturnType<typeof buildAutoencoder>["autoencoder"]>;
+
+export default runOf(autoencoderKind, async (context) => {
+  const { params, seed, inputs } = context;
+  using images = await openImages(inputs.images);
+  const built = await build(context, images);
+  if ("status" in built) return built;
+  const { autoencoder, file } = built;
+  await tf.ready();
+  const options = { ...params.loss, ...inputs.features && { features: await openFeatures(inputs.features) } };
+  if (file !== undefined) {
+    const problems = await checkAutoencoderCode(autoencoder, options);
+    if (problems.length > 0) return failedCode(file, problems);
+  }
+  const begin = () => initialState(autoencoder, seed, params.ema);
+  // A fixed map has nothing to learn.
+  if (autoencoder.count === 0) return await write(context, images, built, { ...begin(), step: params.steps });
+  const loss = autoencoderLoss(autoencoder, options);
+  const trained = await trainFromNewest(context, {
+    loss,
+    updates: params,
+    begin,
+    open: (device, _start, weights) => ({
+      batch: makeBatches(context, images, autoencoder),
+      observe: (_images, { terms }) => ({ terms: named(loss.terms!, terms!) }),
+      preview: startPreviews(
+        context,
+        async () => drawPreview(context, device, { images, autoencoder, params: await weights() }),
+      ),
+    }),
+    diverged({ step, gradNorm, terms }, lastSaved) {
+      const bad = loss.terms!.filter((_, i) => !Number.isFinite(terms![i]));
+      const what = bad.length > 0
+        ? `the loss term ${bad.join(" and ")} is not finite`
+        : `the gradient norm is ${gradNorm}`;
+      const good = lastSaved > 0 ? `the last good state is step ${lastSaved}` : "nothing was saved before it";
+      const fix = `lower learningRate (now ${params.learningRate}) or gradClip (now ${params.gradClip})`;
+      return { status: "failed", message: `${what} at step ${step}; ${good}`, fix };
+    },
+  });
+  return "status" in trained ? trained : await write(context, images, built, trained);
+});
+
+async function write(
+  { params, seed, outputs }: Context,
+  images: ImageReader,
+  { autoencoder, record }: { readonly autoencoder: Built; readonly record: AutoencoderRecord },
+  { vectors, step, log }: TrainState,
+): Promise<undefined> {
+  const { height, width, channels, source } = images.info;
+  const [, ...further] = averagesOf(params.ema);
+  const { others: _, ...ema } = params.ema;
+  await writeAutoencoder(outputs.autoencoder, {
+    config: {
+      model: record,
+      images: { height, width, channels, ...recordOf(images), source },
+      step,
+      parameters: vectors.params.length,
+      ema: further.length === 0 ? ema : { ...ema, others: params.ema.others! },
+      seed,
+      loss: params.loss,
+    },
+    layout: autoencoder,
+    weights: {
+      raw: vectors.params,
+      ema: vectors.ema,
+      ...Object.fromEntries(further.map(({ name, vector }) => [name, vectors[vector]!])),
+    },
+  });
+  await writeLog(outputs.log, log);
+  return undefined;
+}
+
+/** Builds the autoencoder that the params name, built-in or the user's, or returns what is wrong with it. */
+async function build({ params: { model }, definitions }: Context, { info }: ImageReader) {
+  const own = isOwn(model) ? definitionByFile("autoencoder", model, definitions) : undefined;
+  const definition = own?.definition ?? await BUILTIN_AUTOENCODER.load();
+  const builtin = model as Parameters<typeof BUILTIN_AUTOENCODER.recordOf>[1];
+  const built = buildAutoencoder(definition, info, own?.params ?? builtin);
+  if ("problem" in built) return failedCode(own?.uses ?? "model", [built.problem]);
+  const record: AutoencoderRecord = own?.record ?? BUILTIN_AUTOENCODER.recordOf(info, builtin);
+  return { autoencoder: built.autoencoder, record, file: own?.uses };
+}
+
+/** Makes the images and the noise of each step, pure functions of (seed, step). */
+function makeBatches({ params: { batchSize, flip }, seed }: Context, images: ImageReader, { latent }: Built) {
+  const stream = (purpose: string) => randomStream({ seed, stream: `autoencoder/${purpose}` });
+  const [flips, noises] = [stream("flip"), stream("noise")];
+  const [count, height, width, channels] = images.shape;
+  const indicesOf = batchOrder(count, batchSize, stream("order"));
+  const x0 = new Float32Array(batchSize * images.size);
+  const noise = new Float32Array(batchSize * latent.height * latent.width * latent.channels);
+  const mirrored = new Int32Array(batchSize);
+  const prepared = { step: 0, x0: new Float32Array(x0.length) };
+  const prepare = (step: number) => {
+    images.read(indicesOf(step), prepared.x0);
+    prepared.step = step;
+  };
+  const at = (step: number): HostTensors => {
+    if (prepared.step !== step) prepare(step);
+    x0.set(prepared.x0);
+    noises.normal(step, noise);
+    if (flip) flips.integers(step, mirrored, 2);
+    mirrored.forEach((is, i) => {
+      const image = x0.subarray(i * images.size, (i + 1) * images.size);
+      if (is === 1) image.set(flipped({ image, height, width, channels }, { mirrored: true }));
+    });
+    return { x0, noise };
+  };
+  return { at, prepare };
+}
+
+/** Reads a classifier, and returns the function that gives its layers' activations. */
+async function openFeatures(artifact: InputArtifact): Promise<(images: Tensor) => readonly Tensor[]> {
+  const { config, params } = await readClassifier(artifact);
+  const layout = layoutOf(config.network as ClassifierConfig);
+  return (images) => activations(unpackTensors(tf.tensor1d(params), layout), images);
+}
+
+/** Draws the first images, each beside its reconstruction. @returns a PNG */
+async function drawPreview(
+  { params: { preview } }: Context,
+  device: Device,
+  { images, autoencoder, params }: {
+    readonly images: ImageReader;
+    readonly autoencoder: Built;
+    readonly params: Float32Array<ArrayBuffer>;
+  },
+): Promise<Uint8Array> {
+  const [count, columns] = [preview!.count, 8];
+  const coder = { build: () => ({ autoencoder, params }) };
+  const options = { device, batchSize: count };
+  const x = new Float32Array(count * images.size);
+  images.read(range(0, count), x);
+  const { encode, release } = await bindEncoder(coder, images.info, options);
+  const decoder = await bindDecoder(coder, images.info, { ...options, params: params.slice() });
+  try {
+    const reconstructed = denormalize(await decoder.decode((await encode(x)).mean), images);
+    const originals = images.rows(range(0, count));
+    const pairs = Array.from({ length: count }, (_, i) => [
+      imageAt(originals, i, images.info),
+      imageAt(reconstructed, i, images.info),
+    ]);
+    return gridPng(pairs.flat(), { ...images.info, columns }, images);
+  } finally {
+    await release();
+    await decoder.release();
+  }
+}
+
+function named(names: readonly string[], numbers: Float32Array): Readonly<Record<string, number>> {
+  return Object.fromEntries(names.map((name, i) => [name, numbers[i]!]));
+}

@@ -1,0 +1,53 @@
+import { z } from "zod";
+import { hasSize, readAutoencoderFacts, readImageFacts } from "../../artifacts/facts.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { definedOnly } from "../../std/defined_only.ts";
+import { checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
+import { deviceParam, positiveInt, threadsParam, weightsParam } from "../shared/common_params.ts";
+import { findStageDevice } from "../shared/device.ts";
+
+export const decodeKind = defineKind({
+  kind: "decode",
+  version: 1,
+  entry: import.meta.resolve("./run.ts"),
+  shards: true,
+  summary: "Decode latents, such as samples of them, into images",
+  params: z.strictObject({
+    weights: weightsParam(),
+    batchSize: positiveInt(65_536).default(64).describe("Latents per evaluation of the network"),
+    device: deviceParam(),
+    threads: threadsParam(),
+  }),
+  inputs: {
+    samples: { type: "images", description: "Latents: samples, or the output of an encode stage" },
+    autoencoder: {
+      type: "autoencoder",
+      description: "The autoencoder of the latents, or one with the same encoder whose decoder was trained further",
+    },
+  },
+  outputs: {
+    samples: { type: "samples", description: "The images, with a picture of the first 64" },
+  },
+  device: findStageDevice,
+  check(params, inputs) {
+    const [latents, autoencoder] = [readImageFacts(inputs.samples), readAutoencoderFacts(inputs.autoencoder)];
+    const problems = problemsOf(
+      checkWeightsName(params.weights, autoencoder),
+      latents !== undefined && latents.latent !== true && {
+        input: "samples",
+        message: "only latents can be decoded",
+        got: "images that are no latents",
+        wanted: "the output of an encode stage, or samples of a network that was trained on such",
+        fix: "train on the output of an encode stage, and decode the samples",
+      },
+    );
+    if (autoencoder === undefined || !hasSize(autoencoder) || latents === undefined || problems.some(isError)) {
+      return { problems };
+    }
+    const { height, width, channels, dtype } = autoencoder;
+    const { classes, classNames, count } = latents;
+    const about = { channels, ...definedOnly({ dtype, classes, classNames, count }) };
+    // Latents of images of another size become images of that size, which the run finds out.
+    return { problems, facts: { samples: { height, width, ...about } } };
+  },
+});

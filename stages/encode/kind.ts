@@ -1,0 +1,75 @@
+import { z } from "zod";
+import { hasSize, readAutoencoderFacts, readImageFacts } from "../../artifacts/facts.ts";
+import { type CheckProblem, defineKind } from "../../contract/stage.ts";
+import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
+import { isOwn } from "../../schemas/definitions.ts";
+import { definedOnly } from "../../std/defined_only.ts";
+import { checkForm, checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
+import { deviceParam, positiveInt, threadsParam, weightsParam } from "../shared/common_params.ts";
+import { findStageDevice } from "../shared/device.ts";
+
+const factor = z.number().positive().max(1e6);
+
+const encodeParams = z.strictObject({
+  posterior: z.enum(["draw", "mode"]).default("draw").describe(
+    "For latents with a Gaussian each: store mean and deviation, and let a training draw from them at each step " +
+      "(draw), or store the means alone (mode)",
+  ),
+  normalize: z.union([
+    z.enum(["moments", "deviation"]),
+    z.strictObject({ factor: factor.describe("Networks see latents times this") }),
+    z.strictObject({ range: z.tuple([z.number(), z.number()]).describe("Latents that become -1 and 1") })
+      .refine(({ range: [low, high] }) => low < high, { path: ["range"], error: "the lower value first" }),
+  ]).optional().describe(
+    "Latents that networks see as -1 and 1. moments: the mean over all images becomes 0 and the standard deviation 1, per " +
+      "channel. deviation: one factor for all channels, 1 / their standard deviation (scale_by_std of LDM). factor: " +
+      "that of published weights. range: these two values, which samples do not exceed. Default: the factor of imported " +
+      "weights that name one, else moments",
+  ),
+  weights: weightsParam(),
+  batchSize: positiveInt(65_536).default(64).describe("Images per evaluation of the network"),
+  device: deviceParam(),
+  threads: threadsParam(),
+});
+
+export type EncodeParams = z.output<typeof encodeParams>;
+
+export const encodeKind = defineKind({
+  kind: "encode",
+  version: 1,
+  entry: import.meta.resolve("./run.ts"),
+  shards: true,
+  summary: "Encode images into the latents of an autoencoder, for diffusion in them",
+  params: encodeParams,
+  inputs: {
+    images: { type: "images", description: "Images to encode" },
+    autoencoder: { type: "autoencoder", description: "The autoencoder, whose encoder is used" },
+  },
+  outputs: {
+    images: { type: "images", description: "Latents, with their normaliser and the digest of their encoder" },
+  },
+  device: findStageDevice,
+  check(params, inputs) {
+    const [images, autoencoder] = [readImageFacts(inputs.images), readAutoencoderFacts(inputs.autoencoder)];
+    const model = autoencoder?.autoencoder;
+    const problems: CheckProblem[] = problemsOf(
+      checkWeightsName(params.weights, autoencoder),
+      checkForm("images", images, autoencoder),
+    );
+    const known = hasSize(images) && model !== undefined && !isOwn(model) ? { images, model } : undefined;
+    if (known !== undefined) {
+      problems.push(
+        ...BUILTIN_AUTOENCODER.check(known.images, known.model).map(({ message, got, wanted }) => {
+          return { input: "images", message, got, wanted, fix: "use images of a size that it halves evenly" };
+        }),
+      );
+    }
+    if (images === undefined || problems.some(isError)) return { problems };
+    const { classes, classNames, count } = images;
+    const latent = known && BUILTIN_AUTOENCODER.latentOf(known.model, known.images);
+    return {
+      problems,
+      facts: { images: { ...latent, dtype: "float32", latent: true, ...definedOnly({ classes, classNames, count }) } },
+    };
+  },
+});

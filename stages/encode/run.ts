@@ -1,0 +1,91 @@
+import { readAutoencoder } from "../../artifacts/autoencoder.ts";
+import { openImages, openImagesWriter } from "../../artifacts/image_files.ts";
+import { classNamesOf } from "../../artifacts/labels.ts";
+import type { ContextOf } from "../../contract/stage.ts";
+import { type Normalizer, rangeNormalizer } from "../../diffusion/normalizer.ts";
+import { range } from "../../metrics/vectors.ts";
+import { definedOnly } from "../../std/defined_only.ts";
+import { bindEncoder } from "../shared/coder.ts";
+import { inPartsOnDevice } from "../shared/parts.ts";
+import { runOf } from "../shared/run_of.ts";
+import { encodeKind, type EncodeParams } from "./kind.ts";
+import { latentMoments } from "./latent_moments.ts";
+
+type Context = ContextOf<typeof encodeKind>;
+
+export default runOf(encodeKind, async (context: Context) => {
+  const { params, inputs, outputs, definitions, report } = context;
+  using images = await openImages(inputs.images);
+  const stored = await readAutoencoder(inputs.autoencoder, params.weights, definitions);
+  const { info } = images;
+  const { count, classes } = info;
+  const batchSize = Math.min(params.batchSize, count);
+  const x = new Float32Array(batchSize * images.size);
+  return await inPartsOnDevice(context, { count, batchSize }, async (device) => {
+    const { encode } = await bindEncoder(stored, info, { device, batchSize });
+    return {
+      async compute({ first, count, done, total }) {
+        // In the last batch, places without an image keep their previous contents.
+        images.read(range(first, count), x.subarray(0, count * images.size), stored.form);
+        const { mean, deviation } = await encode(x);
+        const size = mean.length / batchSize;
+        const own = (all: Float32Array<ArrayBuffer>) => all.subarray(0, count * size);
+        report({ done: done + count, total, unit: "image" });
+        const drawn = params.posterior === "draw" ? deviation : undefined;
+        return { mean: own(mean), ...definedOnly({ deviation: drawn && own(drawn) }) };
+      },
+    };
+  }, async (batches) => {
+    const { latent } = stored.build(info).autoencoder;
+    const found = findNormalizer(params.normalize, { channels: latent.channels, factor: stored.config.factor });
+    const { encoder } = stored;
+    const about = { ...latent, count, classes, dtype: "float32", encoder } as const;
+    const source = {
+      name: "encode",
+      ...definedOnly({ classNames: classNamesOf(info.source) }),
+      of: { digest: inputs.images.digest, source: info.source },
+      autoencoder: { digest: inputs.autoencoder.digest, weights: params.weights, step: stored.config.step },
+    };
+    let writer: ReturnType<typeof openImagesWriter> | undefined;
+    try {
+      for await (const { first, count, rows: { mean, deviation } } of batches) {
+        const posterior = deviation === undefined ? {} : { posterior: true as const };
+        writer ??= openImagesWriter(outputs.images, { ...about, ...posterior, source });
+        found.add(mean!, deviation);
+        await writer.add(besides(mean!, deviation, latent.channels), images.labels?.subarray(first, first + count));
+      }
+      const normalizer = found.find();
+      if (typeof normalizer === "string") {
+        return { status: "failed", message: normalizer, fix: "train the autoencoder further, or with less of a kl" };
+      }
+      await writer!.finish({ normalizer });
+      return undefined;
+    } finally {
+      writer?.[Symbol.dispose]();
+    }
+  });
+});
+
+/** Returns means and deviations as they are stored: side by side, [..., 2C]. */
+function besides(mean: Float32Array, deviation: Float32Array | undefined, channels: number): Float32Array {
+  if (deviation === undefined) return mean;
+  const out = new Float32Array(2 * mean.length);
+  for (let at = 0; at < mean.length; at += channels) {
+    out.set(mean.subarray(at, at + channels), 2 * at);
+    out.set(deviation.subarray(at, at + channels), 2 * at + channels);
+  }
+  return out;
+}
+
+/** Returns what finds the normaliser, while the latents of all images go by. */
+function findNormalizer(
+  normalize: EncodeParams["normalize"],
+  { channels, factor }: { readonly channels: number; readonly factor: number | undefined },
+): ReturnType<typeof latentMoments> {
+  const how = normalize ?? (factor === undefined ? "moments" : { factor });
+  if (typeof how === "string") return latentMoments(how, channels);
+  const normalizer: Normalizer = "factor" in how
+    ? { how: "factor", scale: [1 / how.factor], shift: [0] }
+    : rangeNormalizer(...how.range);
+  return { add() {}, find: () => normalizer };
+}

@@ -1,0 +1,38 @@
+import type { StageContext } from "../../contract/stage.ts";
+
+type PreviewContext = Pick<StageContext, "stop" | "preview" | "warn" | "note"> & {
+  readonly params: { readonly preview?: { readonly every: number } | undefined; readonly steps: number };
+};
+
+/**
+ * Starts the previews of a training, which must not affect the training.
+ *
+ * @param draw makes the PNG of a preview @param reasonOf describes an error of `draw`
+ * @returns a function that makes a preview after a step, if that step has one. A failure is only a warning
+ */
+export function startPreviews(
+  { params: { preview: wanted, steps }, stop, ...context }: PreviewContext,
+  draw: () => Promise<Uint8Array>,
+  reasonOf: (error: unknown) => string = String,
+): (step: number) => Promise<void> {
+  const began = performance.now();
+  const secondsSince = (start: number) => (performance.now() - start) / 1000;
+  let [count, seconds, hasWarned] = [0, 0, false];
+  return async (step) => {
+    if (wanted === undefined || step === 0 || (step % wanted.every !== 0 && step !== steps)) return;
+    const start = performance.now();
+    const drawn = await draw().catch(reasonOf);
+    const took = secondsSince(start);
+    seconds += took;
+    if (typeof drawn !== "string") {
+      context.preview({ step, png: drawn, seconds: took });
+      count++;
+    } else if (!stop.aborted && !hasWarned) {
+      context.warn(`no preview of step ${step}: ${drawn}`);
+      hasWarned = true;
+    }
+    if (step < steps) return;
+    const noun = count === 1 ? "preview" : "previews";
+    context.note(`${count} ${noun} took ${seconds.toFixed(1)} s of ${secondsSince(began).toFixed(1)} s`);
+  };
+}

@@ -1,0 +1,269 @@
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import * as tf from "@tensorflow/tfjs-core";
+import { join } from "node:path";
+import { z } from "zod";
+import { readAutoencoder, writeAutoencoder } from "../../../artifacts/autoencoder.ts";
+import { openImages } from "../../../artifacts/image_files.ts";
+import { readImages, writeImages } from "../../../artifacts/images.ts";
+import { readLog } from "../../../artifacts/log.ts";
+import type { InputArtifact } from "../../../contract/stage.ts";
+import { defineAutoencoder } from "../../../diffusion/define.ts";
+import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
+import { decodeSafetensors } from "../../../formats/safetensors.ts";
+import {
+  autoencoderKind,
+  decodeKind,
+  encodeKind,
+  sampleKind,
+  scheduleKind,
+  trainKind,
+} from "../../support/builtin_kinds.ts";
+import { digests, MemoryProgress, runStage, type StageOptions } from "../../support/stage_context.ts";
+import { none, own, said } from "./own_definitions.ts";
+import { assertAllClose } from "../diffusion/assert_close.ts";
+import { SMALL_TRAINING, smallImages, withFolder } from "./small_world.ts";
+
+const MODEL = { channels: 8, multipliers: [1, 2], blocks: 1, latentChannels: 2 };
+const TRAINING = { model: MODEL, steps: 3, batchSize: 8, learningRate: 1e-2 };
+
+/** Runs a stage that must end well, and returns its only output but the log. */
+async function made(folder: string, kind: Parameters<typeof runStage>[1], options: StageOptions) {
+  const { end, outputs } = await runStage(folder, kind, options);
+  assertEquals(end, undefined);
+  const { log: _, ...others } = outputs;
+  return Object.values(others)[0]!;
+}
+
+/** Trains on images, samples four from the trained network, and returns both. */
+async function trainedOn(folder: string, images: InputArtifact, params: object = { steps: 2 }) {
+  const schedule = await made(folder, scheduleKind, { params: { betas: "ldm/cosine", timesteps: 50 }, inputs: {} });
+  const training = { params: { ...SMALL_TRAINING, ...params }, inputs: { images, schedule } };
+  const checkpoint = await made(folder, trainKind, training);
+  const sampling = { count: 4, sampler: { name: "ddim", steps: 4 } };
+  return { checkpoint, samples: await made(folder, sampleKind, { params: sampling, inputs: { checkpoint } }) };
+}
+
+/** Takes blocks of 2x2 pixels to four channels, times a factor. It has nothing to learn. */
+const blocks = defineAutoencoder({
+  params: z.strictObject({ factor: z.number().default(1) }),
+  build: ({ height, width, channels }, { factor }) => ({
+    parameters: [],
+    latent: { height: height / 2, width: width / 2, channels: 4 * channels },
+    encode: ({ x }) => ({ mean: folded(x, factor) }),
+    decode({ z }) {
+      const pixels = tf.reshape(z, [-1, height / 2, width / 2, 2, 2, channels]);
+      return tf.div(tf.reshape(tf.transpose(pixels, [0, 1, 3, 2, 4, 5]), [-1, height, width, channels]), factor);
+    },
+  }),
+});
+
+function folded(x: tf.Tensor, factor: number): tf.Tensor {
+  const [, height, width, channels] = x.shape as [number, number, number, number];
+  const pixels = tf.reshape(x, [-1, height / 2, 2, width / 2, 2, channels]);
+  return tf.mul(
+    tf.reshape(tf.transpose(pixels, [0, 1, 3, 2, 4, 5]), [-1, height / 2, width / 2, 4 * channels]),
+    factor,
+  );
+}
+
+const DEFINITIONS = own({ "./blocks.ts": blocks });
+const blocksOf = (folder: string, images: InputArtifact, factor = 1) =>
+  made(folder, autoencoderKind, {
+    params: { model: { uses: "./blocks.ts", factor }, steps: 1, batchSize: 2 },
+    inputs: { images },
+    definitions: DEFINITIONS,
+  });
+const bytesOf = async (checkpoint: InputArtifact) =>
+  await Promise.all(["weights", "ema"].map((name) => checkpoint.read(`${name}.safetensors`)));
+
+for (const kind of ["kl", "vq"]) {
+  Deno.test(`images become latents, samples of them, and images again (${kind})`, async () => {
+    await withFolder(async (folder) => {
+      const { train: images } = await smallImages(folder);
+      const model = kind === "vq" ? { ...MODEL, kind, codes: 16 } : { ...MODEL, kind };
+      const { end, outputs } = await runStage(folder, autoencoderKind, {
+        params: { ...TRAINING, model },
+        inputs: { images },
+      });
+      assertEquals(end, undefined);
+      const [line] = await readLog(outputs["log"]!);
+      const { loss, terms } = line as unknown as { loss: number; terms: Record<string, number> };
+      const names = kind === "vq" ? ["codebook", "commitment", "reconstruction"] : ["reconstruction", "kl"];
+      assertEquals(Object.keys(terms).sort(), names.sort());
+      // The terms add up in float32.
+      assertAllClose([Object.values(terms).reduce((sum, one) => sum + one, 0)], [loss], {
+        rel: 1e-6,
+        label: "the sum",
+      });
+
+      const autoencoder = outputs["autoencoder"]!;
+      const latents = await made(folder, encodeKind, { params: {}, inputs: { images, autoencoder } });
+      using set = await openImages(latents);
+      assertEquals([set.shape, set.dtype, set.info.classes], [[30, 4, 4, 2], "float32", 10]);
+      const { samples } = await trainedOn(folder, latents);
+      const decoded = await made(folder, decodeKind, { params: {}, inputs: { samples, autoencoder } });
+      using result = await openImages(decoded);
+      assertEquals([result.shape, result.dtype], [[4, 8, 8, 1], "uint8"]);
+      // Images cannot be decoded, nor flipped or scored as bytes once they are latents.
+      const wrong = await runStage(folder, decodeKind, { params: {}, inputs: { samples: images, autoencoder } });
+      assertStringIncludes(said(wrong), "only latents can be decoded");
+    });
+  });
+}
+
+Deno.test("a training draws each latent anew from its Gaussian, with the deviation that the encoder gives", async () => {
+  await withFolder(async (folder) => {
+    const { train: images } = await smallImages(folder);
+    const autoencoder = await made(folder, autoencoderKind, { params: TRAINING, inputs: { images } });
+    const encoded = async (params: Readonly<Record<string, unknown>>) =>
+      await openImages(await made(folder, encodeKind, { params, inputs: { images, autoencoder } }));
+    using drawn = await encoded({});
+    using modes = await encoded({ posterior: "mode" });
+    const all = Int32Array.from({ length: 30 }, (_, i) => i);
+    assertEquals(drawn.rows(all), modes.rows(all));
+    const [noise, at, ones] = [1, 0, 1].map((value) => new Float32Array(30 * drawn.size).fill(value));
+    drawn.read(all, at!, drawn, new Float32Array(noise!.length));
+    drawn.read(all, ones!, drawn, noise);
+    const { normalizer: { scale } } = drawn;
+    // A deviation is above 0, and is divided by the scale as the latent is.
+    const deviations = ones!.map((value, i) => (value - at![i]!) * scale[i % 2]!);
+    assert(deviations.every((one) => one > 0));
+    // Moments are of drawn latents: variance of the means and mean of the variances.
+    const channel = (values: Float32Array, c: number) => [...values.filter((_, i) => i % 2 === c)];
+    const mean = (values: number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
+    for (const c of [0, 1]) {
+      const means = channel(modes.rows(all) as Float32Array, c);
+      const variance = mean(means.map((one) => one ** 2)) - mean(means) ** 2;
+      const inner = mean(channel(deviations, c).map((one) => one ** 2));
+      // The deviations here were rounded to float32 and divided.
+      assertAllClose([scale[c]!], [Math.sqrt(variance + inner)], { rel: 1e-5, label: `channel ${c}` });
+    }
+    assertNotEquals(drawn.normalizer.scale, modes.normalizer.scale);
+  });
+});
+
+Deno.test("through a map of pixels to channels, latents give the bytes of images rearranged beforehand", async () => {
+  await withFolder(async (folder) => {
+    const { train: images } = await smallImages(folder);
+    const autoencoder = await blocksOf(folder, images);
+    const definitions = DEFINITIONS;
+    const encoding = { params: { normalize: { range: [-1, 1] } }, inputs: { images, autoencoder }, definitions };
+    const latent = await trainedOn(folder, await made(folder, encodeKind, encoding));
+    const { info, pixels } = await readImages(images);
+    const place = join(folder, "rearranged");
+    Deno.mkdirSync(place);
+    const rearranged = Uint8Array.from({ length: pixels.length }, (_, at) => {
+      const [image, y, x, part] = [at >> 6, at >> 4 & 3, at >> 2 & 3, at & 3];
+      return pixels[image * 64 + (2 * y + (part >> 1)) * 8 + 2 * x + (part & 1)]!;
+    });
+    await writeImages(openOutput(place), {
+      info: { height: 4, width: 4, channels: 4, source: info.source },
+      pixels: rearranged,
+    });
+    const pixel = await trainedOn(folder, openInput(folderArtifact(place, "images")));
+    assertEquals(await bytesOf(latent.checkpoint), await bytesOf(pixel.checkpoint));
+    const decoding = { params: {}, inputs: { samples: latent.samples, autoencoder }, definitions };
+    const decoded = await readImages(await made(folder, decodeKind, decoding));
+    const direct = await readImages(pixel.samples);
+    assertEquals(
+      decoded.pixels,
+      Uint8Array.from({ length: 256 }, (_, at) => {
+        const [image, y, x] = [at >> 6, at >> 3 & 7, at & 7];
+        return direct.pixels[image * 64 + (y >> 1) * 16 + (x >> 1) * 4 + (y & 1) * 2 + (x & 1)]!;
+      }),
+    );
+  });
+});
+
+Deno.test("latents times 8 train to the same bytes, and times 7 to the same weights but for rounding", async () => {
+  await withFolder(async (folder) => {
+    const { train: images } = await smallImages(folder);
+    const trainedTimes = async (factor: number) => {
+      const autoencoder = await blocksOf(folder, images, factor);
+      const encoding = { params: {}, inputs: { images, autoencoder }, definitions: DEFINITIONS };
+      return await bytesOf(
+        (await trainedOn(folder, await made(folder, encodeKind, encoding), { steps: 20 })).checkpoint,
+      );
+    };
+    const [once, eight, seven] = [await trainedTimes(1), await trainedTimes(8), await trainedTimes(7)];
+    assertEquals(eight, once);
+    // A bias of keys adds the same to all scores of a softmax: its gradient is rounding, scaled up by Adam.
+    const isKeyBias = (name: string, i: number, length: number) =>
+      name.endsWith("qkv.bias") && Math.floor(3 * i / length) === 1;
+    const weightsOf = (bytes: Uint8Array<ArrayBuffer>) =>
+      Object.entries(decodeSafetensors(bytes).tensors).flatMap(([name, { data }]) =>
+        [...data as Float32Array].filter((_, i) => !isKeyBias(name, i, data.length))
+      );
+    const [a, b] = [weightsOf(once[0]!), weightsOf(seven[0]!)];
+    assertAllClose(b, a, { abs: 1e-5, label: "weights after 20 steps" });
+  });
+});
+
+Deno.test("latents are decoded by decoders of their own encoder alone, which may have been trained further", async () => {
+  await withFolder(async (folder) => {
+    const { train: images } = await smallImages(folder);
+    const trained = (seed: number) => made(folder, autoencoderKind, { params: TRAINING, inputs: { images }, seed });
+    const [autoencoder, other] = [await trained(1), await trained(2)];
+    const latents = await made(folder, encodeKind, { params: {}, inputs: { images, autoencoder } });
+    const { samples } = await trainedOn(folder, latents);
+    const decode = (autoencoder: InputArtifact, params = {}) =>
+      runStage(folder, decodeKind, { params, inputs: { samples, autoencoder } });
+    const [own, another] = [await readAutoencoder(autoencoder, "ema", []), await readAutoencoder(other, "ema", [])];
+    const message = said(await decode(other));
+    for (const { encoder } of [own, another]) assertStringIncludes(message, encoder);
+    assertStringIncludes(said(await decode(autoencoder, { weights: "raw" })), "wanted latents of encoder");
+
+    const { autoencoder: layout, params } = own.build({ height: 8, width: 8, channels: 1 });
+    const place = join(folder, "tuned");
+    Deno.mkdirSync(place);
+    let at = 0;
+    for (const { name, shape } of layout.parameters) {
+      const length = shape.reduce((product, side) => product * side, 1);
+      if (name.startsWith("decoder.")) params.subarray(at, at + length).forEach((_, i, part) => part[i]! *= 1.5);
+      at += length;
+    }
+    await writeAutoencoder(openOutput(place), { config: own.config, layout, weights: { raw: params, ema: params } });
+    const tuned = await decode(openInput(folderArtifact(place, "autoencoder")));
+    assertEquals(tuned.end, undefined);
+    assertNotEquals(digests(tuned), digests(await decode(autoencoder)));
+  });
+});
+
+Deno.test("a training of an autoencoder that was stopped goes on to the same bytes", async () => {
+  await withFolder(async (folder) => {
+    const { train: images } = await smallImages(folder);
+    const options = { params: { ...TRAINING, steps: 6, microBatches: 2, flip: true }, inputs: { images } };
+    const straight = await runStage(folder, autoencoderKind, options);
+    const [progress, stop] = [new MemoryProgress(), new AbortController()];
+    const onReport = ({ done }: { done: number }) => done === 3 && stop.abort();
+    await runStage(folder, autoencoderKind, { ...options, progress, stop: stop.signal, onReport });
+    assertEquals(progress.steps, [3]);
+    assertEquals(digests(await runStage(folder, autoencoderKind, { ...options, progress })), digests(straight));
+  });
+});
+
+Deno.test("a loss that is not finite is reported by the name of its term", async () => {
+  await withFolder(async (folder) => {
+    const { train: images } = await smallImages(folder);
+    const code = defineAutoencoder({
+      params: none,
+      build: ({ height, width, channels }) => ({
+        parameters: [{ name: "a", shape: [1], init: "ones" }],
+        latent: { height, width, channels },
+        encode: ({ weights, x }) => ({ mean: tf.mul(x, weights["a"]!) }),
+        decode: ({ z }) => z,
+        loss: ({ x, reconstruction }) => ({
+          error: tf.mean(tf.square(tf.sub(x, reconstruction)), [1, 2, 3]),
+          edges: tf.mean(tf.log(tf.sub(reconstruction, 2)), [1, 2, 3]),
+        }),
+      }),
+    });
+    const params = { model: { uses: "./code.ts" }, steps: 2, batchSize: 4 };
+    const ended = await runStage(folder, autoencoderKind, {
+      params,
+      inputs: { images },
+      definitions: own({ "./code.ts": code }),
+    });
+    assertStringIncludes(said(ended), "the loss term edges is not finite at step 1; nothing was saved before it");
+  });
+});
