@@ -75,7 +75,7 @@ Deno.test("forwardGflop() agrees with published and separately computed counts",
 
 Deno.test("every built-in kind has an entry with a run function", async () => {
   const names = [
-    ..."classifier command dataset demo evaluate export features images import inpaint interpolate neighbours sample schedule score select statistics train"
+    ..."autoencoder classifier command dataset decode demo encode evaluate export features images import inpaint interpolate neighbours sample schedule score select statistics train"
       .split(" "),
   ];
   assertEquals(Object.keys(BUILTIN_KINDS).sort(), names);
