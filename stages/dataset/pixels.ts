@@ -82,11 +82,6 @@ type GreyPixels = Uint8Array<ArrayBuffer>;
 /** Resizes images: smaller by area average, rounded half up; larger by a border of zeros. */
 export function resize(pixels: GreyPixels, from: number, side: number): GreyPixels {
   if (side === from) return pixels;
-  return side < from ? shrink(pixels, from, side) : pad(pixels, from, side);
-}
-
-/** Shrinks images by area average. All shares, and therefore all sums, are integers. */
-function shrink(pixels: GreyPixels, from: number, side: number): GreyPixels {
   const shares = Array.from({ length: side }, (_, j) => overlaps(j, from, side));
   const area = from * from;
   const out = new Uint8Array(pixels.length / area * side * side);
@@ -94,8 +89,11 @@ function shrink(pixels: GreyPixels, from: number, side: number): GreyPixels {
   for (let image = 0; image < pixels.length / area; image++) {
     const data = pixels.subarray(image * area, (image + 1) * area);
     const own = { count: 1, height: from, width: from, channels: 1, data };
-    const sums = resample(own, { down: shares, across: shares });
-    out.set(sums.map((sum) => Math.floor((2 * sum + area) / (2 * area))), image * side * side);
+    // All shares, and therefore all sums, are integers.
+    const resized = side > from
+      ? cropCentre(own, [side, side]).data
+      : resample(own, { down: shares, across: shares }).map((sum) => Math.floor((2 * sum + area) / (2 * area)));
+    out.set(resized, image * side * side);
   }
   return out;
 }
@@ -111,17 +109,4 @@ export function overlaps(j: number, from: number, side: number): Shares {
     found.push([i, Math.min((i + 1) * side, end) - Math.max(i * side, begin)]);
   }
   return found;
-}
-
-function pad(pixels: GreyPixels, from: number, side: number): GreyPixels {
-  const count = pixels.length / (from * from);
-  const border = Math.floor((side - from) / 2);
-  const out = new Uint8Array(count * side * side);
-  for (let image = 0; image < count; image++) {
-    for (let y = 0; y < from; y++) {
-      const start = (image * from + y) * from;
-      out.set(pixels.subarray(start, start + from), (image * side + border + y) * side + border);
-    }
-  }
-  return out;
 }
