@@ -13,8 +13,8 @@ const UNPACK = { gzip: gunzipSync, zlib: inflateSync, raw: inflateRawSync } as c
 const PIECE = 1 << 20;
 
 /**
- * Unpacks compressed bytes and verifies their checksum if they have one. Everything that is unpacked goes through here
- * or {@linkcode endAt}: a few kilobytes can hold gigabytes.
+ * Unpacks compressed bytes and verifies their checksum if they have one. All that is unpacked whole goes through here: a
+ * few kilobytes can hold gigabytes.
  *
  * @param mostBytes maximum unpacked size, where unpacking stops @param what what the bytes are, for messages
  * @throws FormatError when the bytes are damaged, cut off or unpack to more than `mostBytes`
@@ -40,15 +40,4 @@ export function inflate(
 
 export function unpacksToMore(what: string, mostBytes: number): FormatError {
   return new FormatError(what, { got: "one that unpacks to more", wanted: `at most ${mostBytes} bytes, unpacked` });
-}
-
-/** Returns a stream that passes bytes on, and fails as soon as there are more than `mostBytes`. */
-export function endAt(mostBytes: number, what: string): TransformStream<Uint8Array, Uint8Array> {
-  let seen = 0;
-  return new TransformStream({
-    transform(piece, controller) {
-      if ((seen += piece.length) <= mostBytes) return controller.enqueue(piece);
-      throw unpacksToMore(what, mostBytes);
-    },
-  });
 }

@@ -4,6 +4,7 @@ import { crc32 } from "node:zlib";
 // @ts-types="./yauzl.d.ts"
 import yauzl from "yauzl";
 import { FormatError, refuse } from "../../formats/format_error.ts";
+import { unpacksToMore } from "../../formats/inflate.ts";
 import { type Files, isHidden, kindOfName, MAX_FILE_BYTES, NOT_UTF8, readable } from "./image_files.ts";
 import type { BrokenFiles } from "./items.ts";
 import { parseJson } from "./labels.ts";
@@ -31,11 +32,10 @@ export const sampleOf = (name: string) => /^(?:.*\/)?[^/.]*/.exec(name)![0];
  * @param column the key of the labels in the `.json` beside each image, if that has them
  */
 export async function listArchive(pass: Pass, column: string | undefined): Promise<Files> {
-  const images: string[] = [];
-  const places: number[] = [];
+  /** Places in the archive, by name. */
+  const images = new Map<string, number>();
   const broken: BrokenFiles = new Map();
   const samples = new Map<string, unknown>();
-  const seen = new Set<string>();
   let table: Uint8Array | undefined;
   let [others, at] = [0, -1];
   for await (const entry of pass()) {
@@ -53,19 +53,12 @@ export async function listArchive(pass: Pass, column: string | undefined): Promi
     else if (name.includes("\ufffd")) broken.set(name, NOT_UTF8);
     else if (kind !== "image") broken.set(name, kind);
     else if (!isFile) broken.set(name, "a link, or something else that is no file");
-    else if (seen.has(name)) broken.set(name, "a second file of this name");
-    else {
-      seen.add(name);
-      images.push(name);
-      places.push(at);
-    }
+    else if (images.has(name)) broken.set(name, "a second file of this name");
+    else images.set(name, at);
   }
+  const places = Uint32Array.from(images.values());
   return {
-    images,
-    broken,
-    others,
-    samples,
-    table,
+    ...{ images: [...images.keys()], broken, others, samples, table },
     async *read(chosen) {
       let [at, next] = [-1, 0];
       for await (const entry of pass()) {
@@ -123,8 +116,8 @@ export async function* zipEntries(path: string): AsyncGenerator<ZipEntry> {
 
 const GZIP = "1f8b";
 
-/** Goes through tars, one after the other, each of them packed by gzip or not. */
-export async function* tarEntries(paths: readonly string[]): AsyncGenerator<Entry> {
+/** Goes through tars, one after the other, each of them packed by gzip or not, and of at most `mostBytes` unpacked. */
+export async function* tarEntries(paths: readonly string[], mostBytes = Infinity): AsyncGenerator<Entry> {
   for (const path of paths) {
     let [place, read] = ["", 0];
     const fault = (cause: unknown) =>
@@ -135,7 +128,7 @@ export async function* tarEntries(paths: readonly string[]): AsyncGenerator<Entr
       const counted = bytes.pipeThrough(
         new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
           transform(piece, to) {
-            read += piece.length;
+            if ((read += piece.length) > mostBytes) throw unpacksToMore(path, mostBytes);
             to.enqueue(piece);
           },
         }),

@@ -1,11 +1,10 @@
-import { type TarHeader, unpackTar } from "modern-tar";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { checked } from "../../artifacts/record.ts";
 import { type CifarBatch, decodeCifarBatch, RECORD_BYTES } from "../../formats/cifar_binary.ts";
 import { FormatError } from "../../formats/format_error.ts";
-import { endAt, unpacksToMore } from "../../formats/inflate.ts";
 import { downloadAll } from "../shared/download.ts";
+import { tarEntries } from "./archives.ts";
 import { downloadsOf } from "./kind.ts";
 import { readFile } from "./read_file.ts";
 import type { ReadDataset, Split } from "./split.ts";
@@ -73,23 +72,10 @@ const MAX_UNPACKED_BYTES = 256 << 20;
 /** Reads batches from the official archive, as a stream. */
 async function readArchive(path: string, wanted: ReadonlySet<string>): Promise<Batches> {
   const batches = new Map<string, CifarBatch>();
-  // The archive holds one folder, whose name does not matter.
-  const nameOf = ({ name }: TarHeader) => name.split("/").at(-1)!;
-  const filter = (header: TarHeader) => {
-    // Checked before unpacking, which allocates memory for the whole file before any of it is read.
-    if (header.size > MAX_UNPACKED_BYTES) throw unpacksToMore(path, MAX_UNPACKED_BYTES);
-    return header.type === "file" && wanted.has(nameOf(header));
-  };
-  try {
-    const unzipped = (await Deno.open(path)).readable.pipeThrough(new DecompressionStream("gzip"))
-      .pipeThrough(endAt(MAX_UNPACKED_BYTES, path));
-    for (const { header, data } of await unpackTar(unzipped, { strict: true, filter })) {
-      batches.set(nameOf(header), decodeBatch(data!, nameOf(header)));
-    }
-  } catch (cause) {
-    // A broken archive makes the unpackers throw errors without a code; errors of the operating system have one.
-    if (cause instanceof FormatError || !(cause instanceof Error) || "code" in cause) throw cause;
-    throw new FormatError(path, { got: cause.message, wanted: "a whole .tar.gz archive", cause });
+  for await (const { name: inArchive, isFile, read } of tarEntries([path], MAX_UNPACKED_BYTES)) {
+    // The archive holds one folder, whose name does not matter.
+    const name = inArchive.split("/").at(-1)!;
+    if (isFile && wanted.has(name)) batches.set(name, decodeBatch(await read(MAX_UNPACKED_BYTES), name));
   }
   const missing = [...wanted].filter((name) => !batches.has(name));
   if (missing.length > 0) throw new FormatError(path, { got: "only some batches", wanted: missing.join(", ") });

@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { Buffer } from "node:buffer";
 import { constants, deflateRawSync, gzipSync } from "node:zlib";
@@ -8,6 +8,9 @@ import { BATCH_NAMES, cifarArchive, makeBatch, makeCifarArchive } from "../../su
 import { makeTar } from "../../support/tar.ts";
 import { digests, runStage } from "../../support/stage_context.ts";
 import { withFolder } from "../../unit/stages/small_world.ts";
+
+/** The end of the message about an archive that is broken. */
+const BROKEN = /, wanted a whole (tar, packed by gzip or not|file of a tar)$/;
 
 async function failure(folder: string, archive: Uint8Array): Promise<string> {
   const path = join(folder, "archive.tar.gz");
@@ -46,11 +49,11 @@ Deno.test("cifar10 reads the archive as it reads its unpacked folder, labels and
 Deno.test("cifar10 says what is wrong with an archive", async () => {
   await withFolder(async (folder) => {
     const whole = cifarArchive();
-    assertStringIncludes(await failure(folder, whole.subarray(0, whole.length / 2)), "wanted a whole .tar.gz archive");
-    assertStringIncludes(await failure(folder, new TextEncoder().encode("<html>")), "wanted a whole .tar.gz archive");
+    assertMatch(await failure(folder, whole.subarray(0, whole.length / 2)), BROKEN);
+    assertMatch(await failure(folder, new TextEncoder().encode("<html>")), BROKEN);
     const flipped = Uint8Array.from(whole);
     flipped.fill(0x55, 5_000, 5_100);
-    assertStringIncludes(await failure(folder, flipped), "wanted a whole .tar.gz archive");
+    assertMatch(await failure(folder, flipped), BROKEN);
     const small = (name: string, content: Uint8Array<ArrayBuffer>) => makeCifarArchive([{ name, content }]);
     assertStringIncludes(await failure(folder, small("data_batch_1.bin", makeBatch(1, 3))), "got 3 images");
     const first = small("data_batch_1.bin", makeBatch(1));
@@ -77,7 +80,7 @@ Deno.test("cifar10 takes of an archive what is a batch of its length, and lets g
     };
     assertStringIncludes(
       await failure(folder, zip(claiming(2 ** 33 - 1))),
-      "unpacks to more, wanted at most 268435456 bytes",
+      "data_batch_1.bin: got 8589934591 bytes, wanted at most 268435456",
     );
     // Entries of any name count towards the size limit, also in unpacked form: here five that are not batches, as one
     // gzip member.
@@ -85,16 +88,13 @@ Deno.test("cifar10 takes of an archive what is a batch of its length, and lets g
     const part = deflateRawSync(zeros, { level: 1, finishFlush: constants.Z_FULL_FLUSH });
     const bomb = Buffer.concat([gzipSync("").subarray(0, 10), ...Array.from({ length: 5 }, () => part)]);
     assertStringIncludes(await failure(folder, bomb), "unpacks to more, wanted at most 268435456 bytes");
-    assertStringIncludes(await failure(folder, zip(claiming(20_000))), "wanted a whole .tar.gz archive");
+    assertMatch(await failure(folder, zip(claiming(20_000))), BROKEN);
     // A long name that is longer than any real one, and entries that are not files: a link, a folder, a device.
-    assertStringIncludes(await failure(folder, zip(claiming(16 << 20, "L"))), "wanted a whole .tar.gz archive");
+    assertMatch(await failure(folder, zip(claiming(16 << 20, "L"))), BROKEN);
     for (const type of "12345") assertStringIncludes(await failure(folder, zip(claiming(1_000, type))), "archive");
     const flipped = Uint8Array.from(small);
     flipped[0]! ^= 1;
-    assertStringIncludes(await failure(folder, zip(flipped)), "wanted a whole .tar.gz archive");
-    assertStringIncludes(
-      await failure(folder, zip(new TextEncoder().encode("no tar".repeat(500)))),
-      "a whole .tar.gz",
-    );
+    assertMatch(await failure(folder, zip(flipped)), BROKEN);
+    assertMatch(await failure(folder, zip(new TextEncoder().encode("no tar".repeat(500)))), BROKEN);
   });
 });
