@@ -65,6 +65,8 @@ export interface SavedState {
   readonly step: number;
   /** Reads one of the files that were saved. */
   read(name: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** Returns the path of one of the files that were saved, which must not be changed. */
+  path(name: string): string;
 }
 
 /** Saved states of one stage. All of them belong to the same identity params, inputs and numerics. */
@@ -73,8 +75,11 @@ export interface StageProgress {
   latest(): Promise<SavedState | undefined>;
   /**
    * Saves a state, of files by name. The state counts only once it is complete on disk; a run keeps the newest two.
+   *
+   * @param files contents; or, in the toolkit's own kinds, the path of a large file, to which the state gets a hard link:
+   *   it must not be changed from then on
    */
-  save(step: number, files: Readonly<Record<string, FileContent>>): Promise<void>;
+  save(step: number, files: Readonly<Record<string, FileContent | { readonly path: string }>>): Promise<void>;
   /** Returns true if this much time has passed since the last save, or without a save since the stage began. */
   isDue(everySeconds: number): boolean;
 }

@@ -307,7 +307,8 @@ export class StageRunner {
       }
       const keptStep = Math.max(0, ...isForced(planned) ? [] : statesIn(start.progressFolder).keys());
       const isCut = watcher.edited.aborted && !stop.aborted;
-      const listed = endOf(outcome, planned, { change: change?.what, isCut, keptStep }) ?? listOutputs(start.outputs);
+      const listed = endOf(outcome, planned, { change: change?.what, isCut, keptStep }) ??
+        listOutputs(start.outputs, planned.isTrusted);
       if (!("names" in listed)) return "state" in listed || "again" in listed ? listed : failedBy(listed);
       // Only the disk has work left, and the next stage need not wait for it.
       held.release();

@@ -1,9 +1,10 @@
 import { dirname, join } from "node:path";
 import { type ProgressManifest, progressManifestSchema, relativePathSchema } from "../../schemas/records.ts";
-import type { FileContent, SavedState, StageProgress } from "../../contract/stage.ts";
+import type { SavedState, StageProgress } from "../../contract/stage.ts";
 import {
   copyFile,
   flushAndHash,
+  linkOrCopy,
   makeFolder,
   moveInto,
   partsOf,
@@ -57,11 +58,18 @@ export async function copyState(from: string, to: string, step: number): Promise
   const manifest = readWhole(from, step);
   if (manifest === undefined) return false;
   const home = join(from, `step-${step}`);
+  const newest = savedSteps(to)[0] ?? step;
+  const held = readWhole(to, newest)?.files.map(({ path, sha256 }) => `${path} ${sha256}`);
   try {
     return await putState(to, step, async (temporary) => {
       for (const { path, sha256 } of manifest.files) {
         const copy = inside(temporary, path);
         makeFolder(dirname(copy));
+        if (held?.includes(`${path} ${sha256}`)) {
+          // A large file that does not change any more is in one state after the other.
+          linkOrCopy(inside(to, `step-${newest}`, path), copy);
+          continue;
+        }
         copyFile(inside(home, path), copy);
         // The process that saves states may have removed this one meanwhile for a newer one.
         if (await flushAndHash(copy) !== sha256) return undefined;
@@ -161,6 +169,8 @@ export function listSaved(folder: string, limit: number) {
 export class ProgressStore implements StageProgress {
   /** The time of the last save, and before that of the stage's start. */
   #savedAt = performance.now();
+  /** Digests of linked files, which are in later states too, by what changes if a file is written to. */
+  readonly #digests = new Map<string, Promise<string>>();
 
   /**
    * @param limit the wanted extent: states beyond it belong to longer runs and are not used
@@ -181,13 +191,14 @@ export class ProgressStore implements StageProgress {
       const home = join(this.folder, `step-${step}`);
       // One flipped bit in a state would poison everything after it, so a state is hashed before it is used.
       const good = readWhole(this.folder, step)?.files.every(({ path, sha256 }) => holds(inside(home, path), sha256));
-      if (good) return { step, read: (name) => Deno.readFile(inside(home, relativePathSchema.parse(name))) };
+      const path = (name: string) => inside(home, relativePathSchema.parse(name));
+      if (good) return { step, path, read: (name) => Deno.readFile(path(name)) };
       this.onDamage(step);
     }
     return undefined;
   }
 
-  save(step: number, files: Readonly<Record<string, FileContent>>): Promise<void> {
+  save(step: number, files: Parameters<StageProgress["save"]>[1]): Promise<void> {
     if (Object.hasOwn(files, MANIFEST)) {
       throw new RangeError(`Cannot save a file named ${MANIFEST}: it is the state's own`);
     }
@@ -196,15 +207,20 @@ export class ProgressStore implements StageProgress {
     return this.#save(step, files);
   }
 
-  async #save(step: number, files: Readonly<Record<string, FileContent>>): Promise<void> {
+  async #save(step: number, files: Parameters<StageProgress["save"]>[1]): Promise<void> {
     await putState(this.folder, step, (temporary) =>
-      Object.entries(files).map(([name, content]) => {
-        const path = inside(temporary, name);
-        if (name.includes("/")) makeFolder(dirname(path));
-        writeNew(path, content);
-        const parts = partsOf(content);
-        return { path: name, size: parts.reduce((sum, { length }) => sum + length, 0), sha256: sha256Of(...parts) };
-      }));
+      Promise.all(
+        Object.entries(files).map(async ([name, content]) => {
+          const path = inside(temporary, name);
+          if (name.includes("/")) makeFolder(dirname(path));
+          if ("path" in content) linkOrCopy(content.path, path);
+          else writeNew(path, content);
+          const { ino, size, mtime } = Deno.statSync(path);
+          const linked = () =>
+            this.#digests.getOrInsertComputed(`${ino} ${size} ${mtime?.getTime()}`, () => flushAndHash(path));
+          return { path: name, size, sha256: "path" in content ? await linked() : sha256Of(...partsOf(content)) };
+        }),
+      ));
     // Temporary folders are left by killed workers, since the lock admits one worker at a time.
     for (const { name } of entriesOf(this.folder)) {
       if (name.startsWith("tmp-")) removeTree(join(this.folder, name));

@@ -8,7 +8,6 @@ import { partsOf } from "../../engine/store/files.ts";
 import type {
   BuiltinKind,
   DownloadExternal,
-  FileContent,
   InputArtifact,
   OutputPorts,
   OwnDefinition,
@@ -36,7 +35,7 @@ export interface StageOptions {
   readonly params: Readonly<Record<string, unknown>>;
   readonly inputs?: Readonly<Record<string, InputArtifact>>;
   readonly seed?: number;
-  readonly progress?: MemoryProgress;
+  readonly progress?: StageProgress;
   /** Folders of npm packages, by name. */
   readonly packages?: Readonly<Record<string, string>>;
   /** Digests of outside files, by param. Default: of the file that now lies at `path`. */
@@ -62,6 +61,8 @@ export interface StageOutcome {
   readonly outputs: Readonly<Record<string, InputArtifact>>;
 }
 
+type Files = Parameters<StageProgress["save"]>[1];
+
 /** Saved states in memory. `extent` is the param that a longer run raises. */
 export class MemoryProgress implements StageProgress {
   readonly #states = new Map<number, Readonly<Record<string, Uint8Array>>>();
@@ -75,14 +76,17 @@ export class MemoryProgress implements StageProgress {
     const step = Math.max(-1, ...this.steps.filter((step) => step <= this.extent));
     const files = this.#states.get(step);
     if (files === undefined) return Promise.resolve(undefined);
-    return Promise.resolve({ step, read: (name) => Promise.resolve(Uint8Array.from(files[name]!)) });
+    const read = (name: string) => Promise.resolve(Uint8Array.from(files[name]!));
+    const path = (): never => {
+      throw new Error("these states have no files; take a ProgressStore");
+    };
+    return Promise.resolve({ step, read, path });
   }
 
-  save(step: number, files: Readonly<Record<string, FileContent>>): Promise<void> {
-    const copies = Object.entries(files).map((
-      [name, content],
-    ) => [name, new Uint8Array(Buffer.concat(partsOf(content)))]);
-    this.#states.set(step, Object.fromEntries(copies));
+  save(step: number, files: Files): Promise<void> {
+    const bytesOf = (file: Files[string]) =>
+      "path" in file ? Deno.readFileSync(file.path) : new Uint8Array(Buffer.concat(partsOf(file)));
+    this.#states.set(step, Object.fromEntries(Object.entries(files).map(([name, file]) => [name, bytesOf(file)])));
     return Promise.resolve();
   }
 

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import {
+  copyState,
   newestSavedStep,
   progressFolder,
   ProgressStore,
@@ -39,6 +40,39 @@ Deno.test("save() of a step that is there replaces it", async () => {
   await progress.save(10, state("old"));
   await progress.save(10, state("new"));
   assertEquals(await readLatest(progress), "10: new");
+});
+
+Deno.test("a file at a path is in each state as a link, and a later change of it is noticed", async () => {
+  await using folder = await makeTempFolder();
+  const large = join(folder.path, "large");
+  Deno.writeTextFileSync(large, "large and whole");
+  const states = join(folder.path, "states");
+  Deno.mkdirSync(states);
+  const damaged: number[] = [];
+  const progress = new ProgressStore(states, 100, () => {}, (step) => damaged.push(step));
+  for (const step of [1, 2]) await progress.save(step, { ...state(`at ${step}`), "set/0": { path: large } });
+  Deno.writeTextFileSync(`${large}.new`, "another");
+  Deno.renameSync(`${large}.new`, large);
+  await progress.save(3, { "set/0": { path: large } });
+  const linked = (step: number) => Deno.readTextFileSync(join(states, `step-${step}/set/0`));
+  assertEquals([1, 2, 3].map(linked), ["large and whole", "large and whole", "another"]);
+  assertEquals(Deno.statSync(join(states, "step-1/set/0")).nlink, 2);
+  assertEquals((await progress.latest())!.path("set/0"), join(states, "step-3/set/0"));
+  assertEquals(damaged, []);
+
+  // On its way to another folder, what is there already is linked, and is not read again.
+  const there = join(folder.path, "there");
+  Deno.mkdirSync(there);
+  for (const step of [1, 2, 3]) assertEquals(await copyState(states, there, step), true);
+  const numbers = [1, 2, 3].map((step) => Deno.statSync(join(there, `step-${step}/set/0`)).ino);
+  assertEquals([numbers[0] === numbers[1], numbers[1] === numbers[2]], [true, false]);
+  assertEquals((await new ProgressStore(there, 100).latest())?.step, 3);
+
+  Deno.writeTextFileSync(large, "changed", { append: true });
+  assertEquals((await progress.latest())?.step, 2);
+  Deno.writeTextFileSync(join(states, "step-2/set/0"), "LARGE and whole");
+  assertEquals((await progress.latest())?.step, undefined);
+  assertEquals(damaged, [3, 3, 2, 1]);
 });
 
 const DAMAGE: Record<string, (home: string) => void> = {
