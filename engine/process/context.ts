@@ -138,7 +138,7 @@ export async function runStage(
     const message = `the stage returned something that is not a way to end: ${cutText(Deno.inspect(end))}`;
     return failed(message, 'return nothing, { status: "failed", message } or { status: "interrupted", step }');
   } catch (error) {
-    return outcomeOfThrow(error, inputs);
+    return outcomeOfThrow(error, inputs, Object.values(context.outputs)[0]?.folder);
   }
 }
 

@@ -135,8 +135,10 @@ function read(thrown: unknown): { readonly message: string; readonly stack: stri
 /**
  * Returns the outcome of a stage that threw. A denied permission, or something that the machine lacks, is not a bug in
  * the stage.
+ *
+ * @param output one of the folders that the stage writes to, for errors that do not name a path
  */
-export function outcomeOfThrow(thrown: unknown, inputs: readonly string[]): StageOutcome {
+export function outcomeOfThrow(thrown: unknown, inputs: readonly string[], output?: string): StageOutcome {
   try {
     const { message, stack } = read(thrown);
     const said = cutText(message);
@@ -145,7 +147,7 @@ export function outcomeOfThrow(thrown: unknown, inputs: readonly string[]): Stag
     if (thrown instanceof Deno.errors.NotCapable) return failed(`the stage may not do this: ${said}`, UNDECLARED_FIX);
     const lacks = thrown instanceof Error && isMachineError(thrown);
     return lacks
-      ? failed(`cannot write: ${said}`, "free some space, then run again")
+      ? failed(`cannot write: ${said}${said.includes("'") ? "" : `, in ${output}`}`, "free some space, then run again")
       : { status: "crashed", message: said, stack };
   } catch {
     // Anything can be thrown, and a value may throw again when it is looked at.
