@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
-import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
+import type { InputArtifact, OutputArtifact, SavedState } from "../contract/stage.ts";
 import {
   formOf,
   formRecord,
@@ -92,13 +92,21 @@ export interface ImageReader extends ValueForm, Disposable {
  */
 export async function openImages(artifact: InputArtifact): Promise<ImageReader> {
   const info = await readJson(artifact, INFO_FILE, imagesInfoSchema);
+  const images = openFiles(info, (name) => artifact.path(fileOf(artifact, name).path));
+  if (info.count * images.size * VALUE_TYPES[images.dtype].BYTES_PER_ELEMENT > MEMORY_BYTES) return images;
+  using small = images;
+  return imagesInMemory({ info, values: small.rows(range(0, info.count)), labels: small.labels });
+}
+
+/** Opens the files of a set, whose images are read when they are asked for. */
+function openFiles(info: ImagesInfo, pathOf: (name: string) => string): ImageReader {
   const counts = info.files ?? [info.count];
   const total = counts.reduce((sum, count) => sum + count, 0);
   if (total !== info.count) refuse(`${INFO_FILE}, files`, `${total} images`, `${info.count}, its count`);
   using opened = new DisposableStack();
   const files = counts.map((count, number) => {
     const name = fileName(number, counts.length);
-    const file = opened.adopt(Deno.openSync(artifact.path(fileOf(artifact, name).path)), (file) => file.close());
+    const file = opened.adopt(Deno.openSync(pathOf(name)), (file) => file.close());
     return { file, ...readHead(name, file, { ...info, count }) };
   });
   const labelled = files.filter(({ labels }) => labels !== undefined);
@@ -121,8 +129,6 @@ export async function openImages(artifact: InputArtifact): Promise<ImageReader> 
     });
     return values;
   };
-  const kept = info.count * stride <= MEMORY_BYTES ? rows(range(0, info.count)) : undefined;
-  if (kept !== undefined) return imagesInMemory({ info, values: kept, labels });
   const held = opened.move();
   return { ...reader(info, labels, rows), [Symbol.dispose]: () => held.dispose() };
 }
@@ -263,6 +269,14 @@ export interface ImagesWriter extends Disposable {
    * @returns the description that was written
    */
   finish(found?: Partial<Pick<ImagesToDescribe, "normalizer" | "source">>): Promise<ImagesInfo>;
+  /**
+   * Returns the files so far, to be saved: another writer goes on from them.
+   *
+   * @param name of a folder in the state, for writers that save together
+   */
+  save(name: string): Promise<Readonly<Record<string, { readonly path: string }>>>;
+  /** Takes over the first `count` images, those that another writer of the same description had when it saved. */
+  resume(saved: SavedState, name: string, count: number): Promise<void>;
 }
 
 /**
@@ -290,21 +304,28 @@ export function openImagesWriter(
     const labels = { name: "labels", dtype: labelType === Uint8Array ? "U8" : "U16", shape: [count] } as const;
     return encodeSafetensorsHeader(info.classes === null ? [images] : [images, labels], { minBytes });
   };
-  const files: number[] = [];
-  const pictured: Values[] = [];
+  const stride = size * VALUE_TYPES[dtype].BYTES_PER_ELEMENT;
+  const placeOf = (number: number) => join(output.folder, fileName(number, fileCount));
+  const countIn = (number: number, of = written) => Math.min(perFile, of - number * perFile);
   let written = 0;
-  let open:
-    | { readonly file: Deno.FsFile; readonly headerBytes: number; labels: LabelNumbers; count: number }
-    | undefined;
+  let open: { file: Deno.FsFile; headerBytes: number; labels: LabelNumbers; count: number } | undefined;
 
   const begin = async () => {
-    const expected = Math.min(perFile, info.count - written);
-    const place = join(output.folder, fileName(files.length, fileCount));
-    const file = await Deno.open(place, { write: true, create: true, truncate: true });
-    open = { file, headerBytes: headerOf(expected).length, labels: new labelType(expected), count: 0 };
-    // The true header comes last: fewer images may come than were expected.
-    await writeAll(file, new Uint8Array(open.headerBytes));
-    return open;
+    const number = Math.floor(written / perFile);
+    const expected = countIn(number, info.count);
+    const [place, count] = [placeOf(number), countIn(number)];
+    if (count > 0) {
+      // A saved state has the file too, as it is.
+      await Deno.copyFile(place, `${place}.new`);
+      await Deno.rename(`${place}.new`, place);
+    }
+    const file = await Deno.open(place, { read: true, write: true, create: true });
+    const [headerBytes, labels] = [headerOf(expected).length, new labelType(expected)];
+    const at = headerBytes + count * stride;
+    if (info.classes !== null) readAt(file, at, bytesOf(labels.subarray(0, count)));
+    // The true header comes when the file ends: fewer images may come than were expected.
+    await file.seek(at, Deno.SeekMode.Start);
+    return open = { file, headerBytes, labels, count };
   };
   const end = async () => {
     if (open === undefined) return;
@@ -314,8 +335,8 @@ export function openImagesWriter(
     await writeAll(file, headerOf(count, headerBytes));
     file.close();
     open = undefined;
-    files.push(count);
   };
+  const numbers = () => [...range(0, Math.ceil(written / perFile))];
   return {
     async add(values, labels) {
       const count = values.length / size;
@@ -327,9 +348,6 @@ export function openImagesWriter(
       }
       const bad = values instanceof Float32Array ? firstNotFinite(values) : -1;
       if (bad >= 0) refuse(`image ${written + Math.floor(bad / size)}`, `${values[bad]}`, "finite numbers");
-      for (let i = 0; i < count && pictured.length < picturedCount(info); i++) {
-        pictured.push(imageAt(values as Values, i, info).slice());
-      }
       for (let done = 0; done < count;) {
         const into = open ?? await begin();
         const taken = Math.min(count - done, perFile - into.count);
@@ -347,10 +365,25 @@ export function openImagesWriter(
     },
     async finish(found = {}) {
       await end();
-      const described = describeImages({ ...info, ...found, count: written }, files);
+      const counts = numbers().map((number) => countIn(number));
+      // One file of fewer images than were expected has the name of an only file.
+      if (counts.length === 1 && fileCount > 1) await Deno.rename(placeOf(0), join(output.folder, TENSORS_FILE));
+      const described = describeImages({ ...info, ...found, count: written }, counts);
       await writeJson(output, INFO_FILE, described, imagesInfoSchema);
+      using images = openFiles(described, (name) => join(output.folder, name));
+      const pictured = Array.from({ length: Math.min(written, picturedCount(info)) }, (_, i) => images.rows([i]));
       await writePicture(output, picture, pictured, described, formOf(described));
       return described;
+    },
+    async save(name) {
+      await end();
+      return Object.fromEntries(numbers().map((number) => [`${name}/${number}`, { path: placeOf(number) }]));
+    },
+    async resume(saved, name, count) {
+      written = count;
+      const pairs = numbers().map((number) => [saved.path(`${name}/${number}`), placeOf(number)] as const);
+      // Not all file systems have links.
+      for (const pair of pairs) await Deno.link(...pair).catch(() => Deno.copyFile(...pair));
     },
     [Symbol.dispose]() {
       open?.file.close();

@@ -1,8 +1,10 @@
-import { type Normalizer, rangeNormalizer } from "../../diffusion/normalizer.ts";
+import { type Normalizer, rangeNormalizer, type ValueType } from "../../diffusion/normalizer.ts";
 import type { Item } from "./items.ts";
 import type { DatasetParams } from "./params.ts";
 
 interface Finder {
+  /** All that is remembered of the values: a finder that takes these numbers over finds the same map. */
+  readonly state: Readonly<Record<string, Float64Array<ArrayBuffer>>>;
   add(values: Item["data"]): void;
   /** Returns the map; a message if the values have none. */
   find(): Normalizer | string;
@@ -25,24 +27,25 @@ function between(
  */
 export function findNormalizer(
   normalize: DatasetParams["normalize"],
-  { channels, data }: Pick<Item, "channels" | "data">,
+  { channels, dtype }: { readonly channels: number; readonly dtype: ValueType },
 ): Finder | undefined {
-  const isFloat = data instanceof Float32Array;
+  const isFloat = dtype === "float32";
   const how = normalize ?? (isFloat ? "moments" : undefined);
   if (how === undefined) return undefined;
   if (how === "moments") return moments(channels);
-  if ("range" in how) return { add() {}, find: () => between("range", [how.range as [number, number]]) };
+  if ("range" in how) return { state: {}, add() {}, find: () => between("range", [how.range as [number, number]]) };
   return percentiles(channels, how.percentiles as [number, number], isFloat);
 }
 
 /** Mean and deviation (of the population), from sums of differences to the first value, which lose no digits. */
 function moments(channels: number): Finder {
-  let [first, count]: [Float64Array | undefined, number] = [undefined, 0];
-  const [sums, squares] = [new Float64Array(channels), new Float64Array(channels)];
+  const [first, sums, squares] = [new Float64Array(channels), new Float64Array(channels), new Float64Array(channels)];
+  const counted = new Float64Array(1);
   return {
+    state: { first, sums, squares, counted },
     add(values) {
-      first ??= Float64Array.from(values.subarray(0, channels));
-      count += values.length / channels;
+      if (counted[0] === 0) first.set(values.subarray(0, channels));
+      counted[0]! += values.length / channels;
       for (let i = 0; i < values.length; i++) {
         const c = i % channels;
         const difference = values[i]! - first[c]!;
@@ -51,10 +54,11 @@ function moments(channels: number): Finder {
       }
     },
     find() {
+      const count = counted[0]!;
       const scale = [...squares.map((square, c) => Math.sqrt(Math.max(0, square / count - (sums[c]! / count) ** 2)))];
       const flat = scale.findIndex((deviation) => !(deviation > 0));
-      if (flat >= 0) return `all values of channel ${flat} are ${first?.[flat]}: there is no deviation to scale by`;
-      return { how: "moments", scale, shift: [...sums.map((sum, c) => (first![c]! + sum / count) / scale[c]!)] };
+      if (flat >= 0) return `all values of channel ${flat} are ${first[flat]}: there is no deviation to scale by`;
+      return { how: "moments", scale, shift: [...sums.map((sum, c) => (first[c]! + sum / count) / scale[c]!)] };
     },
   };
 }
@@ -68,7 +72,7 @@ const MOST_COUNTS = 2 ** 24;
 function percentiles(channels: number, wanted: readonly [number, number], isFloat: boolean): Finder {
   const places = isFloat ? 2 ** FLOAT_BITS : 65_536;
   if (places * channels > MOST_COUNTS) {
-    return { add() {}, find: () => `percentiles are found for at most ${MOST_COUNTS / places} channels` };
+    return { state: {}, add() {}, find: () => `percentiles are found for at most ${MOST_COUNTS / places} channels` };
   }
   const counts = Array.from({ length: channels }, () => new Float64Array(places));
   const float = new Float32Array(1);
@@ -88,6 +92,7 @@ function percentiles(channels: number, wanted: readonly [number, number], isFloa
     return [low!, high!] as const;
   };
   return {
+    state: Object.fromEntries(counts.entries()),
     add(values) {
       for (let i = 0; i < values.length; i++) counts[i % channels]![isFloat ? placeOf(values[i]!) : values[i]!]!++;
     },

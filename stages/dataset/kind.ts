@@ -143,6 +143,7 @@ function misplacedParams(params: DatasetParams): CheckProblem[] {
 }
 
 function whyMisplaced(name: keyof DatasetParams, source: DatasetParams["source"]): string {
+  if (name === "saveEverySeconds") return "it is read in seconds";
   if (["url", "sha256", "path"].includes(name)) {
     return source === "folder" ? "nothing is fetched for it" : "the package contains the files";
   }

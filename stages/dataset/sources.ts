@@ -29,7 +29,7 @@ interface Published {
 /** Grey images can be padded up to this side: a border carries no information. */
 const PADDABLE_SIDES = { upTo: 64 };
 /** Params of a user's own data, of images that come to have one form, and of a file that may be fetched. */
-const OWN = ["path", "labels", "normalize", "skip", "testCount", "limit"] as const;
+const OWN = ["path", "labels", "normalize", "skip", "testCount", "limit", "saveEverySeconds"] as const;
 const OWN_IMAGES = [...OWN, "size", "channels", "depth", "resize"] as const;
 const URL = ["url", "sha256"] as const;
 const FETCHED: Source["params"] = ["path", "url", "sha256", "size", "limit"];

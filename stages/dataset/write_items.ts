@@ -1,9 +1,10 @@
 import { type ImagesWriter, openImagesWriter } from "../../artifacts/image_files.ts";
-import type { OutputArtifact, StageEnd } from "../../contract/stage.ts";
+import type { OutputArtifact, SavedState, StageEnd } from "../../contract/stage.ts";
+import { dtypeOf, type ValueType } from "../../diffusion/normalizer.ts";
 import { toBytes } from "../../formats/byte_image.ts";
+import { decodeVectors, encodeVectors } from "../../formats/vectors.ts";
 import { firstNotFinite } from "../../metrics/vectors.ts";
 import { countOf } from "../../std/count_of.ts";
-import { dtypeOf } from "../../diffusion/normalizer.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { findNormalizer } from "./find_normalizer.ts";
 import { fitImage } from "./fit.ts";
@@ -12,11 +13,17 @@ import type { Item, Items, Labels } from "./items.ts";
 import type { DatasetContext } from "./kind.ts";
 import { splitByHash, type SplitName } from "./split.ts";
 
-/** Splits a user's own data, and writes each item as soon as it is read. */
+const SPLITS = ["train", "test"] as const;
+/** The file of a saved state with the numbers that the normaliser remembers, and the rest as metadata. */
+const STATE_FILE = "values.safetensors";
+
+type Form = Pick<Item, "height" | "width" | "channels"> & { readonly dtype: ValueType };
+
+/** Splits a user's own data, and writes each item as soon as it is read, going on where an earlier process saved. */
 export async function writeItems(items: Items, context: DatasetContext): Promise<StageEnd | undefined> {
-  const { params, stop, report } = context;
+  const { params, stop, report, progress } = context;
   const { names, labels, broken, unit } = items;
-  const { limit = Infinity, skip } = params;
+  const { limit = Infinity, skip, saveEverySeconds = 30 } = params;
   const taken = Math.min(names.length, limit);
   if (taken === 0) return noItems(items, params.path ?? "it");
   const { testCount = Math.max(1, Math.floor(taken / 10)) } = params;
@@ -35,12 +42,20 @@ export async function writeItems(items: Items, context: DatasetContext): Promise
   for (const index of test) isTest[index] = 1;
   const chosen = Uint32Array.from(train.concat(test)).sort();
   const examined = chosen.length + broken.size;
-  using writers = new Writers(context, { labels, counts: { train: train.length, test: test.length } });
+  using writers = new Writers(context, items, { train: train.length, test: test.length });
   const forms = new Forms();
   const depths = new Forms();
-  let done = 0;
-  for await (const got of items.read(chosen)) {
-    if (stop.aborted) return { status: "interrupted", step: 0 };
+  // Nothing more is written once the stage is bound to fail, but all that is wrong with the rest is still found.
+  const isLost = () => forms.size > 1 || depths.size > 0 || (broken.size > 0 && skip === undefined);
+  const saved = await progress.latest();
+  if (saved !== undefined) await writers.resume(saved);
+  let done = saved?.step ?? 0;
+  let last = done;
+  const before = chosen.subarray(0, done).filter((index) => !broken.has(names[index]!));
+  for (const index of before) forms.add(`${writers.form?.height}x${writers.form?.width}`, names[index]!);
+  for await (const got of items.read(chosen.subarray(done))) {
+    if (done > last && !isLost() && (stop.aborted || progress.isDue(saveEverySeconds))) await writers.save(last = done);
+    if (stop.aborted) return { status: "interrupted", step: last };
     const index = chosen[done]!;
     const item = typeof got === "string" ? got : notFinite(got) ?? got;
     report({ done: ++done, total: chosen.length, unit: `${unit}s` });
@@ -51,8 +66,7 @@ export async function writeItems(items: Items, context: DatasetContext): Promise
     const fitted = items.isFitted ? fit(item, context) : item;
     if (fitted === undefined) depths.add(`${depthOf(item)} bits`, names[index]!);
     else forms.add(`${fitted.height}x${fitted.width}`, names[index]!);
-    // Nothing more is written once the stage is bound to fail, but all that is wrong with the rest is still found.
-    if (fitted === undefined || forms.size > 1 || depths.size > 0 || (broken.size > 0 && skip === undefined)) continue;
+    if (fitted === undefined || isLost()) continue;
     await writers.add(isTest[index] === 1 ? "test" : "train", fitted, labels?.of[index]);
   }
   if (broken.size > 0 && skip === undefined) {
@@ -99,45 +113,59 @@ function wrongDepth(depths: Forms, { params: { depth } }: DatasetContext): Stage
   return { status: "failed", message: `samples have ${depths}, wanted ${depth ?? 8}`, fix };
 }
 
-interface WritersOptions {
-  readonly labels: Labels | undefined;
-  /** The most items of each split. */
-  readonly counts: Readonly<Record<SplitName, number>>;
-}
-
 /** Writes both splits at the same time. The first item tells what all of them are like. */
 class Writers implements Disposable {
   #open: Record<SplitName, ImagesWriter> | undefined;
   #finder: ReturnType<typeof findNormalizer>;
-  readonly #written = { train: 0, test: 0 };
+  form: Form | undefined;
+  #written = { train: 0, test: 0 };
 
-  constructor(readonly context: DatasetContext, readonly options: WritersOptions) {}
+  /** @param most the most items of each split */
+  constructor(
+    readonly context: DatasetContext,
+    readonly items: Items,
+    readonly most: Readonly<Record<SplitName, number>>,
+  ) {}
 
-  async add(split: SplitName, item: Item, label: number | undefined): Promise<void> {
-    const open = this.#open ??= this.#openBoth(item);
-    if (split === "train") this.#finder?.add(item.data);
+  async add(split: SplitName, { height, width, channels, data }: Item, label: number | undefined): Promise<void> {
+    const open = this.#open ??= this.#openBoth({ height, width, channels, dtype: dtypeOf(data) });
+    if (split === "train") this.#finder?.add(data);
     this.#written[split]++;
-    await open[split].add(item.data, label === undefined ? undefined : [label]);
+    await open[split].add(data, label === undefined ? undefined : [label]);
   }
 
-  #openBoth(item: Item) {
-    const { params, outputs } = this.context;
-    this.#finder = findNormalizer(params.normalize, item);
-    const { labels, counts } = this.options;
-    const { height, width, channels, data } = item;
-    const dtype = dtypeOf(data);
-    const open = (split: SplitName, output: OutputArtifact) =>
-      openImagesWriter(output, {
-        count: counts[split],
-        ...{ height, width, channels, dtype, classes: labels?.classes ?? null },
-        source: definedOnly({ name: params.source, split, classNames: labels?.classNames }),
-      }, "preview.png");
+  async save(done: number): Promise<void> {
+    const rest = JSON.stringify([this.form, this.#written, [...this.items.broken]]);
+    const values = { [STATE_FILE]: encodeVectors(this.#finder?.state ?? {}, { rest }) };
+    const files = await Promise.all(SPLITS.map((split) => this.#open?.[split].save(split)));
+    await this.context.progress.save(done, Object.assign(values, ...files));
+  }
+
+  async resume(saved: SavedState): Promise<void> {
+    const { vectors, metadata } = decodeVectors(await saved.read(STATE_FILE));
+    const [form, written, broken] = JSON.parse(metadata["rest"]!);
+    for (const [name, reason] of broken) this.items.broken.set(name, reason);
+    if (form === null) return;
+    this.#written = written;
+    const open = this.#open = this.#openBoth(form);
+    for (const split of SPLITS) await open[split].resume(saved, split, this.#written[split]);
+    for (const [name, own] of Object.entries(this.#finder?.state ?? {})) own.set(vectors[name] as Float64Array);
+  }
+
+  #openBoth(form: Form) {
+    const { context: { params, outputs }, items: { labels }, most } = this;
+    this.form = form;
+    this.#finder = findNormalizer(params.normalize, form);
+    const { classes = null, classNames } = labels as Labels | undefined ?? {};
+    const open = (split: SplitName, output: OutputArtifact) => {
+      const source = definedOnly({ name: params.source, split, classNames });
+      return openImagesWriter(output, { count: most[split], ...form, classes, source }, "preview.png");
+    };
     return { train: open("train", outputs.train), test: open("test", outputs.test) };
   }
 
   [Symbol.dispose](): void {
-    this.#open?.train[Symbol.dispose]();
-    this.#open?.test[Symbol.dispose]();
+    for (const split of SPLITS) this.#open?.[split][Symbol.dispose]();
   }
 
   async finish(): Promise<StageEnd | undefined> {
@@ -150,8 +178,7 @@ class Writers implements Disposable {
     if (typeof normalizer === "string") {
       return { status: "failed", message: normalizer, fix: "set normalize: { range: … }" };
     }
-    await this.#open.train.finish(definedOnly({ normalizer }));
-    await this.#open.test.finish(definedOnly({ normalizer }));
+    for (const split of SPLITS) await this.#open[split].finish(definedOnly({ normalizer }));
     return undefined;
   }
 }

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { dtypeOf } from "../../../diffusion/normalizer.ts";
 import { findNormalizer } from "../../../stages/dataset/find_normalizer.ts";
 
 function assertNear(got: number, wanted: number, allowed: number): void {
@@ -9,7 +10,7 @@ type Wanted = Parameters<typeof findNormalizer>[0];
 type Data = Uint8Array | Uint16Array | Float32Array;
 
 function find(wanted: Wanted, data: Data, channels = 1) {
-  const finder = findNormalizer(wanted, { channels, data });
+  const finder = findNormalizer(wanted, { channels, dtype: dtypeOf(data) });
   const half = data.length / channels >> 1;
   // In two parts, as items come.
   finder?.add(data.subarray(0, half * channels));

@@ -12,6 +12,8 @@ import {
   type Values,
 } from "../../../diffusion/normalizer.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
+import { disableFsync } from "../../../engine/store/files.ts";
+import { ProgressStore, savedSteps } from "../../../engine/store/progress.ts";
 import { FormatError } from "../../../formats/format_error.ts";
 import { decodePng } from "../../../formats/png_decoder.ts";
 import { withFolder } from "./small_world.ts";
@@ -22,14 +24,15 @@ const LENGTH = 12;
 
 const dtypes = fc.constantFrom(...Object.keys(VALUE_TYPES) as (keyof typeof VALUE_TYPES)[]);
 /** Sets of images of all types, with labels of one byte, of two bytes, or none. */
-const sets = fc.record({
+const SETS = {
   dtype: dtypes,
   count: fc.integer({ min: 1, max: 9 }),
   part: fc.integer({ min: 1, max: 4 }),
   missing: fc.integer({ min: 0, max: 3 }),
   classes: fc.constantFrom(null, 3, 256, 257, 65_535),
   seed: fc.integer({ min: 1, max: 1000 }),
-});
+};
+const sets = fc.record(SETS);
 
 Deno.test("openImagesWriter() writes in parts what openImages() reads in any order, for every type", async () => {
   await fc.assert(
@@ -55,6 +58,54 @@ Deno.test("openImagesWriter() writes in parts what openImages() reads in any ord
       });
     }),
     { numRuns: 60 },
+  );
+});
+
+const kills = fc.record({ ...SETS, cuts: fc.array(fc.nat(9), { minLength: 1, maxLength: 3 }) });
+
+Deno.test("a writer goes on from what another one saved, and changes nothing of it", async () => {
+  await fc.assert(
+    fc.asyncProperty(kills, async ({ dtype, count, missing, classes, seed, cuts }) => {
+      await withFolder(async (folder) => {
+        disableFsync(folder);
+        const values: Values = VALUE_TYPES[dtype].from(
+          Array.from({ length: count * LENGTH }, (_, i) => (i * seed) % 251),
+        );
+        const info: ImagesToDescribe = { ...SIZE, count: count + missing, classes, dtype, source: {} };
+        const states = `${folder}/states`;
+        Deno.mkdirSync(states);
+        const damaged: number[] = [];
+        const progress = new ProgressStore(states, Infinity, () => {}, (step) => damaged.push(step));
+        /** Writes images up to `until`, from the newest state unless it is the first writer. */
+        const write = async (name: string, until: number, saveAt: readonly number[] = []) => {
+          Deno.mkdirSync(`${folder}/${name}`);
+          using writer = openImagesWriter(openOutput(`${folder}/${name}`), info);
+          const saved = name === "whole" ? undefined : await progress.latest();
+          if (saved !== undefined) await writer.resume(saved, "set", saved.step);
+          for (let i = saved?.step ?? 0; i < until; i++) {
+            const label = classes === null ? undefined : [(i * seed) % classes];
+            await writer.add(values.subarray(i * LENGTH, (i + 1) * LENGTH) as Values, label);
+            if (saveAt.includes(i + 1)) await progress.save(i + 1, await writer.save("set"));
+          }
+          if (until === count) await writer.finish();
+          return folderArtifact(`${folder}/${name}`, "images").files;
+        };
+        const whole = await write("whole", count);
+        // Each of these saves, goes on for a while, and is killed.
+        const at = cuts.map((cut) => 1 + cut % count).sort((a, b) => a - b);
+        for (const [i, save] of at.entries()) {
+          await write(`killed ${i}`, Math.min(count - 1, save + 2), [save, save + 1]);
+        }
+        assertEquals(await write("last", count), whole);
+        // And from each state that there is on the way.
+        for (const step of savedSteps(states)) {
+          assertEquals(await write(`from ${step}`, count), whole);
+          Deno.removeSync(`${states}/step-${step}`, { recursive: true });
+        }
+        assertEquals(damaged, []);
+      });
+    }),
+    { numRuns: 25 },
   );
 });
 
@@ -92,6 +143,38 @@ Deno.test("a set of several files has the images and labels of all", async () =>
     const rows = images.rows(order);
     assertEquals(order.map((_, i) => [rows[i * length], rows[(i + 1) * length - 1]]), order.map((i) => [i, i]));
     assertEquals([...images.labels!], [0, 1, 2, 3, 4, 5]);
+  });
+});
+
+Deno.test("whole files are links in what is saved, and a set of fewer files than were expected is read", async () => {
+  await withFolder(async (folder) => {
+    disableFsync(folder);
+    // Of 160 MiB each: a file holds one image.
+    const info: ImagesToDescribe = { height: 1, width: 1, channels: 160 << 20, count: 3, classes: null, source: {} };
+    const value = new Uint8Array(info.channels);
+    for (const name of ["first", "second", "only", "states"]) Deno.mkdirSync(`${folder}/${name}`);
+    const progress = new ProgressStore(`${folder}/states`, Infinity);
+    const numbers = (name: string) => {
+      const files = Array.from(Deno.readDirSync(`${folder}/${name}`), (file) => file.name).filter((one) =>
+        /s$/.test(one)
+      );
+      return Object.fromEntries(files.sort().map((file) => [file, Deno.statSync(`${folder}/${name}/${file}`).ino]));
+    };
+    using first = openImagesWriter(openOutput(`${folder}/first`), info);
+    for (const i of [0, 1]) await first.add(value.fill(i));
+    await progress.save(2, await first.save("set"));
+    using second = openImagesWriter(openOutput(`${folder}/second`), info);
+    await second.resume((await progress.latest())!, "set", 2);
+    assertEquals(numbers("second"), numbers("first"));
+    await second.finish();
+    using images = await openImages(opened(`${folder}/second`));
+    assertEquals([...images.info.files!, images.rows([1])[5]], [1, 1, 1]);
+
+    using only = openImagesWriter(openOutput(`${folder}/only`), info);
+    await only.add(value.fill(7));
+    await only.finish();
+    using one = await openImages(opened(`${folder}/only`));
+    assertEquals([one.info.count, one.info.files, one.rows([0])[5]], [1, undefined, 7]);
   });
 });
 
