@@ -16,7 +16,7 @@ import { firstNotFinite, range } from "../metrics/vectors.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import type { ImageSize } from "./facts.ts";
-import { imageAt, picturedCount, writePicture } from "./pictures.ts";
+import { picturedCount, writePicture } from "./pictures.ts";
 import { fileOf, readJson, writeJson } from "./record.ts";
 import { bytesOf, readAt, readRows, writeAll } from "./rows.ts";
 
@@ -389,20 +389,4 @@ export function openImagesWriter(
       open?.file.close();
     },
   };
-}
-
-/** Values that are checked together. */
-const CHECKED_VALUES = 4 << 20;
-
-/** Checks all values and labels of an artifact. @throws FormatError */
-export async function validateImages(artifact: InputArtifact): Promise<void> {
-  using images = await openImages(artifact);
-  // Integers have no values to refuse.
-  if (images.dtype !== "float32") return;
-  const { size, info: { count: total } } = images;
-  const chunk = Math.max(1, Math.floor(CHECKED_VALUES / size));
-  for (let first = 0; first < total; first += chunk) {
-    const count = Math.min(chunk, total - first);
-    images.read(range(first, count), new Float32Array(count * size));
-  }
 }

@@ -17,7 +17,6 @@ import {
   openImages,
   openImagesWriter,
   TENSORS_FILE,
-  validateImages,
 } from "./image_files.ts";
 import { classNamesOf } from "./labels.ts";
 import { imageAt, picturedCount, writePicture } from "./pictures.ts";
@@ -136,7 +135,21 @@ export async function readImages(artifact: InputArtifact): Promise<StoredImages>
   throw new FormatError(INFO_FILE, { got: `${bytes} numbers of ${images.dtype}`, wanted: `uint8, at most 2 GiB`, fix });
 }
 
-export { validateImages as validate };
+/** Values that are checked together. */
+const CHECKED_VALUES = 4 << 20;
+
+/** Checks all values and labels of an artifact. @throws FormatError */
+export async function validate(artifact: InputArtifact): Promise<void> {
+  using images = await openImages(artifact);
+  // Integers have no values to refuse.
+  if (images.dtype !== "float32") return;
+  const { size, info: { count: total } } = images;
+  const chunk = Math.max(1, Math.floor(CHECKED_VALUES / size));
+  for (let first = 0; first < total; first += chunk) {
+    const count = Math.min(chunk, total - first);
+    images.read(range(first, count), new Float32Array(count * size));
+  }
+}
 
 export async function facts(artifact: InputArtifact): Promise<Facts> {
   const { source, normalizer: _, files: __, encoder, ...info } = await readJson(artifact, INFO_FILE, imagesInfoSchema);

