@@ -8,7 +8,7 @@ import { parseRecord, readJson } from "../artifacts/record.ts";
 import type { InputArtifact } from "../contract/stage.ts";
 import { gridCells } from "../pictures/image_grid.ts";
 import { type Content, factsOf, type LogRow, noContent, type ReportPicture, type SourceFacts } from "./model.ts";
-import { describeGuidance, describeSampler, describeSource } from "./sections.ts";
+import { describeGuidance, describeSampler } from "./sections.ts";
 import { joined, named } from "./text.ts";
 
 /** An artifact and its title on the page. */
@@ -127,7 +127,7 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const info = await readJson(artifact, "images.json", imagesInfoSchema);
     const { split, name } = factsOf(info.source, `${title}: `, warnings);
     if (split === "test") return;
-    const note = joined([describeItems(info), named("from", describeSource(name))], " ");
+    const note = joined([describeItems(info), name], "; ");
     for (const path of ["preview.png", "images.png"]) {
       await addPicture(data, item, path, { title: `${title}: data`, note });
     }

@@ -191,18 +191,13 @@ function provenance({ seed, model, features, images }: ReportMetrics["record"]):
       const { name, split, sampler, seed: drawn, model: drawer } = source;
       const weights = drawer?.weights === undefined ? undefined : `${drawer.weights} weights`;
       const how = [sampler && describeSampler(sampler), describeGuidance(source)];
-      const details = joined([split, ...how, weights, named("seed", drawn)], ", ");
-      const from = name === "sample" ? "samples" : named("from", describeSource(name)) ?? "items";
-      return `${role}: ${count.toLocaleString("en")} ${from}${details === "" ? "" : ` (${details})`}`;
+      const isDrawn = name === "sample";
+      const details = joined([isDrawn ? undefined : name, split, ...how, weights, named("seed", drawn)], ", ");
+      const noun = isDrawn ? "samples" : "items";
+      return `${role}: ${count.toLocaleString("en")} ${noun}${details === "" ? "" : ` (${details})`}`;
     }),
     named("seed", seed ?? undefined),
   ], "; ");
-}
-
-/** Names where images come from; a user's own data by the form that it has. */
-export function describeSource(name: SourceFacts["name"]): SourceFacts["name"] {
-  const own = { folder: "a folder", zip: "a zip", tar: "a tar", numpy: "an array", parquet: "Parquet" };
-  return Object.hasOwn(own, `${name}`) ? own[name as keyof typeof own] : name === "given" ? undefined : name;
 }
 
 export function describeSampler({ name, steps, eta, uses, params = {} }: NonNullable<SourceFacts["sampler"]>): string {

@@ -147,6 +147,9 @@ export function validateUnetConfig(config: UnetConfig): UnetProblem[] {
   return problems;
 }
 
+const OWN_NETWORK = "give points and signals a network of your own, such as pipelines/points_mlp.ts: write model: " +
+  "{ uses: ./points_mlp.ts }";
+
 /**
  * Returns the problems of a U-Net of given params with images of a given size. A problem of the images has an empty
  * param.
@@ -156,7 +159,13 @@ export function checkUnet(sizes: NetworkSizes, params: UnetParams): DefinitionPr
   return validateUnetConfig(unetConfig(sizes, params)).map(({ field, ...said }) => {
     // The user cannot change the image size, but can change the number of levels that halve it.
     const param = field === "imageSize" ? "multipliers" : field;
-    return { param: [param], message: `the network does not fit images of ${images}: model.${param}`, ...said };
+    const problem = {
+      param: [param],
+      message: `the network does not fit images of ${images}: model.${param}`,
+      ...said,
+    };
+    const isFlat = field === "imageSize" && Math.min(sizes.height, sizes.width) === 1;
+    return isFlat ? { ...problem, wanted: "two sides that halve", fix: OWN_NETWORK } : problem;
   });
 }
 

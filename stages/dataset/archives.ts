@@ -125,14 +125,12 @@ export async function* tarEntries(paths: readonly string[], mostBytes = Infinity
     try {
       let bytes: ReadableStream<Uint8Array<ArrayBuffer>> = (await Deno.open(path)).readable;
       if (await startOf(path) === GZIP) bytes = bytes.pipeThrough(new DecompressionStream("gzip"));
-      const counted = bytes.pipeThrough(
-        new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-          transform(piece, to) {
-            if ((read += piece.length) > mostBytes) throw unpacksToMore(path, mostBytes);
-            to.enqueue(piece);
-          },
-        }),
-      );
+      const counted = ReadableStream.from(async function* () {
+        for await (const piece of bytes) {
+          if ((read += piece.length) > mostBytes) throw unpacksToMore(path, mostBytes);
+          yield piece;
+        }
+      }());
       for await (
         const { header: { name, type, size }, body } of counted.pipeThrough(createTarDecoder({ strict: true }))
       ) {

@@ -10,20 +10,19 @@ const HEADER_BYTES = 4_096;
 /** Types of the numbers of items. */
 export const VALUES = { "|u1": Uint8Array, "<u2": Uint16Array, "<f4": Float32Array } as const;
 
-/** Returns what the header of an .npy says of its items; type and size are unknown for any other file. */
+/** Returns what the header of an .npy says of its items; of any other file the type is unknown. */
 export function formOfArray(path: string | undefined, shape: DatasetParams["shape"]): ImageFacts {
-  const [height, width, channels] = shape ?? [];
-  const unknown = definedOnly({ height, width, channels, dtype: null });
+  let [dtype, form]: [ImageFacts["dtype"], DatasetParams["shape"]] = [null, shape];
   try {
     using file = Deno.openSync(path!);
     const start = new Uint8Array(HEADER_BYTES);
-    const { shape: [, ...inner], type } = decodeNpyHeader(start.subarray(0, file.readSync(start) ?? 0), VALUES);
-    const [height, width, channels] = shape ?? itemShape(inner);
-    const dtype = dtypeOf(new type());
-    return { height, width, channels, ...(dtype === "uint8" ? {} : { dtype }) };
+    const header = decodeNpyHeader(start.subarray(0, file.readSync(start) ?? 0), VALUES);
+    [dtype, form] = [dtypeOf(new header.type()), shape ?? itemShape(header.shape.slice(1))];
   } catch {
-    return unknown;
+    // The run reports a file that is no array.
   }
+  const [height, width, channels] = form ?? [];
+  return definedOnly({ height, width, channels, dtype });
 }
 
 /** Returns height, width and channels of items whose axes are these. */

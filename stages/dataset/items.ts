@@ -68,8 +68,8 @@ export function labelsOfValues(values: readonly unknown[], nameOf: (item: number
   const wrong = numbers.findIndex(isWrong);
   if (wrong >= 0) {
     const more = numbers.filter(isWrong).length - 1;
-    const others = more === 0 ? "" : `, and so ${more} more`;
-    return `label of ${nameOf(wrong)}: got ${numbers[wrong]}, wanted 0 to ${MOST_CLASSES - 1}${others}`;
+    const got = `label of ${nameOf(wrong)}: got ${numbers[wrong]}, wanted 0 to ${MOST_CLASSES - 1}`;
+    return more === 0 ? got : `${got}, and so ${more} more`;
   }
   return { of: Uint16Array.from(numbers), classes: numbers.reduce((most, label) => Math.max(most, label), 0) + 1 };
 }

@@ -51,11 +51,7 @@ export const datasetKind = defineKind({
     // The number of images in a folder is known only once the folder is read.
     const { channels = params.channels ?? 3, classes = labels === "none" ? null : undefined } = images ?? {};
     const root = source === "folder" && (labels ?? "folders") === "folders" ? near(path) : undefined;
-    const told = typeof labels === "object"
-      ? classesOfTable(near(labels.file) ?? "", labels)
-      : root === undefined
-      ? {}
-      : classesOf(root);
+    const told = typeof labels === "object" ? classesOfTable(near(labels.file), labels) : classesOf(root);
     const dtype = params.depth === 16 ? "uint16" : undefined;
     const known = { height, width, channels, dtype, classes, classNames: CLASS_NAMES[source], ...told };
     const splitOf = (count?: number) => definedOnly({ ...known, count });

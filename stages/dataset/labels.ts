@@ -44,16 +44,18 @@ export async function labelsOfTable(path: string, columns: Columns, images: read
   return matchRows(rowsOf(decodeText(path, bytes), path, columns), images, basename(path));
 }
 
+export const classesIn = ({ classes, classNames }: Labels) => definedOnly({ classes, classNames });
+
 /** Some 100,000 rows are read in a moment; a larger table is left to the run. */
 const MOST_EARLY_BYTES = 4 << 20;
 
 /** Returns the classes that a table gives to images, before the run; nothing if only the run can tell them. */
-export function classesOfTable(path: string, columns: Columns): Pick<ImageFacts, "classes" | "classNames"> {
+export function classesOfTable(path: string | undefined, columns: Columns): Pick<ImageFacts, "classes" | "classNames"> {
   try {
-    if (Deno.statSync(path).size > MOST_EARLY_BYTES) return {};
+    if (path === undefined || Deno.statSync(path).size > MOST_EARLY_BYTES) return {};
     const rows = rowsOf(decodeText(path, Deno.readFileSync(path)), path, columns);
     const labels = labelsOfValues(rows.map(({ label }) => label), String);
-    return typeof labels === "string" ? {} : definedOnly({ classes: labels.classes, classNames: labels.classNames });
+    return typeof labels === "string" ? {} : classesIn(labels);
   } catch {
     // The run says what is wrong with the table.
     return {};
@@ -106,7 +108,8 @@ interface TableRecord {
 function csvRecords(text: string, path: string, delimiter: "," | "\t"): TableRecord[] {
   const field = new RegExp(`(?:"([^"]*(?:""[^"]*){0,100000})"|([^"${delimiter}\r\n]*))(${delimiter}|\r?\n)`, "y");
   const ended = `${text}\n`;
-  const rows: { readonly line: number; readonly fields: string[] }[] = [];
+  const records: TableRecord[] = [];
+  let names: string[] | undefined;
   let [line, fields] = [1, [] as string[]];
   for (let [at, next] = [0, 1]; at < ended.length; at = field.lastIndex) {
     const [all, quoted, bare, end] = field.exec(ended) ??
@@ -114,15 +117,14 @@ function csvRecords(text: string, path: string, delimiter: "," | "\t"): TableRec
     next += all.split("\n").length - 1;
     fields.push(quoted?.replaceAll('""', '"') ?? bare!);
     if (end === delimiter) continue;
-    if (fields.length > 1 || fields[0] !== "") rows.push({ line, fields });
+    const isEmpty = fields.length === 1 && fields[0] === "";
+    if (names !== undefined && !isEmpty) {
+      if (fields.length !== names.length) refuse(`${path}, line ${line}`, `${fields.length} fields`, `${names.length}`);
+      records.push({ line, record: Object.fromEntries(names.map((name, i) => [name, fields[i]])) });
+    } else if (!isEmpty) names = fields;
     [line, fields] = [next, []];
   }
-  const [names = [], ...rest] = rows.map(({ fields }) => fields);
-  return rest.map((fields, i) => {
-    const { line } = rows[i + 1]!;
-    if (fields.length !== names.length) refuse(`${path}, line ${line}`, `${fields.length} fields`, `${names.length}`);
-    return { line, record: Object.fromEntries(names.map((name, at) => [name, fields[at]])) };
-  });
+  return records;
 }
 
 function jsonRecords(text: string, path: string): TableRecord[] {

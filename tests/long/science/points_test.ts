@@ -1,16 +1,23 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { encode } from "fast-png";
 import type { Metrics } from "../../../artifacts/metrics.ts";
+import { encodeNpy } from "../../../formats/npy.ts";
 import { decodePng } from "../../../formats/png_decoder.ts";
+import { decodeSafetensors } from "../../../formats/safetensors.ts";
 import { Project } from "../../support/project.ts";
 
 /** Runs a pipeline of data that is no image, outside the clone, with few steps. */
-async function runShort(name: string): Promise<{ project: Project; output: string } & AsyncDisposable> {
+async function runShort(
+  name: string,
+  files: Readonly<Record<string, Uint8Array>> = {},
+): Promise<{ project: Project; output: string } & AsyncDisposable> {
   const project = new Project();
-  for (const file of [`${name}.yaml`, "points_mlp.ts", "stages/make_toy.ts"]) project.copy(`pipelines/${file}`, file);
+  const copied = [`${name}.yaml`, "points_mlp.ts", "stages/make_moons.ts"];
+  for (const file of copied) project.copy(`pipelines/${file}`, file);
+  for (const [file, bytes] of Object.entries(files)) project.write(file, bytes);
   const changes = ["train.steps=300", "train.learningRateDecay.until=300", "train.preview.every=100"];
   const args = [`${name}.yaml`, ...changes.flatMap((change) => ["--set", change])];
-  const grants = ["train", "sample"].flatMap((stage) => ["--grant", `${stage}:native`]);
-  const ran = await project.cli(["run", ...args, ...grants]);
+  const ran = await project.cli(["run", ...args, "--grant", "train:native"]);
   assertEquals(ran.code, 0, ran.stdout + ran.stderr);
   assertStringIncludes(ran.stdout + ran.stderr, "3 previews took");
   assertStringIncludes((await project.cli(["plan", ...args])).stdout, "nothing to do");
@@ -40,13 +47,51 @@ Deno.test("points.yaml trains on points, samples them in their own units, and sh
   assert(scores["energy-distance"]! < 0.02, JSON.stringify(scores));
 });
 
-Deno.test("signals.yaml trains on signals, and shows each as a line", async () => {
-  await using run = await runShort("signals");
+Deno.test("signals.yaml trains on signals of an array, and shows each as a line", async () => {
+  // As MNIST-1D's: 40 numbers each, of mean 0 and deviation 1 over all.
+  const data = Float32Array.from({ length: 2_000 * 40 }, (_, at) => {
+    const [i, place] = [Math.floor(at / 40), at % 40];
+    return Math.SQRT2 * Math.sin((1 + i % 10) * place / 10 + i);
+  });
+  await using run = await runShort("signals", { "mnist1d.npy": encodeNpy({ shape: [2_000, 40], data }) });
   const { project } = run;
   // Plots of 128x80 pixels; 2 pixels around each.
   assertEquals(pictureOf(project, "signals/sample/trajectory.png"), [9 * 130 + 2, 6 * 82 + 2]);
-  assertEquals(pictureOf(project, "signals/signals/images.png"), [8 * 130 + 2, 8 * 82 + 2]);
+  assertEquals(pictureOf(project, "signals/signals/train/preview.png"), [8 * 130 + 2, 8 * 82 + 2]);
+  const page = project.read("outputs/signals/report.html");
+  for (const note of ["1,024 signals of length 40", "1,000 signals of length 40; numpy"]) {
+    assertStringIncludes(page, note);
+  }
   const scores = scoresOf(project, "signals");
   assertEquals(Object.keys(scores), ["energy-distance", "sliced-Wasserstein-2", "MMD2-Gaussian"]);
   assert(Object.values(scores).every(Number.isFinite));
+});
+
+Deno.test("slices16.yaml trains on 16-bit grey, and samples in the units of the scanner, in its small profile", async () => {
+  await using project = new Project();
+  project.copy("pipelines/slices16.yaml", "slices16.yaml");
+  // Slices as those of the scan: 96x128, black but for a disc, with values up to about 1,100.
+  for (let slice = 0; slice < 20; slice++) {
+    const data = Uint16Array.from({ length: 96 * 128 }, (_, at) => {
+      const [y, x] = [Math.floor(at / 128) - 48, at % 128 - 64];
+      return Math.hypot(x, y) < 20 + slice ? 600 + 25 * slice : 0;
+    });
+    project.write(`slices16/${slice}.png`, encode({ width: 128, height: 96, channels: 1, depth: 16, data }));
+  }
+  const { code, stdout, stderr } = await project.cli(["run", "slices16.yaml", "--profile", "small"]);
+  assertEquals(code, 0, stdout + stderr);
+  const info = JSON.parse(project.read("outputs/slices16/sample/images.json"));
+  assertEquals([info.dtype, info.height, info.width, info.channels], ["uint16", 16, 12, 1]);
+  assertEquals(info.normalizer, { how: "range", scale: [500], shift: [1] });
+  const bytes = Deno.readFileSync(project.path("outputs/slices16/sample/images.safetensors"));
+  const { images } = decodeSafetensors(bytes).tensors;
+  // The declared range clips samples: nothing is above 1,000, and something is above what 8 bits hold.
+  const most = Math.max(...images!.data as Uint16Array);
+  assert(most > 255 && most <= 1_000, `${most}`);
+  const { metrics } = JSON.parse(project.read("outputs/slices16/evaluate/metrics.json")) as Metrics;
+  assert(metrics.find(({ name }) => name === "bits/dim")!.value > 0);
+  const page = project.read("outputs/slices16/report.html");
+  for (const note of ["4 images of 16x12, uint16", "18 images of 16x12, uint16; folder"]) {
+    assertStringIncludes(page, note);
+  }
 });

