@@ -5,7 +5,7 @@ import { samplerParams } from "../../diffusion/samplers.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { sampleKind } from "../sample/kind.ts";
 import { positiveInt, weightsParam } from "../shared/common_params.ts";
-import { checkBytes, problemsOf } from "../shared/checks.ts";
+import { problemsOf } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
 
 /** The params of `sample` that a demo does not set. */
@@ -41,7 +41,11 @@ export const demoKind = defineKind({
   check: (params, inputs, own) => ({
     problems: problemsOf(
       sampleKind.check!({ ...SAMPLED, ...params }, inputs, own).problems,
-      checkBytes("checkpoint", readCheckpointFacts(inputs.checkpoint), "the page draws 8-bit images only"),
+      readCheckpointFacts(inputs.checkpoint)?.height === 1 && {
+        input: "checkpoint",
+        message: "the page draws images, and neither points nor signals",
+        fix: "leave this out, and see a trajectory of sample instead",
+      },
     ),
   }),
 });

@@ -2,11 +2,12 @@
 import type { ImageSize } from "../../../artifacts/facts.ts";
 import type { Frame } from "./protocol.ts";
 
-/** Converts an image of bytes [H, W, C] to `ImageData`; an image without three channels is shown as grey. */
+/** Converts an image of bytes [H, W, C] to `ImageData`: RGB with or without alpha, else its first channel as grey. */
 export function imageData(bytes: Uint8Array, { height, width, channels }: ImageSize): ImageData {
   const image = new ImageData(width, height);
   for (let i = 0; i < image.data.length; i++) {
-    image.data[i] = i % 4 === 3 ? 255 : bytes[Math.floor(i / 4) * channels + (channels === 3 ? i % 4 : 0)]!;
+    const channel = channels === 3 || channels === 4 ? i % 4 : i % 4 === 3 ? channels : 0;
+    image.data[i] = channel === channels ? 255 : bytes[Math.floor(i / 4) * channels + channel]!;
   }
   return image;
 }

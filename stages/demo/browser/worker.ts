@@ -42,7 +42,7 @@ export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly Ow
       const walk = await openSampler(checkpoint!, { device, batchSize, guidance: task.guidance, sampler });
       const { steps: total, draw } = drawerOf(task, batchSize, checkpoint!, walk);
       const see = (done: number, x: Float32Array, x0: Float32Array) => {
-        const { form } = checkpoint!;
+        const form = shownForm(checkpoint!.form);
         const frame: Frame = { done, total, x: pixelsOf(x, form), x0: pixelsOf(x0, form, task) };
         port.postMessage({ kind: "frame", frame });
       };
@@ -104,6 +104,13 @@ function modelOf(
   };
 }
 
+/** Returns the form in which the page holds images: bytes, for the network's numbers from -1 to 1 or nearly all. */
+function shownForm({ dtype, normalizer }: ValueForm): ValueForm {
+  if (dtype === "uint8") return { dtype, normalizer };
+  const most = normalizer.how === "moments" ? 2.5 : 1;
+  return { dtype: "uint8", normalizer: { ...normalizer, scale: [127.5 / most], shift: [most] } };
+}
+
 /** Converts images to bytes. As in the stage, kept pixels of an inpainted image keep their exact bytes. */
 function pixelsOf(images: Float32Array, form: ValueForm, { inpaint }: Partial<Task> = {}): Uint8Array<ArrayBuffer> {
   // The kind takes checkpoints of 8-bit images only.
@@ -126,8 +133,9 @@ function drawerOf(
     const images: Parameters<typeof makeInpainter>[2]["images"] = {
       info: { count: 1 },
       labels: told,
-      read(indices, out, as = checkpoint.form) {
-        for (let i = 0; i < indices.length; i++) normalize(image, out.subarray(i * image.length), as.normalizer);
+      read(indices, out) {
+        const { normalizer } = shownForm(checkpoint.form);
+        for (let i = 0; i < indices.length; i++) normalize(image, out.subarray(i * image.length), normalizer);
       },
     };
     return makeInpainter({ params, seed }, checkpoint, { walk, images, kept: inpaint.kept });

@@ -1,10 +1,12 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { openImages } from "../../../artifacts/image_files.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { makeTemporaryFolder } from "../../../engine/store/folders.ts";
 import type { DemoData } from "../../../stages/demo/browser/protocol.ts";
 import { renderPage } from "../../../stages/demo/page.ts";
+import { encodeNpy } from "../../../formats/npy.ts";
 import { folderArtifact, openInput } from "../../../engine/process/context.ts";
 import { Chromium, type Page } from "../../browser/chromium.ts";
 import { Project } from "../../support/project.ts";
@@ -231,6 +233,59 @@ Deno.test({
       const state = await drawnOn(page);
       assertStringIncludes(state, "This page cannot start: ");
       assertStringIncludes(state, said);
+    }
+  },
+});
+
+/** Pages of other numbers than bytes: how their data is made, and the byte that the page shows for a stored value. */
+const FORMS: Readonly<
+  Record<string, readonly [data: Uint16Array | Float32Array, with_: string, byte: (v: number) => number]>
+> = {
+  "16-bit integers, in a declared range": [
+    Uint16Array.from({ length: 40 * 64 }, (_, i) => 200 + (i * 37) % 1_600),
+    "normalize: { range: [0, 2000] }",
+    (v) => v * 255 / 2_000,
+  ],
+  // Values from 0 to 4 are uniform: mean 2 and deviation 4 / sqrt(12). The page shows 2.5 deviations to either side.
+  "floats, by mean and deviation": [
+    Float32Array.from({ length: 40 * 64 }, (_, i) => 4 * ((i * 37) % 2_560) / 2_560),
+    "normalize: moments",
+    (v) => ((v - 2) / (4 / Math.sqrt(12)) + 2.5) * 51,
+  ],
+};
+
+Deno.test({
+  name: "a page of 16-bit integers or floats shows what sample draws, by the normaliser's range, and inpaints",
+  ignore,
+  fn: async () => {
+    for (const [form, [data, normalize, byteOf]] of Object.entries(FORMS)) {
+      const yaml = YAML.replace(/source: npm.*/, `source: numpy, path: x.npy, ${normalize} }`).replace("labels: {}", "")
+        .replaceAll("guidance: 2, ", "");
+      await using project = new Project({ files: { "p.yaml": yaml } });
+      project.write("x.npy", encodeNpy({ shape: [40, 8, 8], data }));
+      const { code, stdout, stderr } = await project.cli(["run", "p.yaml"]);
+      assertEquals(code, 0, stdout + stderr);
+      using samples = await openImages(openInput(folderArtifact(project.path("outputs/demo/sample"), "samples")));
+      const wanted = Array.from(samples.rows([0, 1, 2, 3, 4, 5]), (v) => Math.min(255, Math.max(0, byteOf(v))));
+      await using browser = await Chromium.start(CHROMIUM, FLAGS.wasm);
+      const page = await browser.newPage({ width: 900, height: 900, colorScheme: "light" });
+      await page.open(`file://${project.path("outputs/demo/page/demo.html")}#backend=wasm`);
+      assertStringIncludes(await drawnOn(page), `${COUNT} images in`);
+      const shown = await bytesOf(page, "images");
+      // The page truncates to bytes, sums round differently, and the mean and deviation are those of a split.
+      assert(farthest(shown, wanted) <= 4, `${form}: ${farthest(shown, wanted)}`);
+      assert(new Set(shown).size > 50);
+      await page.evaluate("document.querySelector('#mask').focus()");
+      await page.press("ArrowRight");
+      await page.press(" ");
+      await submit(page, "anew", { count: 2 });
+      const versions = await bytesOf(page, "versions");
+      // Painted are the first three columns of the first two rows, of the first image.
+      const isKept = (_: number, i: number) => !(i % SIZE < 16 && i % 8 < 3);
+      const first = shown.slice(0, SIZE);
+      assertEquals(versions.filter(isKept), [...first, ...first].filter(isKept));
+      assertNotEquals(versions.slice(0, SIZE), versions.slice(SIZE));
+      assertEquals(page.problems, []);
     }
   },
 });

@@ -33,7 +33,6 @@ const SETS: Readonly<Record<string, readonly [dtype: string, params: string]>> =
 
 /** Stages that need bytes, or integers, and where the message of each points. */
 const NEEDS: Readonly<Record<string, readonly [stage: string, of: RegExp]>> = {
-  "a page": ["uses: demo, inputs: { checkpoint: train }", /u?int16|float32/],
   "features of data": ["uses: features, inputs: { images: set.test }, with: { extractor: inception-2015-12-05 }", /./],
   "features of samples": ["uses: features, inputs: { images: drawn }, with: { extractor: inception-2015-12-05 }", /./],
   "features of a graph": [
