@@ -26,6 +26,9 @@ const encodeParams = z.strictObject({
       "that of published weights. range: these two values, which samples do not exceed. Default: the factor of imported " +
       "weights that name one, else moments",
   ),
+  flip: z.boolean().default(false).describe(
+    "Encode each image and its mirror image, so that there are twice as many latents, those of mirror images last",
+  ),
   weights: weightsParam(),
   batchSize: positiveInt(65_536).default(64).describe("Images per evaluation of the network"),
   device: deviceParam(),
@@ -65,7 +68,8 @@ export const encodeKind = defineKind({
       );
     }
     if (images === undefined || problems.some(isError)) return { problems };
-    const { classes, classNames, count } = images;
+    const { classes, classNames } = images;
+    const count = images.count && images.count * (params.flip ? 2 : 1);
     const latent = known && BUILTIN_AUTOENCODER.latentOf(known.model, known.images);
     return {
       problems,

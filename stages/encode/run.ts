@@ -2,6 +2,7 @@ import { readAutoencoder } from "../../artifacts/autoencoder.ts";
 import { openImages, openImagesWriter } from "../../artifacts/image_files.ts";
 import { classNamesOf } from "../../artifacts/labels.ts";
 import type { ContextOf } from "../../contract/stage.ts";
+import { flipped } from "../../diffusion/augmentations/pixels.ts";
 import { type Normalizer, rangeNormalizer } from "../../diffusion/normalizer.ts";
 import { range } from "../../metrics/vectors.ts";
 import { definedOnly } from "../../std/defined_only.ts";
@@ -18,7 +19,8 @@ export default runOf(encodeKind, async (context: Context) => {
   using images = await openImages(inputs.images);
   const stored = await readAutoencoder(inputs.autoencoder, params.weights, definitions);
   const { info } = images;
-  const { count, classes } = info;
+  const { classes, height, width, channels } = info;
+  const count = params.flip ? 2 * info.count : info.count;
   const batchSize = Math.min(params.batchSize, count);
   const x = new Float32Array(batchSize * images.size);
   return await inPartsOnDevice(context, { count, batchSize }, async (device) => {
@@ -26,7 +28,12 @@ export default runOf(encodeKind, async (context: Context) => {
     return {
       async compute({ first, count, done, total }) {
         // In the last batch, places without an image keep their previous contents.
-        images.read(range(first, count), x.subarray(0, count * images.size), stored.form);
+        const indices = range(first, count).map((index) => index % info.count);
+        images.read(indices, x.subarray(0, count * images.size), stored.form);
+        for (let i = Math.max(0, info.count - first); i < count; i++) {
+          const image = x.subarray(i * images.size, (i + 1) * images.size);
+          image.set(flipped({ image, height, width, channels }, { mirrored: true }));
+        }
         const { mean, deviation } = await encode(x);
         const size = mean.length / batchSize;
         const own = (all: Float32Array<ArrayBuffer>) => all.subarray(0, count * size);
@@ -52,7 +59,8 @@ export default runOf(encodeKind, async (context: Context) => {
         const posterior = deviation === undefined ? {} : { posterior: true as const };
         writer ??= openImagesWriter(outputs.images, { ...about, ...posterior, source });
         found.add(mean!, deviation);
-        await writer.add(besides(mean!, deviation, latent.channels), images.labels?.subarray(first, first + count));
+        const labels = images.labels && range(first, count).map((index) => images.labels![index % info.count]!);
+        await writer.add(besides(mean!, deviation, latent.channels), labels);
       }
       const normalizer = found.find();
       if (typeof normalizer === "string") {

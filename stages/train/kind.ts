@@ -89,11 +89,20 @@ export const trainKind = defineKind({
     );
     const told = { problems, notes: alikeAverages(params) };
     if (images === undefined) return told;
-    const { height, width, channels, dtype, classes, classNames } = images;
+    const { height, width, channels, dtype, latent, classes, classNames } = images;
     if (hasSize(images) && images.height * images.width > 1) {
       problems.push(...checkMost(["preview", "count"], params.preview?.count ?? 0, 64, {
         message: "a preview has room for so many images",
       }));
+    }
+    if (latent === true && params.flip) {
+      problems.push({
+        param: ["flip"],
+        message: "the latents of a mirrored image are not its mirrored latents",
+        got: "flip: true on latents",
+        wanted: "latents of mirrored images",
+        fix: "remove flip here, and set flip: true in the encode stage",
+      });
     }
     if (params.variance === "learned") {
       const message = "variance: learned trains on the likelihood of bytes";
@@ -101,7 +110,7 @@ export const trainKind = defineKind({
     }
     const variancePreserving = schedule?.variancePreserving;
     const known = definedOnly({
-      ...{ height, width, channels, dtype, timesteps, variancePreserving, ownSampler: objective.sampler },
+      ...{ height, width, channels, dtype, latent, timesteps, variancePreserving, ownSampler: objective.sampler },
       betas: schedule?.betas,
       averages: Object.keys(params.ema.others ?? {}),
       ...(params.variance === "learned" ? { learnedVariance: true } : {}),

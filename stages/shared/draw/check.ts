@@ -66,10 +66,10 @@ export function samplingFacts(
     readonly classes?: number | null | undefined;
   },
 ) {
-  const { height, width, channels, dtype, timesteps, network } = checkpoint;
+  const { height, width, channels, dtype, latent, timesteps, network } = checkpoint;
   // For a user's sampler only the run finds out.
   const { definition, params } = isOwn(sampler) ? {} : builtinSampler(sampler);
   const evaluations = timesteps === undefined ? undefined : definition?.evaluations?.(params!, timesteps);
-  const samples = definedOnly({ count, height, width, channels, dtype, classes });
+  const samples = definedOnly({ count, height, width, channels, dtype, latent, classes });
   return { facts: { samples }, ...networkWork(network, evaluations && walks * evaluations, batchSize, { together }) };
 }

@@ -104,7 +104,15 @@ for (const kind of ["kl", "vq"]) {
       const decoded = await made(folder, decodeKind, { params: {}, inputs: { samples, autoencoder } });
       using result = await openImages(decoded);
       assertEquals([result.shape, result.dtype], [[4, 8, 8, 1], "uint8"]);
-      // Images cannot be decoded, nor flipped or scored as bytes once they are latents.
+      // Mirror images are encoded after all others; latents themselves are not mirrored.
+      const params = { flip: true, posterior: "mode" };
+      using both = await openImages(await made(folder, encodeKind, { params, inputs: { images, autoencoder } }));
+      assertEquals([both.info.count, [...both.labels!]], [60, [...set.labels!, ...set.labels!]]);
+      assertEquals(both.rows([0, 29]), set.rows([0, 29]));
+      assertNotEquals(both.rows([30]), both.rows([0]));
+      const schedule = await made(folder, scheduleKind, { params: { betas: "ldm/cosine", timesteps: 50 }, inputs: {} });
+      const flipping = { params: { ...SMALL_TRAINING, steps: 1, flip: true }, inputs: { images: latents, schedule } };
+      assertStringIncludes(said(await runStage(folder, trainKind, flipping)), "not its mirrored latents");
       const wrong = await runStage(folder, decodeKind, { params: {}, inputs: { samples: images, autoencoder } });
       assertStringIncludes(said(wrong), "only latents can be decoded");
     });
