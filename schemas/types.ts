@@ -445,6 +445,11 @@ export type KindTable = {
       /** Latents that become -1 and 1 */
       range: [number, number];
     } | undefined;
+    /**
+     * Encode each image and its mirror image, so that there are twice as many latents, those of mirror
+     * images last
+     */
+    flip?: boolean | undefined;
     /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */
     weights?: "ema" | "raw" | string | undefined;
     /** Images per evaluation of the network */
@@ -1069,6 +1074,11 @@ export type KindTable = {
     } | undefined;
     /** Also the Frechet distance of each class, if both sets have labels */
     perClass?: boolean | undefined;
+    /**
+     * The fake images are reconstructions of the real ones, in the same order: also PSNR and SSIM (Wang et
+     * al. 2004)
+     */
+    reconstruction?: true | undefined;
     /** Refuse sets with fewer images */
     atLeast?: number | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */

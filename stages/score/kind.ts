@@ -1,4 +1,4 @@
-import { hasSize, readImageFacts } from "../../artifacts/facts.ts";
+import { hasSize, type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind, type Facts } from "../../contract/stage.ts";
 import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
@@ -23,12 +23,14 @@ export const scoreKind = defineKind({
   device: ({ threads }, tryDevice) => findStageDevice({ device: "onnx", threads }, tryDevice),
   permissions: { native: ["onnxruntime-node"] },
   check(params, inputs) {
-    const { fd, fdInfinity, perClass, kid, manifold, inceptionScore } = params;
+    const { fd, fdInfinity, perClass, kid, manifold, inceptionScore, reconstruction } = params;
     const [real, fake] = [readImageFacts(inputs.real), readImageFacts(inputs.fake)];
     const [isReal, isFake] = [real, fake].map((facts) => facts && isOfVectors(facts));
     // Undefined if only the run finds out.
     const areVectors = isReal === false || isFake === false ? false : isReal && isFake;
-    const asksForNone = areVectors === false && !fd && !fdInfinity && !perClass && !kid && !manifold && !inceptionScore;
+    const asksForNone = areVectors === false && !fd && !fdInfinity && !perClass && !kid && !manifold &&
+      !inceptionScore &&
+      !reconstruction;
     const problems = problemsOf(
       asksForNone && {
         param: ["fd"],
@@ -36,12 +38,21 @@ export const scoreKind = defineKind({
         fix: "remove fd: false, or add kid: {} or another",
       },
       checkSets(inputs, params),
+      reconstruction === true && checkReconstruction(real, fake),
     );
     const { extractor = hasSize(real) ? params.features : undefined } = inputs.real ?? {};
     return {
       problems,
       ...extractor === undefined || areVectors === undefined ? {} : {
-        facts: { metrics: { names: [...namesOf(`${extractor}`, params), ...areVectors ? VECTOR_SCORES : []] } },
+        facts: {
+          metrics: {
+            names: [
+              ...namesOf(`${extractor}`, params),
+              ...areVectors ? VECTOR_SCORES : [],
+              ...reconstruction ? ["PSNR", "SSIM"] : [],
+            ],
+          },
+        },
       },
     };
   },
@@ -154,4 +165,17 @@ function checkSets(given: { readonly real?: Facts; readonly fake?: Facts }, para
       fix: "use images with labels; samples of a class-conditional model have them",
     },
   );
+}
+
+/** Reports sets that cannot be the same images; unknown facts are not checked. */
+function checkReconstruction(real: ImageFacts | undefined, fake: ImageFacts | undefined): CheckProblem[] {
+  const unfit = (message: string, got: string, wanted: string) => [{
+    param: ["reconstruction"],
+    ...{ message, got, wanted },
+    fix: "compare decoded images with those that were encoded, or remove reconstruction",
+  }];
+  if (real?.dtype === "float32") return unfit("PSNR needs a range, and floats have none", "float32", "uint8 or uint16");
+  const [got, wanted] = [fake?.count, real?.count];
+  if (got === undefined || wanted === undefined || got === wanted) return [];
+  return unfit("reconstructions are as many as their images", `${got}`, `${wanted}`);
 }

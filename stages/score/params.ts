@@ -24,6 +24,10 @@ export const scoreParams = z.strictObject({
   inceptionScore: z.strictObject({ splits: positiveInt(1_000).default(10).describe("Number of splits, in order") })
     .optional().describe("Inception Score of the fake images, if their extractor gives logits"),
   perClass: z.boolean().default(false).describe("Also the Frechet distance of each class, if both sets have labels"),
+  // No default: older scores have none, and keep their keys.
+  reconstruction: z.literal(true).optional().describe(
+    "The fake images are reconstructions of the real ones, in the same order: also PSNR and SSIM (Wang et al. 2004)",
+  ),
   // Not in the key: it refuses scores and changes none.
   atLeast: execution(z.int().min(2).max(100_000_000).default(2).describe("Refuse sets with fewer images")),
   threads: threadsParam(),

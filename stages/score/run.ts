@@ -5,6 +5,7 @@ import { openFloat64Products } from "../../tensor/onnx/products.ts";
 import { runOf } from "../shared/run_of.ts";
 import { openSet, scoreSets } from "./figures.ts";
 import { scoreKind } from "./kind.ts";
+import { reconstructionScores } from "./reconstruction.ts";
 
 /** Progress is reported in percent of each score. */
 const PARTS = 100;
@@ -26,6 +27,7 @@ export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }
     const onProgress = (figure: string, share: number) =>
       report({ done: Math.round(PARTS * share), total: PARTS, unit: "percent", figures: { of: figure } });
     const metrics = await scoreSets({ real, fake }, { params, seed, products, onProgress });
+    if (params.reconstruction) metrics.push(...await reconstructionScores(inputs.real, inputs.fake));
     if (metrics.length === 0) {
       const message = params.perClass ? "no label has two images in both sets" : "no score is requested";
       return { status: "failed", message, fix: "use more images, or fd: true" };

@@ -10,12 +10,14 @@ import type { InputArtifact } from "../../../contract/stage.ts";
 import { defineAutoencoder } from "../../../diffusion/define.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
 import { decodeSafetensors } from "../../../formats/safetensors.ts";
+import { peakSignalToNoise, structuralSimilarity } from "../../../metrics/similarity.ts";
 import {
   autoencoderKind,
   decodeKind,
   encodeKind,
   sampleKind,
   scheduleKind,
+  scoreKind,
   trainKind,
 } from "../../support/builtin_kinds.ts";
 import { digests, MemoryProgress, runStage, type StageOptions } from "../../support/stage_context.ts";
@@ -247,6 +249,29 @@ Deno.test("a training of an autoencoder that was stopped goes on to the same byt
     await runStage(folder, autoencoderKind, { ...options, progress, stop: stop.signal, onReport });
     assertEquals(progress.steps, [3]);
     assertEquals(digests(await runStage(folder, autoencoderKind, { ...options, progress })), digests(straight));
+  });
+});
+
+Deno.test("a reconstruction is scored beside its images by PSNR and SSIM, in their order", async () => {
+  await withFolder(async (folder) => {
+    const { train: images } = await smallImages(folder, { size: 16 });
+    const autoencoder = await made(folder, autoencoderKind, { params: TRAINING, inputs: { images } });
+    const samples = await made(folder, encodeKind, { params: {}, inputs: { images, autoencoder } });
+    const fake = await made(folder, decodeKind, { params: {}, inputs: { samples, autoencoder } });
+    const params = { fd: false, reconstruction: true };
+    const scored = await made(folder, scoreKind, { params, inputs: { real: images, fake } });
+    const { metrics } = JSON.parse(await scored.readText("metrics.json"));
+    const [a, b] = [await readImages(images), await readImages(fake)];
+    const size = { count: 30, height: 16, width: 16, channels: 1 };
+    const mean = (values: Float64Array) => values.reduce((sum, one) => sum + one, 0) / 30;
+    const wanted = {
+      PSNR: mean(peakSignalToNoise(a.pixels, b.pixels, 30, 255)),
+      SSIM: mean(structuralSimilarity(a.pixels, b.pixels, size, 255)),
+    };
+    assertEquals(Object.fromEntries(metrics.map(({ name, value }: typeof metrics[0]) => [name, value])), wanted);
+    const few = await smallImages(folder, { size: 16, limit: 20 });
+    const refused = await runStage(folder, scoreKind, { params, inputs: { real: few.train, fake } });
+    assertStringIncludes(said(refused), "as many as their images: got 30, wanted 10");
   });
 });
 
