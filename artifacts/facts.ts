@@ -91,6 +91,11 @@ export function hasSize<F extends ImageFacts>(facts: F | undefined): facts is F 
   return facts?.height !== undefined && facts.width !== undefined && facts.channels !== undefined;
 }
 
+/** Returns how many numbers there are in so many images; 0 if only the run finds out. */
+export function numbersIn(facts: ImageFacts | undefined, count = 0): number {
+  return hasSize(facts) ? count * facts.height * facts.width * facts.channels : 0;
+}
+
 /** Formats height, width and channels, and the type of other numbers than bytes: `28x28x1`, `28x28x1 of uint16`. */
 export function sizeText(images: ImageSize) {
   const { height, width, channels, dtype } = images;

@@ -16,6 +16,7 @@ import { firstNotFinite, range } from "../metrics/vectors.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import type { ImageSize } from "./facts.ts";
+import { writeCopies } from "./image_copies.ts";
 import { picturedCount, writePicture } from "./pictures.ts";
 import { fileOf, readJson, writeJson } from "./record.ts";
 import { bytesOf, readAt, readRows, writeAll } from "./rows.ts";
@@ -284,11 +285,13 @@ export interface ImagesWriter extends Disposable {
  *
  * @param info the description; `count` is the largest number of images that may come
  * @param picture file name of the picture of the first 64
+ * @param copies further formats to write the images in: see `writeCopies`
  */
 export function openImagesWriter(
   output: OutputArtifact,
   info: ImagesToDescribe,
   picture = "images.png",
+  copies: readonly ("png" | "npz")[] = [],
 ): ImagesWriter {
   const dtype = info.dtype ?? "uint8";
   const size = storedSizeOf(info);
@@ -373,6 +376,7 @@ export function openImagesWriter(
       using images = openFiles(described, (name) => join(output.folder, name));
       const pictured = Array.from({ length: Math.min(written, picturedCount(info)) }, (_, i) => images.rows([i]));
       await writePicture(output, picture, pictured, described, formOf(described));
+      await writeCopies(output, images, copies);
       return described;
     },
     async save(name) {

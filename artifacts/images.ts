@@ -1,8 +1,6 @@
 import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { dtypeOf, formOf, type ValueForm, type Values } from "../diffusion/normalizer.ts";
 import { FormatError } from "../formats/format_error.ts";
-import { encodeNpz } from "../formats/npz.ts";
-import { encodePng } from "../formats/png_encoder.ts";
 import { encodeSafetensors } from "../formats/safetensors.ts";
 import { range } from "../metrics/vectors.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
@@ -57,7 +55,7 @@ export interface ImagesToWrite {
   readonly labels?: LabelNumbers | undefined;
   /** File name of the picture of the first 64. Default: images.png. */
   readonly picture?: string;
-  /** Further formats to write 8-bit images in, for other programs. */
+  /** Further formats to write the images in, for other programs. Floats have no PNG. */
   readonly files?: readonly ("png" | "npz")[];
 }
 
@@ -85,8 +83,8 @@ export async function writeImages(output: OutputArtifact, images: ImagesToWrite)
   const classes = labels === undefined ? null : most(labels);
   const described = { count, classes, source: {}, ...images.info, dtype: dtypeOf(pixels) };
   const all = Array.from({ length: count }, (_, i) => imageAt(pixels, i, described));
-  if (pixels.byteLength > FILE_BYTES) {
-    using writer = openImagesWriter(output, described, picture);
+  if (pixels.byteLength > FILE_BYTES || files.length > 0) {
+    using writer = openImagesWriter(output, described, picture, files);
     await writer.add(pixels, labels);
     await writer.finish();
   } else {
@@ -100,23 +98,6 @@ export async function writeImages(output: OutputArtifact, images: ImagesToWrite)
     await writeJson(output, INFO_FILE, info, imagesInfoSchema);
     await writePicture(output, picture, all.slice(0, picturedCount(described)), described, formOf(info));
   }
-  if (pixels instanceof Uint8Array && files.includes("npz")) {
-    // Order and names are those that openai/guided-diffusion's evaluator takes.
-    const arrays = definedOnly({
-      arr_0: { shape: [count, height, width, channels], data: pixels },
-      arr_1: labels && { shape: [count], data: labels },
-    });
-    await output.write("samples.npz", encodeNpz(arrays));
-  }
-  for (const [i, data] of files.includes("png") && canBePng(channels) ? all.entries() : []) {
-    if (!(data instanceof Uint8Array)) break;
-    await output.write(`images/${String(i).padStart(6, "0")}.png`, encodePng({ height, width, channels, data }));
-  }
-}
-
-/** True for grey and RGB, with alpha or without; a PNG has no more channels. */
-function canBePng(channels: number): boolean {
-  return channels <= 4;
 }
 
 /**

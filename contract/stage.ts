@@ -78,8 +78,9 @@ export interface StageProgress {
    *
    * @param files contents; or, in the toolkit's own kinds, the path of a large file: the state gets a hard link to it,
    *   and it must not be changed from then on
+   * @returns the state: its files may be linked into the next one
    */
-  save(step: number, files: Readonly<Record<string, FileContent | { readonly path: string }>>): Promise<void>;
+  save(step: number, files: Readonly<Record<string, FileContent | { readonly path: string }>>): Promise<SavedState>;
   /** Returns true if this much time has passed since the last save, or without a save since the stage began. */
   isDue(everySeconds: number): boolean;
 }

@@ -791,8 +791,8 @@ export type KindTable = {
       frames?: number | undefined;
     } | undefined;
     /**
-     * Also write the samples for other programs: images/000000.png and so on, or samples.npz with arr_0
-     * [N, H, W, C]
+     * Also write the samples for other programs: images/000000.png and so on, of 8 or 16 bits, or
+     * samples.npz with arr_0 [N, H, W, C], of the samples' own type
      */
     files?: ("png" | "npz")[] | undefined;
     /** Images drawn at a time */

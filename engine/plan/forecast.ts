@@ -122,7 +122,8 @@ function forecastStage(
   const told = kinds.filter((timing) => timing.overheadMs !== null && haveSimilarShape(workShape, timing.workShape));
   const near = estimatesOf(told, amount);
   if (near.length === 0) {
-    return { known: false, basis: `no ${kind.name} stage of its size has run on a machine like this` };
+    const work = `${Number(amount.done.toPrecision(3))} GFLOP`;
+    return { known: false, basis: `${work}, and no ${kind.name} stage of its size has run on a machine like this` };
   }
   const like = near[0]!.probe ? "a few steps of a network" : `past ${kind.name} stages`;
   const basis = `${Math.round(amount.done)} GFLOP, as ${like} of about its size`;

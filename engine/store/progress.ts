@@ -191,14 +191,18 @@ export class ProgressStore implements StageProgress {
       const home = join(this.folder, `step-${step}`);
       // One flipped bit in a state would poison everything after it, so a state is hashed before it is used.
       const good = readWhole(this.folder, step)?.files.every(({ path, sha256 }) => holds(inside(home, path), sha256));
-      const path = (name: string) => inside(home, relativePathSchema.parse(name));
-      if (good) return { step, path, read: (name) => Deno.readFile(path(name)) };
+      if (good) return this.#stateOf(step);
       this.onDamage(step);
     }
     return undefined;
   }
 
-  save(step: number, files: Parameters<StageProgress["save"]>[1]): Promise<void> {
+  #stateOf(step: number): SavedState {
+    const path = (name: string) => inside(this.folder, `step-${step}`, relativePathSchema.parse(name));
+    return { step, path, read: (name) => Deno.readFile(path(name)) };
+  }
+
+  save(step: number, files: Parameters<StageProgress["save"]>[1]): Promise<SavedState> {
     if (Object.hasOwn(files, MANIFEST)) {
       throw new RangeError(`Cannot save a file named ${MANIFEST}: it is the state's own`);
     }
@@ -207,7 +211,7 @@ export class ProgressStore implements StageProgress {
     return this.#save(step, files);
   }
 
-  async #save(step: number, files: Parameters<StageProgress["save"]>[1]): Promise<void> {
+  async #save(step: number, files: Parameters<StageProgress["save"]>[1]): Promise<SavedState> {
     await putState(this.folder, step, (temporary) =>
       Promise.all(
         Object.entries(files).map(async ([name, content]) => {
@@ -228,6 +232,7 @@ export class ProgressStore implements StageProgress {
     // Counted from the end of a save, so that slow saves leave time for work between them.
     this.#savedAt = performance.now();
     this.onSave(step);
+    return this.#stateOf(step);
   }
 
   isDue(everySeconds: number): boolean {

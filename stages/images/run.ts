@@ -1,8 +1,8 @@
 import { basename, join } from "node:path";
-import { writeImages } from "../../artifacts/images.ts";
+import { type ImagesWriter, openImagesWriter } from "../../artifacts/image_files.ts";
 import { imageAt } from "../../artifacts/pictures.ts";
 import type { RunOf } from "../../contract/stage.ts";
-import { type ByteImage, toBytes } from "../../formats/byte_image.ts";
+import { type ByteImage, type DeepImage, toBytes } from "../../formats/byte_image.ts";
 import { FormatError, refuse } from "../../formats/format_error.ts";
 import { decodeNpz, namesInNpz } from "../../formats/npz.ts";
 import { countOf } from "../../std/count_of.ts";
@@ -11,35 +11,32 @@ import { brokenFiles, decodeImage, Forms, listImages } from "../dataset/image_fi
 import { readFile } from "../dataset/read_file.ts";
 import type { imagesKind } from "./kind.ts";
 
-/** All images are in memory at once. */
+/** An npz is read whole. */
 const MAX_BYTES = 2 ** 31;
 const TRANSPARENT = "transparent; save it without: other programs ignore that, and would score other pixels";
 
-export default (async ({ params: { path, size, channels }, outputs, stop, report, note }) => {
+export default (async ({ params: { path, size, channels }, outputs, stop, report, note, warn }) => {
   try {
     const { count, nameOf, images, broken } = await open(path, note);
+    const deep: string[] = [];
     const sizes = new Forms();
-    let pixels = new Uint8Array();
-    let form = { width: 0, height: 0, channels };
+    using opened = new DisposableStack();
+    let writer: ImagesWriter | undefined;
     let i = -1;
-    for await (const image of images) {
+    for await (const read of images) {
       if (stop.aborted) return { status: "interrupted", step: 0 };
       i++;
+      const image = typeof read === "string" ? read : toBytes(read);
+      if (typeof read !== "string" && read.data instanceof Uint16Array) deep.push(nameOf(i));
       if (typeof image === "string") broken.set(nameOf(i), image);
       else if (isTransparent(image)) broken.set(nameOf(i), TRANSPARENT);
       else {
         const { width, height, data } = fitImage(image, { channels, size: size === undefined ? size : [size, size] });
         sizes.add(`${height}x${width}`, nameOf(i));
-        if (pixels.length === 0) {
-          const [got, wanted] = [`${data.length * count} bytes`, `at most ${MAX_BYTES}`];
-          if (data.length * count > MAX_BYTES) {
-            throw new FormatError("images", { got, wanted, fix: "use fewer, or size" });
-          }
-          pixels = new Uint8Array(data.length * count);
-          form = { width, height, channels };
-        }
+        const info = { count, height, width, channels, classes: null, source: { name: "given" } };
+        writer ??= opened.use(openImagesWriter(outputs.images, info));
         // Another size fails the stage once all images have been looked at.
-        if (data.length * count === pixels.length) pixels.set(data, i * data.length);
+        if (sizes.size === 1) await writer.add(data);
       }
       report({ done: i + 1, total: count, unit: "image" });
     }
@@ -48,8 +45,12 @@ export default (async ({ params: { path, size, channels }, outputs, stop, report
       const fix = "set size (score: --size) to cut the middle square out of each and resize it, or remove the others";
       return { status: "failed", message: `the images have ${sizes.size} sizes, height x width: ${sizes}`, fix };
     }
+    if (deep.length > 0) {
+      const which = `${countOf(deep.length, "image")} of 16 bits a channel, the first ${deep[0]}`;
+      warn(`${which}: rounded to 8, as features of images are; dataset with depth: 16 keeps them`);
+    }
     // Equal images are the same artifact, from whichever form they were read.
-    await writeImages(outputs.images, { info: { ...form, source: { name: "given" } }, pixels });
+    await writer?.finish();
     return undefined;
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
@@ -63,7 +64,7 @@ interface Images {
   readonly count: number;
   readonly nameOf: (i: number) => string;
   /** Each image, or what is wrong with its file. */
-  readonly images: AsyncIterable<ByteImage | string> | Iterable<ByteImage>;
+  readonly images: AsyncIterable<DeepImage | string> | Iterable<ByteImage>;
   readonly broken: Map<string, string>;
 }
 
@@ -75,7 +76,8 @@ async function open(path: string, note: (message: string) => void): Promise<Imag
     const isResult = await Deno.stat(join(path, "images.json")).then(() => true, () => false);
     if (isResult || names.length + broken.size === 0) refuse("folder", "no image of its own", "PNG or JPEG files");
     if (others > 0) note(`skipped ${countOf(others, "file")} of another kind than images`);
-    return { count: names.length, nameOf: (i) => names[i]!, images: bytesOf(read(names.map((_, i) => i))), broken };
+    const images = decoded(read(names.map((_, i) => i)));
+    return { count: names.length, nameOf: (i) => names[i]!, images, broken };
   }
   // As openai/guided-diffusion's evaluator takes them.
   const bytes = await readFile(path, "npz file", MAX_BYTES);
@@ -99,11 +101,8 @@ async function open(path: string, note: (message: string) => void): Promise<Imag
   return { count, nameOf: (i) => `image ${i}`, images, broken: new Map() };
 }
 
-async function* bytesOf(files: AsyncIterable<Uint8Array | string>) {
-  for await (const file of files) {
-    const image = typeof file === "string" ? file : decodeImage(file);
-    yield typeof image === "string" ? image : toBytes(image);
-  }
+async function* decoded(files: AsyncIterable<Uint8Array | string>) {
+  for await (const file of files) yield typeof file === "string" ? file : decodeImage(file);
 }
 
 function isTransparent({ channels, data }: ByteImage): boolean {

@@ -5,8 +5,7 @@ import { imageAt, writePicture } from "../../artifacts/pictures.ts";
 import { denormalize, type Values } from "../../diffusion/normalizer.ts";
 import { range } from "../../metrics/vectors.ts";
 import type { ContextOf } from "../../contract/stage.ts";
-import { sampleOnDevice, writeSamples } from "../shared/draw/draw_images.ts";
-import type { Walk } from "../shared/draw/walk.ts";
+import { openSamples, sampleOnDevice } from "../shared/draw/draw_images.ts";
 import { runOf } from "../shared/run_of.ts";
 import { makeDrawer } from "./drawer.ts";
 import { inpaintKind } from "./kind.ts";
@@ -24,28 +23,31 @@ export default runOf(inpaintKind, async (context) => {
   const { count, region, repeats, batchSize } = params;
   const { images: size } = checkpoint.config;
   const kept = keptPixels(region, size);
-  const known = { images, kept };
-  const draw = (walk: Walk) => makeDrawer(context, checkpoint, { walk, ...known });
-  const drawn = await sampleOnDevice(context, checkpoint, { count, batchSize }, draw);
-  if ("status" in drawn) return drawn;
-  // Kept pixels keep their exact values; conversion to the network's numbers and back could change them.
-  const originals = images.rows(range(0, count));
-  const pixels = drawn.pixels.map((value, i) => kept[i % kept.length] === 1 ? originals[i]! : value) as Values;
-  await writeSamples(context, checkpoint, {
-    name: "inpaint",
-    how: { region, repeats },
-    of: { digest: inputs.images.digest, source: images.info.source },
-    pixels,
-  });
   const middle = denormalize(TAKEN_AWAY, checkpoint.form);
   // Three images for each: the original, the image without the part, and the inpainted image.
-  const threes = Array.from({ length: Math.min(count, PICTURED) }, (_, image) => {
-    const original = imageAt(originals, image, size);
-    const removed = original.map((value, i) => kept[i] === 1 ? value : middle[0]!) as Values;
-    return [original, removed, imageAt(pixels, image, size)];
+  const threes: Values[] = [];
+  return await sampleOnDevice(context, checkpoint, { count, batchSize }, {
+    makeDrawer: (walk) => makeDrawer(context, checkpoint, { walk, images, kept }),
+    async finish(batches) {
+      using writer = openSamples(context, checkpoint, {
+        ...{ name: "inpaint", count, how: { region, repeats } },
+        of: { digest: inputs.images.digest, source: images.info.source },
+      });
+      for await (const { first, count, rows } of batches) {
+        // Kept pixels keep their exact values; conversion to the network's numbers and back could change them.
+        const originals = images.rows(range(first, count));
+        const pixels = rows.pixels.map((value, i) => kept[i % kept.length] === 1 ? originals[i]! : value) as Values;
+        await writer.add(pixels);
+        for (let i = 0; i < count && first + i < PICTURED; i++) {
+          const original = imageAt(originals, i, size);
+          const removed = original.map((value, i) => kept[i] === 1 ? value : middle[0]!) as Values;
+          threes.push(original, removed, imageAt(pixels, i, size));
+        }
+      }
+      await writer.finish();
+      await writePicture(outputs.samples, "inpainting.png", threes, { ...size, columns: 12 }, checkpoint.form);
+    },
   });
-  await writePicture(outputs.samples, "inpainting.png", threes.flat(), { ...size, columns: 12 }, checkpoint.form);
-  return undefined;
 });
 
 /** Returns a mask of the numbers of an image, [H, W, C] row-major: 1 for kept, 0 for inpainted. */

@@ -2,10 +2,11 @@ import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoin
 import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { imageAt, writePicture } from "../../artifacts/pictures.ts";
 import type { ContextOf } from "../../contract/stage.ts";
+import type { Values } from "../../diffusion/normalizer.ts";
 import { mix } from "../../diffusion/samplers/mix.ts";
 import { DATA_TIME } from "../../diffusion/path.ts";
 import { randomStream } from "../../tensor/mod.ts";
-import { type BatchDrawer, sampleOnDevice, writeSamples } from "../shared/draw/draw_images.ts";
+import { type BatchDrawer, openSamples, sampleOnDevice } from "../shared/draw/draw_images.ts";
 import type { Walk } from "../shared/draw/walk.ts";
 import { runOf } from "../shared/run_of.ts";
 import { interpolateKind } from "./kind.ts";
@@ -20,29 +21,29 @@ export default runOf(interpolateKind, async (context) => {
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights, context.definitions);
   using ends = await openImages(inputs.images);
   const { pairs, points, timestep, batchSize } = params;
-  const draw = (walk: Walk) => makeDrawer(context, checkpoint, { walk, ends });
-  const drawn = await sampleOnDevice(context, checkpoint, { count: pairs * points, batchSize }, draw);
-  if ("status" in drawn) return drawn;
-  await writeSamples(context, checkpoint, {
-    name: "interpolate",
-    how: { timestep, points },
-    of: { digest: inputs.images.digest, source: ends.info.source },
-    pixels: drawn.pixels,
-  });
   // A row for each pair: one end, the points between, the other end.
-  const rows = Array.from({ length: Math.min(pairs, PICTURED_PAIRS) }, (_, pair) => [
-    ends.rows([2 * pair]),
-    ...Array.from({ length: points }, (_, point) => imageAt(drawn.pixels, pair * points + point, ends.info)),
-    ends.rows([2 * pair + 1]),
-  ]);
-  await writePicture(
-    outputs.samples,
-    "interpolation.png",
-    rows.flat(),
-    { ...ends.info, columns: points + 2 },
-    checkpoint.form,
-  );
-  return undefined;
+  const rowsShown: Values[] = [];
+  return await sampleOnDevice(context, checkpoint, { count: pairs * points, batchSize }, {
+    makeDrawer: (walk) => makeDrawer(context, checkpoint, { walk, ends }),
+    async finish(batches) {
+      using writer = openSamples(context, checkpoint, {
+        ...{ name: "interpolate", count: pairs * points, how: { timestep, points } },
+        of: { digest: inputs.images.digest, source: ends.info.source },
+      });
+      for await (const { first, count, rows } of batches) {
+        await writer.add(rows.pixels);
+        for (let i = first; i < Math.min(first + count, PICTURED_PAIRS * points); i++) {
+          const [pair, point] = [Math.floor(i / points), i % points];
+          if (point === 0) rowsShown.push(ends.rows([2 * pair]));
+          rowsShown.push(imageAt(rows.pixels, i - first, ends.info).slice());
+          if (point === points - 1) rowsShown.push(ends.rows([2 * pair + 1]));
+        }
+      }
+      await writer.finish();
+      const shown = { ...ends.info, columns: points + 2 };
+      await writePicture(outputs.samples, "interpolation.png", rowsShown, shown, checkpoint.form);
+    },
+  });
 });
 
 /**

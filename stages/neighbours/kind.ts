@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { readImageFacts } from "../../artifacts/facts.ts";
+import { type ImageFacts, numbersIn, readImageFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
 import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { positiveInt } from "../shared/common_params.ts";
@@ -22,8 +22,8 @@ export const neighboursKind = defineKind({
   outputs: {
     metrics: { type: "metrics", description: "Distances to the nearest training image, with a picture of the nearest" },
   },
-  check({ nearest }, inputs) {
-    const training = readImageFacts(inputs.training);
+  check({ nearest, count }, inputs) {
+    const [training, samples, heldOut] = [inputs.training, inputs.samples, inputs.heldOut].map(readImageFacts);
     const sameSize = (port: "samples" | "heldOut") =>
       checkSameSize(port, readImageFacts(inputs[port]), { name: "the training images", size: training });
     return {
@@ -32,6 +32,20 @@ export const neighboursKind = defineKind({
         sameSize("heldOut"),
         checkMost(["nearest"], nearest, training?.count, { message: "there are not that many training images" }),
       ),
+      ...comparing(
+        [samples, ..."heldOut" in inputs ? [heldOut] : []].map((set) => Math.min(count, set?.count ?? NaN)),
+        training,
+      ),
     };
   },
 });
+
+/**
+ * Returns the work of comparing numbers of images with all training images, in full: most comparisons end early, and a
+ * past run tells how early. Returns nothing if only the run finds out.
+ */
+export function comparing(counts: readonly number[], training: ImageFacts | undefined) {
+  const pairs = counts.reduce((sum, count) => sum + count, 0) * (training?.count ?? NaN);
+  const size = numbersIn(training, 1);
+  return Number.isNaN(pairs) || size === 0 ? {} : { workGflop: 3 * pairs * size / 1e9, workShape: [size] };
+}

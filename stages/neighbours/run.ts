@@ -6,7 +6,7 @@ import { quantile } from "../../metrics/spread.ts";
 import { range } from "../../metrics/vectors.ts";
 import { type Batch, inParts } from "../shared/parts.ts";
 import { runOf } from "../shared/run_of.ts";
-import { neighboursKind } from "./kind.ts";
+import { comparing, neighboursKind } from "./kind.ts";
 
 /** Number of samples in the picture. */
 const PICTURED = 16;
@@ -51,7 +51,13 @@ export default runOf(neighboursKind, async (context) => {
     report({ done: done + count, total: queries, unit: "image" });
     return { indices, squares };
   };
-  const open = () => Promise.resolve({ compute });
+  const open = () => {
+    const { workGflop = 0 } = comparing([asked, others], training.info);
+    context.note(
+      `compares ${asked + others} images with ${total} each: up to ${Number(workGflop.toPrecision(3))} GFLOP`,
+    );
+    return Promise.resolve({ compute });
+  };
   return await inParts(context, { count: asked + others, batchSize: BATCH }, open, async (batches) => {
     const indices = new Int32Array((asked + others) * k);
     const squares = new Float64Array((asked + others) * k);

@@ -3,11 +3,9 @@ import { imageAt, writePicture } from "../../artifacts/pictures.ts";
 import { bytesOf } from "../../artifacts/rows.ts";
 import type { StageEnd } from "../../contract/stage.ts";
 import type { Path } from "../../diffusion/define.ts";
-import { VALUE_TYPES } from "../../diffusion/normalizer.ts";
+import { VALUE_TYPES, type Values } from "../../diffusion/normalizer.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { type Drawn, sampleOnDevice, writeSamples } from "../shared/draw/draw_images.ts";
-import type { Walk } from "../shared/draw/walk.ts";
-import { type Batch, inParts } from "../shared/parts.ts";
+import { openSamples, sampleOnDevice } from "../shared/draw/draw_images.ts";
 import { runOf } from "../shared/run_of.ts";
 import { labelsOf, makeDrawer } from "./drawer.ts";
 import { sampleKind } from "./kind.ts";
@@ -24,50 +22,48 @@ export default runOf(sampleKind, async (context) => {
   const guide = bad && await readCheckpoint(bad, params.weights, definitions);
   if (guide !== undefined && !isSamePath(guide.path, checkpoint.path)) return ANOTHER_PATH;
   const { images } = checkpoint.config;
-  const size = images.height * images.width * images.channels;
   const told = labelFacts(checkpoint.config);
   const labelOf = labelsOf(params, told);
-  const Type = VALUE_TYPES[checkpoint.form.dtype];
-  let drawn: Drawn | undefined;
-  const open = async () => {
-    const plan = { ...params, guide };
-    const draw = (walk: Walk) => makeDrawer(context, checkpoint, walk, { labelOf });
-    const ended = await sampleOnDevice(context, checkpoint, plan, draw);
-    if ("status" in ended) return ended;
-    drawn = ended;
-    if (ended.film !== undefined) await share?.part.write(FILM_FILE, bytesOf(ended.film));
-    return {
-      compute: ({ done, count }: Batch) => ({ pixels: ended.pixels.subarray(done * size, (done + count) * size) }),
-    };
-  };
-  return await inParts(context, params, open, async (batches) => {
-    const pixels = drawn?.pixels ?? new Type(count * size);
-    if (drawn === undefined) { for await (const { first, rows } of batches) pixels.set(rows.pixels, first * size); }
-    const shown = told.classes !== undefined && params.labels !== "none";
-    await writeSamples(context, checkpoint, {
-      name: "sample",
-      // Absent fields stand for the values of older samples, which must not change by a byte.
-      how: {
-        ...(clip === "unit" ? {} : { clip, ...(clip === "dynamic" ? { clipQuantile } : {}) }),
-        ...(told.classes === undefined ? {} : { labels: params.labels ?? "cycle" }),
-        ...(guidance === 1 ? {} : { guidance, ...definedOnly({ guidanceInterval }) }),
-        ...(guide === undefined ? {} : { guide: describeModel(bad!, guide, params.weights) }),
-      },
-      pixels,
-      ...(shown ? { classes: told.classes!, labels: Uint8Array.from({ length: count }, (_, i) => labelOf(i)!) } : {}),
-      files,
-    });
-    if (trajectory === undefined) return;
-    const film = drawn === undefined ? new Type((await parts[0]!.read(FILM_FILE)).buffer) : drawn.film;
-    if (film === undefined) return;
-    // Two strips, with a row for each image.
-    for (const [part, name] of ["trajectory.png", "trajectory-x0.png"].entries()) {
-      const strip = Array.from({ length: trajectory.images * trajectory.frames }, (_, at) => {
-        const [image, frame] = [Math.floor(at / trajectory.frames), at % trajectory.frames];
-        return imageAt(film, (part * trajectory.frames + frame) * trajectory.images + image, images);
+  const shown = told.classes !== undefined && params.labels !== "none";
+  let film: Values | undefined;
+  return await sampleOnDevice(context, checkpoint, { ...params, guide }, {
+    makeDrawer: (walk) => makeDrawer(context, checkpoint, walk, { labelOf }),
+    async onFilm(found) {
+      film = found;
+      await share?.part.write(FILM_FILE, bytesOf(found));
+    },
+    async finish(batches) {
+      using writer = openSamples(context, checkpoint, {
+        ...{ name: "sample", count, files },
+        // Absent fields stand for the values of older samples, which must not change by a byte.
+        how: {
+          ...(clip === "unit" ? {} : { clip, ...(clip === "dynamic" ? { clipQuantile } : {}) }),
+          ...(told.classes === undefined ? {} : { labels: params.labels ?? "cycle" }),
+          ...(guidance === 1 ? {} : { guidance, ...definedOnly({ guidanceInterval }) }),
+          ...(guide === undefined ? {} : { guide: describeModel(bad!, guide, params.weights) }),
+        },
+        classes: shown ? told.classes! : null,
       });
-      await writePicture(outputs.samples, name, strip, { ...images, columns: trajectory.frames }, checkpoint.form);
-    }
+      for await (const { first, count, rows } of batches) {
+        const labels = shown ? Array.from({ length: count }, (_, i) => labelOf(first + i)!) : undefined;
+        await writer.add(rows.pixels, labels);
+      }
+      await writer.finish();
+      if (trajectory === undefined) return;
+      if (parts.length > 0) {
+        film = new VALUE_TYPES[checkpoint.form.dtype]((await parts[0]!.read(FILM_FILE)).buffer);
+      }
+      if (film === undefined) return;
+      const shots = film;
+      // Two strips, with a row for each image.
+      for (const [part, name] of ["trajectory.png", "trajectory-x0.png"].entries()) {
+        const strip = Array.from({ length: trajectory.images * trajectory.frames }, (_, at) => {
+          const [image, frame] = [Math.floor(at / trajectory.frames), at % trajectory.frames];
+          return imageAt(shots, (part * trajectory.frames + frame) * trajectory.images + image, images);
+        });
+        await writePicture(outputs.samples, name, strip, { ...images, columns: trajectory.frames }, checkpoint.form);
+      }
+    },
   });
 });
 

@@ -12,7 +12,7 @@ import { kernelDistanceOfSubsets } from "../../metrics/kernel_distance.ts";
 import type { MatrixProducts } from "../../tensor/matrix.ts";
 import { manifoldFigures } from "../../metrics/manifold.ts";
 import { chunksOf, type FeatureStatistics, statisticsOf } from "../../metrics/statistics.ts";
-import { type FeatureVectors, range, vectorsOf } from "../../metrics/vectors.ts";
+import { type FeatureVectors, range } from "../../metrics/vectors.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { randomStream } from "../../tensor/mod.ts";
 import { isInception } from "../shared/inception.ts";
@@ -176,9 +176,6 @@ interface ScoredSet {
   readonly points?: ImageReader | undefined;
 }
 
-/** Number of images whose pixels are pooled together. */
-const PIXEL_CHUNK = 1024;
-
 /** @param opened collects resources to be closed */
 export async function openSet(artifact: InputArtifact, opened: DisposableStack): Promise<ScoredSet> {
   if (artifact.type === "statistics") {
@@ -193,18 +190,14 @@ export async function openSet(artifact: InputArtifact, opened: DisposableStack):
   const images = opened.use(await openImages(artifact));
   const { info: { count, height, width, channels }, normalizer } = images;
   const dimension = pixelFeatureDimension(images.info);
-  const features = new Float32Array(count * dimension);
-  for (let first = 0; first < count; first += PIXEL_CHUNK) {
-    const some = Math.min(PIXEL_CHUNK, count - first);
-    const data = images.rows(range(first, some));
-    features.set(pixelFeatures({ count: some, height, width, channels, data }, normalizer), first * dimension);
-  }
-  const vectors = vectorsOf(features, dimension);
+  // deno-lint-ignore require-await -- others read from a file
+  const rows = async (indices: ArrayLike<number>) =>
+    pixelFeatures({ count: indices.length, height, width, channels, data: images.rows(indices) }, normalizer);
   return {
     extractor: { name: PIXEL_FEATURES, sha256: null, dimension, preprocessing: {} },
     count,
     images: describeImageSet(artifact, images, count),
-    vectors,
+    vectors: { count, dimension, rows },
     labels: images.labels,
     points: isOfVectors(images.info) ? images : undefined,
   };

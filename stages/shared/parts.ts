@@ -26,6 +26,8 @@ export interface BatchWork<R extends Rows> {
   readonly about?: unknown;
   /** Compute one batch. The next call may change the rows. */
   compute(batch: Batch): R | Promise<R>;
+  /** Save what was computed, as the stage is told to stop. Returns the step that it can go on from. */
+  save?(): Promise<number>;
   /** Release everything that was opened. */
   close?(): Promise<void>;
 }
@@ -50,7 +52,13 @@ export function batchesOfShare(
   return batches.map((batch) => ({ ...batch, total }));
 }
 
-class Stopped extends Error {}
+/** Thrown by work that cannot go on, with the end of its stage. */
+export class Ended extends Error {
+  constructor(readonly end: StageEnd) {
+    super(end.status);
+  }
+}
+
 class PartMismatch extends FormatError {
   constructor(index: number, got: string, wanted: string) {
     super(`part of shard ${index + 1}`, { got, wanted });
@@ -95,7 +103,7 @@ export async function inParts<R extends Rows>(
     await using _opened = { [Symbol.asyncDispose]: async () => await opened.close?.() };
     const computed = async function* () {
       for (const batch of batches) {
-        if (stop.aborted) throw new Stopped();
+        if (stop.aborted) throw new Ended({ status: "interrupted", step: await opened.save?.() ?? 0 });
         yield { ...batch, rows: await opened.compute(batch) };
         await yieldToMessages();
       }
@@ -104,7 +112,7 @@ export async function inParts<R extends Rows>(
     const { count, batchSize } = work;
     return await writePart(share, JSON.stringify({ count, batchSize, of: share.of, about: opened.about }), computed());
   } catch (error) {
-    if (error instanceof Stopped) return { status: "interrupted", step: 0 };
+    if (error instanceof Ended) return error.end;
     if (!(error instanceof PartMismatch)) throw error;
     return { status: "failed", message: error.message, fix: "compute its shards again: run with --force STAGE" };
   }

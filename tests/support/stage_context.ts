@@ -76,18 +76,22 @@ export class MemoryProgress implements StageProgress {
     const step = Math.max(-1, ...this.steps.filter((step) => step <= this.extent));
     const files = this.#states.get(step);
     if (files === undefined) return Promise.resolve(undefined);
-    const read = (name: string) => Promise.resolve(Uint8Array.from(files[name]!));
-    const path = (): never => {
-      throw new Error("these states have no files; take a ProgressStore");
-    };
-    return Promise.resolve({ step, read, path });
+    return Promise.resolve(this.#stateOf(step));
   }
 
-  save(step: number, files: Files): Promise<void> {
-    const bytesOf = (file: Files[string]) =>
-      "path" in file ? Deno.readFileSync(file.path) : new Uint8Array(Buffer.concat(partsOf(file)));
+  #stateOf(step: number): SavedState {
+    const files = this.#states.get(step)!;
+    return { step, path: (name) => `memory:${step}/${name}`, read: (name) => Promise.resolve(files[name]!.slice()) };
+  }
+
+  save(step: number, files: Files): Promise<SavedState> {
+    const bytesOf = (file: Files[string]) => {
+      if (!("path" in file)) return new Uint8Array(Buffer.concat(partsOf(file)));
+      const [, before, name] = /^memory:(\d+)\/(.*)$/.exec(file.path) ?? [];
+      return name === undefined ? Deno.readFileSync(file.path) : this.#states.get(Number(before))![name]!;
+    };
     this.#states.set(step, Object.fromEntries(Object.entries(files).map(([name, file]) => [name, bytesOf(file)])));
-    return Promise.resolve();
+    return Promise.resolve(this.#stateOf(step));
   }
 
   /** Depends on the step only, so that a slow machine saves no more often. */

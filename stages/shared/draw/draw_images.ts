@@ -1,17 +1,15 @@
 import { describeModel, type StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
-import { type ImagesToWrite, writeImages } from "../../../artifacts/images.ts";
+import { type ImagesWriter, openImagesWriter } from "../../../artifacts/image_files.ts";
 import type { InputArtifact, OutputArtifact, OwnDefinition, StageContext, StageEnd } from "../../../contract/stage.ts";
 import { denormalize, VALUE_TYPES, type Values } from "../../../diffusion/normalizer.ts";
-import { decodeVectors, encodeVectors, vectorOf } from "../../../formats/vectors.ts";
-import { withDevice } from "../device.ts";
-import { batchesOfShare } from "../parts.ts";
+import { decodeVectors, vectorOf, vectorParts } from "../../../formats/vectors.ts";
+import type { Device } from "../../../tensor/mod.ts";
 import { failedBy } from "../checks.ts";
+import { withDevice } from "../device.ts";
+import { type Batch, batchesOfShare, type BatchWork, type ComputedBatch, Ended, inParts } from "../parts.ts";
 import type { PredictorOptions } from "./predictor.ts";
 import { chooseSampler, type SamplerParam } from "./sampler.ts";
 import { type BatchWalk, openSampler, SamplerError, type Walk } from "./walk.ts";
-
-/** The finished images, saved as the progress of a stage that samples. */
-const FILE = "images.safetensors";
 
 export interface BatchDrawer {
   /** Network evaluations per image. */
@@ -26,89 +24,123 @@ export interface BatchDrawer {
     first: number,
     onStep: BatchWalk["onStep"],
     see?: BatchWalk["see"],
-  ): Promise<{ readonly images: Float32Array; readonly film?: Drawn["film"] }>;
+  ): Promise<{ readonly images: Float32Array; readonly film?: Values | undefined }>;
 }
 
-export interface Drawn {
-  /** Stored values, [N, H, W, C] row-major; in a share, those of the share's images. */
-  readonly pixels: Values;
-  readonly film: Values | undefined;
-}
+/** Drawn values that are kept in memory, in bytes, before they are saved although no time has passed. */
+const UNSAVED_BYTES = 64 << 20;
+/** Files of a saved state hold whole batches. Each is named for the number of this process's images before it. */
+const fileFrom = (done: number) => done === 0 ? "images.safetensors" : `images-${done}.safetensors`;
+
+/** The stored values of a batch, [B, H, W, C] row-major. */
+type DrawnRows = Readonly<Record<"pixels", Values>>;
 
 /**
  * Samples images batch by batch on the stage's device, with its sampler, continuing from images that an earlier run
- * saved. Saves at intervals and when it is stopped.
+ * saved, and passes all to `finish`, as `inParts` does. Saves at intervals and when the stage is stopped: a state holds
+ * what was drawn since the last in a new file, and the files before that.
+ *
+ * @param onFilm called once, if there is a film
  */
 export function sampleOnDevice(
-  context: Pick<StageContext, "progress" | "stop" | "report" | "device" | "share" | "definitions"> & {
+  context: Pick<StageContext, "progress" | "stop" | "report" | "device" | "share" | "parts" | "definitions"> & {
     readonly params: { readonly sampler: SamplerParam; readonly saveEverySeconds: number };
   },
   checkpoint: StoredCheckpoint,
   { count, ...options }: Omit<PredictorOptions, "device"> & { readonly count: number },
-  makeDrawer: (walk: Walk) => BatchDrawer,
-): Promise<Drawn | StageEnd> {
-  return withDevice(context, async (device) => {
-    const { progress, stop, params } = context;
-    const { batchSize } = options;
-    const { height, width, channels } = checkpoint.config.images;
-    const pixels = height * width * channels;
-    const batches = batchesOfShare({ count, batchSize }, context.share);
-    const total = batches[0]?.total ?? 0;
-    const saved = await progress.latest();
-    // The last batch is computed in full, like the others, and images beyond `count` are dropped: another kind of
-    // padding could change how the engine rounds.
-    const Type: new (length: number) => Values = VALUE_TYPES[checkpoint.form.dtype];
-    const values = new Type((total + batchSize) * pixels);
+  { makeDrawer, onFilm = () => {}, finish }: {
+    readonly makeDrawer: (walk: Walk) => BatchDrawer;
+    readonly onFilm?: (film: Values) => Promise<void> | void;
+    readonly finish: (batches: AsyncIterable<ComputedBatch<DrawnRows>>) => Promise<void>;
+  },
+): Promise<StageEnd | undefined> {
+  const { progress, stop, params, share } = context;
+  const { batchSize } = options;
+  const { height, width, channels } = checkpoint.config.images;
+  const size = height * width * channels;
+  const Type: new (length: number) => Values = VALUE_TYPES[checkpoint.form.dtype];
+
+  const open = async (device: Device): Promise<BatchWork<DrawnRows>> => {
+    let saved = await progress.latest();
+    const batches = batchesOfShare({ count, batchSize }, share);
     // Steps are indices among all images, so that a saved state beyond the extent is recognised in a share as well.
     let step = saved?.step ?? 0;
-    const left = batches.filter(({ first }) => first >= step);
-    // Number of this process's images in whole batches.
-    let whole = left[0]?.done ?? total;
-    let film: Drawn["film"];
-    if (saved !== undefined) {
-      const { vectors } = decodeVectors(await saved.read(FILE));
-      values.set(vectorOf(vectors, "pixels", { file: FILE, type: Type, length: whole * pixels }));
-      film = vectors["film"] as Drawn["film"];
-    }
     let lastSaved = step;
-    const save = async () => {
-      if (step === lastSaved) return;
-      await progress.save(step, { [FILE]: encodeVectors({ pixels: values.slice(0, whole * pixels), film }) });
-      lastSaved = step;
+    /** Number of this process's images that are drawn in whole batches. */
+    let whole = batches.find(({ first }) => first >= step)?.done ?? batches[0]!.total;
+    const files: string[] = [];
+    let read: { readonly from: number; readonly values: Values } | undefined;
+    let unsaved: Values[] = [];
+    let film: Values | undefined;
+    let drawer: BatchDrawer | undefined;
+    const keepFilm = async (found: Values | undefined) => {
+      if (found !== undefined && film === undefined) await onFilm(film = found);
     };
-    const drawn = () => ({ pixels: values.slice(0, total * pixels), film });
-
-    if (left.length === 0) return drawn();
-    // A sampler may continue, and even return images, after it was told to stop.
-    let stopped = false;
-    const sampler = chooseSampler(params.sampler, context.definitions);
-    const drawer = await openSampler(checkpoint, { ...options, sampler, device }).then(makeDrawer).catch(faultOf);
-    if ("status" in drawer) return drawer;
-    for (const { first, done, ...own } of left) {
-      const batch = await drawer.draw(first, (steps) => {
-        const fraction = steps / drawer.steps * own.count;
-        context.report({ done: Math.floor(done + fraction), total, unit: "image" });
-        stopped ||= stop.aborted;
-        if (stopped) throw new Error("The stage was told to stop");
-      }).catch((error) => stopped ? undefined : faultOf(error));
-      if (stopped || batch === undefined) {
-        await save();
-        return { status: "interrupted", step };
+    const readSaved = async ({ done, count: own }: Batch) => {
+      if (read === undefined || (done - read.from) * size >= read.values.length) {
+        const name = fileFrom(done);
+        const { vectors } = decodeVectors(await saved!.read(name));
+        const length = vectors["pixels"]?.length ?? 0;
+        read = { from: done, values: vectorOf(vectors, "pixels", { file: name, type: Type, length }) };
+        files.push(name);
+        await keepFilm(vectors["film"] as Values | undefined);
       }
-      if ("status" in batch) return batch;
-      film ??= batch.film;
-      values.set(denormalize(batch.images, checkpoint.form), done * pixels);
-      // A saved state holds whole batches, so that a longer run samples the same batches as one that never stopped.
-      if (own.count === batchSize) {
-        const next = left.find((one) => one.first > first);
-        step = Math.min(next?.first ?? Infinity, Math.floor(count / batchSize) * batchSize);
-        whole = done + batchSize;
-      }
-      if (progress.isDue(params.saveEverySeconds)) await save();
-    }
-    await save();
-    return drawn();
-  });
+      return read.values.subarray((done - read.from) * size, (done - read.from + own) * size) as Values;
+    };
+    const save = async () => {
+      if (step === lastSaved) return step;
+      const count = unsaved.reduce((sum, { length }) => sum + length / size, 0);
+      const name = fileFrom(whole - count);
+      const pixels = new Type(count * size);
+      unsaved.forEach((values, i) => pixels.set(values, i * batchSize * size));
+      const parts = vectorParts({ pixels, film: files.length === 0 ? film : undefined });
+      const linked = files.map((name) => [name, { path: saved!.path(name) }]);
+      saved = await progress.save(lastSaved = step, { ...Object.fromEntries(linked), [name]: parts });
+      files.push(name);
+      unsaved = [];
+      return step;
+    };
+    return {
+      save,
+      async compute(batch) {
+        const { first, count: own, done, total } = batch;
+        if (done < whole) return { pixels: await readSaved(batch) };
+        if (drawer === undefined) {
+          const sampler = chooseSampler(params.sampler, context.definitions);
+          const opened = await openSampler(checkpoint, { ...options, sampler, device }).then(makeDrawer).catch(faultOf);
+          if ("status" in opened) throw new Ended(opened);
+          drawer = opened;
+        }
+        const { steps } = drawer;
+        // A sampler may continue, and even return images, after it was told to stop.
+        let stopped = false;
+        const drawn = await drawer.draw(first, (evaluations) => {
+          context.report({ done: Math.floor(done + evaluations / steps * own), total, unit: "image" });
+          stopped ||= stop.aborted;
+          if (stopped) throw new Error("The stage was told to stop");
+        }).catch((error) => stopped ? undefined : faultOf(error));
+        if (stopped || drawn === undefined) throw new Ended({ status: "interrupted", step: await save() });
+        if ("status" in drawn) throw new Ended(drawn);
+        await keepFilm(drawn.film);
+        const values = denormalize(drawn.images, checkpoint.form);
+        // A saved state holds whole batches, so that a longer run samples the same batches as one that never stopped.
+        // The last batch is computed in full, like the others, and images beyond `count` are dropped: another kind of
+        // padding could change how the engine rounds.
+        if (own === batchSize) {
+          const next = batches.find((one) => one.first > first);
+          step = Math.min(next?.first ?? Infinity, Math.floor(count / batchSize) * batchSize);
+          whole = done + batchSize;
+          unsaved.push(values);
+        }
+        const isMuch = unsaved.length * values.byteLength >= UNSAVED_BYTES;
+        if (isMuch || done + own === total || progress.isDue(params.saveEverySeconds)) await save();
+        return { pixels: values.subarray(0, own * size) as Values };
+      },
+    };
+  };
+  const work = (device?: Device) => inParts(context, { count, batchSize }, () => open(device!), finish);
+  // A process that only joins parts computes nothing.
+  return context.parts.length > 0 ? work() : withDevice(context, work);
 }
 
 /** Converts a fault of a sampler to the end of its stage. Other errors are bugs. */
@@ -126,25 +158,27 @@ interface DrawContext {
   readonly outputs: { readonly samples: OutputArtifact };
 }
 
-/** Writes sampled images, with everything that they were made from. */
-export async function writeSamples(
+/** Opens a writer of sampled images, with everything that they were made from. */
+export function openSamples(
   { params: { sampler: param, weights, batchSize }, definitions, seed, inputs, outputs }: DrawContext,
   checkpoint: StoredCheckpoint,
-  { name, how, of, pixels, classes = null, ...rest }: Omit<ImagesToWrite, "info" | "picture"> & {
+  { name, count, how, of, classes = null, files }: {
     /** The kind. */
     readonly name: string;
+    readonly count: number;
     /** The kind's params that decide what is sampled, besides those of all such kinds. */
     readonly how: Readonly<Record<string, unknown>>;
     /** The images that sampling started from. */
     readonly of?: { readonly digest: string; readonly source: unknown };
     readonly classes?: number | null;
+    /** Further formats to write the images in. */
+    readonly files?: readonly ("png" | "npz")[];
   },
-): Promise<void> {
-  const { form: { dtype: _, ...form }, config: { images: { height, width, channels } } } = checkpoint;
-  const count = pixels.length / (height * width * channels);
+): ImagesWriter {
+  const { form, config: { images: { height, width, channels } } } = checkpoint;
   const model = describeModel(inputs.checkpoint, checkpoint, weights);
   const { record: sampler } = chooseSampler(param, definitions);
   const source = { name, seed, sampler, ...how, batchSize, ...(of === undefined ? {} : { of }), model };
   const info = { count, height, width, channels, classes, ...form, source };
-  await writeImages(outputs.samples, { info, pixels, picture: "grid.png", ...rest });
+  return openImagesWriter(outputs.samples, info, "grid.png", files);
 }

@@ -66,7 +66,13 @@ Deno.test("decodePng() gives back arbitrary images of 16 bits, with and without 
         .map((data) => ({ width, height, channels, data: Uint16Array.from(data) }));
     });
   const deepPng = (image: DeepImage) => encode({ ...image, depth: 16 });
-  fc.assert(fc.property(images, (image) => assertSeen(deepPng(image), image)), { seed: 1, numRuns: 100 });
+  fc.assert(
+    fc.property(images, (image) => {
+      assertSeen(deepPng(image), image);
+      assertSeen(encodePng(image), image);
+    }),
+    { seed: 1, numRuns: 100 },
+  );
 });
 
 Deno.test("toBytes() rounds 16 bits to the nearest of 8", () => {

@@ -5,6 +5,7 @@ import { readImages, writeImages } from "../../../artifacts/images.ts";
 import {
   BYTES,
   denormalize,
+  dtypeOf,
   formOf,
   normalize,
   rangeNormalizer,
@@ -15,6 +16,7 @@ import { folderArtifact, openInput, openOutput } from "../../../engine/process/c
 import { disableFsync } from "../../../engine/store/files.ts";
 import { ProgressStore, savedSteps } from "../../../engine/store/progress.ts";
 import { FormatError } from "../../../formats/format_error.ts";
+import { encodeNpz } from "../../../formats/npz.ts";
 import { decodePng } from "../../../formats/png_decoder.ts";
 import { withFolder } from "./small_world.ts";
 
@@ -244,18 +246,37 @@ Deno.test("a normaliser by channel maps each channel by its own numbers", () => 
   assertEquals([...denormalize(out, { dtype: "float32", normalizer })], [4, 10, 0, -10]);
 });
 
-Deno.test("images with alpha are written as PNGs that keep it", async () => {
-  await withFolder(async (folder) => {
-    for (const channels of [1, 2, 3, 4]) {
-      const place = `${folder}/${channels}`;
-      const pixels = Uint8Array.from({ length: 2 * 6 * channels }, (_, i) => 37 * i);
-      Deno.mkdirSync(place);
-      const info = { height: 2, width: 3, channels };
-      await writeImages(openOutput(place), { info, pixels, files: ["png"] });
-      const { data, ...form } = decodePng(Deno.readFileSync(`${place}/images/000001.png`));
-      assertEquals([form, [...data]], [info, [...pixels.subarray(6 * channels)]]);
+Deno.test("copies for other programs hold the values of any type and any number of channels, however they come", async () => {
+  const count = 7;
+  for (const Type of [Uint8Array, Uint16Array, Float32Array]) {
+    for (const channels of [1, 2, 3, 4, 5]) {
+      await withFolder(async (folder) => {
+        const size = { height: 2, width: 3, channels };
+        const length = 6 * channels;
+        const pixels: Values = new Type(count * length).map((_: number, i: number) => 12_345 * i + 1);
+        const labels = Uint8Array.of(3, 1, 0, 2, 2, 1, 0);
+        const info = { ...size, count, classes: 4, source: {}, dtype: dtypeOf(pixels) };
+        using writer = openImagesWriter(openOutput(folder), info, "grid.png", ["png", "npz"]);
+        for (const [from, to] of [[0, 1], [1, 5], [5, 7]] as const) {
+          await writer.add(pixels.subarray(from * length, to * length), labels.subarray(from, to));
+        }
+        await writer.finish();
+        // fflate writes the whole at once.
+        const arr_0 = { shape: [count, 2, 3, channels], data: pixels };
+        assertEquals(
+          Deno.readFileSync(`${folder}/samples.npz`),
+          encodeNpz({ arr_0, arr_1: { shape: [7], data: labels } }),
+        );
+        const pngs = opened(folder).files.filter(({ path }) => path.startsWith("images/"));
+        const hasPngs = channels < 5 && Type !== Float32Array;
+        assertEquals(pngs.length, hasPngs ? count : 0);
+        for (const [i, { path }] of pngs.entries()) {
+          const { data, ...form } = decodePng(Deno.readFileSync(`${folder}/${path}`));
+          assertEquals([form, data], [size, pixels.slice(i * length, (i + 1) * length)]);
+        }
+      });
     }
-  });
+  }
 });
 
 Deno.test("latents are read in the form of their own encoder alone, and the record keeps it", async () => {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { mix, transition } from "../../../diffusion/samplers/mix.ts";
 import { chainPath } from "../../../diffusion/path.ts";
@@ -6,6 +6,7 @@ import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { inpaintKind, interpolateKind, neighboursKind } from "../../support/builtin_kinds.ts";
 import type { Metrics } from "../../../artifacts/metrics.ts";
 import { keptPixels } from "../../../stages/inpaint/run.ts";
+import { definedOnly } from "../../../std/defined_only.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { randomStream } from "../../../tensor/mod.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
@@ -134,8 +135,14 @@ Deno.test("neighbours finds copies among samples, and none among images that are
     const { images, test } = await smallCheckpoint(folder);
     const look = async (samples: typeof images) => {
       const inputs = { samples, training: images, heldOut: test };
-      const { end, outputs } = await runStage(folder, neighboursKind, { params: { count: 10, nearest: 3 }, inputs });
+      const said: string[] = [];
+      const { end, outputs } = await runStage(folder, neighboursKind, {
+        params: { count: 10, nearest: 3 },
+        inputs,
+        onSaid: (event) => event.type === "note" && said.push(event.message),
+      });
       assertEquals(end, undefined);
+      assertMatch(said.join(), /^compares 20 images with \d+ each: up to [\d.e-]+ GFLOP$/);
       assert(outputs["metrics"]!.files.some(({ path }) => path === "neighbours.png"));
       const { metrics } = JSON.parse(await outputs["metrics"]!.readText("metrics.json")) as Metrics;
       return metrics.map(({ value }) => value);
@@ -147,6 +154,21 @@ Deno.test("neighbours finds copies among samples, and none among images that are
     // The 5% quantile of ten distances lies between the first and the second.
     assertEquals([ofNew, nearNew], [same, 0.1]);
   });
+});
+
+Deno.test("the cost of neighbours grows with both sets, and is known where their sizes are", () => {
+  const size = { height: 8, width: 8, channels: 1 };
+  const work = (samples: number | undefined, training: number | undefined, heldOut?: number, count = 100) => {
+    const of = (count: number | undefined) => ({ ...size, ...definedOnly({ count }) });
+    const held = heldOut === undefined ? {} : { heldOut: of(heldOut) };
+    const inputs = { samples: of(samples), training: of(training), ...held };
+    return neighboursKind.check!(neighboursKind.params.parse({ count }), inputs).workGflop;
+  };
+  // A subtraction, a product and a sum for each of 64 numbers.
+  assertEquals(work(50, 1_000), 3 * 50 * 1_000 * 64 / 1e9);
+  assertEquals(work(500, 1_000), 3 * 100 * 1_000 * 64 / 1e9);
+  assertEquals(work(500, 300_000, 500), 3 * 200 * 300_000 * 64 / 1e9);
+  assertEquals([work(undefined, 1_000), work(50, undefined)], [undefined, undefined]);
 });
 
 Deno.test("checks refuse what cannot be mixed or painted", () => {

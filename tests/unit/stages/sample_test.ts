@@ -1,8 +1,17 @@
+import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { sampleKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { BYTES, denormalize } from "../../../diffusion/normalizer.ts";
-import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
+import { partsOf } from "../../../engine/store/files.ts";
+import { definedOnly } from "../../../std/defined_only.ts";
+import {
+  digests,
+  MemoryProgress,
+  runStage,
+  type StageOptions,
+  type StageOutcome,
+} from "../../support/stage_context.ts";
 import { smallCheckpoint, withFolder } from "./small_world.ts";
 
 async function pixelsOf({ end, outputs }: StageOutcome): Promise<Uint8Array> {
@@ -39,6 +48,55 @@ Deno.test("sample draws the same image whatever the count, and continues where i
       const { end } = await sample(8, { progress: stopped, stop: stop.signal, onReport });
       assertEquals(end, { status: "interrupted", step: 4 });
       assertEquals(digests(await sample(8, { progress: stopped })), digests(straight));
+    }
+  });
+});
+
+/** Saves at every batch, and notes how many bytes each state has that the state before it has not. */
+class EagerProgress extends MemoryProgress {
+  readonly added: number[] = [];
+  override isDue = () => true;
+  override async save(step: number, files: Parameters<MemoryProgress["save"]>[1]) {
+    const sizes = Object.values(files).map((file) => "path" in file ? 0 : Buffer.concat(partsOf(file)).length);
+    this.added.push(sizes.reduce((sum, size) => sum + size, 0));
+    return await super.save(step, files);
+  }
+}
+
+Deno.test("a state of sample adds what was drawn since the last, and any stop ends in the same bytes", async () => {
+  await withFolder(async (folder) => {
+    const { checkpoint } = await smallCheckpoint(folder, { timesteps: 10 });
+    const [batchSize, steps] = [3, 2];
+    const sampler = { name: "ddim", steps };
+    const trajectory = { images: 2, frames: 2 };
+    for (const share of [undefined, { index: 1, of: 2 }]) {
+      const sample = (count: number, options: Partial<StageOptions> = {}) =>
+        runStage(folder, sampleKind, {
+          params: { count, sampler, batchSize, trajectory },
+          inputs: { checkpoint },
+          ...definedOnly({ share }),
+          ...options,
+        });
+      const straight = digests(await sample(14));
+      const progress = new EagerProgress();
+      assertEquals(digests(await sample(14, { progress })), straight);
+      // The first state has the trajectory too; the last batch is not whole.
+      const [first, ...others] = progress.added;
+      assertEquals(others.length, share === undefined ? 3 : 1);
+      assert(others.every((bytes) => bytes === others[0] && bytes <= first!), `${progress.added}`);
+      const evaluations = (share === undefined ? 5 : 2) * steps;
+      for (let stopAt = 1; stopAt < evaluations; stopAt++) {
+        const resumed = new EagerProgress();
+        const stop = new AbortController();
+        let seen = 0;
+        const onReport = () => ++seen === stopAt && stop.abort();
+        const { end } = await sample(14, { progress: resumed, stop: stop.signal, onReport });
+        assertEquals(end?.status, "interrupted", `stopped at ${stopAt}`);
+        assertEquals(digests(await sample(14, { progress: resumed })), straight, `stopped at ${stopAt}`);
+        // A longer run goes on from the same states.
+        const longer = digests(await sample(20, { progress: resumed }));
+        assertEquals(longer, digests(await sample(20)), `extended after a stop at ${stopAt}`);
+      }
     }
   });
 });

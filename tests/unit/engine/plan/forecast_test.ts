@@ -187,7 +187,7 @@ Deno.test("stages of a kind tell of each other where their work is of about the 
   }
   assertEquals(near([1024, 16, 32], { kind: "evaluate" }), {
     known: false,
-    basis: "no evaluate stage of its size has run on a machine like this",
+    basis: "8000 GFLOP, and no evaluate stage of its size has run on a machine like this",
   });
   assertEquals(near([1024, 16, 32], { numerics: "m" }).known, false);
 });
