@@ -12,17 +12,6 @@ export interface BlockPlan {
   readonly attention: string | undefined;
 }
 
-/** Returns the two blocks of the lowest resolution, with attention between them. `name` is the prefix of both. */
-export function middlePlans(name: string, channels: number): readonly [BlockPlan, BlockPlan] {
-  const block = (index: number, attention: string | undefined): BlockPlan => ({
-    name: `${name}.block.${index}`,
-    inChannels: channels,
-    outChannels: channels,
-    attention,
-  });
-  return [block(0, `${name}.attention`), block(1, undefined)];
-}
-
 /**
  * `scale` of the layers that Ho et al. initialise to zero: tiny, so that the layers before them still receive a
  * gradient.

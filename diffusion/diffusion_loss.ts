@@ -1,7 +1,7 @@
-import type * as tf from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors, Signature, TensorSpec } from "../tensor/device.ts";
+import { keepMask } from "../tensor/random/keep_mask.ts";
 import type { LossInputs } from "./define.ts";
-import { dropoutBy } from "./dropout.ts";
 import { mixed, perImage, stopGradient, trainingLossPerImage } from "./loss.ts";
 import { figureInputs, freeLoss, type LossOptions, stepFigures, usesContinuousTimes } from "./loss_tables.ts";
 import { classSignature, type Network, predict, unpackTensors } from "./network.ts";
@@ -54,7 +54,10 @@ function lossOfBatch(
   // A sample of q(x_t | x_0), Ho et al. 2020 eq. 4.
   const xt = mixed(signal, x0, noiseLevel, noise);
   const ask = (weights: Readonly<NamedTensors>, x: tf.Tensor, t: tf.Tensor) => {
-    const drop = rate > 0 ? dropoutBy(inputs["dropoutKey"]!, rate) : (h: tf.Tensor) => h;
+    // Calls of dropout are numbered, so that each has its own mask, the same at each evaluation of the network.
+    let site = 0;
+    const mask = (h: tf.Tensor) => keepMask(inputs["dropoutKey"]!, h.shape, { site: site++, rate });
+    const drop = (h: tf.Tensor) => rate > 0 ? tf.mul(h, mask(h)) : h;
     return network.forward({ weights, x, t, labels, augmentation, dropout: drop });
   };
   const { objective } = options;

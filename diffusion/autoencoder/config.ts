@@ -51,7 +51,7 @@ export function autoencoderConfig({ channels }: ImageSizes, params: AutoencoderP
 }
 
 /** Returns the number of pixels along a side of an image for each along that of its latents. */
-export function downsamplingOf({ multipliers }: Pick<AutoencoderConfig, "multipliers">): number {
+function downsamplingOf({ multipliers }: Pick<AutoencoderConfig, "multipliers">): number {
   return 2 ** (multipliers.length - 1);
 }
 

@@ -1,11 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
-import type { NamedTensors, Tensor, TensorSpec } from "../../tensor/device.ts";
-import type { AutoencoderCode, AutoencoderLossInputs, EncodeInputs, ImageSizes, Moments } from "../define.ts";
-import { dropoutBy } from "../dropout.ts";
-import type { TrainingLoss } from "../gradient_step.ts";
+import type { NamedTensors, Tensor } from "../../tensor/device.ts";
+import type { AutoencoderCode, AutoencoderLossInputs, EncodeInputs, Moments } from "../define.ts";
 import { stopGradient } from "../loss.ts";
-import type { Autoencoder } from "./autoencoder.ts";
 
 const weight = (usual: number) => z.number().min(0).default(usual);
 
@@ -30,12 +27,6 @@ export interface AutoencoderLossOptions extends Readonly<z.output<typeof autoenc
   readonly features?: (images: Tensor) => readonly Tensor[];
 }
 
-/** The inputs of a loss besides the weights. */
-export interface AutoencoderBatch extends Pick<EncodeInputs, "x" | "dropout"> {
-  /** N(0, 1) in the shape of the latents, which are then drawn from their Gaussians. Absent: means are decoded. */
-  readonly noise?: Tensor | undefined;
-}
-
 /** Returns latents: drawn from their Gaussians if there is noise, else the means. */
 export function drawLatents({ mean, logVariance }: Moments, noise?: Tensor): Tensor {
   if (logVariance === undefined || noise === undefined) return mean;
@@ -45,12 +36,13 @@ export function drawLatents({ mean, logVariance }: Moments, noise?: Tensor): Ten
 /**
  * Encodes images, decodes their latents and compares.
  *
+ * @param inputs.noise N(0, 1) in the shape of the latents, by which these are drawn. Absent: means are decoded
  * @returns `terms`, the weighted terms of the loss by name, [B] each, whose sum is minimised; `reconstruction`,
  * [B, H, W, C]; and `counts`, how often each code was chosen, if the autoencoder quantises and counts
  */
 export function autoencoderTerms(
   { encode, quantize, decode, loss }: AutoencoderCode,
-  { x, noise, dropout }: AutoencoderBatch,
+  { x, noise, dropout }: Omit<EncodeInputs, "weights"> & { readonly noise?: Tensor | undefined },
   weights: Readonly<NamedTensors>,
   options: AutoencoderLossOptions,
 ) {
@@ -60,43 +52,6 @@ export function autoencoderTerms(
   const reconstruction = decode({ weights, z, dropout });
   const inputs = { x, reconstruction, moments, quantizeLosses, stopGradient };
   return { terms: loss?.(inputs) ?? builtinTerms(inputs, options), reconstruction, counts };
-}
-
-/** The loss of an autoencoder's training. */
-export interface AutoencoderTraining extends AutoencoderLossOptions {
-  /** Names of all terms, in any order. */
-  readonly terms: readonly string[];
-  /** Probability that an activation is dropped (see `keepMask`), in [0, 1). Default 0: no dropout. */
-  readonly dropout?: number;
-}
-
-/**
- * Returns the loss of an autoencoder, as a training lowers it. Inputs: images `x0` [B, H, W, C], `noise` [B, h, w, c]
- * and, with dropout, `dropoutKey` [2].
- */
-export function autoencoderLoss(autoencoder: Autoencoder, training: AutoencoderTraining): TrainingLoss {
-  const { parameters, count, sizes, latent } = autoencoder;
-  const { terms, dropout: rate = 0 } = training;
-  const images = (batch: number, { height, width, channels }: ImageSizes): TensorSpec => ({
-    shape: [batch, height, width, channels],
-    dtype: "float32",
-  });
-  return {
-    parameters,
-    count,
-    readsAverage: false,
-    terms,
-    batchSignature: (batch) => ({
-      x0: images(batch, sizes),
-      noise: images(batch, latent),
-      ...(rate > 0 ? { dropoutKey: { shape: [2], dtype: "int32" } } : {}),
-    }),
-    of: ({ x0, noise, dropoutKey }) => (weights) => {
-      const dropout = rate > 0 ? dropoutBy(dropoutKey!, rate) : (h: Tensor) => h;
-      const named = autoencoderTerms(autoencoder, { x: x0!, noise, dropout }, weights, training).terms;
-      return tf.stack(terms.map((name) => named[name]!));
-    },
-  };
 }
 
 function builtinTerms(

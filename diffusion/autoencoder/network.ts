@@ -38,17 +38,10 @@ function run(
   details: AutoencoderConfig,
 ): tf.Tensor {
   return steps.reduce((h, step) => {
-    switch (step.layer) {
-      case "block":
-        return residualBlock(weights, step, h, { drop: dropout, details });
-      case "norm":
-        return silu(norm(weights, step.name, h, details));
-      case "dense":
-        return dense(weights, step.name, h);
-      case "conv": {
-        const input = step.resample === "up" ? upsample(h) : h;
-        return conv(weights, step.name, input, { stride: step.resample === "down" ? 2 : 1 });
-      }
-    }
+    const { layer, name } = step;
+    if (layer === "block") return residualBlock(weights, step, h, { drop: dropout, details });
+    if (layer === "norm") return silu(norm(weights, name, h, details));
+    if (layer === "dense") return dense(weights, name, h);
+    return conv(weights, name, layer === "up" ? upsample(h) : h, { stride: layer === "down" ? 2 : 1 });
   }, start);
 }

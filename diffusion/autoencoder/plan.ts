@@ -1,19 +1,16 @@
-import { blockParameters, type BlockPlan, middlePlans } from "../block_parameters.ts";
+import { blockParameters, type BlockPlan } from "../block_parameters.ts";
 import type { ParameterSpec } from "../define.ts";
 import { convParameters, denseParameters, normParameters } from "../layer_parameters.ts";
 import { type AutoencoderConfig, validateAutoencoder } from "./config.ts";
 
 /** One step of an encoder or a decoder. `name` is the prefix of its parameters. */
-export type AutoencoderStep =
-  | { readonly layer: "block" } & BlockPlan
-  /** Normalisation and SiLU. */
-  | { readonly layer: "norm"; readonly name: string; readonly outChannels: number }
-  /** A 3x3 convolution, after which the resolution is half, or before which it is doubled. */
-  | { readonly layer: "conv"; readonly resample?: "down" | "up" } & Widths
-  /** A 1x1 convolution. */
-  | { readonly layer: "dense" } & Widths;
-
-type Widths = Readonly<{ name: string; inChannels: number; outChannels: number }>;
+export interface AutoencoderStep extends BlockPlan {
+  /**
+   * A residual block; a normalisation with SiLU; a 1x1 convolution; or a 3x3 convolution that keeps the resolution,
+   * halves it, or has it doubled before.
+   */
+  readonly layer: "block" | "norm" | "dense" | "conv" | "down" | "up";
+}
 
 /** The name of the codebook, [codes, C]. */
 export const CODEBOOK = "codebook.codes";
@@ -25,51 +22,46 @@ export const CODEBOOK = "codebook.codes";
  * @param config must have no problems (see `validateAutoencoder`)
  */
 export function planAutoencoder(config: AutoencoderConfig) {
-  const { kind, imageChannels, multipliers, latentChannels, embedChannels = latentChannels } = config;
+  const { kind, multipliers, latentChannels, embedChannels = latentChannels } = config;
   // A mean and a log variance for each channel.
   const numbers = kind === "kl" ? 2 : 1;
   const downwards = multipliers.map((_, level) => level);
-  let channels = config.channels;
+  let channels = config.imageChannels;
 
-  const layer = (layer: "conv" | "dense", name: string, outChannels: number): AutoencoderStep => {
+  const step = (layer: AutoencoderStep["layer"], name: string, outChannels = channels, attention?: string) => {
     const inChannels = channels;
     channels = outChannels;
-    return { layer, name, inChannels, outChannels };
+    return { layer, name, inChannels, outChannels, attention };
   };
   const levels = (way: string, order: readonly number[], blocks: number, resample: "down" | "up") =>
-    order.flatMap((level, i): AutoencoderStep[] => [
-      ...Array.from({ length: blocks }, (_, index): AutoencoderStep => {
-        const inChannels = channels;
-        channels = config.channels * multipliers[level]!;
-        const attends = config.attention.includes(level);
-        const attention = attends ? `${way}.${level}.attention.${index}` : undefined;
-        return { layer: "block", name: `${way}.${level}.block.${index}`, inChannels, outChannels: channels, attention };
+    order.flatMap((level, i) => [
+      ...Array.from({ length: blocks }, (_, index) => {
+        const attention = config.attention.includes(level) ? `${way}.${level}.attention.${index}` : undefined;
+        return step("block", `${way}.${level}.block.${index}`, config.channels * multipliers[level]!, attention);
       }),
-      ...(i === order.length - 1
-        ? []
-        : [{ ...layer("conv", `${way}.${level}.${resample}sample`, channels), resample } as AutoencoderStep]),
+      ...(i === order.length - 1 ? [] : [step(resample, `${way}.${level}.${resample}sample`)]),
     ]);
-  const middle = (half: string) =>
-    middlePlans(`${half}.middle`, channels).map((plan): AutoencoderStep => ({ layer: "block", ...plan }));
-  const norm = (half: string): AutoencoderStep => ({ layer: "norm", name: `${half}.norm_out`, outChannels: channels });
+  const middle = (half: string) => [
+    step("block", `${half}.middle.block.0`, channels, `${half}.middle.attention`),
+    step("block", `${half}.middle.block.1`),
+  ];
 
-  channels = imageChannels;
-  const encoder = [
-    layer("conv", "encoder.conv_in", config.channels),
+  const encoder: AutoencoderStep[] = [
+    step("conv", "encoder.conv_in", config.channels),
     ...levels("encoder.down", downwards, config.blocks, "down"),
     ...middle("encoder"),
-    norm("encoder"),
-    layer("conv", "encoder.conv_out", numbers * latentChannels),
-    layer("dense", "encoder.latent", numbers * embedChannels),
+    step("norm", "encoder.norm_out"),
+    step("conv", "encoder.conv_out", numbers * latentChannels),
+    step("dense", "encoder.latent", numbers * embedChannels),
   ];
   channels = embedChannels;
-  const decoder = [
-    layer("dense", "decoder.latent", latentChannels),
-    layer("conv", "decoder.conv_in", config.channels * multipliers.at(-1)!),
+  const decoder: AutoencoderStep[] = [
+    step("dense", "decoder.latent", latentChannels),
+    step("conv", "decoder.conv_in", config.channels * multipliers.at(-1)!),
     ...middle("decoder"),
     ...levels("decoder.up", downwards.toReversed(), config.blocks + 1, "up"),
-    norm("decoder"),
-    layer("conv", "decoder.conv_out", imageChannels),
+    step("norm", "decoder.norm_out"),
+    step("conv", "decoder.conv_out", config.imageChannels),
   ];
   return { encoder, decoder };
 }
@@ -90,8 +82,7 @@ export function autoencoderParameterSpecs(config: AutoencoderConfig): ParameterS
     ...[...encoder, ...decoder].flatMap((step) => {
       if (step.layer === "block") return blockParameters(step, undefined);
       if (step.layer === "norm") return normParameters(step.name, step.outChannels);
-      const parameters = step.layer === "conv" ? convParameters : denseParameters;
-      return parameters(step.name, step.inChannels, step.outChannels);
+      return (step.layer === "dense" ? denseParameters : convParameters)(step.name, step.inChannels, step.outChannels);
     }),
     // CompVis/taming-transformers, `modules/vqvae/quantize.py`.
     ...(codes === undefined ? [] : [{ name: CODEBOOK, shape: [codes, embedChannels], init: { uniform: 1 / codes } }]),

@@ -7,7 +7,7 @@ const size = z.int().min(1);
  * fields are refused, since they could change what the network computes. Names with an underscore are notes.
  */
 export const unet2dConfigSchema = z.preprocess(
-  withoutNotes,
+  (config) => withoutNotes(config),
   z.strictObject({
     sample_size: z.union([size, z.array(size)]).nullable().default(null),
     in_channels: size.default(3),
@@ -70,7 +70,8 @@ export type Unet2dConfig = z.output<typeof unet2dConfigSchema>;
 /** The configuration of a scheduler. */
 export type SchedulerConfig = z.output<typeof schedulerConfigSchema>;
 
-function withoutNotes(config: unknown): unknown {
+/** Leaves out the notes of a config, whose names begin with an underscore, but for those that are kept. */
+export function withoutNotes(config: unknown, kept: readonly string[] = []): unknown {
   if (typeof config !== "object" || config === null) return config;
-  return Object.fromEntries(Object.entries(config).filter(([name]) => !name.startsWith("_")));
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !name.startsWith("_") || kept.includes(name)));
 }

@@ -1,7 +1,8 @@
-import { attendedWidths, groupsFor, resolutionsOf, type UnetConfig, validateUnetConfig } from "../unet/config.ts";
+import { attendedWidths, resolutionsOf, type UnetConfig, validateUnetConfig } from "../unet/config.ts";
 import { unetParameterSpecs } from "../unet/plan.ts";
 import type { Unet2dConfig } from "./config_schemas.ts";
-import type { InterchangeProblem, Translated } from "./problem.ts";
+import { libraryGroups, normGroupsOf } from "./library_groups.ts";
+import type { Translated } from "./problem.ts";
 
 /** Fields that all networks of noiseline share. Each value is the only one that noiseline computes. */
 const FIXED = {
@@ -26,9 +27,8 @@ const USUAL = { normEpsilon: 1e-6, frequencyShift: 1, cosinesFirst: false, downs
  * @param config must have no problems
  */
 export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
-  if (config.multipliers[0] !== 1) return { problem: widerLevel(config) };
-  const groups = config.groups === undefined ? normGroupsOf(config) : [config.groups];
-  if (groups.length !== 1) return { problem: unevenGroups(config, groups) };
+  const groups = libraryGroups(config, unetParameterSpecs(config), "UNet2DModel");
+  if ("problem" in groups) return groups;
   const { normEpsilon, frequencyShift, cosinesFirst, downsamplePadding } = { ...USUAL, ...config };
   const attends = resolutionsOf(config).map((resolution) => config.attention.includes(resolution));
   return {
@@ -49,7 +49,7 @@ export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
       num_class_embeds: config.classes === undefined ? null : config.classes + 1,
       // Null: one attention head, as wide as the layer.
       attention_head_dim: config.headWidth ?? null,
-      norm_num_groups: groups[0]!,
+      norm_num_groups: groups.value,
       attn_norm_num_groups: null,
       num_train_timesteps: null,
     },
@@ -127,16 +127,10 @@ function withoutUsual(config: UnetConfig): UnetConfig {
   const only = (values: readonly number[]) => values.every((value) => value === values[0]) ? values[0] : undefined;
   const usual: Record<string, unknown> = {
     ...USUAL,
-    groups: only(normGroupsOf(config)),
+    groups: only(normGroupsOf(unetParameterSpecs(config))),
     headWidth: only(attendedWidths(config)),
   };
   return Object.fromEntries(Object.entries(config).filter(([name, value]) => usual[name] !== value)) as UnetConfig;
-}
-
-/** Returns the different numbers of groups of the network's normalisations, ascending. */
-function normGroupsOf(config: UnetConfig): number[] {
-  const norms = unetParameterSpecs(config).filter(({ name }) => name.endsWith(".scale"));
-  return [...new Set(norms.map(({ shape }) => groupsFor(shape[0]!)))].sort((a, b) => a - b);
 }
 
 function refuse(field: string, value: unknown, wanted: string): Translated<never> {
@@ -144,22 +138,4 @@ function refuse(field: string, value: unknown, wanted: string): Translated<never
   const got = typeof value === "string" ? value : JSON.stringify(value);
   const fix = "train a network with that configuration; these weights belong to a different function";
   return { problem: { message, got, wanted, fix } };
-}
-
-function widerLevel({ multipliers }: UnetConfig): InterchangeProblem {
-  const message = "the first convolution of a UNet2DModel has the width of its first level";
-  const fix = "train with channels that are the width of the first level";
-  return { message, got: `multipliers: [${multipliers.join(", ")}]`, wanted: "1 as the first of them", fix };
-}
-
-function unevenGroups({ channels }: UnetConfig, groups: readonly number[]): InterchangeProblem {
-  return {
-    message:
-      "layers of this network have different numbers of normalisation groups, and a UNet2DModel has one number for all",
-    got: `channels ${channels}: ${groups.join(", ")} groups`,
-    wanted: "one number of groups",
-    fix:
-      "train with model.groups, such as 32, or with channels a multiple of 32 and at least 128, as in the paper: all " +
-      "layers then have 32 groups",
-  };
 }

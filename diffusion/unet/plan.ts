@@ -1,5 +1,5 @@
 import { assertUnetConfig, resolutionsOf, type UnetConfig } from "./config.ts";
-import { blockParameters, type BlockPlan, middlePlans, ZERO_SCALE } from "../block_parameters.ts";
+import { blockParameters, type BlockPlan, ZERO_SCALE } from "../block_parameters.ts";
 import type { ParameterSpec } from "../define.ts";
 import { convParameters, denseParameters, normParameters } from "../layer_parameters.ts";
 
@@ -37,7 +37,13 @@ export function planUnet(config: UnetConfig) {
     return { blocks, channels, resample: level !== last ? `down.${level}.downsample` : undefined };
   });
 
-  const middle = middlePlans("middle", channels);
+  const middleBlock = (index: number, attention: string | undefined): BlockPlan => ({
+    name: `middle.block.${index}`,
+    inChannels: channels,
+    outChannels: channels,
+    attention,
+  });
+  const middle = [middleBlock(0, "middle.attention"), middleBlock(1, undefined)] as const;
 
   const up = config.multipliers.map((_, fromTop) => last - fromTop).map((level) => {
     const blocks = Array.from({ length: config.blocks + 1 }, (_, index) => {

@@ -6,6 +6,9 @@ export class PickleList {
   readonly items: unknown[] = [];
 }
 
+/** Stands for an object of a program's own, which is not made. */
+const UNREAD = {};
+
 /** Enough for 20,000 tensors. The limit protects memory, since an opcode of one byte can make an object of hundreds. */
 const MAX_OPCODES = 500_000;
 const MAX_TEXT_BYTES = 65_536;
@@ -19,12 +22,15 @@ const MAX_INTEGER_BYTES = 6;
  *
  * @param globals values by `module name`; a function among them may be called, and gets a tuple
  * @param persistent returns the object that is kept outside the pickle under an id
+ * @param options.lenient true: objects of other globals are not made but passed over, and so is what a dict has under
+ * keys that are no names
  * @throws FormatError for other opcodes and globals, for what no pickler writes, and for a pickle that is cut off
  */
 export function readPickle(
   cursor: ByteCursor,
   globals: ReadonlyMap<string, unknown>,
   persistent: (id: unknown) => unknown,
+  { lenient = false }: { readonly lenient?: boolean } = {},
 ): unknown {
   const start = cursor.at;
   const memo = new Map<number, unknown>();
@@ -39,6 +45,7 @@ export function readPickle(
     return group.length < count ? refuse("too few values", `${count}`) : group.splice(group.length - count);
   };
   const popGroup = () => groups.length > 1 ? groups.pop()! : refuse("the end of a group", "its beginning first");
+  const isUnread = () => groups.at(-1)!.at(-1) === UNREAD;
   const top = <T>(type: new () => T): T => {
     const value = groups.at(-1)!.at(-1);
     return value instanceof type ? value : refuse(describe(value), type === PickleList ? "a list" : "a dict");
@@ -57,24 +64,29 @@ export function readPickle(
     memo.set(index, groups.at(-1)!.at(-1));
   };
   const get = (index: number) => memo.has(index) ? push(memo.get(index)) : refuse(`memo ${index}`, "one that is set");
-  const append = (items: readonly unknown[]) => items.forEach((item) => top(PickleList).items.push(item));
+  const append = (items: readonly unknown[]) => isUnread() || items.forEach((item) => top(PickleList).items.push(item));
   const setItems = (items: readonly unknown[]) => {
     if (items.length % 2 !== 0) refuse("a key without a value", "pairs");
+    if (isUnread()) return;
     const dict = top(Map<unknown, unknown>);
     for (let i = 0; i < items.length; i += 2) {
-      const key = typeof items[i] === "string" ? items[i] : refuse(`${describe(items[i])} as a key`, "a name");
-      dict.set(key, items[i + 1]);
+      if (typeof items[i] === "string") dict.set(items[i], items[i + 1]);
+      else if (!lenient) refuse(`${describe(items[i])} as a key`, "a name");
     }
   };
   const global = (name: string) => {
+    // Tensors of another type are refused by its name.
+    if (lenient && !globals.has(name) && !/^torch \w+Storage$/.test(name)) return push(UNREAD);
     if (!globals.has(name)) refuse(`global ${describe(name)}`, `one of ${[...globals.keys()].join(", ")}`);
     push(globals.get(name));
   };
   const call = ([called, args]: readonly unknown[]) => {
+    if (called === UNREAD) return push(UNREAD);
     if (typeof called !== "function" || !Array.isArray(args)) return refuse("a call of no function", "one of torch's");
     push(called(args));
   };
   const build = ([state]: readonly unknown[]) => {
+    if (isUnread()) return;
     const known = state instanceof Map && state.size === 1 && state.has("_metadata");
     if (!known || !top(Map)) refuse("an object with a state", "a dict with _metadata");
   };
@@ -86,6 +98,7 @@ export function readPickle(
     M: () => push(cursor.uint(2)),
     J: () => push(integer(4)),
     "\x8a": () => push(integer(cursor.uint(1))),
+    G: () => push(new DataView(cursor.take(8).slice().buffer).getFloat64(0)),
     X: () => push(text(cursor.uint(4))),
     U: () => push(text(cursor.uint(1))), // as Python 2 writes it
     "(": () => void groups.push([]),
@@ -107,6 +120,7 @@ export function readPickle(
     c: () => global(`${line()} ${line()}`),
     Q: () => push(persistent(pop(1)[0])),
     R: () => call(pop(2)),
+    "\x81": () => pop(2)[0] === UNREAD ? push(UNREAD) : refuse('opcode "\x81"', "those of plain data"),
     b: () => build(pop(1)),
   };
   const [proto, protocol] = cursor.take(2);

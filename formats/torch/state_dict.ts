@@ -34,6 +34,7 @@ class Storage {
   constructor(readonly dtype: SafetensorsDType, readonly length: number) {}
 }
 
+type PickleOptions = NonNullable<Parameters<typeof readPickle>[3]>;
 type Sizes = readonly number[];
 type Values = readonly unknown[];
 type Storages = Map<string, Storage>;
@@ -47,14 +48,21 @@ class View {
  * Reads a file that `torch.save(module.state_dict(), path)` wrote, as a zip or in the legacy format
  * (torch/serialization.py). Nothing in the file is run. Time and memory are bounded by the file's size.
  *
+ * @param options.entry the name of a state dict in the file's dict. If it is there, whatever stands beside it is passed
+ * over, such as the optimizer's state and a program's own objects, which are not made
  * @returns tensors by name in the order of the file, row-major; tensors that share numbers in the file share a buffer
  * @throws FormatError for a file that is damaged, or holds anything but a dict of dense tensors of float32, float64,
  * int32, int64 and uint8
  */
-export function readTorchStateDict(bytes: Uint8Array): ReadonlyMap<string, SafetensorsTensor> {
+export function readTorchStateDict(
+  bytes: Uint8Array,
+  { entry }: { readonly entry?: string } = {},
+): ReadonlyMap<string, SafetensorsTensor> {
   const begins = (mark: Sizes) => mark.every((byte, i) => bytes[i] === byte);
   if (!begins(ZIP) && !begins(LEGACY)) refuse("torch file", "other first bytes", "a zip, or torch's legacy format");
-  const root = begins(ZIP) ? readZip(bytes) : readLegacy(bytes);
+  const lenient = entry !== undefined;
+  const whole = begins(ZIP) ? readZip(bytes, { lenient }) : readLegacy(bytes, { lenient });
+  const root = whole instanceof Map && lenient && whole.has(entry) ? whole.get(entry) : whole;
   if (!(root instanceof Map)) return refuse("state dict", describe(root), "a dict of tensors");
   const tensors = new Map<string, SafetensorsTensor>();
   // Strides of 0 and shared storages could make a small file unpack to more than the memory.
@@ -73,7 +81,7 @@ export function readTorchStateDict(bytes: Uint8Array): ReadonlyMap<string, Safet
 }
 
 /** Reads a zip of FOLDER/data.pkl, FOLDER/byteorder (in newer files) and FOLDER/data/KEY. */
-function readZip(bytes: Uint8Array): unknown {
+function readZip(bytes: Uint8Array, options: PickleOptions): unknown {
   const files = openZip(bytes, { what: "zip" });
   const folders = [...files.keys()].flatMap((name) => /^([^/]+\/)data\.pkl$/.exec(name)?.slice(1) ?? []);
   if (folders.length !== 1) refuse("torch file", `a zip with ${folders.length} data.pkl`, "one, in a folder");
@@ -82,7 +90,12 @@ function readZip(bytes: Uint8Array): unknown {
   const order = files.has(`${folders[0]}byteorder`) ? new TextDecoder().decode(read("byteorder")) : "little";
   if (order !== "little") refuse("torch file", `byte order ${describe(order)}`, "little");
   const storages: Storages = new Map();
-  const root = readPickle(new ByteCursor("torch file", read("data.pkl")), GLOBALS, (id) => findStorage(storages, id));
+  const root = readPickle(
+    new ByteCursor("torch file", read("data.pkl")),
+    GLOBALS,
+    (id) => findStorage(storages, id),
+    options,
+  );
   for (const [key, storage] of storages) fill(storage, new Uint8Array(read(`data/${key}`)));
   return root;
 }
@@ -91,10 +104,10 @@ function readZip(bytes: Uint8Array): unknown {
  * Reads the legacy format, which is five pickles: magic number, protocol, facts of the machine, the object, and the
  * keys of the storages; then the length and numbers of each storage.
  */
-function readLegacy(bytes: Uint8Array): unknown {
+function readLegacy(bytes: Uint8Array, options: PickleOptions): unknown {
   const cursor = new ByteCursor("torch file", bytes, LEGACY.length);
   const storages: Storages = new Map();
-  const read = () => readPickle(cursor, GLOBALS, (id) => findStorage(storages, id));
+  const read = () => readPickle(cursor, GLOBALS, (id) => findStorage(storages, id), options);
   const [protocol, machine, root, keys] = [read(), read(), read(), read()];
   if (protocol !== LEGACY_PROTOCOL || !(machine instanceof Map) || machine.get("little_endian") !== true) {
     refuse("torch file", `protocol ${describe(protocol)}`, `${LEGACY_PROTOCOL}, little_endian`);

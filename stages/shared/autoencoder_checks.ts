@@ -1,12 +1,13 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { type Autoencoder, makeAutoencoder } from "../../diffusion/autoencoder/autoencoder.ts";
-import { autoencoderLoss, type AutoencoderLossOptions, autoencoderTerms } from "../../diffusion/autoencoder/loss.ts";
+import { type AutoencoderLossOptions, autoencoderTerms } from "../../diffusion/autoencoder/loss.ts";
 import type { AutoencoderDefinition, ImageSizes } from "../../diffusion/define.ts";
 import { gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { Signature, Tensor } from "../../tensor/device.ts";
 import { CompileError } from "../../tensor/trace/failure.ts";
 import { trace } from "../../tensor/trace/trace.ts";
+import { autoencoderLoss } from "../autoencoder/loss.ts";
 import { BATCH, checkTraces, type CodeProblem, thrown, tryBuild } from "./definition_checks.ts";
 
 /** Builds the autoencoder of a definition, or returns the problem that prevents it. */
@@ -28,16 +29,15 @@ export async function checkAutoencoderCode(
   const [image, latent] = [autoencoder.sizes, autoencoder.latent].map(({ height, width, channels }) =>
     [height, width, channels] as const
   );
-  const inputs = (shapes: Readonly<Record<string, readonly number[]>>) => (batch: number): Signature =>
-    Object.fromEntries(
-      Object.entries(shapes).map(([name, shape]) => [name, { shape: [batch, ...shape], dtype: "float32" }]),
-    );
+  const given = (name: "x" | "z", shape: readonly number[]) => (batch: number): Signature => ({
+    [name]: { shape: [batch, ...shape], dtype: "float32" },
+  });
   const dropout = (h: Tensor) => h;
   const common = { parameters, apart: true, fixes: { shape: "let it end with a layer or a reshape that gives it" } };
   const problems = [
     ...await checkTraces("what encode gives", {
       ...common,
-      signature: inputs({ x: image! }),
+      signature: given("x", image!),
       shape: latent!,
       compute({ x }, weights) {
         const { mean, logVariance } = encode({ weights, x: x!, dropout });
@@ -46,35 +46,33 @@ export async function checkAutoencoderCode(
     }),
     ...quantize === undefined ? [] : await checkTraces("the z that quantize gives", {
       ...common,
-      signature: inputs({ z: latent! }),
+      signature: given("z", latent!),
       shape: latent!,
       compute: ({ z }, weights) => quantize({ weights, z: z! }).z,
     }),
     ...await checkTraces("what decode gives", {
       ...common,
-      signature: inputs({ z: latent! }),
+      signature: given("z", latent!),
       shape: image!,
       compute: ({ z }, weights) => decode({ weights, z: z!, dropout }),
     }),
   ];
   // Problems of the loss may only follow from these.
   if (problems.length > 0) return problems;
-  let terms: string[] = [];
-  const wrong = await checkTraces("the loss", {
-    parameters,
-    signature: inputs({ x0: image!, noise: latent! }),
-    shape: [],
-    compute({ x0, noise }, weights) {
-      const named = autoencoderTerms(autoencoder, { x: x0!, noise, dropout }, weights, options).terms;
-      terms = Object.keys(named);
-      return summed("the loss", named, [x0!.shape[0]!]);
-    },
-    fixes: { shape: "take the mean of each image", lost: "use each parameter in encode, quantize or decode" },
-  });
-  if (wrong.length > 0 || parameters.length === 0) return wrong;
   try {
+    const wrong = await checkTraces("the loss", {
+      parameters,
+      signature: (batch) => ({ ...given("x", image!)(batch), noise: given("z", latent!)(batch)["z"]! }),
+      shape: [],
+      compute: ({ x, noise }, weights) =>
+        summed("the loss", autoencoderTerms(autoencoder, { x: x!, noise, dropout }, weights, options).terms, [
+          x!.shape[0]!,
+        ]),
+      fixes: { shape: "take the mean of each image", lost: "use each parameter in encode, quantize or decode" },
+    });
+    if (wrong.length > 0 || parameters.length === 0) return wrong;
     // Operations without a gradient are found only now.
-    const loss = autoencoderLoss(autoencoder, { ...options, terms });
+    const loss = autoencoderLoss(autoencoder, options);
     trace(makeGradientStep(loss), gradientStepSignature(loss, BATCH), "the gradient");
     return [];
   } catch (error) {

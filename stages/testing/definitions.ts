@@ -26,6 +26,7 @@ import {
   makeModelOutput,
   makeNetwork,
   modelOutputSignature,
+  type Network,
   oneHotLabels,
   sizeOf,
   unpackTensors,
@@ -46,7 +47,7 @@ import { checkObjectiveAt, type CodeProblem, shown } from "../shared/definition_
 import { checkTimes, startDeviation } from "../shared/draw/walk.ts";
 import { makeBatches } from "../train/batches.ts";
 import { initialWeights } from "../shared/training.ts";
-import { checkGradients } from "./gradients.ts";
+import { checkGradients, type Computation } from "./gradients.ts";
 
 /** Options for the check of a definition. */
 export interface CheckOptions<P extends DefinitionParams> {
@@ -81,27 +82,45 @@ export async function checkNetwork<P extends DefinitionParams>(
   const sizes: NetworkSizes = { height: 8, width: 8, outChannels: channels, ...given, channels };
   const network = makeNetwork(sizes, definition.build(sizes, parseParams(definition, params)));
   throwProblems("network", await checkNetworkCode(network));
-  const start = initialWeights(network, 0);
   const times = new Float32Array([0, 100.5, 999]);
   const { classes } = sizes;
-  const { params: _, ...signature } = modelOutputSignature(network, times.length, "float32");
+  const { params: _, ...signature } = modelOutputSignature(network, IMAGES, "float32");
   const inputs = {
-    x: random.normal(0, times.length * sizes.height * sizes.width * channels),
+    x: random.normal(0, IMAGES * sizes.height * sizes.width * channels),
     t: times,
     ...classes === undefined ? {} : { classes: oneHotLabels([0, classes - 1, undefined], classes) },
   };
-  const of = {
+  const compute = (params: Tensor, inputs: NamedTensors) => makeModelOutput(network)({ params, ...inputs })["output"]!;
+  throwProblems("network", await checkMoved(network, { inputs, signature, compute }, devices));
+}
+
+/** Number of images that a network or an autoencoder is tried on. */
+const IMAGES = 3;
+
+/**
+ * Checks gradients where the parameters have moved off their initial values, and whether outputs for the first image
+ * stay the same when the others, `x` or `z`, change.
+ */
+async function checkMoved(
+  network: Pick<Network, "parameters" | "count">,
+  of: Pick<Computation, "inputs" | "signature" | "compute">,
+  devices?: readonly DeviceName[],
+): Promise<CodeProblem[]> {
+  const start = initialWeights(network, 0);
+  const moved = Object.entries(of.inputs).map(([name, numbers]) =>
+    [
+      name,
+      name === "x" || name === "z"
+        ? numbers.map((value, i) => i < numbers.length / IMAGES ? value : 1 - 2 * value)
+        : numbers,
+    ] as const
+  );
+  return await checkGradients({
+    ...of,
     parameters: network.parameters,
     start: mix([1, start], [0.1, random.normal(1, start.length)]),
-    inputs,
-    elsewhere: {
-      ...inputs,
-      x: inputs.x.map((value, i) => i < inputs.x.length / times.length ? value : 1 - 2 * value),
-    },
-    signature,
-    compute: (params: Tensor, inputs: NamedTensors) => makeModelOutput(network)({ params, ...inputs })["output"]!,
-  };
-  throwProblems("network", await checkGradients(of, devices));
+    elsewhere: Object.fromEntries(moved),
+  }, devices);
 }
 
 /**
@@ -176,37 +195,21 @@ export async function checkAutoencoder<P extends DefinitionParams>(
   } = {},
 ): Promise<void> {
   const autoencoder = makeAutoencoder(images, definition.build(images, parseParams(definition, params)));
-  const { parameters, latent } = autoencoder;
   throwProblems("autoencoder", await checkAutoencoderCode(autoencoder, autoencoderLossParams.parse({})));
-  if (parameters.length === 0) return;
-  const shapeOf = ({ height, width, channels }: ImageSizes) => [IMAGES, height, width, channels];
-  const signature = {
-    x: { shape: shapeOf(images), dtype: "float32" },
-    z: { shape: shapeOf(latent), dtype: "float32" },
-  } as const;
-  const [x, z] = Object.values(signature).map((spec, i) => random.normal(2 + i, sizeOf(spec)));
-  const changed = (numbers: Float32Array) =>
-    numbers.map((value, i) => i < numbers.length / IMAGES ? value : 1 - 2 * value);
-  const start = initialWeights(autoencoder, 0);
-  const of = {
-    parameters,
-    start: mix([1, start], [0.1, random.normal(1, start.length)]),
-    inputs: { x: x!, z: z! },
-    elsewhere: { x: changed(x!), z: changed(z!) },
-    signature,
-    compute(params: Tensor, { x, z }: NamedTensors) {
-      const weights = unpackTensors(params, autoencoder);
-      const dropout = (h: Tensor) => h;
-      const { mean, logVariance } = autoencoder.encode({ weights, x: x!, dropout });
-      const outputs = [mean, logVariance, autoencoder.decode({ weights, z: z!, dropout })];
-      return tf.concat(outputs.flatMap((one) => one === undefined ? [] : [tf.reshape(one, [IMAGES, -1])]), 1);
-    },
+  if (autoencoder.count === 0) return;
+  const specOf = ({ height, width, channels }: ImageSizes) =>
+    ({ shape: [IMAGES, height, width, channels], dtype: "float32" }) as const;
+  const signature = { x: specOf(images), z: specOf(autoencoder.latent) };
+  const inputs = { x: random.normal(2, sizeOf(signature.x)), z: random.normal(3, sizeOf(signature.z)) };
+  const dropout = (h: Tensor) => h;
+  const compute = (params: Tensor, { x, z }: NamedTensors) => {
+    const weights = unpackTensors(params, autoencoder);
+    const { mean, logVariance = mean } = autoencoder.encode({ weights, x: x!, dropout });
+    const outputs = [mean, logVariance, autoencoder.decode({ weights, z: z!, dropout })];
+    return tf.concat(outputs.map((one) => tf.reshape(one, [IMAGES, -1])), 1);
   };
-  throwProblems("autoencoder", await checkGradients(of, devices));
+  throwProblems("autoencoder", await checkMoved(autoencoder, { inputs, signature, compute }, devices));
 }
-
-/** Number of images on which an autoencoder is tried. */
-const IMAGES = 3;
 
 /** Number and size of the test images, whose values are N(MEAN, DEVIATION^2). */
 const [COUNT, SIZE, MEAN, DEVIATION] = [256, 64, 0.3, 0.5];

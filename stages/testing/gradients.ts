@@ -10,7 +10,7 @@ import { randomStream } from "../../tensor/random/stream.ts";
 import { type CodeProblem, shown } from "../shared/definition_checks.ts";
 
 /** A function of parameters, and the point at which its gradients are checked. */
-interface Computation {
+export interface Computation {
   readonly parameters: readonly ParameterSpec[];
   /** All parameters at that point, concatenated. */
   readonly start: Float32Array<ArrayBuffer>;

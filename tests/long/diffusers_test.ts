@@ -1,9 +1,21 @@
 import { assert, assertEquals } from "@std/assert";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import { fromTheirAutoencoder, toTheirAutoencoder } from "../../diffusion/interchange/autoencoder_config.ts";
+import {
+  fromAutoencoderTensors,
+  fromLdmTensors,
+  selectLdmTensors,
+  toAutoencoderTensors,
+} from "../../diffusion/interchange/autoencoder_tensors.ts";
+import { autoencoderConfigSchema } from "../../diffusion/interchange/autoencoder_schema.ts";
+import type { Translated } from "../../diffusion/interchange/problem.ts";
 import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../diffusion/network.ts";
-import { decodeSafetensors } from "../../formats/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, floatsOf, type SafetensorsTensor } from "../../formats/safetensors.ts";
+import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 import { type Device, openDevice } from "../../tensor/mod.ts";
+import { autoencoderErrors } from "../support/autoencoders.ts";
 import { exportKind, importKind } from "../support/builtin_kinds.ts";
 import { runPeer, whyNoDiffusers } from "../support/peers.ts";
 import { seeds } from "../support/seeds.ts";
@@ -82,4 +94,57 @@ for (const seed of seeds(1)) {
       assertEquals([code, printed.trim()], [0, "the same"], said);
     });
   });
+}
+
+for (const seed of seeds(1)) {
+  const title =
+    `autoencoders that diffusers saved encode and decode the same here, and come back the same (seed ${seed})`;
+  Deno.test(why === undefined ? title : `${title} (skipped: ${why})`, { ignore: why !== undefined }, async (t) => {
+    await withFolder(async (folder) => {
+      const saved = await runPeer("diffusers/autoencoders.py", "save", folder, `${seed}`, "16");
+      assertEquals(saved.code, 0, saved.said);
+      const device = await openDevice("onnx");
+      const floatsIn = (what: string, tensors: Readonly<Record<string, SafetensorsTensor>>) =>
+        Object.fromEntries(
+          Object.entries(tensors).map((
+            [name, { shape, data }],
+          ) => [name, { shape, data: floatsOf(what, { shape, data }) }]),
+        );
+      for (const { name } of [...Deno.readDirSync(folder)]) {
+        await t.step(name, async () => {
+          const place = join(folder, name);
+          const theirs = autoencoderConfigSchema.parse(JSON.parse(await Deno.readTextFile(join(place, "config.json"))));
+          const { config, factor } = valueOf(fromTheirAutoencoder(theirs));
+          const read = async (file: string) => decodeSafetensors(await Deno.readFile(join(place, file))).tensors;
+          const weights = floatsIn(name, await read("diffusion_pytorch_model.safetensors"));
+          const named = valueOf(fromAutoencoderTensors(weights, config));
+          const errors = await autoencoderErrors(device, config, named, await read("example.safetensors"));
+          // float32 of two libraries; codes are whole numbers.
+          for (const [of, error] of Object.entries(errors)) assert(error <= 1e-5, `${of} off by ${error}`);
+          assertEquals(errors["indices"] ?? 0, 0);
+          const checkpoint = join(place, "model.ckpt");
+          if (existsSync(checkpoint)) {
+            const stateDict = readTorchStateDict(await Deno.readFile(checkpoint), { entry: "state_dict" });
+            const { tensors, leftOut } = selectLdmTensors(Object.fromEntries(stateDict));
+            assertEquals(valueOf(fromLdmTensors(floatsIn(name, tensors))), { config, named });
+            assertEquals(leftOut[0], "loss (2)");
+          }
+          const ours = join(place, "ours");
+          await Deno.mkdir(ours);
+          const written = valueOf(toTheirAutoencoder({ config, factor }));
+          await Deno.writeTextFile(join(ours, "config.json"), JSON.stringify(written));
+          const bytes = encodeSafetensors({ tensors: toAutoencoderTensors(named, config), metadata: { format: "pt" } });
+          await Deno.writeFile(join(ours, "diffusion_pytorch_model.safetensors"), bytes);
+        });
+      }
+      await device.dispose();
+      const { code, printed, said } = await runPeer("diffusers/autoencoders.py", "check", folder);
+      assertEquals([code, printed.trim()], [0, "the same"], said);
+    });
+  });
+}
+
+function valueOf<T>(translated: Translated<T>): T {
+  if ("problem" in translated) throw new Error(JSON.stringify(translated.problem));
+  return translated.value;
 }

@@ -141,8 +141,7 @@ export const ENTRIES: readonly string[] = [
   "cli/commands/",
   "cli/templates/",
   // Used by stages that are still to be written.
-  "diffusion/autoencoder/",
-  "stages/shared/autoencoder_checks.ts",
+  "diffusion/interchange/autoencoder_",
   // Imported by the modules that are written for a stage's process, and for a page.
   "stages/worker.ts",
   "stages/demo/browser/toolkit.ts",

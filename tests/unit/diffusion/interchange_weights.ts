@@ -1,4 +1,4 @@
-import type { Unet2dTensor } from "../../../diffusion/interchange/unet2d_tensors.ts";
+import type { TorchTensor } from "../../../diffusion/interchange/tensors.ts";
 import { decodeSafetensors } from "../../../formats/safetensors.ts";
 
 /** Networks that tests/peers/diffusers/check.py saved and ran with the real library, diffusers 0.42.1. */
@@ -19,7 +19,7 @@ export function fixturePrediction(fixture: Fixture) {
 }
 
 /** Returns the weights that the library had: `formula_weights` of tests/peers/diffusers/check.py. */
-export function formulaWeights(shapes: Readonly<Record<string, readonly number[]>>): Record<string, Unet2dTensor> {
+export function formulaWeights(shapes: Readonly<Record<string, readonly number[]>>): Record<string, TorchTensor> {
   const names = Object.keys(shapes).sort();
   return Object.fromEntries(names.map((name, index) => {
     const shape = shapes[name]!;
