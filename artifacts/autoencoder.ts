@@ -99,6 +99,19 @@ export async function readAutoencoder(artifact: InputArtifact, weights: string, 
 }
 
 /**
+ * Reads the autoencoder that latents of an encoder can be decoded with: with the weights that they were encoded with.
+ * @returns undefined if it has no such weights
+ */
+export async function readDecoder(artifact: InputArtifact, encoder: string | undefined, own: readonly OwnDefinition[]) {
+  const config = await readJson(artifact, CONFIG_FILE, configSchema);
+  for (const weights of weightNames(config)) {
+    const stored = await readAutoencoder(artifact, weights, own);
+    if (stored.encoder === encoder) return stored;
+  }
+  return undefined;
+}
+
+/**
  * Returns the digest by which latents know their encoder: of its code, its weights, and the form of the images. The
  * parameters of the decoder alone do not enter it, so that a decoder may be trained further.
  */

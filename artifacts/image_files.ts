@@ -96,11 +96,14 @@ export async function openImages(artifact: InputArtifact): Promise<ImageReader> 
   const images = openFiles(info, (name) => artifact.path(fileOf(artifact, name).path));
   if (info.count * images.size * VALUE_TYPES[images.dtype].BYTES_PER_ELEMENT > MEMORY_BYTES) return images;
   using small = images;
-  return imagesInMemory({ info, values: small.rows(range(0, info.count)), labels: small.labels });
+  return imagesInMemory({ info, values: small.stored(range(0, info.count)), labels: small.labels });
 }
 
-/** Opens the files of a set, whose images are read when they are asked for. */
-function openFiles(info: ImagesInfo, pathOf: (name: string) => string): ImageReader {
+/** Opens the files of a set, whose images are read when they are asked for; `stored` reads deviations as well. */
+function openFiles(
+  info: ImagesInfo,
+  pathOf: (name: string) => string,
+): ImageReader & { readonly stored: ImageReader["rows"] } {
   const counts = info.files ?? [info.count];
   const total = counts.reduce((sum, count) => sum + count, 0);
   if (total !== info.count) refuse(`${INFO_FILE}, files`, `${total} images`, `${info.count}, its count`);
@@ -122,7 +125,7 @@ function openFiles(info: ImagesInfo, pathOf: (name: string) => string): ImageRea
   if (counts.slice(0, -1).some((count) => count !== perFile)) {
     refuse(`${INFO_FILE}, files`, counts.join(", "), "equally many images in all but the last");
   }
-  const rows = (indices: ArrayLike<number>): Values => {
+  const stored = (indices: ArrayLike<number>): Values => {
     const values = new Type(indices.length * size);
     readRows(bytesOf(values), indices, (index) => {
       const { file, offset } = files[Math.floor(index / perFile)]!;
@@ -131,7 +134,7 @@ function openFiles(info: ImagesInfo, pathOf: (name: string) => string): ImageRea
     return values;
   };
   const held = opened.move();
-  return { ...reader(info, labels, rows), [Symbol.dispose]: () => held.dispose() };
+  return { ...reader(info, labels, stored), stored, [Symbol.dispose]: () => held.dispose() };
 }
 
 /** Returns a set whose values, [N, H, W, C], are in memory. */

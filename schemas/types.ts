@@ -671,7 +671,7 @@ export type KindTable = {
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
-  }; inputs: "images" | "schedule" | "start" };
+  }; inputs: "images" | "schedule" | "start" | "autoencoder" };
   /** Loss and likelihood of a checkpoint on held-out images, overall and by timestep */
   evaluate: { params: {
     /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */

@@ -18,12 +18,14 @@ import { type Device, type HostTensors, randomStream, type Tensor } from "../../
 import { buildAutoencoder, checkAutoencoderCode } from "../shared/autoencoder_checks.ts";
 import { failedCode } from "../shared/checks.ts";
 import { bindDecoder, bindEncoder } from "../shared/coder.ts";
+import { withDevice } from "../shared/device.ts";
 import { batchOrder } from "../shared/epochs.ts";
 import { definitionByFile } from "../shared/own_definitions.ts";
 import { startPreviews } from "../shared/previews.ts";
 import { runOf } from "../shared/run_of.ts";
 import { initialState, type TrainState } from "../shared/training.ts";
 import { trainFromNewest } from "../shared/training_loop.ts";
+import { countCodes } from "./codebook.ts";
 import { autoencoderKind } from "./kind.ts";
 
 type Context = ContextOf<typeof autoencoderKind>;
@@ -67,8 +69,22 @@ export default runOf(autoencoderKind, async (context) => {
       return { status: "failed", message: `${what} at step ${step}; ${good}`, fix };
     },
   });
-  return "status" in trained ? trained : await write(context, images, built, trained);
+  if ("status" in trained) return trained;
+  const { batchSize } = params;
+  const usage = autoencoder.quantize && await withDevice(
+    context,
+    (device) => countCodes(device, { images, autoencoder, params: trained.vectors.ema.slice(), batchSize }),
+  );
+  if (usage !== undefined) {
+    const text = `the first ${usage.images} images use ${usage.used} of the ${usage.codes} codes of the codebook`;
+    if (usage.used >= COLLAPSED * usage.codes) context.note(text);
+    else context.warn(`${text}: it has collapsed; use fewer codes, or a lower learning rate`);
+  }
+  return await write(context, images, built, trained);
 });
+
+/** Share of the codes below which a codebook is of no use. */
+const COLLAPSED = 0.1;
 
 async function write(
   { params, seed, outputs }: Context,

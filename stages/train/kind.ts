@@ -47,6 +47,11 @@ export const trainKind = defineKind({
       description: "Weights to start from, for fine-tuning; Adam's moments start at zero",
       optional: true,
     },
+    autoencoder: {
+      type: "autoencoder",
+      description: "That of the images, if they are latents: previews then show decoded images",
+      optional: true,
+    },
   },
   outputs: {
     checkpoint: {

@@ -1,9 +1,12 @@
 import { gridPng, imageAt } from "../../artifacts/pictures.ts";
-import { denormalize } from "../../diffusion/normalizer.ts";
+import type { StoredAutoencoder } from "../../artifacts/autoencoder.ts";
+import type { ImageSizes } from "../../diffusion/define.ts";
+import { denormalize, type ValueForm, type Values } from "../../diffusion/normalizer.ts";
 import type { ContextOf } from "../../contract/stage.ts";
 import type { CompiledFunction, Device } from "../../tensor/device.ts";
 import { labelsOf, makeDrawer } from "../sample/drawer.ts";
 import { describeProblem } from "../shared/checks.ts";
+import { bindDecoder } from "../shared/coder.ts";
 import type { DrawnNetwork } from "../shared/draw/predictor.ts";
 import { chooseSampler } from "../shared/draw/sampler.ts";
 import { openSampler, SamplerError } from "../shared/draw/walk.ts";
@@ -17,15 +20,18 @@ type Context = ContextOf<typeof trainKind>;
  * the same noise, so that they show the same images getting better.
  *
  * @param learned the network, objective and path @param weights returns the current averaged weights
+ * @param decoder shows latents as images
  */
 export function startSamplePreviews(
   context: Context,
   device: Device,
   learned: Omit<DrawnNetwork, "params">,
-  weights: () => Promise<Float32Array<ArrayBuffer>>,
+  { weights, decoder }: {
+    readonly weights: () => Promise<Float32Array<ArrayBuffer>>;
+    readonly decoder: StoredAutoencoder | undefined;
+  },
 ) {
-  const drawn = async () =>
-    await draw(context, context.params.preview!, device, { ...learned, params: await weights() });
+  const drawn = async () => await draw(context, device, { ...learned, params: await weights() }, decoder);
   return startPreviews(context, drawn, reasonOf);
 }
 
@@ -40,11 +46,12 @@ function reasonOf(error: unknown): string {
  * @returns a PNG
  */
 async function draw(
-  { seed, definitions, stop }: Context,
-  { count, sampler }: NonNullable<Context["params"]["preview"]>,
+  { params: { preview }, seed, definitions, stop }: Context,
   device: Device,
   learned: DrawnNetwork,
+  decoder: StoredAutoencoder | undefined,
 ): Promise<Uint8Array> {
+  const { count, sampler } = preview!;
   const { form, network: { sizes } } = learned;
   const made: CompiledFunction[] = [];
   const compile: Device["compile"] = async (...args) => {
@@ -58,7 +65,12 @@ async function draw(
     const drawer = makeDrawer(how, learned, walk, { labelOf: labelsOf({}, sizes) });
     const { images } = await drawer.draw(0, () => stop.throwIfAborted());
     const values = denormalize(images, form);
-    return gridPng(Array.from({ length: count }, (_, i) => imageAt(values, i, sizes)), sizes, form);
+    const grid = (values: Values, sizes: ImageSizes, form: ValueForm) =>
+      gridPng(Array.from({ length: count }, (_, i) => imageAt(values, i, sizes)), sizes, form);
+    if (decoder === undefined) return grid(values, sizes, form);
+    const size = decoder.imagesOf(sizes);
+    const { decode } = await bindDecoder(decoder, size, options);
+    return grid(denormalize(await decode(values as Float32Array<ArrayBuffer>), decoder.form), size, decoder.form);
   } finally {
     for (const one of made) await one.dispose();
   }

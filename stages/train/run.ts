@@ -1,3 +1,4 @@
+import { readDecoder, type StoredAutoencoder } from "../../artifacts/autoencoder.ts";
 import { writeCheckpoint } from "../../artifacts/checkpoint.ts";
 import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { writeLog } from "../../artifacts/log.ts";
@@ -28,7 +29,12 @@ export default runOf(trainKind, async (context) => {
   const start = inputs.start && await readStartWeights(inputs.start, params);
   const setup = await buildTrainingSetup(context, images.info, schedule.path, start);
   if ("status" in setup) return setup;
-  const trained = await train(context, images, setup, start);
+  const decoder = inputs.autoencoder && await readDecoder(inputs.autoencoder, images.encoder, context.definitions);
+  if (inputs.autoencoder !== undefined && decoder === undefined) {
+    const fix = "use the autoencoder that the images were encoded with, or leave it out";
+    return { status: "failed", message: "the images are no latents of the autoencoder", fix };
+  }
+  const trained = await train(context, images, setup, { start, decoder });
   if ("status" in trained) return trained;
   const { step, vectors, log } = trained;
   const { height, width, channels, source } = images.info;
@@ -72,7 +78,10 @@ async function train(
   context: Context,
   images: ImageReader,
   { network, params: learning, augmentation, files, initialised }: TrainingSetup,
-  from: StartWeights | undefined,
+  { start: from, decoder }: {
+    readonly start: StartWeights | undefined;
+    readonly decoder: StoredAutoencoder | undefined;
+  },
 ): Promise<TrainState | StageEnd> {
   const { params, seed } = context;
   return await trainFromNewest(context, {
@@ -102,7 +111,7 @@ async function train(
           return buckets.length === 0 ? {} : { lossByTimestep: lossByBucket({ t: t!, losses }, buckets) };
         },
         more: () => timesteps === undefined ? {} : { timestepLosses: timesteps.history() },
-        preview: startSamplePreviews(context, device, { network, ...learning, form: images }, weights),
+        preview: startSamplePreviews(context, device, { network, ...learning, form: images }, { weights, decoder }),
       };
     },
     failed(error, step) {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import { join } from "node:path";
 import { z } from "zod";
@@ -9,6 +9,7 @@ import { readLog } from "../../../artifacts/log.ts";
 import type { InputArtifact } from "../../../contract/stage.ts";
 import { defineAutoencoder } from "../../../diffusion/define.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
+import { decodePng } from "../../../formats/png_decoder.ts";
 import { decodeSafetensors } from "../../../formats/safetensors.ts";
 import { peakSignalToNoise, structuralSimilarity } from "../../../metrics/similarity.ts";
 import {
@@ -272,6 +273,39 @@ Deno.test("a reconstruction is scored beside its images by PSNR and SSIM, in the
     const few = await smallImages(folder, { size: 16, limit: 20 });
     const refused = await runStage(folder, scoreKind, { params, inputs: { real: few.train, fake } });
     assertStringIncludes(said(refused), "as many as their images: got 30, wanted 10");
+  });
+});
+
+Deno.test("a codebook says how many codes are used, and warns if few are", async () => {
+  await withFolder(async (folder) => {
+    const { train: images } = await smallImages(folder);
+    for (const [codes, type] of [[2, "note"], [4096, "warn"]] as const) {
+      const events: unknown[] = [];
+      const params = { ...TRAINING, steps: 1, model: { ...MODEL, kind: "vq", codes } };
+      await runStage(folder, autoencoderKind, { params, inputs: { images }, onSaid: (event) => events.push(event) });
+      assertMatch(JSON.stringify(events), new RegExp(`"${type}".*the first 24 images use \\d+ of the ${codes} codes`));
+    }
+  });
+});
+
+Deno.test("previews of a training on latents show decoded images", async () => {
+  await withFolder(async (folder) => {
+    const { train: images, test } = await smallImages(folder);
+    const autoencoder = await made(folder, autoencoderKind, { params: TRAINING, inputs: { images } });
+    const latents = await made(folder, encodeKind, { params: {}, inputs: { images, autoencoder } });
+    const schedule = await made(folder, scheduleKind, { params: { betas: "ldm/cosine", timesteps: 50 }, inputs: {} });
+    const previews: string[] = [];
+    const sampler = { name: "ddim", steps: 2 };
+    const params = { ...SMALL_TRAINING, steps: 1, preview: { every: 1, count: 4, sampler } };
+    const onSaid: StageOptions["onSaid"] = (event) => event.type === "preview" && previews.push(event.png);
+    const options = { params, onSaid };
+    await made(folder, trainKind, { ...options, inputs: { images: latents, schedule, autoencoder } });
+    await made(folder, trainKind, { ...options, inputs: { images: latents, schedule } });
+    const [decoded, plain] = previews.map((png) => decodePng(Uint8Array.fromBase64(png)));
+    // The two channels of latents are two pictures each.
+    assert(decoded!.width < plain!.width, `${decoded!.width} and ${plain!.width} pixels`);
+    const wrong = await runStage(folder, trainKind, { params, inputs: { images: test, schedule, autoencoder } });
+    assertStringIncludes(said(wrong), "no latents of the autoencoder");
   });
 });
 
