@@ -147,25 +147,19 @@ export function validateUnetConfig(config: UnetConfig): UnetProblem[] {
   return problems;
 }
 
-const OWN_NETWORK = "give points and signals a network of your own, such as pipelines/points_mlp.ts: write model: " +
-  "{ uses: ./points_mlp.ts }";
-
 /**
  * Returns the problems of a U-Net of given params with images of a given size. A problem of the images has an empty
  * param.
  */
 export function checkUnet(sizes: NetworkSizes, params: UnetParams): DefinitionProblem[] {
-  const images = `${sizes.height}x${sizes.width}x${sizes.channels}`;
+  const { height, width, channels } = sizes;
   return validateUnetConfig(unetConfig(sizes, params)).map(({ field, ...said }) => {
     // The user cannot change the image size, but can change the number of levels that halve it.
     const param = field === "imageSize" ? "multipliers" : field;
-    const problem = {
-      param: [param],
-      message: `the network does not fit images of ${images}: model.${param}`,
-      ...said,
-    };
-    const isFlat = field === "imageSize" && Math.min(sizes.height, sizes.width) === 1;
-    return isFlat ? { ...problem, wanted: "two sides that halve", fix: OWN_NETWORK } : problem;
+    const message = `the network does not fit images of ${height}x${width}x${channels}: model.${param}`;
+    const fix = "give points and signals a network of your own, as model: { uses: ./points_mlp.ts } of points.yaml";
+    const isFlat = field === "imageSize" && Math.min(height, width) === 1;
+    return { param: [param], message, ...said, ...isFlat && { wanted: "two sides that halve", fix } };
   });
 }
 

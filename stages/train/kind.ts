@@ -125,13 +125,12 @@ export const trainKind = defineKind({
     const ofImages = checkImages(params, images, model);
     problems.push(...ofImages, ...checkAugmentation(builtin, images));
     // If no network can be built, there is no arithmetic to count.
-    if (!hasSize(images) || model === undefined || ofImages.some(isError)) {
-      return { ...told, facts: { checkpoint: known } };
-    }
+    const unbuilt = { ...told, facts: { checkpoint: known } };
+    if (!hasSize(images) || model === undefined || ofImages.some(isError)) return unbuilt;
     const sizes = networkSizesFor(params, images, conditions);
     const network = isOwn(model) ? model : BUILTIN_NETWORK.recordOf(sizes, model);
     if (!isOwn(network)) problems.push(...checkBuiltin(params, start?.facts, { ...known, network }));
-    if (problems.some(isError)) return { ...told, facts: { checkpoint: known } };
+    if (problems.some(isError)) return unbuilt;
     return {
       ...told,
       facts: { checkpoint: { ...known, network, objective: params.objective } },

@@ -274,7 +274,7 @@ Deno.test({
       const shown = await bytesOf(page, "images");
       // The page truncates to bytes, sums round differently, and the mean and deviation are those of a split.
       assert(farthest(shown, wanted) <= 4, `${form}: ${farthest(shown, wanted)}`);
-      assert(new Set(shown).size > 50);
+      assert(new Set(shown).size > 8, `${new Set(shown).size} levels`);
       await page.evaluate("document.querySelector('#mask').focus()");
       await page.press("ArrowRight");
       await page.press(" ");
