@@ -27,10 +27,10 @@ import { bytesOf, readAt, readRows, writeAll } from "./rows.ts";
  * W, C], and, if the images have labels, `labels`, [n].
  */
 export const INFO_FILE = "images.json";
-export const TENSORS_FILE = "images.safetensors";
+const TENSORS_FILE = "images.safetensors";
 
 /** A set with more bytes than this has several files. CIFAR-10, with 154 MB, has one. */
-export const FILE_BYTES = 256 << 20;
+const FILE_BYTES = 256 << 20;
 /** A set of at most this many bytes is kept in memory while it is open. */
 const MEMORY_BYTES = 64 << 20;
 /** Two tensors need less than 300 bytes of header. */
@@ -248,7 +248,7 @@ export function checkLabels(file: string, labels: LabelNumbers, classes: number 
 export type ImagesToDescribe = Omit<ImagesInfo, "files" | keyof ValueForm> & Partial<ValueForm>;
 
 /** Returns the description that is written. */
-export function describeImages(
+function describeImages(
   { dtype, normalizer, encoder, ...info }: ImagesToDescribe,
   files: readonly number[] = [],
 ): ImagesInfo {

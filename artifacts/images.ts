@@ -1,24 +1,12 @@
 import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { dtypeOf, formOf, type ValueForm, type Values } from "../diffusion/normalizer.ts";
+import { dtypeOf, type ValueForm, type Values } from "../diffusion/normalizer.ts";
 import { FormatError } from "../formats/format_error.ts";
-import { encodeSafetensors } from "../formats/safetensors.ts";
 import { range } from "../metrics/vectors.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
-import { definedOnly } from "../std/defined_only.ts";
 import { latentFact, sizeText } from "./facts.ts";
-import {
-  describeImages,
-  FILE_BYTES,
-  imagesInfoSchema,
-  INFO_FILE,
-  type LabelNumbers,
-  openImages,
-  openImagesWriter,
-  TENSORS_FILE,
-} from "./image_files.ts";
+import { imagesInfoSchema, INFO_FILE, type LabelNumbers, openImages, openImagesWriter } from "./image_files.ts";
 import { classNamesOf } from "./labels.ts";
-import { imageAt, picturedCount, writePicture } from "./pictures.ts";
-import { readJson, writeJson } from "./record.ts";
+import { readJson } from "./record.ts";
 
 /** Artifacts of types `images` and `samples` whose images are in memory. */
 
@@ -82,22 +70,9 @@ export async function writeImages(output: OutputArtifact, images: ImagesToWrite)
   const most = (labels: LabelNumbers) => (labels as Uint16Array).reduce((most, label) => Math.max(most, label), 0) + 1;
   const classes = labels === undefined ? null : most(labels);
   const described = { count, classes, source: {}, ...images.info, dtype: dtypeOf(pixels) };
-  const all = Array.from({ length: count }, (_, i) => imageAt(pixels, i, described));
-  if (pixels.byteLength > FILE_BYTES || files.length > 0) {
-    using writer = openImagesWriter(output, described, picture, files);
-    await writer.add(pixels, labels);
-    await writer.finish();
-  } else {
-    const ofImages = { shape: [count, height, width, channels], data: pixels };
-    const ofLabels = labels && { shape: [count], data: labels };
-    const info = describeImages(described);
-    await output.write(
-      TENSORS_FILE,
-      encodeSafetensors({ tensors: definedOnly({ images: ofImages, labels: ofLabels }) }),
-    );
-    await writeJson(output, INFO_FILE, info, imagesInfoSchema);
-    await writePicture(output, picture, all.slice(0, picturedCount(described)), described, formOf(info));
-  }
+  using writer = openImagesWriter(output, described, picture, files);
+  await writer.add(pixels, labels);
+  await writer.finish();
 }
 
 /**
