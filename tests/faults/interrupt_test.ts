@@ -2,7 +2,7 @@ import { delay } from "@std/async";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { finalDigests, runAndCheckPlan } from "../support/check_plan.ts";
 import type { Running } from "../support/cli_process.ts";
-import { childrenOf, hasProgram, isGoneWithin, skipUnless } from "../support/proc.ts";
+import { childrenOf, hasProgram, isGoneWithin, onlyIf } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 import { answerOnTerminal } from "../support/terminal.ts";
 
@@ -119,28 +119,34 @@ Deno.test("run tries again by itself when a worker was killed and the stage has 
   assertEquals((await finalDigests(project, ["p.yaml", "walk"]))["walk"], (await expectedDigests())["walk"]);
 });
 
-Deno.test("one Ctrl-C on a terminal, which `deno task` passes on as well, saves the step and stops", async () => {
-  if (skipUnless(hasProgram("script"), "script is not there to make a terminal")) return;
-  await using project = newProject(
-    "name: demo\nstages:\n  walk: { uses: ./walk.ts, with: { steps: 200, saveEvery: 1000 } }\n",
-  );
-  // If the process is killed during such a long step, nothing of the step is kept.
-  const slow = "await new Promise((done) => setTimeout(done, 500));\n      hashes.push";
-  const told = project.read("walk.ts").replace("progress, outputs", "progress, note, outputs")
-    .replace("const from", 'note("walking");\n    const from');
-  project.write("walk.ts", told.replace("hashes.push", slow));
-  // The system may merge two signals that arrive at once into one.
-  for (let before = 0, press = 0; press < 3; press++) {
-    const { code, said } = await answerOnTerminal(project, ["run", "p.yaml"], {
-      at: "walk: walking",
-      answer: "\u0003",
-      byTask: true,
-    });
-    assertEquals(code, 130, said);
-    const [walk] = (await project.cli(["plan", "p.yaml", "--json"])).json.stages;
-    assert(walk.fromStep > before, said);
-    before = walk.fromStep;
-  }
+Deno.test({
+  ...onlyIf(
+    hasProgram("script"),
+    "script is not there to make a terminal",
+    "one Ctrl-C on a terminal, which `deno task` passes on as well, saves the step and stops",
+  ),
+  async fn() {
+    await using project = newProject(
+      "name: demo\nstages:\n  walk: { uses: ./walk.ts, with: { steps: 200, saveEvery: 1000 } }\n",
+    );
+    // If the process is killed during such a long step, nothing of the step is kept.
+    const slow = "await new Promise((done) => setTimeout(done, 500));\n      hashes.push";
+    const told = project.read("walk.ts").replace("progress, outputs", "progress, note, outputs")
+      .replace("const from", 'note("walking");\n    const from');
+    project.write("walk.ts", told.replace("hashes.push", slow));
+    // The system may merge two signals that arrive at once into one.
+    for (let before = 0, press = 0; press < 3; press++) {
+      const { code, said } = await answerOnTerminal(project, ["run", "p.yaml"], {
+        at: "walk: walking",
+        answer: "\u0003",
+        byTask: true,
+      });
+      assertEquals(code, 130, said);
+      const [walk] = (await project.cli(["plan", "p.yaml", "--json"])).json.stages;
+      assert(walk.fromStep > before, said);
+      before = walk.fromStep;
+    }
+  },
 });
 
 Deno.test("run stops at once when it gets a second signal", async () => {

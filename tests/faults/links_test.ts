@@ -6,7 +6,7 @@ import { denoFolder } from "../../engine/process/runtime.ts";
 import { execute, submit } from "../support/cluster.ts";
 import { startUi, userOf, Visitor } from "../support/live_server.ts";
 import { setVariable, testsAlone } from "../support/own_process.ts";
-import { skipUnless } from "../support/proc.ts";
+import { onlyIf } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
 /** A stage in the engine's own process, one in a separate process, and two of user code with a file and an input. */
@@ -143,8 +143,7 @@ for (const how of Object.keys(LINKS)) {
 const DISK = "/dev/shm";
 const isOtherDisk = existsSync(DISK) && Deno.statSync(DISK).dev !== Deno.statSync(tmpdir()).dev;
 Deno.test({
-  name: "every stage runs where links lead to another disk",
-  ignore: skipUnless(isOtherDisk, `${DISK} is no other disk`),
+  ...onlyIf(isOtherDisk, `${DISK} is no other disk`, "every stage runs where links lead to another disk"),
   async fn() {
     await using place = makePlace();
     await using disk = new Project({ bare: true, in: DISK });

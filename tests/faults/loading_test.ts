@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { pathToFileURL } from "node:url";
 import { describeFile } from "../../engine/process/describe.ts";
 import { askGraph, LOADING_LIMITS } from "../../engine/process/runtime.ts";
-import { childrenOf, hasProgram, isGoneWithin, skipUnless } from "../support/proc.ts";
+import { childrenOf, hasProgram, isGoneWithin, onlyIf } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
 /**
@@ -90,46 +90,58 @@ Deno.test("a stage that prints 600 MB while it is loaded is described, in bounde
   assert(!("error" in described), JSON.stringify(described));
 });
 
-Deno.test("plan refuses at once what is no file of code, and after 20 s a stage that imports a pipe", async () => {
-  await using project = new Project({
-    files: { "imports.ts": stageWith(`import "./pipe.ts";`), "folder.ts/a.ts": "" },
-  });
-  if (skipUnless(hasProgram("mkfifo"), "no mkfifo")) return;
-  await new Deno.Command("mkfifo", { args: [project.path("pipe.ts")] }).output();
-  Deno.symlinkSync("/dev/zero", project.path("zero.ts"));
-  Deno.openSync(project.path("large.ts"), { write: true, create: true }).truncateSync(1 << 30);
-  const told = {
-    pipe: /it is not a regular file/,
-    zero: /it is not a regular file/,
-    folder: /it is not a regular file/,
-    large: /it is larger than 16 MiB/,
-    imports: /it took more than 20 s and was stopped/,
-  };
-  await Promise.all(
-    Object.entries(told).map(async ([name, message]) => {
-      project.write(`${name}.yaml`, `name: demo\nstages:\n  a: { uses: ./${name}.ts }\n`);
-      const plans = [project.cli(["plan", `${name}.yaml`]), project.cli(["plan", `${name}.ts`])];
-      for (const { code, stderr } of await Promise.all(plans)) {
-        assertEquals(code, 2, stderr);
-        assertMatch(stderr, message);
-      }
-    }),
-  );
+Deno.test({
+  ...onlyIf(
+    hasProgram("mkfifo"),
+    "no mkfifo",
+    "plan refuses at once what is no file of code, and after 20 s a stage that imports a pipe",
+  ),
+  async fn() {
+    await using project = new Project({
+      files: { "imports.ts": stageWith(`import "./pipe.ts";`), "folder.ts/a.ts": "" },
+    });
+    await new Deno.Command("mkfifo", { args: [project.path("pipe.ts")] }).output();
+    Deno.symlinkSync("/dev/zero", project.path("zero.ts"));
+    Deno.openSync(project.path("large.ts"), { write: true, create: true }).truncateSync(1 << 30);
+    const told = {
+      pipe: /it is not a regular file/,
+      zero: /it is not a regular file/,
+      folder: /it is not a regular file/,
+      large: /it is larger than 16 MiB/,
+      imports: /it took more than 20 s and was stopped/,
+    };
+    await Promise.all(
+      Object.entries(told).map(async ([name, message]) => {
+        project.write(`${name}.yaml`, `name: demo\nstages:\n  a: { uses: ./${name}.ts }\n`);
+        const plans = [project.cli(["plan", `${name}.yaml`]), project.cli(["plan", `${name}.ts`])];
+        for (const { code, stderr } of await Promise.all(plans)) {
+          assertEquals(code, 2, stderr);
+          assertMatch(stderr, message);
+        }
+      }),
+    );
+  },
 });
 
-Deno.test("what loads a stage's code goes with a command that is killed", async () => {
-  if (skipUnless(hasProgram("mkfifo") && hasProgram("setpriv"), "no mkfifo or setpriv")) return;
-  await using project = new Project({ files: { "odd.ts": stageWith(`import "./pipe.ts";`), "p.yaml": YAML } });
-  await new Deno.Command("mkfifo", { args: [project.path("pipe.ts")] }).output();
-  await using running = project.start(["plan", "p.yaml"]);
-  const isInfo = (pid: number) => Deno.readTextFileSync(`/proc/${pid}/cmdline`).split("\0").includes("info");
-  let child: number | undefined;
-  while (child === undefined) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    child = childrenOf(running.pid).find(isInfo);
-  }
-  running.signal("SIGKILL");
-  assert(await isGoneWithin(child), "it outlived the command");
+Deno.test({
+  ...onlyIf(
+    hasProgram("mkfifo") && hasProgram("setpriv"),
+    "no mkfifo or setpriv",
+    "what loads a stage's code goes with a command that is killed",
+  ),
+  async fn() {
+    await using project = new Project({ files: { "odd.ts": stageWith(`import "./pipe.ts";`), "p.yaml": YAML } });
+    await new Deno.Command("mkfifo", { args: [project.path("pipe.ts")] }).output();
+    await using running = project.start(["plan", "p.yaml"]);
+    const isInfo = (pid: number) => Deno.readTextFileSync(`/proc/${pid}/cmdline`).split("\0").includes("info");
+    let child: number | undefined;
+    while (child === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      child = childrenOf(running.pid).find(isInfo);
+    }
+    running.signal("SIGKILL");
+    assert(await isGoneWithin(child), "it outlived the command");
+  },
 });
 
 Deno.test("run gives a stage nothing that another run left in the storage of the browser's interfaces", async () => {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { finalDigests } from "../support/check_plan.ts";
 import type { Json, Outcome } from "../support/cli_process.ts";
-import { hasProgram, isRoot, skipUnless } from "../support/proc.ts";
+import { hasProgram, isRoot, onlyIf } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
 /** Twelve stages of a millisecond each, so that a run spends its time on publishing and uploading. */
@@ -71,45 +71,66 @@ async function call(program: string, args: string[]): Promise<string | undefined
   return success ? undefined : new TextDecoder().decode(stderr);
 }
 
-Deno.test("a shared folder on a full disk costs one warning and not the run", async () => {
-  if (skipUnless(isRoot() && hasProgram("mount"), "only root can mount a small disk")) return;
-  await using project = makeProject();
-  const disk = project.path("disk");
-  Deno.mkdirSync(disk);
-  assertEquals(await call("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]), undefined);
-  await using _mounted = { [Symbol.asyncDispose]: async () => void await call("umount", [disk]) };
-  const outcome = await run(project, `${disk}/cache`);
-  assertEquals(states(outcome), ["ran"]);
-  assertEquals(warnings(outcome).length, 1, warnings(outcome).join("\n"));
-  assertStringIncludes(warnings(outcome)[0]!, "No space left");
-  // The files that were written are complete.
-  await using reader = makeProject();
-  assertEquals(warnings(await run(reader, `${disk}/cache`)).filter((text) => /damaged|missing/.test(text)), []);
+Deno.test({
+  ...onlyIf(
+    isRoot() && hasProgram("mount"),
+    "only root can mount a small disk",
+    "a shared folder on a full disk costs one warning and not the run",
+  ),
+  async fn() {
+    await using project = makeProject();
+    const disk = project.path("disk");
+    Deno.mkdirSync(disk);
+    assertEquals(await call("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]), undefined);
+    await using _mounted = { [Symbol.asyncDispose]: async () => void await call("umount", [disk]) };
+    const outcome = await run(project, `${disk}/cache`);
+    assertEquals(states(outcome), ["ran"]);
+    assertEquals(warnings(outcome).length, 1, warnings(outcome).join("\n"));
+    assertStringIncludes(warnings(outcome)[0]!, "No space left");
+    // The files that were written are complete.
+    await using reader = makeProject();
+    assertEquals(warnings(await run(reader, `${disk}/cache`)).filter((text) => /damaged|missing/.test(text)), []);
+  },
 });
 
-Deno.test("a shared folder whose view is stale gives misses and no errors", async () => {
-  const able = isRoot() && hasProgram("bindfs") && hasProgram("umount");
-  if (skipUnless(able, "only root with bindfs can mount a folder twice with caches of their own")) return;
-  await using shared = new Project({ bare: true });
-  const views = ["one", "two"].map((name) => shared.path(name));
-  for (const folder of [...views, shared.path("real", "cache")]) Deno.mkdirSync(folder, { recursive: true });
-  // Like two hosts of a network file system: a file that was absent stays absent for a while.
-  const stale = "attr_timeout=60,entry_timeout=60,negative_timeout=60";
-  const unmount = async () => {
-    for (const view of views) await call("umount", [view]);
-  };
-  await using _mounted = { [Symbol.asyncDispose]: unmount };
-  for (const view of views) {
-    const problem = await call("bindfs", ["-o", stale, shared.path("real"), view]);
-    if (skipUnless(problem === undefined, `bindfs does not mount here: ${problem}`)) return;
-  }
-  await using late = makeProject();
-  // This view learns that the cache is empty before the other view writes.
-  await late.cli(["plan", "p.yaml", "--cache", `${views[1]}/cache`]);
-  await using writer = makeProject();
-  assertEquals(warnings(await run(writer, `${views[0]}/cache`)), []);
-  const outcome = await run(late, `${views[1]}/cache`);
-  assertEquals(warnings(outcome), []);
-  assertEquals(await finalDigests(late, ["p.yaml"]), await finalDigests(writer, ["p.yaml"]));
-  assertEquals(states(outcome), ["ran"], "the view was stale, or this tests nothing");
+/** Like two hosts of a network file system: a file that was absent stays absent for a while. */
+const STALE = "attr_timeout=60,entry_timeout=60,negative_timeout=60";
+
+/** Returns why no folder can be mounted twice here. */
+async function bindfsProblem(): Promise<string | undefined> {
+  if (!isRoot() || !hasProgram("bindfs") || !hasProgram("umount")) return "only root with bindfs can do so";
+  await using trial = new Project({ bare: true });
+  for (const name of ["real", "view"]) Deno.mkdirSync(trial.path(name));
+  const problem = await call("bindfs", ["-o", STALE, trial.path("real"), trial.path("view")]);
+  return problem ?? await call("umount", [trial.path("view")]);
+}
+
+const problem = await bindfsProblem();
+Deno.test({
+  ...onlyIf(
+    problem === undefined,
+    `no folder can be mounted twice here, with caches of their own: ${problem?.trim()}`,
+    "a shared folder whose view is stale gives misses and no errors",
+  ),
+  async fn() {
+    await using shared = new Project({ bare: true });
+    const views = ["one", "two"].map((name) => shared.path(name));
+    for (const folder of [...views, shared.path("real", "cache")]) Deno.mkdirSync(folder, { recursive: true });
+    const unmount = async () => {
+      for (const view of views) await call("umount", [view]);
+    };
+    await using _mounted = { [Symbol.asyncDispose]: unmount };
+    for (const view of views) {
+      assertEquals(await call("bindfs", ["-o", STALE, shared.path("real"), view]), undefined);
+    }
+    await using late = makeProject();
+    // This view learns that the cache is empty before the other view writes.
+    await late.cli(["plan", "p.yaml", "--cache", `${views[1]}/cache`]);
+    await using writer = makeProject();
+    assertEquals(warnings(await run(writer, `${views[0]}/cache`)), []);
+    const outcome = await run(late, `${views[1]}/cache`);
+    assertEquals(warnings(outcome), []);
+    assertEquals(await finalDigests(late, ["p.yaml"]), await finalDigests(writer, ["p.yaml"]));
+    assertEquals(states(outcome), ["ran"], "the view was stale, or this tests nothing");
+  },
 });

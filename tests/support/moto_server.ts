@@ -52,14 +52,15 @@ export class MotoServer implements AsyncDisposable {
 
   /**
    * @param install true if moto may be downloaded if it is missing, which takes some seconds
-   * @returns the server, or why there is none
+   * @returns why there can be no server
    */
-  static async start({ install: may }: { readonly install: boolean }): Promise<MotoServer | string> {
+  static async problem({ install: may }: { readonly install: boolean }): Promise<string | undefined> {
+    if (exists(join(HOME, "bin", "python"))) return undefined;
+    return may ? await install() : "moto is not installed; deno task test:faults does it";
+  }
+
+  static async start(): Promise<MotoServer> {
     const python = join(HOME, "bin", "python");
-    if (!exists(python)) {
-      const problem = may ? await install() : "moto is not installed; deno task test:faults does it";
-      if (problem !== undefined) return problem;
-    }
     const args = ["-m", "moto.server", "-H", "127.0.0.1", "-p", "0"];
     const child = new Deno.Command(python, { args, stdin: "null", stdout: "null", stderr: "piped" }).spawn();
     const started = Promise.withResolvers<string>();

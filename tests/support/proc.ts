@@ -64,6 +64,18 @@ export function skipUnless(condition: boolean, why: string): boolean {
   return !condition;
 }
 
+/**
+ * Returns the name of a test that needs something, and ignores the test where that is absent: the report then shows the
+ * test as ignored, and why.
+ */
+export function onlyIf(
+  condition: boolean,
+  why: string,
+  name: string,
+): { readonly name: string; readonly ignore: boolean } {
+  return condition ? { name, ignore: false } : { name: `${name} (skipped: ${why})`, ignore: true };
+}
+
 /** The same for the tests of a module: by an ignored test, because `deno test --quiet` hides what modules print. */
 export function skipTestsUnless(condition: boolean, why: string): boolean {
   if (!condition) Deno.test({ name: `skipped: ${why}`, ignore: true, fn: () => {} });

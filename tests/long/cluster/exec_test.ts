@@ -8,7 +8,7 @@ import { FolderBackend } from "../../../engine/store/cache/folder_backend.ts";
 import { SharedCache } from "../../../engine/store/cache/shared_cache.ts";
 import { cachedDigests, execute, submit, ToldQueue, valueOf } from "../../support/cluster.ts";
 import { setVariable } from "../../support/own_process.ts";
-import { hasProgram, isRoot, skipUnless } from "../../support/proc.ts";
+import { hasProgram, isRoot, onlyIf } from "../../support/proc.ts";
 import { Project } from "../../support/project.ts";
 
 const FILE = `name: demo
@@ -266,31 +266,37 @@ Deno.test("runs and jobs wait for each other, and a job that only waited until i
   assertEquals([served.code, served.end?.state, served.end?.fromStep], [0, "ran", 3], messagesOf(served));
 });
 
-Deno.test("a full cache fails the job with its reason, and one that gets room again does not", async () => {
-  if (skipUnless(isRoot() && hasProgram("mount"), "only root can mount a small disk")) return;
-  await using project = makeProject(FILE);
-  Deno.mkdirSync(project.path("shared"));
-  const call = (program: string, ...args: string[]) => new Deno.Command(program, { args }).output();
-  assert((await call("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", project.path("shared"))).success);
-  try {
-    const submission = await submit(project);
-    const filler = project.path("shared", "filler");
-    await call("dd", "if=/dev/zero", `of=${filler}`, "bs=4k");
-    const full = await execute(submission, submission.partOf("noise"));
-    assertEquals(full.code, 1);
-    assertStringIncludes(messagesOf(full), "its result cannot be sent to the shared cache");
-    assertEquals(project.files("shared/v1").filter((path) => /results|recipes|tmp/.test(path)), []);
-    let emptied = false;
-    const emit = (event: { type: string; message?: string }) => {
-      if (emptied || !event.message?.startsWith("its result was not sent")) return;
-      Deno.removeSync(filler);
-      emptied = true;
-    };
-    const good = await execute(submission, submission.partOf("noise"), { emit });
-    assertEquals([good.code, good.end?.state], [0, "ran"], messagesOf(good));
-  } finally {
-    await call("umount", project.path("shared"));
-  }
+Deno.test({
+  ...onlyIf(
+    isRoot() && hasProgram("mount"),
+    "only root can mount a small disk",
+    "a full cache fails the job with its reason, and one that gets room again does not",
+  ),
+  async fn() {
+    await using project = makeProject(FILE);
+    Deno.mkdirSync(project.path("shared"));
+    const call = (program: string, ...args: string[]) => new Deno.Command(program, { args }).output();
+    assert((await call("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", project.path("shared"))).success);
+    try {
+      const submission = await submit(project);
+      const filler = project.path("shared", "filler");
+      await call("dd", "if=/dev/zero", `of=${filler}`, "bs=4k");
+      const full = await execute(submission, submission.partOf("noise"));
+      assertEquals(full.code, 1);
+      assertStringIncludes(messagesOf(full), "its result cannot be sent to the shared cache");
+      assertEquals(project.files("shared/v1").filter((path) => /results|recipes|tmp/.test(path)), []);
+      let emptied = false;
+      const emit = (event: { type: string; message?: string }) => {
+        if (emptied || !event.message?.startsWith("its result was not sent")) return;
+        Deno.removeSync(filler);
+        emptied = true;
+      };
+      const good = await execute(submission, submission.partOf("noise"), { emit });
+      assertEquals([good.code, good.end?.state], [0, "ran"], messagesOf(good));
+    } finally {
+      await call("umount", project.path("shared"));
+    }
+  },
 });
 
 Deno.test("what is no job, no part or no cache is refused", async () => {

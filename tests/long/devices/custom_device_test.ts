@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { tryDevice } from "../../../engine/process/device_trial.ts";
 import { findStageDevice } from "../../../stages/shared/device.ts";
-import { skipUnless } from "../../support/proc.ts";
+import { onlyIf } from "../../support/proc.ts";
 import { Project } from "../../support/project.ts";
 
 const SQUARES = `import * as tf from "@tensorflow/tfjs-core";
@@ -123,17 +123,23 @@ export default defineStage({
 });
 `;
 
-Deno.test("a stage whose device is out of memory says which batch takes half of it", async () => {
-  const found = await findStageDevice({ device: "tensorflow" }, tryDevice);
-  if (skipUnless("device" in found, "TensorFlow is not set up")) return;
-  await using project = new Project({
-    files: {
-      "greedy.ts": GREEDY,
-      "p.yaml": "name: demo\nstages:\n  a: { uses: ./greedy.ts, with: { batchSize: 128, device: tensorflow } }\n",
-    },
-  });
-  const { code, stderr, stdout } = await project.cli(["run", "p.yaml", "--grant", "a:native"]);
-  assertEquals(code, 1, stderr);
-  assertMatch(stdout + stderr, /device tensorflow is out of memory with batchSize 128: .*OOM when allocating/);
-  assertMatch(stdout + stderr, /set batchSize: 64, or use a machine with more memory/);
+const found = await findStageDevice({ device: "tensorflow" }, tryDevice);
+Deno.test({
+  ...onlyIf(
+    "device" in found,
+    "TensorFlow is not set up",
+    "a stage whose device is out of memory says which batch takes half of it",
+  ),
+  async fn() {
+    await using project = new Project({
+      files: {
+        "greedy.ts": GREEDY,
+        "p.yaml": "name: demo\nstages:\n  a: { uses: ./greedy.ts, with: { batchSize: 128, device: tensorflow } }\n",
+      },
+    });
+    const { code, stderr, stdout } = await project.cli(["run", "p.yaml", "--grant", "a:native"]);
+    assertEquals(code, 1, stderr);
+    assertMatch(stdout + stderr, /device tensorflow is out of memory with batchSize 128: .*OOM when allocating/);
+    assertMatch(stdout + stderr, /set batchSize: 64, or use a machine with more memory/);
+  },
 });

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { findNvidiaCard } from "../../../tensor/gpus.ts";
 import { findInstallation } from "../../../tensor/tensorflow/installation.ts";
-import { skipUnless } from "../../support/proc.ts";
+import { onlyIf } from "../../support/proc.ts";
 
 const TOOL = fileURLToPath(new URL("../../gpu/check.ts", import.meta.url));
 
@@ -15,33 +15,45 @@ async function check(...options: string[]) {
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
 }
 
-Deno.test("gpu:check rehearses all that it does on a card, and says that there was none", async () => {
-  if (skipUnless(findInstallation(false) !== undefined, "TensorFlow is not set up")) return;
-  const { code, stdout, stderr } = await check("--rehearse", "--json");
-  assertEquals(code, 0, stderr);
-  const { rehearsal, rows } = JSON.parse(stdout) as { rehearsal: boolean; rows: Record<string, string>[] };
-  assert(rehearsal);
-  assertMatch(rows[0]!["result"]!, /^no card was used/);
-  const results = (on: string) =>
-    rows.filter((row) => row["on"] === on).map(({ check, result }) => `${check}: ${result}`);
-  const [device, parity, cifar, digits, killed, ...more] = results("tensorflow");
-  assertMatch(device!, /^device: TensorFlow .* \(tensorflow-cpu\//);
-  assertMatch(parity!, /^parity, in float32: \d{2,3} operations right; at most [\d.]+ roundings off$/);
-  assertMatch(cifar!, /^cifar.yaml, \d+ channels x [\d,]+, batch 2: [\d.]+ images\/s$/);
-  assertMatch(digits!, /^digits.yaml, \d+ channels x [\d,]+, batch 2: [\d.]+ images\/s$/);
-  assertEquals(killed, "training of digits.yaml, killed: resumed, equal bytes");
-  assertEquals(more, []);
-  assertMatch(results("webgpu")[0]!, /^device: none: no GPU driver/);
-  assertEquals(results("PyTorch tf32").length, 2);
-  assertMatch(results("PyTorch tf32")[0]!, /: skipped: /);
+Deno.test({
+  ...onlyIf(
+    findInstallation(false) !== undefined,
+    "TensorFlow is not set up",
+    "gpu:check rehearses all that it does on a card, and says that there was none",
+  ),
+  async fn() {
+    const { code, stdout, stderr } = await check("--rehearse", "--json");
+    assertEquals(code, 0, stderr);
+    const { rehearsal, rows } = JSON.parse(stdout) as { rehearsal: boolean; rows: Record<string, string>[] };
+    assert(rehearsal);
+    assertMatch(rows[0]!["result"]!, /^no card was used/);
+    const results = (on: string) =>
+      rows.filter((row) => row["on"] === on).map(({ check, result }) => `${check}: ${result}`);
+    const [device, parity, cifar, digits, killed, ...more] = results("tensorflow");
+    assertMatch(device!, /^device: TensorFlow .* \(tensorflow-cpu\//);
+    assertMatch(parity!, /^parity, in float32: \d{2,3} operations right; at most [\d.]+ roundings off$/);
+    assertMatch(cifar!, /^cifar.yaml, \d+ channels x [\d,]+, batch 2: [\d.]+ images\/s$/);
+    assertMatch(digits!, /^digits.yaml, \d+ channels x [\d,]+, batch 2: [\d.]+ images\/s$/);
+    assertEquals(killed, "training of digits.yaml, killed: resumed, equal bytes");
+    assertEquals(more, []);
+    assertMatch(results("webgpu")[0]!, /^device: none: no GPU driver/);
+    assertEquals(results("PyTorch tf32").length, 2);
+    assertMatch(results("PyTorch tf32")[0]!, /: skipped: /);
+  },
 });
 
-Deno.test("gpu:check without a card is refused with what each device lacks", async () => {
-  if (skipUnless(findNvidiaCard() === undefined, "this machine has a card")) return;
-  const { code, stdout, stderr } = await check();
-  assertEquals([code, stdout], [2, ""], stderr);
-  assertMatch(
-    stderr,
-    /device, tensorflow-gpu, none: [^]*error: Cannot check: no device here computes on a graphics card/,
-  );
+Deno.test({
+  ...onlyIf(
+    findNvidiaCard() === undefined,
+    "this machine has a card",
+    "gpu:check without a card is refused with what each device lacks",
+  ),
+  async fn() {
+    const { code, stdout, stderr } = await check();
+    assertEquals([code, stdout], [2, ""], stderr);
+    assertMatch(
+      stderr,
+      /device, tensorflow-gpu, none: [^]*error: Cannot check: no device here computes on a graphics card/,
+    );
+  },
 });

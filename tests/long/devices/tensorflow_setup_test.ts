@@ -4,7 +4,7 @@ import { runProgram, SetupFailure } from "../../../tensor/tensorflow/setup/progr
 import { layOutTfjsNode, standInFiles } from "../../../tensor/tensorflow/setup/tfjs_node_package.ts";
 import { wheelSet } from "../../../tensor/tensorflow/setup/fetch_wheels.ts";
 import { TFJS_NODE_VERSION } from "../../../tensor/tensorflow/installation.ts";
-import { hasProgram, skipUnless } from "../../support/proc.ts";
+import { hasProgram, onlyIf } from "../../support/proc.ts";
 import { pretendSetUp, runCli, runModule } from "../../unit/tensor/tensorflow_child.ts";
 
 const LINUX = Deno.build.target === "x86_64-unknown-linux-gnu";
@@ -34,29 +34,35 @@ Deno.test("setup does nothing where TensorFlow is set up", async () => {
   await Deno.remove(cache, { recursive: true });
 });
 
-Deno.test("setup says which program is missing and which package has it, before it downloads", () =>
-  inFolder(async (folder) => {
-    if (skipUnless(LINUX, "the wheels are for linux on x86_64")) return;
-    const env = { XDG_CACHE_HOME: join(folder, "cache"), PATH: join(folder, "bin") };
-    const attempt = async () => {
-      const { code, out, err } = await runCli(SET_UP, env);
-      assertEquals([code, out], [1, ""]);
-      return err;
-    };
-    assertEquals(
-      await attempt(),
-      "error: Cannot fetch TensorFlow's wheel: python3 is not on the PATH\n" +
-        "  fix:    apt-get install python3 python3-pip\n\n",
-    );
-    await writeProgram(env.PATH, "python3", 'echo "No module named pip" >&2; exit 1');
-    const withoutPip = await attempt();
-    assertStringIncludes(withoutPip, "| No module named pip");
-    assertStringIncludes(withoutPip, "fix:    apt-get install python3-pip");
-    await writeProgram(env.PATH, "python3", "exit 0");
-    assertStringIncludes(await attempt(), "g++ is not on the PATH\n  fix:    apt-get install g++");
-    // No partial installation is left.
-    assertEquals([...Deno.readDirSync(join(env.XDG_CACHE_HOME, "noiseline", "tensorflow"))], []);
-  }));
+Deno.test({
+  ...onlyIf(
+    LINUX,
+    "the wheels are for linux on x86_64",
+    "setup says which program is missing and which package has it, before it downloads",
+  ),
+  fn: () =>
+    inFolder(async (folder) => {
+      const env = { XDG_CACHE_HOME: join(folder, "cache"), PATH: join(folder, "bin") };
+      const attempt = async () => {
+        const { code, out, err } = await runCli(SET_UP, env);
+        assertEquals([code, out], [1, ""]);
+        return err;
+      };
+      assertEquals(
+        await attempt(),
+        "error: Cannot fetch TensorFlow's wheel: python3 is not on the PATH\n" +
+          "  fix:    apt-get install python3 python3-pip\n\n",
+      );
+      await writeProgram(env.PATH, "python3", 'echo "No module named pip" >&2; exit 1');
+      const withoutPip = await attempt();
+      assertStringIncludes(withoutPip, "| No module named pip");
+      assertStringIncludes(withoutPip, "fix:    apt-get install python3-pip");
+      await writeProgram(env.PATH, "python3", "exit 0");
+      assertStringIncludes(await attempt(), "g++ is not on the PATH\n  fix:    apt-get install g++");
+      // No partial installation is left.
+      assertEquals([...Deno.readDirSync(join(env.XDG_CACHE_HOME, "noiseline", "tensorflow"))], []);
+    }),
+});
 
 Deno.test("setup refuses what it does not know with exit code 2, and shows examples when asked", async () => {
   const { code, err } = await runCli([...SET_UP, "--elsewhere"], {});
@@ -67,16 +73,22 @@ Deno.test("setup refuses what it does not know with exit code 2, and shows examp
   assertStringIncludes(help.out, "deno task setup:tensorflow --gpu");
 });
 
-Deno.test("setup sweeps what a killed setup left, and leaves a running one's alone", () =>
-  inFolder(async (folder) => {
-    if (skipUnless(LINUX, "the wheels are for linux on x86_64")) return;
-    const cache = join(folder, "noiseline", "tensorflow");
-    const gone = await new Deno.Command(Deno.execPath(), { args: ["--version"], stdout: "null" }).spawn();
-    await gone.status;
-    for (const pid of [gone.pid, Deno.pid]) await Deno.mkdir(join(cache, `.staging-${pid}-x`), { recursive: true });
-    await runCli(SET_UP, { XDG_CACHE_HOME: folder, PATH: join(folder, "none") });
-    assertEquals([...Deno.readDirSync(cache)].map(({ name }) => name), [`.staging-${Deno.pid}-x`]);
-  }));
+Deno.test({
+  ...onlyIf(
+    LINUX,
+    "the wheels are for linux on x86_64",
+    "setup sweeps what a killed setup left, and leaves a running one's alone",
+  ),
+  fn: () =>
+    inFolder(async (folder) => {
+      const cache = join(folder, "noiseline", "tensorflow");
+      const gone = await new Deno.Command(Deno.execPath(), { args: ["--version"], stdout: "null" }).spawn();
+      await gone.status;
+      for (const pid of [gone.pid, Deno.pid]) await Deno.mkdir(join(cache, `.staging-${pid}-x`), { recursive: true });
+      await runCli(SET_UP, { XDG_CACHE_HOME: folder, PATH: join(folder, "none") });
+      assertEquals([...Deno.readDirSync(cache)].map(({ name }) => name), [`.staging-${Deno.pid}-x`]);
+    }),
+});
 
 Deno.test("tfjs-node is laid out by its digest, is not among the toolkit's packages, and none of its scripts runs", () =>
   inFolder(async (folder) => {
@@ -99,37 +111,43 @@ Deno.test("tfjs-node is laid out by its digest, is not among the toolkit's packa
     assertEquals([...Deno.readDirSync(at)].filter(({ name }) => name === "deps" || name === "lib"), []);
   }));
 
-Deno.test("fetchWheels() has pip check digests, and unpacks the libraries alone", () =>
-  inFolder(async (folder) => {
-    if (skipUnless(hasProgram("python3"), "there is no python3")) return;
-    const python = (await runProgram("python3", ["-c", "import sys; print(sys.executable)"], ANY)).trim();
-    const wheel = join(folder, "made.whl");
-    await runProgram("python3", ["-c", MAKE_WHEEL, wheel], ANY);
-    // A pip that provides the same wheel whatever is requested.
-    const bin = join(folder, "bin");
-    const copy = `for a; do case "$a" in --dest=*) cp ${wheel} "\${a#--dest=}/";; esac; done`;
-    await writeProgram(bin, "python3", `if [ "$2" = pip ]; then ${copy}; else exec ${python} "$@"; fi`);
-    const [site, work] = [join(folder, "site"), join(folder, "work")];
-    const program = `
+Deno.test({
+  ...onlyIf(
+    hasProgram("python3"),
+    "there is no python3",
+    "fetchWheels() has pip check digests, and unpacks the libraries alone",
+  ),
+  fn: () =>
+    inFolder(async (folder) => {
+      const python = (await runProgram("python3", ["-c", "import sys; print(sys.executable)"], ANY)).trim();
+      const wheel = join(folder, "made.whl");
+      await runProgram("python3", ["-c", MAKE_WHEEL, wheel], ANY);
+      // A pip that provides the same wheel whatever is requested.
+      const bin = join(folder, "bin");
+      const copy = `for a; do case "$a" in --dest=*) cp ${wheel} "\${a#--dest=}/";; esac; done`;
+      await writeProgram(bin, "python3", `if [ "$2" = pip ]; then ${copy}; else exec ${python} "$@"; fi`);
+      const [site, work] = [join(folder, "site"), join(folder, "work")];
+      const program = `
       import { fetchWheels } from "tensor/tensorflow/setup/fetch_wheels.ts";
 import { wheelSet } from "tensor/tensorflow/setup/fetch_wheels.ts";
       await fetchWheels(wheelSet(true), { site: "${site}", work: "${work}", say: console.log });`;
-    const { code, out, err } = await runModule(program, { env: { PATH: `${bin}:${Deno.env.get("PATH")}` } });
-    assertEquals(code, 0, err);
-    assertEquals(out, "downloading tensorflow 2.21.0 and 12 more from PyPI (3.34 GB)\nunpacking its libraries");
-    const requirements = (await Deno.readTextFile(join(work, "requirements.txt"))).trim().split("\n");
-    assertEquals(requirements.length, wheelSet(true).wheels.length);
-    for (const line of requirements) assert(/^[\w-]+==[\d.]+ --hash=sha256:[0-9a-f]{64}$/.test(line), line);
-    assertEquals(filesUnder(site), [
-      "nvidia/cuda_nvcc/bin/ptxas",
-      "nvidia/cudnn/lib/libcudnn.so.9",
-      "tensorflow-2.dist-info/LICENSE",
-      "tensorflow/include/tensorflow/c/c_api.h",
-      "tensorflow/libtensorflow_cc.so.2",
-    ]);
-    assert(((await Deno.stat(join(site, "nvidia/cuda_nvcc/bin/ptxas"))).mode! & 0o111) !== 0);
-    assertEquals([...Deno.readDirSync(join(work, "wheels"))], []);
-  }));
+      const { code, out, err } = await runModule(program, { env: { PATH: `${bin}:${Deno.env.get("PATH")}` } });
+      assertEquals(code, 0, err);
+      assertEquals(out, "downloading tensorflow 2.21.0 and 12 more from PyPI (3.34 GB)\nunpacking its libraries");
+      const requirements = (await Deno.readTextFile(join(work, "requirements.txt"))).trim().split("\n");
+      assertEquals(requirements.length, wheelSet(true).wheels.length);
+      for (const line of requirements) assert(/^[\w-]+==[\d.]+ --hash=sha256:[0-9a-f]{64}$/.test(line), line);
+      assertEquals(filesUnder(site), [
+        "nvidia/cuda_nvcc/bin/ptxas",
+        "nvidia/cudnn/lib/libcudnn.so.9",
+        "tensorflow-2.dist-info/LICENSE",
+        "tensorflow/include/tensorflow/c/c_api.h",
+        "tensorflow/libtensorflow_cc.so.2",
+      ]);
+      assert(((await Deno.stat(join(site, "nvidia/cuda_nvcc/bin/ptxas"))).mode! & 0o111) !== 0);
+      assertEquals([...Deno.readDirSync(join(work, "wheels"))], []);
+    }),
+});
 
 const MAKE_WHEEL = `
 import sys, zipfile

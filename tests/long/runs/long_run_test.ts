@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { hasProgram, skipUnless } from "../../support/proc.ts";
+import { hasProgram, onlyIf } from "../../support/proc.ts";
 import { Project } from "../../support/project.ts";
 import { answerOnTerminal } from "../../support/terminal.ts";
 
@@ -70,17 +70,23 @@ Deno.test("a run that is stopped while a few steps are tried says that it was in
   assertEquals([code, type, status, runId], [130, "run-finished", "interrupted", undefined]);
 });
 
-Deno.test("on a terminal a long run asks, no is no, and Ctrl-C is a stop", async () => {
-  if (skipUnless(hasProgram("script"), "script is not there to make a terminal")) return;
-  await using project = newProject();
-  for (const [answer, wanted] of [["n\n", 2], ["\u0003", 130]] as const) {
-    const { code, said } = await answerOnTerminal(project, RUN, { answer });
-    assertEquals(code, wanted, said);
-    assertMatch(said, MESSAGE);
-    assertStringIncludes(said, "Start it anyway? [y/N]");
-  }
-  project.write("smoke.yaml", project.read("smoke.yaml").replace("uses: train", "uses: train\n    timeout: 2s"));
-  const { code, said } = await answerOnTerminal(project, RUN, { answer: "y\n" });
-  assertEquals(code, 1, said);
-  assertStringIncludes(said, "it ran longer than its timeout of 2 s");
+Deno.test({
+  ...onlyIf(
+    hasProgram("script"),
+    "script is not there to make a terminal",
+    "on a terminal a long run asks, no is no, and Ctrl-C is a stop",
+  ),
+  async fn() {
+    await using project = newProject();
+    for (const [answer, wanted] of [["n\n", 2], ["\u0003", 130]] as const) {
+      const { code, said } = await answerOnTerminal(project, RUN, { answer });
+      assertEquals(code, wanted, said);
+      assertMatch(said, MESSAGE);
+      assertStringIncludes(said, "Start it anyway? [y/N]");
+    }
+    project.write("smoke.yaml", project.read("smoke.yaml").replace("uses: train", "uses: train\n    timeout: 2s"));
+    const { code, said } = await answerOnTerminal(project, RUN, { answer: "y\n" });
+    assertEquals(code, 1, said);
+    assertStringIncludes(said, "it ran longer than its timeout of 2 s");
+  },
 });

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { CLONE } from "../../support/cli_process.ts";
-import { hasProgram, skipUnless } from "../../support/proc.ts";
+import { hasProgram, onlyIf } from "../../support/proc.ts";
 import { Project } from "../../support/project.ts";
 
 /** C0 except tab and line breaks, DEL, C1, and the controls of text direction. */
@@ -73,8 +73,11 @@ Deno.test("nothing that a stage or a file says acts on a terminal, and its lines
 });
 
 Deno.test({
-  name: "nor does it on a terminal, where only our own colours are",
-  ignore: skipUnless(hasProgram("script"), "there is no `script` to make a terminal with"),
+  ...onlyIf(
+    hasProgram("script"),
+    "there is no `script` to make a terminal with",
+    "nor does it on a terminal, where only our own colours are",
+  ),
   async fn() {
     await using project = new Project({ files: FILES });
     const onTerminal = async (size: string) => {

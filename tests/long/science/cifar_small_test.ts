@@ -4,7 +4,7 @@ import { findGpus } from "../../../engine/run/slots.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../../formats/safetensors.ts";
 import type { Metrics } from "../../../artifacts/metrics.ts";
 import { cifarArchive } from "../../support/cifar_archive.ts";
-import { skipUnless } from "../../support/proc.ts";
+import { onlyIf } from "../../support/proc.ts";
 import { Project } from "../../support/project.ts";
 import { fixtureJson, formulaWeights } from "../../unit/diffusion/interchange_weights.ts";
 
@@ -61,21 +61,27 @@ Deno.test("cifar.yaml with its small profile runs from the archive to the page",
   assertEquals(restored.map(({ id }: { id: string }) => id), ["images", "classifier", "real"]);
 });
 
-Deno.test("cifar.yaml as it is says what it takes before it fetches anything, and starts with --yes", async () => {
-  if (skipUnless(findGpus().length === 0, "there is a card that may do it in days")) return;
-  await using project = newProject();
-  const refused = await project.cli(["run", "cifar.yaml"]);
-  assertEquals([refused.code, refused.stdout], [2, ""], refused.stderr);
-  // 3.8e18 FLOP take a processor of 10 to 1000 GFLOP/s months to years.
-  assertMatch(refused.stderr, /takes at least about ([\d.]+ years|\d+d \d+h) on this machine \(.*train /);
-  assertStringIncludes(refused.stderr, "make it smaller with --profile small; or");
-  assertEquals([project.list("outputs"), project.list(".noiseline/cache/downloads")], [[], []]);
+Deno.test({
+  ...onlyIf(
+    findGpus().length === 0,
+    "there is a card that may do it in days",
+    "cifar.yaml as it is says what it takes before it fetches anything, and starts with --yes",
+  ),
+  async fn() {
+    await using project = newProject();
+    const refused = await project.cli(["run", "cifar.yaml"]);
+    assertEquals([refused.code, refused.stdout], [2, ""], refused.stderr);
+    // 3.8e18 FLOP take a processor of 10 to 1000 GFLOP/s months to years.
+    assertMatch(refused.stderr, /takes at least about ([\d.]+ years|\d+d \d+h) on this machine \(.*train /);
+    assertStringIncludes(refused.stderr, "make it smaller with --profile small; or");
+    assertEquals([project.list("outputs"), project.list(".noiseline/cache/downloads")], [[], []]);
 
-  const options = ["--yes", "--set", "images.path=cifar-10-binary.tar.gz"];
-  // Only the training: stages that compute take turns, and the features would download their network first.
-  await using running = project.start(["run", "cifar.yaml", "train", ...options, "--json"]);
-  await running.event(({ type, id }) => type === "stage-started" && id.startsWith("train"));
-  running.signal("SIGKILL");
+    const options = ["--yes", "--set", "images.path=cifar-10-binary.tar.gz"];
+    // Only the training: stages that compute take turns, and the features would download their network first.
+    await using running = project.start(["run", "cifar.yaml", "train", ...options, "--json"]);
+    await running.event(({ type, id }) => type === "stage-started" && id.startsWith("train"));
+    running.signal("SIGKILL");
+  },
 });
 
 /**

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { dirname } from "node:path";
 import type { Json } from "../../support/cli_process.ts";
-import { hasProgram, skipUnless } from "../../support/proc.ts";
+import { hasProgram, onlyIf } from "../../support/proc.ts";
 import { Project } from "../../support/project.ts";
 import { answerOnTerminal } from "../../support/terminal.ts";
 
@@ -321,17 +321,23 @@ Deno.test("a stage that comes to run because a result is damaged is asked for it
   assertMatch(stdout + stderr, /asks for rights that you have not granted: env=NOISELINE_TEST_WORD/);
 });
 
-Deno.test("on a terminal run asks, no is no, and Ctrl-C is a stop", async () => {
-  if (skipUnless(hasProgram("script"), "script is not there to make a terminal")) return;
-  await using project = new Project({ files: { "stage.ts": READER, "p.yaml": STAGE } });
-  const answer = (text: string) => answerOnTerminal(project, ["run", "p.yaml"], { answer: text, env: WORD });
-  for (const [text, wanted] of [["n\n", 2], ["\n", 2], ["\u0003", 130]] as const) {
-    const { code, said } = await answer(text);
-    assertEquals(code, wanted, said);
-    assertStringIncludes(said, "Do you trust their code with these rights?");
-  }
-  const { code, said } = await answer("y\n");
-  assertEquals(code, 0, said);
-  assertEquals(project.read("outputs/demo/a/out.txt"), "seen");
-  assert(project.exists(".config/noiseline/grants.json"));
+Deno.test({
+  ...onlyIf(
+    hasProgram("script"),
+    "script is not there to make a terminal",
+    "on a terminal run asks, no is no, and Ctrl-C is a stop",
+  ),
+  async fn() {
+    await using project = new Project({ files: { "stage.ts": READER, "p.yaml": STAGE } });
+    const answer = (text: string) => answerOnTerminal(project, ["run", "p.yaml"], { answer: text, env: WORD });
+    for (const [text, wanted] of [["n\n", 2], ["\n", 2], ["\u0003", 130]] as const) {
+      const { code, said } = await answer(text);
+      assertEquals(code, wanted, said);
+      assertStringIncludes(said, "Do you trust their code with these rights?");
+    }
+    const { code, said } = await answer("y\n");
+    assertEquals(code, 0, said);
+    assertEquals(project.read("outputs/demo/a/out.txt"), "seen");
+    assert(project.exists(".config/noiseline/grants.json"));
+  },
 });
