@@ -81,11 +81,11 @@ export function contentDigest(path: string, digests: Digests): string {
   // A pipe or a device may have no end.
   if (!info.isDirectory && !info.isFile) throw new Error("it is neither a regular file nor a folder");
   if (info.isFile) return digests.digest(path);
-  const files = [...filesAt(path)];
   const entryOf = ({ path: name, facts }: FolderFile) => {
     return { path: name, size: facts.size, sha256: digests.digest(join(path, name), facts) };
   };
-  return digests.rememberedDigest(path, files, () => artifactDigest("files", files.map(entryOf)));
+  const compute = () => artifactDigest("files", Array.from(filesAt(path), entryOf));
+  return digests.rememberedDigest(path, () => filesAt(path), compute);
 }
 
 /** The folder of a pipeline, and the places where its values are written. */

@@ -1,7 +1,8 @@
-import { dirname, join } from "node:path";
+import { createHash } from "node:crypto";
+import { dirname } from "node:path";
 import { z } from "zod";
 import { appendLine } from "./files.ts";
-import { factsOf, type FileFacts, hashFile, isThere, sameFacts, sha256Of } from "./reading.ts";
+import { factsOf, type FileFacts, hashFile, isThere } from "./reading.ts";
 import { readRecords } from "./records.ts";
 import { ignoreIoErrors, unlessReadable } from "./io_errors.ts";
 
@@ -24,6 +25,18 @@ export interface FolderFile {
 /** Clock ticks of file systems are coarse: a file changed within this time of being hashed could look unchanged. */
 export const SETTLE_MS = 2_000;
 
+/** Returns one text for the facts of files: those of one as they are. And when the last of them changed. */
+function stateOf(files: Iterable<FolderFile>): { readonly state: string; readonly newest: number } {
+  const digest = createHash("sha256");
+  let [newest, count, line] = [0, 0, ""];
+  for (const { path, facts: { dev, ino, size, mtimeMs, ctimeMs } } of files) {
+    newest = Math.max(newest, mtimeMs, ctimeMs);
+    line = `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs} ${path.length}:${path}`;
+    digest.update(count++ === 0 ? line : `\n${line}`);
+  }
+  return { state: count === 1 ? line : digest.digest("hex"), newest };
+}
+
 /**
  * Remembers the digests of files that have not changed since they were hashed, by device, inode, size and both times. A
  * digest is remembered only if the file was already two seconds old when it was hashed. Losing the digests only costs
@@ -40,8 +53,10 @@ export class Digests {
    * Returns the SHA-256 of a file's content, from memory where that is safe. Throws if the file cannot be read.
    * @param facts the file's facts, if they were just taken
    */
-  digest(path: string, facts: FileFacts = factsOf(Deno.statSync(path))): string {
-    return this.rememberedDigest(path, [{ path: "", facts }], () => hashFile(path));
+  digest(path: string, facts?: FileFacts): string {
+    const taken = facts === undefined ? [] : [facts];
+    const look = () => [{ path: "", facts: taken.pop() ?? factsOf(Deno.statSync(path)) }];
+    return this.rememberedDigest(path, look, () => hashFile(path));
   }
 
   /** True if a file's content has a digest, from memory where that is safe; false if the file cannot be read. */
@@ -52,25 +67,18 @@ export class Digests {
   /**
    * Returns the digest of a folder's content, from memory if every file is as it was when `compute` last returned it. A
    * hundred thousand files are recognised by one digest of their facts, without a remembered line for each.
+   *
+   * @param look takes the facts of the files, one after the other: all of them together would take much memory
    */
-  rememberedDigest(folder: string, files: readonly FolderFile[], compute: () => string): string {
-    let newest = 0;
-    const lines = files.map(({ path, facts: { dev, ino, size, mtimeMs, ctimeMs } }) => {
-      newest = Math.max(newest, mtimeMs, ctimeMs);
-      return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs} ${path.length}:${path}`;
-    });
-    const state = lines.length === 1 ? lines[0]! : sha256Of(lines.join("\n"));
+  rememberedDigest(folder: string, look: () => Iterable<FolderFile>, compute: () => string): string {
+    const { state, newest } = stateOf(look());
     const known = this.#load().get(folder);
     this.#writePending();
     if (known?.state === state) return known.sha256;
     const hashedAt = Date.now();
     const sha256 = compute();
     // A file that changed lately, or since its facts were taken, could change again and look the same.
-    const same = files.every(({ path, facts }) => {
-      const after = unlessReadable(() => Deno.statSync(join(folder, path)), undefined);
-      return after !== undefined && sameFacts(factsOf(after), facts);
-    });
-    if (!same || hashedAt - newest < SETTLE_MS) return sha256;
+    if (hashedAt - newest < SETTLE_MS || unlessReadable(() => stateOf(look()).state, "") !== state) return sha256;
     const entry: Remembered = { path: folder, state, sha256 };
     this.#load().set(folder, entry);
     this.#pending.push(JSON.stringify(entry));
