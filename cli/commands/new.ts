@@ -34,7 +34,11 @@ const DEFINED: Readonly<Record<Sort | "stage", Defined>> = {
   objective: ["an objective", (file) => `objective: { uses: ${file} } in the params of a train stage`, "train"],
   path: ["a noise path", (file) => `with: { uses: ${file} } in a schedule stage`, "train"],
   augmentation: ["an augmentation", (file) => `augment: { uses: ${file} } in the params of a train stage`, "train"],
-  autoencoder: ["an autoencoder"],
+  autoencoder: [
+    "an autoencoder",
+    (file) => `model: { uses: ${file} } in the params of an autoencoder stage`,
+    "autoencoder",
+  ],
   sampler: ["a sampler", (file) => `sampler: { uses: ${file} } in the params of a sample stage`, "sample"],
 };
 

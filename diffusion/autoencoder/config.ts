@@ -50,15 +50,10 @@ export function autoencoderConfig({ channels }: ImageSizes, params: AutoencoderP
   return { imageChannels: channels, ...params };
 }
 
-/** Returns the number of pixels along a side of an image for each along that of its latents. */
-function downsamplingOf({ multipliers }: Pick<AutoencoderConfig, "multipliers">): number {
-  return 2 ** (multipliers.length - 1);
-}
-
 /** Returns the size of the latents of images of a given size. */
 export function latentSizes(config: AutoencoderConfig, { height, width }: ImageSizes): ImageSizes {
-  const factor = downsamplingOf(config);
-  const { latentChannels, embedChannels = latentChannels } = config;
+  const { multipliers, latentChannels, embedChannels = latentChannels } = config;
+  const factor = 2 ** (multipliers.length - 1);
   return { height: height / factor, width: width / factor, channels: embedChannels };
 }
 
@@ -85,11 +80,12 @@ export function validateAutoencoder({ kind, channels, multipliers, attention, co
 export function checkAutoencoder(sizes: ImageSizes, params: AutoencoderParams): DefinitionProblem[] {
   const { height, width, channels } = sizes;
   const config = autoencoderConfig(sizes, params);
-  const uneven = [height, width].find((side) => side % downsamplingOf(config) !== 0);
+  const levels = config.multipliers.length;
+  const uneven = [height, width].find((side) => side % 2 ** (levels - 1) !== 0);
   const problems = validateAutoencoder(config);
   // The user cannot change the size of the images, but can change the number of levels that halve it.
   if (uneven !== undefined) {
-    problems.push({ field: "multipliers", got: `${uneven}`, wanted: wantedSize(uneven, config.multipliers.length) });
+    problems.push({ field: "multipliers", got: `${uneven}`, wanted: wantedSize(uneven, levels) });
   }
   return problems.map(({ field, ...said }) => ({
     param: [field],

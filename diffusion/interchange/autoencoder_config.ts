@@ -11,10 +11,7 @@ const EPSILON = 1e-6;
 const LDM_GROUPS = 32;
 
 /** An autoencoder, and the factor that a diffusion's latents have: what its network sees is the latent times it. */
-interface Published {
-  readonly config: AutoencoderConfig;
-  readonly factor: number;
-}
+type Published = Readonly<{ config: AutoencoderConfig; factor: number }>;
 
 /**
  * Returns the configuration of an `AutoencoderKL` or `VQModel` that computes the same functions, or why there is none.
@@ -25,17 +22,15 @@ export function toTheirAutoencoder({ config, factor }: Published): Translated<Th
   const model = kind === "kl" ? "AutoencoderKL" : "VQModel";
   const groups = libraryGroups(config, autoencoderParameterSpecs(config), model);
   if ("problem" in groups) return groups;
-  const cannot = (name: string, got: number, wanted: string) => ({
-    problem: {
-      message: `an ${model} has no other ${name}`,
-      got: `${got}`,
-      wanted,
-      fix: `train with ${name} ${wanted}`,
-    },
-  });
-  if (normEpsilon !== EPSILON) return cannot("normEpsilon", normEpsilon, `${EPSILON}`);
-  if (kind === "kl" && embedChannels !== latentChannels) {
-    return cannot("embedChannels", embedChannels, `${latentChannels}, those of latentChannels`);
+  const fixed: readonly (readonly [name: string, got: number, wanted: number])[] = [
+    ["normEpsilon", normEpsilon, EPSILON],
+    ...(kind === "kl" ? [["embedChannels", embedChannels, latentChannels] as const] : []),
+  ];
+  const other = fixed.find(([, got, wanted]) => got !== wanted);
+  if (other !== undefined) {
+    const [name, got, wanted] = other;
+    const fix = `train with ${name} ${wanted}`;
+    return { problem: { message: `${model} has no other ${name}`, got: `${got}`, wanted: `${wanted}`, fix } };
   }
   return {
     value: autoencoderConfigSchema.parse({
@@ -115,19 +110,17 @@ export function fromLdmShapes(shapes: Shapes): Translated<AutoencoderConfig> {
   });
 }
 
-type Sizes = Pick<AutoencoderConfig, "imageChannels" | "blocks" | "attention" | "latentChannels"> & {
-  readonly embedChannels: number;
-  readonly groups: number;
-  readonly codes: number | undefined;
-  /** Width of the first convolution. Default: that of the first level. */
-  readonly channels?: number;
-  /** Width of each level. */
-  readonly widths: readonly number[];
-};
-
-/** Returns the record of an autoencoder, without details that are as usual, so that it is the same everywhere. */
+/**
+ * Returns the record of an autoencoder with levels of these widths, without details that are as usual: it is the same
+ * everywhere.
+ *
+ * @param sizes its channels are those of the first convolution, default: the first level's
+ */
 function configOf(
-  { widths, channels = widths[0]!, embedChannels, codes, groups, ...sizes }: Sizes,
+  { widths, channels = widths[0]!, embedChannels, codes, groups, ...sizes }:
+    & Pick<AutoencoderConfig, "imageChannels" | "blocks" | "attention" | "latentChannels">
+    & Readonly<{ widths: readonly number[]; channels?: number; codes: number | undefined }>
+    & Readonly<Record<"embedChannels" | "groups", number>>,
 ): Translated<AutoencoderConfig> {
   if (widths.some((width) => width % channels !== 0)) {
     return refuse("block_out_channels", widths, `multiples of the first width, ${channels}`);

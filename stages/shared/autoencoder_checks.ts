@@ -4,7 +4,7 @@ import { type AutoencoderLossOptions, autoencoderTerms } from "../../diffusion/a
 import type { AutoencoderDefinition, ImageSizes } from "../../diffusion/define.ts";
 import { gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import type { Signature, Tensor } from "../../tensor/device.ts";
+import type { NamedTensors, Tensor, TensorSpec } from "../../tensor/device.ts";
 import { CompileError } from "../../tensor/trace/failure.ts";
 import { trace } from "../../tensor/trace/trace.ts";
 import { autoencoderLoss } from "../autoencoder/loss.ts";
@@ -26,43 +26,40 @@ export async function checkAutoencoderCode(
   options: AutoencoderLossOptions,
 ): Promise<CodeProblem[]> {
   const { parameters, encode, quantize, decode } = autoencoder;
-  const [image, latent] = [autoencoder.sizes, autoencoder.latent].map(({ height, width, channels }) =>
-    [height, width, channels] as const
-  );
-  const given = (name: "x" | "z", shape: readonly number[]) => (batch: number): Signature => ({
-    [name]: { shape: [batch, ...shape], dtype: "float32" },
-  });
+  const [image, latent] = [autoencoder.sizes, autoencoder.latent].map((
+    { height, width, channels },
+  ) => [height, width, channels]) as [number[], number[]];
   const dropout = (h: Tensor) => h;
-  const common = { parameters, apart: true, fixes: { shape: "let it end with a layer or a reshape that gives it" } };
+  type Compute = (x: Tensor, weights: Readonly<NamedTensors>) => Tensor;
+  const spec = (batch: number, shape: readonly number[]): TensorSpec => ({
+    shape: [batch, ...shape],
+    dtype: "float32",
+  });
+  const check = (what: string, from: readonly number[], shape: readonly number[], compute: Compute) =>
+    checkTraces(what, {
+      parameters,
+      signature: (batch) => ({ x: spec(batch, from) }),
+      shape,
+      compute: ({ x }, weights) => compute(x!, weights),
+      apart: true,
+      fixes: { shape: "let it end with a layer or a reshape that gives it" },
+    });
   const problems = [
-    ...await checkTraces("what encode gives", {
-      ...common,
-      signature: given("x", image!),
-      shape: latent!,
-      compute({ x }, weights) {
-        const { mean, logVariance } = encode({ weights, x: x!, dropout });
-        return summed("encode", { mean, ...definedOnly({ logVariance }) }, [x!.shape[0]!, ...latent!]);
-      },
+    ...await check("what encode gives", image, latent, (x, weights) => {
+      const { mean, logVariance } = encode({ weights, x, dropout });
+      return summed("encode", { mean, ...definedOnly({ logVariance }) }, [x.shape[0]!, ...latent]);
     }),
-    ...quantize === undefined ? [] : await checkTraces("the z that quantize gives", {
-      ...common,
-      signature: given("z", latent!),
-      shape: latent!,
-      compute: ({ z }, weights) => quantize({ weights, z: z! }).z,
-    }),
-    ...await checkTraces("what decode gives", {
-      ...common,
-      signature: given("z", latent!),
-      shape: image!,
-      compute: ({ z }, weights) => decode({ weights, z: z!, dropout }),
-    }),
+    ...quantize === undefined
+      ? []
+      : await check("the z that quantize gives", latent, latent, (z, weights) => quantize({ weights, z }).z),
+    ...await check("what decode gives", latent, image, (z, weights) => decode({ weights, z, dropout })),
   ];
   // Problems of the loss may only follow from these.
   if (problems.length > 0) return problems;
   try {
     const wrong = await checkTraces("the loss", {
       parameters,
-      signature: (batch) => ({ ...given("x", image!)(batch), noise: given("z", latent!)(batch)["z"]! }),
+      signature: (batch) => ({ x: spec(batch, image), noise: spec(batch, latent) }),
       shape: [],
       compute: ({ x, noise }, weights) =>
         summed("the loss", autoencoderTerms(autoencoder, { x: x!, noise, dropout }, weights, options).terms, [

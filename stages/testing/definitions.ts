@@ -37,7 +37,7 @@ import { pathProblems } from "../../diffusion/path_problems.ts";
 import { mix } from "../../diffusion/samplers/mix.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { meanAndDeviation } from "../../metrics/spread.ts";
-import type { NamedTensors, Tensor } from "../../tensor/device.ts";
+import type { HostArray, NamedTensors, Tensor } from "../../tensor/device.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import { checkAutoencoderCode } from "../shared/autoencoder_checks.ts";
@@ -107,13 +107,9 @@ async function checkMoved(
   devices?: readonly DeviceName[],
 ): Promise<CodeProblem[]> {
   const start = initialWeights(network, 0);
+  const change = (value: number, i: number, { length }: HostArray) => i < length / IMAGES ? value : 1 - 2 * value;
   const moved = Object.entries(of.inputs).map(([name, numbers]) =>
-    [
-      name,
-      name === "x" || name === "z"
-        ? numbers.map((value, i) => i < numbers.length / IMAGES ? value : 1 - 2 * value)
-        : numbers,
-    ] as const
+    [name, /^[xz]$/.test(name) ? numbers.map(change) : numbers] as const
   );
   return await checkGradients({
     ...of,
