@@ -4,6 +4,7 @@ import {
   autoencoderParams,
   autoencoderRecord,
   checkAutoencoder,
+  downsamplingOf,
   latentSizes,
 } from "./autoencoder/config.ts";
 
@@ -16,6 +17,7 @@ export const BUILTIN_AUTOENCODER = {
   recordOf: autoencoderConfig,
   /** Returns the size of the latents of a record's autoencoder. */
   latentOf: latentSizes,
+  downsamplingOf,
   check: checkAutoencoder,
   load: async () => (await import("./autoencoder/network.ts")).default as unknown as AutoencoderDefinition,
 } as const;

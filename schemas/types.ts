@@ -1096,19 +1096,27 @@ export type KindTable = {
      */
     best?: "images" | "schedule" | "checkpoint" | "samples" | "features" | "statistics" | "classifier" | "autoencoder" | "selection" | "metrics" | "log" | "files" | undefined;
   }; inputs: "candidates" | "metrics" };
-  /** Write a trained network in the layout of diffusers */
+  /** Write a trained network or autoencoder in the layout of diffusers */
   export: { params: {
-    /** A folder for DDPMPipeline.from_pretrained of diffusers */
+    /** A folder for DDPMPipeline.from_pretrained of diffusers, or that of an AutoencoderKL or VQModel */
     format: "diffusers";
     /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */
     weights?: "ema" | "raw" | string | undefined;
   }; inputs: "checkpoint" };
   /** Read a trained network in the layout of diffusers */
   import: { params: {
-    /** A saved DDPMPipeline of diffusers, with weights in float32 */
-    format: "diffusers";
-    /** The folder. Its content is in the key */
+    /**
+     * diffusers: a saved DDPMPipeline of diffusers, with weights in float32. autoencoder: a saved
+     * AutoencoderKL or VQModel of diffusers, or a checkpoint of CompVis/latent-diffusion, a file
+     */
+    format: "diffusers" | "autoencoder";
+    /** The folder, or the file of a checkpoint. Its content is in the key */
     path: string;
+    /**
+     * autoencoder: the factor that networks see latents times; default: scaling_factor of diffusers, none
+     * of latent-diffusion, whose configuration names it scale_factor
+     */
+    factor?: number | undefined;
   }; inputs: never };
   /**
    * Write an interactive sampling page: one HTML file that samples images in a browser, and works

@@ -50,10 +50,15 @@ export function autoencoderConfig({ channels }: ImageSizes, params: AutoencoderP
   return { imageChannels: channels, ...params };
 }
 
+/** Returns the number of pixels along a side of an image for each along that of its latents. */
+export function downsamplingOf({ multipliers }: Pick<AutoencoderConfig, "multipliers">): number {
+  return 2 ** (multipliers.length - 1);
+}
+
 /** Returns the size of the latents of images of a given size. */
 export function latentSizes(config: AutoencoderConfig, { height, width }: ImageSizes): ImageSizes {
-  const { multipliers, latentChannels, embedChannels = latentChannels } = config;
-  const factor = 2 ** (multipliers.length - 1);
+  const { latentChannels, embedChannels = latentChannels } = config;
+  const factor = downsamplingOf(config);
   return { height: height / factor, width: width / factor, channels: embedChannels };
 }
 

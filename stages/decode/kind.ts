@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { hasSize, readAutoencoderFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
+import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
+import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
 import { deviceParam, positiveInt, threadsParam, weightsParam } from "../shared/common_params.ts";
@@ -41,13 +43,16 @@ export const decodeKind = defineKind({
         fix: "train on the output of an encode stage, and decode the samples",
       },
     );
-    if (autoencoder === undefined || !hasSize(autoencoder) || latents === undefined || problems.some(isError)) {
+    if (autoencoder?.channels === undefined || latents === undefined || problems.some(isError)) {
       return { problems };
     }
-    const { height, width, channels, dtype } = autoencoder;
+    const { channels, dtype, autoencoder: model } = autoencoder;
     const { classes, classNames, count } = latents;
     const about = { channels, ...definedOnly({ dtype, classes, classNames, count }) };
-    // Latents of images of another size become images of that size, which the run finds out.
-    return { problems, facts: { samples: { height, width, ...about } } };
+    // For a user's autoencoder only the run finds out.
+    if (model === undefined || isOwn(model) || !hasSize(latents)) return { problems, facts: { samples: about } };
+    const factor = BUILTIN_AUTOENCODER.downsamplingOf(model);
+    const size = { height: factor * latents.height, width: factor * latents.width };
+    return { problems, facts: { samples: { ...size, ...about } } };
   },
 });

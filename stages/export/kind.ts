@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { readCheckpointFacts } from "../../artifacts/facts.ts";
+import { readAutoencoderFacts, readCheckpointFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
+import { toTheirAutoencoder } from "../../diffusion/interchange/autoencoder_config.ts";
 import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
 import { objectiveProblem } from "../../diffusion/interchange/scheduler_config.ts";
 import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
@@ -12,13 +13,15 @@ export const exportKind = defineKind({
   kind: "export",
   version: 1,
   entry: import.meta.resolve("./run.ts"),
-  summary: "Write a trained network in the layout of diffusers",
+  summary: "Write a trained network or autoencoder in the layout of diffusers",
   params: z.strictObject({
-    format: z.literal("diffusers").describe("A folder for DDPMPipeline.from_pretrained of diffusers"),
+    format: z.literal("diffusers").describe(
+      "A folder for DDPMPipeline.from_pretrained of diffusers, or that of an AutoencoderKL or VQModel",
+    ),
     weights: weightsParam(),
   }),
   inputs: {
-    checkpoint: { type: "checkpoint", description: "The network to write" },
+    checkpoint: { type: ["checkpoint", "autoencoder"], description: "The network or autoencoder to write" },
   },
   outputs: {
     files: { type: "files", description: "The folder that diffusers loads" },
@@ -26,10 +29,13 @@ export const exportKind = defineKind({
   check({ weights }, inputs) {
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
     const { network, objective } = checkpoint ?? {};
+    const { autoencoder } = readAutoencoderFacts(inputs.checkpoint) ?? {};
+    const theirs = autoencoder && !isOwn(autoencoder) && toTheirAutoencoder({ config: autoencoder, factor: 1 });
     const unet = network !== undefined && !isOwn(network) && toUnet2dConfig(network);
     const found = [
       isOwn(network) && ownProblem("network", network),
       unet && "problem" in unet && unet.problem,
+      isOwn(autoencoder) ? ownProblem("autoencoder", autoencoder) : theirs && "problem" in theirs && theirs.problem,
       isOwn(objective) ? ownProblem("objective", objective) : objective && objectiveProblem(objective),
     ];
     const unfit = found.map((problem) => problem ? { input: "checkpoint", ...problem } : []);

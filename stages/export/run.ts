@@ -1,6 +1,9 @@
+import { readAutoencoder, type StoredAutoencoder } from "../../artifacts/autoencoder.ts";
 import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { jsonText } from "../../artifacts/record.ts";
 import { nameOf } from "../../artifacts/schedule.ts";
+import { toTheirAutoencoder } from "../../diffusion/interchange/autoencoder_config.ts";
+import { toAutoencoderTensors } from "../../diffusion/interchange/autoencoder_tensors.ts";
 import { toChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
 import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
 import { toUnet2dTensors } from "../../diffusion/interchange/unet2d_tensors.ts";
@@ -14,7 +17,9 @@ import { runOf } from "../shared/run_of.ts";
 import { exportKind, ownProblem } from "./kind.ts";
 
 export default runOf(exportKind, async ({ params, inputs, outputs, definitions }) => {
-  const exported = toDiffusers(await readCheckpoint(inputs.checkpoint, params.weights, definitions));
+  const exported = inputs.checkpoint.type === "autoencoder"
+    ? toAutoencoder(await readAutoencoder(inputs.checkpoint, params.weights, definitions))
+    : toDiffusers(await readCheckpoint(inputs.checkpoint, params.weights, definitions));
   if ("problem" in exported) return failedBy(exported.problem);
   for (const [name, content] of Object.entries(exported.value)) await outputs.files.write(name, content);
   return undefined;
@@ -59,4 +64,19 @@ export function toDiffusers({ config, network, path, params }: StoredCheckpoint)
 
 function header(className: string) {
   return { _class_name: className, _diffusers_version: VERSION };
+}
+
+/** Returns the files of an `AutoencoderKL` or `VQModel`, by name, or why it cannot be expressed in one. */
+function toAutoencoder({ config: { model, factor = 1, images }, build }: StoredAutoencoder) {
+  if (isOwn(model)) throw new Error("Cannot happen: the check of the kind refuses it");
+  const theirs = toTheirAutoencoder({ config: model, factor });
+  if ("problem" in theirs) return theirs;
+  const { autoencoder, params } = build(images);
+  const tensors = toAutoencoderTensors(unpackParameters(params, autoencoder), model);
+  return {
+    value: {
+      "config.json": jsonText({ ...theirs.value, ...header(theirs.value._class_name) }),
+      "diffusion_pytorch_model.safetensors": encodeSafetensors({ tensors, metadata: { format: "pt" } }),
+    },
+  };
 }

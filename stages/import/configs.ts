@@ -38,9 +38,9 @@ export function findFile(folder: string, ...names: readonly string[]) {
  * @throws FormatError for a file that is missing or broken
  */
 export function readConfigs(folder: string): Translated<{ model: UnetConfig; scheduler: SchedulerConfig }> {
-  const model = fromUnet2dConfig(readJson(folder, DIFFUSERS_FILES.unetConfig, unet2dConfigSchema));
+  const model = fromUnet2dConfig(readConfig(folder, DIFFUSERS_FILES.unetConfig, unet2dConfigSchema));
   if ("problem" in model) return model;
-  const scheduler = readJson(folder, DIFFUSERS_FILES.schedulerConfig, schedulerConfigSchema);
+  const scheduler = readConfig(folder, DIFFUSERS_FILES.schedulerConfig, schedulerConfigSchema);
   if (!learnsVariance(BUILTIN_NETWORK.sizesOf(model.value)) || scheduler.variance_type === "learned_range") {
     return { value: { model: model.value, scheduler } };
   }
@@ -71,7 +71,8 @@ export function chainOf(scheduler: SchedulerConfig, spec?: FullScheduleSpec): Re
   return { problem: { ...blind, fix } };
 }
 
-function readJson<S extends z.ZodType>(folder: string, name: string, schema: S): z.output<S> {
+/** Reads a file of a configuration. @throws FormatError for a file that is missing or broken */
+export function readConfig<S extends z.ZodType>(folder: string, name: string, schema: S): z.output<S> {
   const { path } = findFile(folder, name);
   const { size } = statSync(path);
   // The planner reads the file, not a process with a limit of its own.

@@ -1,12 +1,18 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { z } from "zod";
-import { defineKind } from "../../contract/stage.ts";
+import { type CheckResult, defineKind } from "../../contract/stage.ts";
 import { learnsVariance } from "../../diffusion/define.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { externalFile } from "../../schemas/roles.ts";
+import { readAutoencoderConfig } from "./autoencoder.ts";
 import { chainOf, readConfigs } from "./configs.ts";
+
+const OUTPUTS = {
+  checkpoint: { type: "checkpoint", description: "The network; its raw and averaged weights are the same" },
+  autoencoder: { type: "autoencoder", description: "For format autoencoder: encoder and decoder" },
+} as const;
 
 export const importKind = defineKind({
   kind: "import",
@@ -14,39 +20,69 @@ export const importKind = defineKind({
   entry: import.meta.resolve("./run.ts"),
   summary: "Read a trained network in the layout of diffusers",
   params: z.strictObject({
-    format: z.literal("diffusers").describe("A saved DDPMPipeline of diffusers, with weights in float32"),
-    path: externalFile(z.string().min(1).describe("The folder. Its content is in the key")),
+    format: z.enum(["diffusers", "autoencoder"]).describe(
+      "diffusers: a saved DDPMPipeline of diffusers, with weights in float32. autoencoder: a saved AutoencoderKL or " +
+        "VQModel of diffusers, or a checkpoint of CompVis/latent-diffusion, a file",
+    ),
+    path: externalFile(
+      z.string().min(1).describe("The folder, or the file of a checkpoint. Its content is in the key"),
+    ),
+    factor: z.number().positive().max(1e6).optional().describe(
+      "autoencoder: the factor that networks see latents times; default: scaling_factor of diffusers, none of " +
+        "latent-diffusion, whose configuration names it scale_factor",
+    ),
   }),
   inputs: {},
-  outputs: {
-    checkpoint: { type: "checkpoint", description: "The network; its raw and averaged weights are the same" },
+  outputs: OUTPUTS,
+  portsFor({ format }) {
+    const { checkpoint, autoencoder } = OUTPUTS;
+    return { inputs: {}, outputs: format === "autoencoder" ? { autoencoder } : { checkpoint } };
   },
-  check({ path }, _inputs, _own, folder) {
+  check({ path, format, factor }, _inputs, _own, folder) {
     const home = folder === undefined ? path : resolve(folder, path);
-    // A folder that does not exist is reported together with the other paths.
-    if (!existsSync(home)) return { problems: [] };
-    try {
-      const read = readConfigs(home);
-      if ("problem" in read) return { problems: [{ param: ["path"], ...read.problem }] };
-      const { model: network, scheduler } = read.value;
-      const sizes = BUILTIN_NETWORK.sizesOf(network);
-      const { height, width, channels, classes = null } = sizes;
-      const known = { height, width, channels, classes, learnedVariance: learnsVariance(sizes), network };
-      // The name of a schedule that goes by its betas is beside the weights, which only the run reads.
-      if (scheduler.trained_betas !== null) return { problems: [], facts: { checkpoint: known } };
-      const chain = chainOf(scheduler);
-      if ("problem" in chain) return { problems: [{ param: ["path"], ...chain.problem }] };
-      const { objective, spec: { name: betas, timesteps } } = chain.value;
-      return { problems: [], facts: { checkpoint: { ...known, timesteps, betas, objective } } };
-    } catch (error) {
-      if (error instanceof FormatError) {
-        return { problems: [{ param: ["path"], message: error.message, fix: SAVE_AGAIN }] };
-      }
-      // Files that cannot be read are reported together with the other paths.
-      if ((error as { readonly code?: string }).code !== undefined) return { problems: [] };
-      throw error;
-    }
+    const misplaced = format !== "autoencoder" && factor !== undefined
+      ? [{ param: ["factor"], message: "factor goes with format autoencoder", fix: "remove factor" }]
+      : [];
+    // A path that does not exist is reported together with the other paths.
+    if (misplaced.length > 0 || !existsSync(home)) return { problems: misplaced };
+    return checkedFiles(() => format === "autoencoder" ? checkAutoencoder(home) : checkPipeline(home));
   },
 });
+
+/** Reads files for a check. What cannot be read is reported together with the other paths. */
+function checkedFiles(check: () => CheckResult): CheckResult {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof FormatError) {
+      return { problems: [{ param: ["path"], message: error.message, fix: SAVE_AGAIN }] };
+    }
+    if ((error as { readonly code?: string }).code !== undefined) return { problems: [] };
+    throw error;
+  }
+}
+
+function checkPipeline(home: string): CheckResult {
+  const read = readConfigs(home);
+  if ("problem" in read) return { problems: [{ param: ["path"], ...read.problem }] };
+  const { model: network, scheduler } = read.value;
+  const sizes = BUILTIN_NETWORK.sizesOf(network);
+  const { height, width, channels, classes = null } = sizes;
+  const known = { height, width, channels, classes, learnedVariance: learnsVariance(sizes), network };
+  // The name of a schedule that goes by its betas is beside the weights, which only the run reads.
+  if (scheduler.trained_betas !== null) return { problems: [], facts: { checkpoint: known } };
+  const chain = chainOf(scheduler);
+  if ("problem" in chain) return { problems: [{ param: ["path"], ...chain.problem }] };
+  const { objective, spec: { name: betas, timesteps } } = chain.value;
+  return { problems: [], facts: { checkpoint: { ...known, timesteps, betas, objective } } };
+}
+
+function checkAutoencoder(home: string): CheckResult {
+  const read = readAutoencoderConfig(home);
+  if (read === undefined) return { problems: [] };
+  if ("problem" in read) return { problems: [{ param: ["path"], ...read.problem }] };
+  const { config: model } = read.value;
+  return { problems: [], facts: { autoencoder: { channels: model.imageChannels, autoencoder: model } } };
+}
 
 export const SAVE_AGAIN = "save the whole folder again with save_pretrained(folder), in float32";

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { type CheckpointToWrite, networkOf, writeCheckpoint } from "../../artifacts/checkpoint.ts";
-import { checked } from "../../artifacts/record.ts";
 import { scheduleSpecSchema } from "../../artifacts/schedule.ts";
 import type { RunOf } from "../../contract/stage.ts";
 import type { Translated } from "../../diffusion/interchange/problem.ts";
@@ -11,12 +10,12 @@ import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
 import { chainPath } from "../../diffusion/path.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { FormatError } from "../../formats/format_error.ts";
-import { decodeSafetensors, floatsOf } from "../../formats/safetensors.ts";
-import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 import { failedBy } from "../shared/checks.ts";
 import { DIFFUSERS_FILES, METADATA_KEY } from "../shared/diffusers_files.ts";
 import { chainOf, findFile, readConfigs } from "./configs.ts";
+import { importAutoencoder } from "./autoencoder_run.ts";
 import { type importKind, SAVE_AGAIN } from "./kind.ts";
+import { readTensors } from "./weights.ts";
 
 /** The metadata that an export stores with the weights. */
 const provenanceSchema = z.object({
@@ -27,8 +26,9 @@ const provenanceSchema = z.object({
   schedule: scheduleSpecSchema,
 });
 
-export default (async ({ params, outputs }) => {
+export default (async ({ params, outputs, note }) => {
   try {
+    if (params.format === "autoencoder") return await importAutoencoder(params, outputs.autoencoder, note);
     const imported = await fromDiffusers(params.path);
     if ("problem" in imported) return failedBy(imported.problem);
     await writeCheckpoint(outputs.checkpoint, imported.value);
@@ -86,18 +86,8 @@ async function fromDiffusers(folder: string): Promise<Translated<CheckpointToWri
 
 async function readWeights(folder: string) {
   const { name, path } = findFile(folder, DIFFUSERS_FILES.unetWeights, DIFFUSERS_FILES.olderWeights);
-  const bytes = await Deno.readFile(path);
-  const { tensors, metadata } = checked(
-    name,
-    () =>
-      name === DIFFUSERS_FILES.olderWeights
-        ? { tensors: Object.fromEntries(readTorchStateDict(bytes)), metadata: {} as Record<string, string> }
-        : decodeSafetensors(bytes),
-  );
-  const floats = Object.entries(tensors).map(([key, tensor]) => {
-    return [key, { shape: tensor.shape, data: floatsOf(`${name}, ${key}`, tensor) }] as const;
-  });
-  return { tensors: Object.fromEntries(floats), provenance: readProvenance(metadata[METADATA_KEY]) };
+  const { tensors, metadata } = await readTensors(name, path);
+  return { tensors, provenance: readProvenance(metadata[METADATA_KEY]) };
 }
 
 /**

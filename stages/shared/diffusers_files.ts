@@ -6,6 +6,10 @@ export const DIFFUSERS_FILES = {
   /** In a folder of an early release, which only an import reads. */
   olderWeights: "unet/diffusion_pytorch_model.bin",
   schedulerConfig: "scheduler/scheduler_config.json",
+  vaeConfig: "vae/config.json",
+  vaeWeights: "vae/diffusion_pytorch_model.safetensors",
+  /** As `olderWeights`. */
+  olderVaeWeights: "vae/diffusion_pytorch_model.bin",
 } as const;
 
 /**

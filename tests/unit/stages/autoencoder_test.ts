@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { readAutoencoder, writeAutoencoder } from "../../../artifacts/autoencoder.ts";
 import { openImages } from "../../../artifacts/image_files.ts";
@@ -16,6 +16,8 @@ import {
   autoencoderKind,
   decodeKind,
   encodeKind,
+  exportKind,
+  importKind,
   sampleKind,
   scheduleKind,
   scoreKind,
@@ -29,12 +31,12 @@ import { SMALL_TRAINING, smallImages, withFolder } from "./small_world.ts";
 const MODEL = { channels: 8, multipliers: [1, 2], blocks: 1, latentChannels: 2 };
 const TRAINING = { model: MODEL, steps: 3, batchSize: 8, learningRate: 1e-2 };
 
-/** Runs a stage that must end well, and returns its only output but the log. */
+/** Runs a stage that must end well, and returns the only output that it wrote, but for the log. */
 async function made(folder: string, kind: Parameters<typeof runStage>[1], options: StageOptions) {
   const { end, outputs } = await runStage(folder, kind, options);
   assertEquals(end, undefined);
   const { log: _, ...others } = outputs;
-  return Object.values(others)[0]!;
+  return Object.values(others).find(({ files }) => files.length > 0)!;
 }
 
 /** Trains on images, samples four from the trained network, and returns both. */
@@ -306,6 +308,29 @@ Deno.test("previews of a training on latents show decoded images", async () => {
     assert(decoded!.width < plain!.width, `${decoded!.width} and ${plain!.width} pixels`);
     const wrong = await runStage(folder, trainKind, { params, inputs: { images: test, schedule, autoencoder } });
     assertStringIncludes(said(wrong), "no latents of the autoencoder");
+  });
+});
+
+Deno.test("an autoencoder goes to diffusers' layout and back, and encodes to the same bytes", async () => {
+  await withFolder(async (folder) => {
+    const { train: images } = await smallImages(folder);
+    for (const more of [{ groups: 4 }, { groups: 4, kind: "vq", codes: 8, embedChannels: 3 }]) {
+      const params = { ...TRAINING, model: { ...MODEL, ...more }, steps: 1 };
+      const own = await made(folder, autoencoderKind, { params, inputs: { images } });
+      const inputs = { checkpoint: own };
+      const files = await made(folder, exportKind, { params: { format: "diffusers" }, inputs });
+      const importing = { format: "autoencoder", path: dirname(files.path("config.json")), factor: 2 };
+      const read = await made(folder, importKind, { params: importing, inputs: {} });
+      const [a, b] = await Promise.all([own, read].map(async (autoencoder) => {
+        const params = { normalize: "moments" };
+        return await made(folder, encodeKind, { params, inputs: { images, autoencoder } });
+      }));
+      assertEquals(await b!.read("images.safetensors"), await a!.read("images.safetensors"));
+      using declared = await openImages(
+        await made(folder, encodeKind, { params: {}, inputs: { images, autoencoder: read } }),
+      );
+      assertEquals(declared.normalizer, { how: "factor", scale: [0.5], shift: [0] });
+    }
   });
 });
 

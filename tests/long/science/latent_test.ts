@@ -1,0 +1,34 @@
+import { assert, assertEquals } from "@std/assert";
+import type { Metrics } from "../../../artifacts/metrics.ts";
+import { Project } from "../../support/project.ts";
+
+Deno.test("latent-digits.yaml goes from digits to scored samples of their latents, in its small profile", async () => {
+  await using project = new Project();
+  project.copy("pipelines/latent-digits.yaml", "latent-digits.yaml");
+  const options = ["latent-digits.yaml", "--profile", "small"];
+  const { code, stdout, stderr } = await project.cli(["run", ...options]);
+  assertEquals(code, 0, stdout + stderr);
+  const infoOf = (stage: string) => JSON.parse(project.read(`outputs/latent-digits/${stage}/images.json`));
+  const sizeOf = ({ height, width, channels, dtype }: Record<string, unknown>) => [height, width, channels, dtype];
+  assertEquals(sizeOf(infoOf("latents")), [8, 8, 4, "float32"]);
+  assertEquals(sizeOf(infoOf("sample")), [8, 8, 4, "float32"]);
+  assertEquals(sizeOf(infoOf("decode")), [32, 32, 1, undefined]);
+  assertEquals(infoOf("sample").encoder, infoOf("latents").encoder);
+  const metricsOf = (stage: string) =>
+    (JSON.parse(project.read(`outputs/latent-digits/${stage}/metrics.json`)) as Metrics).metrics;
+  for (const stage of ["score", "score-reconstruction"]) {
+    assertEquals(metricsOf(stage).map(({ name }) => name), ["FD-classifier"]);
+  }
+  const [psnr, ssim] = metricsOf("similarity");
+  assert(psnr!.value > 0 && psnr!.count === 40, JSON.stringify(psnr));
+  assert(ssim!.value > -1 && ssim!.value < 1, JSON.stringify(ssim));
+
+  // Another sampler trains nothing, and another U-Net does not train the autoencoder again.
+  const plan = async (change: string) => {
+    const { stdout } = await project.cli(["plan", ...options, "--set", change, "--json"]);
+    const { stages } = JSON.parse(stdout) as { stages: { id: string; state: string }[] };
+    return stages.filter(({ state }) => state !== "cached").map(({ id }) => id);
+  };
+  assertEquals(await plan("sample.sampler.steps=5"), ["sample", "decode", "fake", "score"]);
+  assertEquals(await plan("train.steps=5"), ["train", "sample", "decode", "fake", "score"]);
+});
