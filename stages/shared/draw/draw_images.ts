@@ -27,8 +27,8 @@ export interface BatchDrawer {
   ): Promise<{ readonly images: Float32Array; readonly film?: Values | undefined }>;
 }
 
-/** Drawn values that are kept in memory, in bytes, before they are saved although no time has passed. */
-const UNSAVED_BYTES = 64 << 20;
+/** Drawn values, in bytes, that are saved although no time has passed; a file of a saved state has no more. */
+const MOST_BYTES = 64 << 20;
 /** Files of a saved state hold whole batches. Each is named for the number of this process's images before it. */
 const fileFrom = (done: number) => done === 0 ? "images.safetensors" : `images-${done}.safetensors`;
 
@@ -38,7 +38,7 @@ type DrawnRows = Readonly<Record<"pixels", Values>>;
 /**
  * Samples images batch by batch on the stage's device, with its sampler, continuing from images that an earlier run
  * saved, and passes all to `finish`, as `inParts` does. Saves at intervals and when the stage is stopped: a state holds
- * what was drawn since the last in a new file, and the files before that.
+ * what was drawn since the last in a new file, and links to the files before that.
  *
  * @param onFilm called once, if there is a film
  */
@@ -58,7 +58,8 @@ export function sampleOnDevice(
   const { batchSize } = options;
   const { height, width, channels } = checkpoint.config.images;
   const size = height * width * channels;
-  const Type: new (length: number) => Values = VALUE_TYPES[checkpoint.form.dtype];
+  const Type: Pick<Uint8ArrayConstructor, "BYTES_PER_ELEMENT"> & (new (length: number) => Values) =
+    VALUE_TYPES[checkpoint.form.dtype];
 
   const open = async (device: Device): Promise<BatchWork<DrawnRows>> => {
     let saved = await progress.latest();
@@ -68,7 +69,8 @@ export function sampleOnDevice(
     let lastSaved = step;
     /** Number of this process's images that are drawn in whole batches. */
     let whole = batches.find(({ first }) => first >= step)?.done ?? batches[0]!.total;
-    const files: string[] = [];
+    /** Numbers of images before each file of the newest state. */
+    const starts: number[] = [];
     let read: { readonly from: number; readonly values: Values } | undefined;
     let unsaved: Values[] = [];
     let film: Values | undefined;
@@ -76,27 +78,38 @@ export function sampleOnDevice(
     const keepFilm = async (found: Values | undefined) => {
       if (found !== undefined && film === undefined) await onFilm(film = found);
     };
+    const readFile = async (from: number) => {
+      const { vectors } = decodeVectors(await saved!.read(fileFrom(from)));
+      const length = vectors["pixels"]?.length ?? 0;
+      await keepFilm(vectors["film"] as Values | undefined);
+      return vectorOf(vectors, "pixels", { file: fileFrom(from), type: Type, length });
+    };
     const readSaved = async ({ done, count: own }: Batch) => {
       if (read === undefined || (done - read.from) * size >= read.values.length) {
-        const name = fileFrom(done);
-        const { vectors } = decodeVectors(await saved!.read(name));
-        const length = vectors["pixels"]?.length ?? 0;
-        read = { from: done, values: vectorOf(vectors, "pixels", { file: name, type: Type, length }) };
-        files.push(name);
-        await keepFilm(vectors["film"] as Values | undefined);
+        read = { from: done, values: await readFile(done) };
+        starts.push(done);
       }
       return read.values.subarray((done - read.from) * size, (done - read.from + own) * size) as Values;
     };
     const save = async () => {
       if (step === lastSaved) return step;
-      const count = unsaved.reduce((sum, { length }) => sum + length / size, 0);
-      const name = fileFrom(whole - count);
-      const pixels = new Type(count * size);
-      unsaved.forEach((values, i) => pixels.set(values, i * batchSize * size));
-      const parts = vectorParts({ pixels, film: files.length === 0 ? film : undefined });
-      const linked = files.map((name) => [name, { path: saved!.path(name) }]);
-      saved = await progress.save(lastSaved = step, { ...Object.fromEntries(linked), [name]: parts });
-      files.push(name);
+      let from = whole - unsaved.length * batchSize;
+      // A file that is no longer than what comes after it is joined to it, or a long sampling would have too many.
+      for (let last = starts.at(-1); last !== undefined; last = starts.at(-1)) {
+        if (from - last > whole - from || (whole - last) * size * Type.BYTES_PER_ELEMENT > MOST_BYTES) break;
+        unsaved.unshift(await readFile(last));
+        from = starts.pop()!;
+      }
+      const pixels = new Type((whole - from) * size);
+      let at = 0;
+      for (const values of unsaved) {
+        pixels.set(values, at);
+        at += values.length;
+      }
+      const parts = vectorParts({ pixels, film: from === 0 ? film : undefined });
+      const linked = starts.map(fileFrom).map((name) => [name, { path: saved!.path(name) }]);
+      saved = await progress.save(lastSaved = step, { ...Object.fromEntries(linked), [fileFrom(from)]: parts });
+      starts.push(from);
       unsaved = [];
       return step;
     };
@@ -132,7 +145,7 @@ export function sampleOnDevice(
           whole = done + batchSize;
           unsaved.push(values);
         }
-        const isMuch = unsaved.length * values.byteLength >= UNSAVED_BYTES;
+        const isMuch = unsaved.length * values.byteLength >= MOST_BYTES;
         if (isMuch || done + own === total || progress.isDue(params.saveEverySeconds)) await save();
         return { pixels: values.subarray(0, own * size) as Values };
       },
