@@ -3,9 +3,11 @@ import type { Metrics } from "../../../artifacts/metrics.ts";
 import { encodePng } from "../../../formats/png_encoder.ts";
 import { Project } from "../../support/project.ts";
 
-Deno.test("celebahq.yaml and lsun-church.yaml run from a folder of images to the page, in their small profile", async () => {
+const PIPELINES = ["celebahq", "lsun-church", "celebahq-latent"];
+
+Deno.test(`${PIPELINES.join(", ")}: from a folder of images to the page, in their small profile`, async () => {
   await using project = new Project();
-  for (const name of ["celebahq", "lsun-church"]) project.copy(`pipelines/${name}.yaml`, `${name}.yaml`);
+  for (const name of PIPELINES) project.copy(`pipelines/${name}.yaml`, `${name}.yaml`);
   // As LSUN's images are: not square, and larger than the network's.
   for (let image = 0; image < 24; image++) {
     const data = Uint8Array.from({ length: 36 * 48 * 3 }, (_, i) => (i * (image + 7)) % 256);
@@ -16,7 +18,7 @@ Deno.test("celebahq.yaml and lsun-church.yaml run from a folder of images to the
     );
   }
   const options = ["--profile", "small", "--set", "images.path=pictures"];
-  for (const name of ["celebahq", "lsun-church"]) {
+  for (const name of PIPELINES) {
     const { code, stdout, stderr } = await project.cli(["run", `${name}.yaml`, ...options]);
     assertEquals(code, 0, stdout + stderr);
     const { metrics } = JSON.parse(project.read(`outputs/${name}/score/metrics.json`)) as Metrics;
