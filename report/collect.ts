@@ -123,14 +123,12 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     await addPicture(films, item, "trajectory-x0.png", { title: `${title}: the predicted x0`, note: how });
   },
   async images(item, { data }, warnings) {
-    const { title, artifact } = item;
-    const info = await readJson(artifact, "images.json", imagesInfoSchema);
-    const { split, name } = factsOf(info.source, `${title}: `, warnings);
+    const title = `${item.title}: data`;
+    const info = await readJson(item.artifact, "images.json", imagesInfoSchema);
+    const { split, name } = factsOf(info.source, `${item.title}: `, warnings);
     if (split === "test") return;
     const note = joined([describeItems(info), name], "; ");
-    for (const path of ["preview.png", "images.png"]) {
-      await addPicture(data, item, path, { title: `${title}: data`, note });
-    }
+    for (const path of ["preview.png", "images.png"]) await addPicture(data, item, path, { title, note });
   },
   async metrics(item, { metrics, rates, neighbours }, warnings) {
     const { title, artifact } = item;

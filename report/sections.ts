@@ -193,8 +193,8 @@ function provenance({ seed, model, features, images }: ReportMetrics["record"]):
       const how = [sampler && describeSampler(sampler), describeGuidance(source)];
       const isDrawn = name === "sample";
       const details = joined([isDrawn ? undefined : name, split, ...how, weights, named("seed", drawn)], ", ");
-      const noun = isDrawn ? "samples" : "items";
-      return `${role}: ${count.toLocaleString("en")} ${noun}${details === "" ? "" : ` (${details})`}`;
+      const set = `${count.toLocaleString("en")} ${isDrawn ? "samples" : "items"}`;
+      return `${role}: ${set}${details === "" ? "" : ` (${details})`}`;
     }),
     named("seed", seed ?? undefined),
   ], "; ");

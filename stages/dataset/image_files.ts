@@ -142,13 +142,12 @@ export function listBroken(broken: BrokenFiles): string {
 
 /**
  * Returns the failure of a stage whose folder holds broken files; `total` is the number of files that were examined.
+ * @param unit of the items of a stage that can leave out what it cannot read
  */
-export function brokenFiles(broken: BrokenFiles, total: number, unit = "file", skippable = false): StageEnd {
-  return {
-    status: "failed",
-    message: `${countOf(broken.size, unit)} of ${total} cannot be used:\n${listBroken(broken)}`,
-    fix: `repair, replace or remove them${skippable ? ", or set skip: unreadable to leave them out" : ""}`,
-  };
+export function brokenFiles(broken: BrokenFiles, total: number, unit?: "image" | "item"): StageEnd {
+  const count = countOf(broken.size, unit === "item" ? unit : "file");
+  const fix = `repair, replace or remove them${unit ? ", or set skip: unreadable to leave them out" : ""}`;
+  return { status: "failed", message: `${count} of ${total} cannot be used:\n${listBroken(broken)}`, fix };
 }
 
 /** Tells apart the forms that images have, such as their sizes, with the number of each and its first. */

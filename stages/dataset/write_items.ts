@@ -69,9 +69,7 @@ export async function writeItems(items: Items, context: DatasetContext): Promise
     if (fitted === undefined || isLost()) continue;
     await writers.add(isTest[index] === 1 ? "test" : "train", fitted, labels?.of[index]);
   }
-  if (broken.size > 0 && skip === undefined) {
-    return brokenFiles(broken, examined, unit === "image" ? "file" : unit, true);
-  }
+  if (broken.size > 0 && skip === undefined) return brokenFiles(broken, examined, unit);
   if (depths.size > 0) return wrongDepth(depths, context);
   if (forms.size > 1) {
     const fix = "set size, to which all are resized, or remove the others";
