@@ -140,8 +140,6 @@ export const ENTRIES: readonly string[] = [
   // Loaded by the name that is called, and by users who start from a copy.
   "cli/commands/",
   "cli/templates/",
-  // Used by stages that are still to be written.
-  "diffusion/interchange/autoencoder_",
   // Imported by the modules that are written for a stage's process, and for a page.
   "stages/worker.ts",
   "stages/demo/browser/toolkit.ts",
