@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { autoencoderLossParams } from "../../diffusion/autoencoder/loss.ts";
+import { autoencoderLossParams } from "../../diffusion/autoencoder/loss_params.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { execution } from "../../schemas/roles.ts";

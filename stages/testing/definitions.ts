@@ -1,7 +1,7 @@
 import { imagesInMemory } from "../../artifacts/image_files.ts";
 import * as tf from "@tensorflow/tfjs-core";
 import { makeAutoencoder } from "../../diffusion/autoencoder/autoencoder.ts";
-import { autoencoderLossParams } from "../../diffusion/autoencoder/loss.ts";
+import { autoencoderLossParams } from "../../diffusion/autoencoder/loss_params.ts";
 import {
   type AugmentationDefinition,
   type AutoencoderDefinition,

@@ -7,7 +7,8 @@ import {
   emaStep,
   globalNorm,
 } from "../../diffusion/optimizer.ts";
-import { autoencoderLossParams, autoencoderTerms } from "../../diffusion/autoencoder/loss.ts";
+import { autoencoderTerms } from "../../diffusion/autoencoder/loss.ts";
+import { autoencoderLossParams } from "../../diffusion/autoencoder/loss_params.ts";
 import { quantize } from "../../diffusion/autoencoder/quantize.ts";
 import { mixed, perImage, simpleLossPerImage } from "../../diffusion/loss.ts";
 import { conv, dense, silu, timeEmbedding, upsample } from "../../diffusion/layers.ts";

@@ -9,7 +9,8 @@ import {
   latentSizes,
   validateAutoencoder,
 } from "../../../diffusion/autoencoder/config.ts";
-import { autoencoderLossParams, autoencoderTerms, drawLatents } from "../../../diffusion/autoencoder/loss.ts";
+import { autoencoderTerms, drawLatents } from "../../../diffusion/autoencoder/loss.ts";
+import { autoencoderLossParams } from "../../../diffusion/autoencoder/loss_params.ts";
 import builtin from "../../../diffusion/autoencoder/network.ts";
 import { autoencoderParameterSpecs } from "../../../diffusion/autoencoder/plan.ts";
 import { nearestCodes, quantize } from "../../../diffusion/autoencoder/quantize.ts";

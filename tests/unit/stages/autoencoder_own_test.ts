@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
-import { autoencoderLossParams } from "../../../diffusion/autoencoder/loss.ts";
+import { autoencoderLossParams } from "../../../diffusion/autoencoder/loss_params.ts";
 import { type AutoencoderCode, defineAutoencoder, type ImageSizes } from "../../../diffusion/define.ts";
 import { describeProblem } from "../../../stages/shared/checks.ts";
 import { buildAutoencoder, checkAutoencoderCode } from "../../../stages/shared/autoencoder_checks.ts";
