@@ -128,7 +128,8 @@ Deno.test("what is wrong with definitions is said all at once, at its place", as
   );
   const of = (id: string) => all.filter((one) => one.startsWith(`stages.${id}.`) && !one.includes("stpes"));
   const forms =
-    "write export default defineStage({ … }), or defineNetwork, defineObjective, definePath, defineSampler, defineAugmentation";
+    "write export default defineStage({ … }), or defineNetwork, defineObjective, definePath, defineSampler, " +
+    "defineAugmentation, defineAutoencoder";
   assertEquals(Object.fromEntries([...Object.keys(cases), "taken"].map((id) => [id, of(id)])), {
     sort: [
       "stages.sort.with.model.uses | ./sampler.ts is a definition of a sampler; model takes a network | " +
