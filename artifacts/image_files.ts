@@ -325,7 +325,7 @@ export function openImagesWriter(
       await Deno.copyFile(place, `${place}.new`);
       await Deno.rename(`${place}.new`, place);
     }
-    const file = await Deno.open(place, { read: true, write: true, create: true });
+    const file = await Deno.open(place, { read: true, write: true, create: true, truncate: count === 0 });
     const [headerBytes, labels] = [headerOf(expected).length, new labelType(expected)];
     const at = headerBytes + count * stride;
     if (info.classes !== null) readAt(file, at, bytesOf(labels.subarray(0, count)));

@@ -127,11 +127,15 @@ export async function testImages(
   [count, height, width, channels]: readonly [number, number, number, number],
   pixels: Uint8Array<ArrayBuffer>,
 ): Promise<TestFiles> {
-  const files: Record<string, string | Uint8Array> = {};
-  const write = async (name: string, content: string | Uint8Array) => void (files[name] = content);
-  const info = { count, height, width, channels, classes: null, source: { name: "test" } };
-  await writeImages({ folder: "", write }, { info, pixels });
-  return files;
+  const folder = await Deno.makeTempDir({ prefix: "noiseline-test-" });
+  try {
+    const info = { count, height, width, channels, classes: null, source: { name: "test" } };
+    await writeImages(openOutput(folder), { info, pixels });
+    const { files, bytes } = collect(folder);
+    return Object.fromEntries(files.map((name) => [name, bytes(name)]));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 }
 
 async function findDevice(device: DeviceName) {
