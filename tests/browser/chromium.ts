@@ -119,11 +119,15 @@ export class Chromium implements AsyncDisposable {
         await ask("Input.dispatchKeyEvent", { type: "keyUp", ...common });
       },
       async picture(selector) {
-        const clip = await evaluate(`(() => {
-          const { x, y, width, height } = document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect();
-          return { x: x + scrollX, y: y + scrollY, width, height, scale: 1 };
+        // An element out of view would be pictured in a larger window, in which the page may be laid out otherwise.
+        const { captureBeyondViewport, ...clip } = await evaluate(`(() => {
+          const element = document.querySelector(${JSON.stringify(selector)});
+          element.scrollIntoView({ block: "center", behavior: "instant" });
+          const { x, y, width, height } = element.getBoundingClientRect();
+          const captureBeyondViewport = height > innerHeight;
+          return { x: x + scrollX, y: y + scrollY, width, height, scale: 1, captureBeyondViewport };
         })()`);
-        return (await ask("Page.captureScreenshot", { clip, captureBeyondViewport: true })).data;
+        return (await ask("Page.captureScreenshot", { clip, captureBeyondViewport })).data;
       },
     };
   }
