@@ -72,10 +72,11 @@ Deno.test("the definitions of the documents pass the checks, and their pipelines
     "straight.ts",
     "euler.ts",
     "stripes.ts",
+    "space_to_depth.ts",
   ]);
   project.write(
     "check.ts",
-    `import { checkAugmentation, checkNetwork, checkObjective, checkPath, checkSampler } from "noiseline/testing";
+    `import { checkAugmentation, checkAutoencoder, checkNetwork, checkObjective, checkPath, checkSampler } from "noiseline/testing";
 ${named.map(([name]) => `import ${name.slice(0, -3)} from "./${name}";`).join("\n")}
 await checkNetwork(rows, { sizes: { height: 4, width: 6, channels: 3 } });
 for (const one of [huber, consistency]) await checkObjective(one);
@@ -83,6 +84,7 @@ await checkObjective(velocity);
 await checkPath(straight);
 await checkSampler(euler);
 await checkAugmentation(stripes);
+await checkAutoencoder(space_to_depth);
 `,
   );
   await deno(project.root, "run", "-A", `--config=${join(CLONE, "deno.json")}`, "--quiet", "check.ts");
