@@ -5,29 +5,29 @@ import { type Autoencoder, makeAutoencoder } from "../diffusion/autoencoder/auto
 import { BUILTIN_AUTOENCODER } from "../diffusion/autoencoders.ts";
 import type { ImageSizes } from "../diffusion/define.ts";
 import { packParameters } from "../diffusion/network.ts";
-import { formOf, formRecord } from "../diffusion/normalizer.ts";
+import { formOf } from "../diffusion/normalizer.ts";
 import { refuse } from "../formats/format_error.ts";
 import { ownRecordSchema } from "../schemas/definitions.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import { definitionByDigest } from "./own_definitions.ts";
 import { checked, readJson, writeJson } from "./record.ts";
-import { averagesRecord, checkWeightsName, readWeights, weightFile, weightNames, writeWeights } from "./weights.ts";
+import {
+  averagesRecord,
+  checkWeightsName,
+  imagesRecord,
+  readWeights,
+  weightFile,
+  weightNames,
+  writeWeights,
+} from "./weights.ts";
 
 /** Artifact of type `autoencoder`: raw and averaged weights by name, and `autoencoder.json`. */
 const CONFIG_FILE = "autoencoder.json";
 
-const size = z.int().min(1);
-
 const configSchema = z.strictObject({
   model: z.union([BUILTIN_AUTOENCODER.record, ownRecordSchema]),
   /** The images that it was trained on; it takes those of other sizes as well, if its code does. */
-  images: z.strictObject({
-    height: size,
-    width: size,
-    channels: size,
-    ...formRecord,
-    source: z.record(z.string(), z.unknown()),
-  }),
+  images: imagesRecord,
   /** The factor that the authors of published weights multiply latents by. */
   factor: z.number().positive().exactOptional(),
   step: z.int().min(0),

@@ -3,7 +3,7 @@ import type { InputArtifact, OutputArtifact, OwnDefinition } from "../contract/s
 import type { NetworkSizes, Path } from "../diffusion/define.ts";
 import { learnsVariance, makeNetwork, type Network, packParameters } from "../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../diffusion/networks.ts";
-import { formOf, formRecord } from "../diffusion/normalizer.ts";
+import { formOf } from "../diffusion/normalizer.ts";
 import { makeObjective, type Objective } from "../diffusion/objective.ts";
 import { builtinObjective, DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../diffusion/objectives.ts";
 import { discretized, pathFacts } from "../diffusion/path.ts";
@@ -15,7 +15,15 @@ import { classNamesOf, type Labels } from "./labels.ts";
 import { definitionByDigest } from "./own_definitions.ts";
 import { checked, readBytes, readJson, writeJson } from "./record.ts";
 import { encodePath, nameOf, pathOf, pathSpecSchema } from "./schedule.ts";
-import { averagesRecord, checkWeightsName, readWeights, weightFile, weightNames, writeWeights } from "./weights.ts";
+import {
+  averagesRecord,
+  checkWeightsName,
+  imagesRecord,
+  readWeights,
+  weightFile,
+  weightNames,
+  writeWeights,
+} from "./weights.ts";
 
 /** Artifact of type `checkpoint`: raw and averaged weights by name, the path, and `config.json`. */
 const CONFIG_FILE = "config.json";
@@ -35,13 +43,7 @@ const ownNetworkSchema = ownRecordSchema.extend({
 
 const configSchema = z.strictObject({
   model: z.union([BUILTIN_NETWORK.record, ownNetworkSchema]),
-  images: z.strictObject({
-    height: size,
-    width: size,
-    channels: size,
-    ...formRecord,
-    source: z.record(z.string(), z.unknown()),
-  }),
+  images: imagesRecord,
   schedule: pathSpecSchema,
   timesteps: size,
   /** Number of updates that the weights have had; 0 if an imported checkpoint does not say. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import type { Shapes } from "../diffusion/misfits.ts";
 import { type NamedArrays, type Network, unpackParameters } from "../diffusion/network.ts";
+import { formRecord } from "../diffusion/normalizer.ts";
 import { refuse } from "../formats/format_error.ts";
 import { decodeSafetensors, floatsOf, safetensorsParts } from "../formats/safetensors.ts";
 import { checkWeights, readBytes } from "./record.ts";
@@ -12,6 +13,17 @@ export const averagesRecord = z.strictObject({
   warmup: z.boolean(),
   /** Decays of further averages by name, which have a file each. */
   others: z.record(z.string(), z.number()).exactOptional(),
+});
+
+const size = z.int().min(1);
+
+/** The record of the images that weights were trained on. */
+export const imagesRecord = z.strictObject({
+  height: size,
+  width: size,
+  channels: size,
+  ...formRecord,
+  source: z.record(z.string(), z.unknown()),
 });
 
 interface Averaged {

@@ -10,7 +10,6 @@ import { autoencoderLoss } from "./loss.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { unpackTensors } from "../../diffusion/network.ts";
 import { denormalize, recordOf } from "../../diffusion/normalizer.ts";
-import { averagesOf } from "../../diffusion/recipe.ts";
 import { activations, type ClassifierConfig } from "../../metrics/features/classifier_network.ts";
 import { range } from "../../metrics/vectors.ts";
 import { isOwn } from "../../schemas/definitions.ts";
@@ -23,7 +22,7 @@ import { batchOrder } from "../shared/epochs.ts";
 import { definitionByFile } from "../shared/own_definitions.ts";
 import { startPreviews } from "../shared/previews.ts";
 import { runOf } from "../shared/run_of.ts";
-import { initialState, type TrainState } from "../shared/training.ts";
+import { initialState, recordOfAverages, type TrainState, weightsByName } from "../shared/training.ts";
 import { trainFromNewest } from "../shared/training_loop.ts";
 import { countCodes } from "./codebook.ts";
 import { autoencoderKind } from "./kind.ts";
@@ -93,24 +92,18 @@ async function write(
   { vectors, step, log }: TrainState,
 ): Promise<undefined> {
   const { height, width, channels, source } = images.info;
-  const [, ...further] = averagesOf(params.ema);
-  const { others: _, ...ema } = params.ema;
   await writeAutoencoder(outputs.autoencoder, {
     config: {
       model: record,
       images: { height, width, channels, ...recordOf(images), source },
       step,
       parameters: vectors.params.length,
-      ema: further.length === 0 ? ema : { ...ema, others: params.ema.others! },
+      ema: recordOfAverages(params.ema),
       seed,
       loss: params.loss,
     },
     layout: autoencoder,
-    weights: {
-      raw: vectors.params,
-      ema: vectors.ema,
-      ...Object.fromEntries(further.map(({ name, vector }) => [name, vectors[vector]!])),
-    },
+    weights: weightsByName(vectors, params.ema),
   });
   await writeLog(outputs.log, log);
   return undefined;

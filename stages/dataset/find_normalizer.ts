@@ -37,23 +37,27 @@ export function findNormalizer(
   return percentiles(channels, how.percentiles as [number, number], isFloat);
 }
 
-/** Mean and deviation (of the population), from sums of differences to the first value, which lose no digits. */
-function moments(channels: number): Finder {
+/**
+ * Mean and deviation (of the population), from sums of differences to the first value, which lose no digits.
+ *
+ * @returns a finder whose `add` takes the deviations of values too, if each value stands for a Gaussian of its own
+ */
+export function moments(channels: number) {
   const [first, sums, squares] = [new Float64Array(channels), new Float64Array(channels), new Float64Array(channels)];
   const counted = new Float64Array(1);
   return {
     state: { first, sums, squares, counted },
-    add(values) {
+    add(values: Item["data"], deviations?: Float32Array) {
       if (counted[0] === 0) first.set(values.subarray(0, channels));
       counted[0]! += values.length / channels;
       for (let i = 0; i < values.length; i++) {
         const c = i % channels;
         const difference = values[i]! - first[c]!;
         sums[c]! += difference;
-        squares[c]! += difference ** 2;
+        squares[c]! += difference ** 2 + (deviations?.[i] ?? 0) ** 2;
       }
     },
-    find() {
+    find(): Normalizer | string {
       const count = counted[0]!;
       const scale = [...squares.map((square, c) => Math.sqrt(Math.max(0, square / count - (sums[c]! / count) ** 2)))];
       const flat = scale.findIndex((deviation) => !(deviation > 0));

@@ -1,16 +1,16 @@
 import { readAutoencoder } from "../../artifacts/autoencoder.ts";
-import { openImages, openImagesWriter } from "../../artifacts/image_files.ts";
+import { type ImagesWriter, openImages, openImagesWriter } from "../../artifacts/image_files.ts";
 import { classNamesOf } from "../../artifacts/labels.ts";
 import type { ContextOf } from "../../contract/stage.ts";
 import { flipped } from "../../diffusion/augmentations/pixels.ts";
 import { type Normalizer, rangeNormalizer } from "../../diffusion/normalizer.ts";
 import { range } from "../../metrics/vectors.ts";
 import { definedOnly } from "../../std/defined_only.ts";
+import { moments } from "../dataset/find_normalizer.ts";
 import { bindEncoder } from "../shared/coder.ts";
 import { inPartsOnDevice } from "../shared/parts.ts";
 import { runOf } from "../shared/run_of.ts";
 import { encodeKind, type EncodeParams } from "./kind.ts";
-import { latentMoments } from "./latent_moments.ts";
 
 type Context = ContextOf<typeof encodeKind>;
 
@@ -53,24 +53,21 @@ export default runOf(encodeKind, async (context: Context) => {
       of: { digest: inputs.images.digest, source: info.source },
       autoencoder: { digest: inputs.autoencoder.digest, weights: params.weights, step: stored.config.step },
     };
-    let writer: ReturnType<typeof openImagesWriter> | undefined;
-    try {
-      for await (const { first, count, rows: { mean, deviation } } of batches) {
-        const posterior = deviation === undefined ? {} : { posterior: true as const };
-        writer ??= openImagesWriter(outputs.images, { ...about, ...posterior, source });
-        found.add(mean!, deviation);
-        const labels = images.labels && range(first, count).map((index) => images.labels![index % info.count]!);
-        await writer.add(besides(mean!, deviation, latent.channels), labels);
-      }
-      const normalizer = found.find();
-      if (typeof normalizer === "string") {
-        return { status: "failed", message: normalizer, fix: "train the autoencoder further, or with less of a kl" };
-      }
-      await writer!.finish({ normalizer });
-      return undefined;
-    } finally {
-      writer?.[Symbol.dispose]();
+    using opened = new DisposableStack();
+    let writer: ImagesWriter | undefined;
+    for await (const { first, count, rows: { mean, deviation } } of batches) {
+      const posterior = deviation === undefined ? {} : { posterior: true as const };
+      writer ??= opened.use(openImagesWriter(outputs.images, { ...about, ...posterior, source }));
+      found.add(mean!, deviation);
+      const labels = images.labels && range(first, count).map((index) => images.labels![index % info.count]!);
+      await writer.add(besides(mean!, deviation, latent.channels), labels);
     }
+    const normalizer = found.find();
+    if (typeof normalizer === "string") {
+      return { status: "failed", message: normalizer, fix: "train the autoencoder further, or with less of a kl" };
+    }
+    await writer!.finish({ normalizer });
+    return undefined;
   });
 });
 
@@ -89,9 +86,16 @@ function besides(mean: Float32Array, deviation: Float32Array | undefined, channe
 function findNormalizer(
   normalize: EncodeParams["normalize"],
   { channels, factor }: { readonly channels: number; readonly factor: number | undefined },
-): ReturnType<typeof latentMoments> {
+): Pick<ReturnType<typeof moments>, "add" | "find"> {
   const how = normalize ?? (factor === undefined ? "moments" : { factor });
-  if (typeof how === "string") return latentMoments(how, channels);
+  if (how === "moments") return moments(channels);
+  if (how === "deviation") {
+    // All channels are divided by one number, and keep their means.
+    const { add, find } = moments(1);
+    const factorOf = (found: Normalizer | string): Normalizer | string =>
+      typeof found === "string" ? found : { how: "factor", scale: found.scale, shift: [0] };
+    return { add, find: () => factorOf(find()) };
+  }
   const normalizer: Normalizer = "factor" in how
     ? { how: "factor", scale: [1 / how.factor], shift: [0] }
     : rangeNormalizer(...how.range);

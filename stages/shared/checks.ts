@@ -122,6 +122,8 @@ export function checkForm(
   autoencoder: ImageFacts | undefined,
 ): CheckProblem[] {
   if (images?.channels === undefined || autoencoder?.channels === undefined) return [];
+  // Only the run finds out.
+  if (images.dtype === null || autoencoder.dtype === null) return [];
   const textOf = ({ channels, dtype = "uint8" }: ImageFacts) => `${channels} channels of ${dtype}`;
   const [got, wanted] = [textOf(images), textOf(autoencoder)];
   const fix = "use images like those that the autoencoder was trained on";

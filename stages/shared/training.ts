@@ -223,6 +223,21 @@ export interface TrainState {
   readonly timestepLosses?: LossHistory;
 }
 
+/** Returns the record of a training's averages. Others are in the order of their names, as `averagesOf` gives them. */
+export function recordOfAverages({ others, ...ema }: EmaOptions) {
+  const [, ...further] = averagesOf({ others });
+  return further.length === 0
+    ? ema
+    : { ...ema, others: Object.fromEntries(further.map(({ name, decay }) => [name, decay])) };
+}
+
+/** Returns the weights that an artifact holds, by name: raw, and each average. */
+export function weightsByName(vectors: TrainVectors, averages: Averages) {
+  const [, ...further] = averagesOf(averages);
+  const others = further.map(({ name, vector }) => [name, vectors[vector]!] as const);
+  return { raw: vectors.params, ema: vectors.ema, ...Object.fromEntries(others) };
+}
+
 const STATE_FILE = "state.safetensors";
 const LOG_FILE = "log.jsonl";
 

@@ -7,12 +7,11 @@ import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { diffusionLoss } from "../../diffusion/diffusion_loss.ts";
 import { recordOf } from "../../diffusion/normalizer.ts";
 import { lossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
-import { averagesOf } from "../../diffusion/recipe.ts";
 import { AUGMENTATION_EMBEDDING } from "../../diffusion/unet/plan.ts";
 import { AugmentationError, makeAugmenter } from "../shared/augmenter.ts";
 import { runOf } from "../shared/run_of.ts";
 import { lossByBucket, makeBuckets } from "../shared/timestep_buckets.ts";
-import { initialState, type StepResult, type TrainState } from "../shared/training.ts";
+import { initialState, recordOfAverages, type StepResult, type TrainState, weightsByName } from "../shared/training.ts";
 import { trainFromNewest } from "../shared/training_loop.ts";
 import { makeBatches } from "./batches.ts";
 import { buildTrainingSetup, type TrainingSetup } from "./definitions.ts";
@@ -39,8 +38,7 @@ export default runOf(trainKind, async (context) => {
   const { step, vectors, log } = trained;
   const { height, width, channels, source } = images.info;
   const form = recordOf(images);
-  const { others: _, ...ema } = params.ema;
-  const [, ...further] = averagesOf(params.ema);
+  const { raw, ema, ...others } = weightsByName(vectors, params.ema);
   await writeCheckpoint(outputs.checkpoint, {
     config: {
       images: { height, width, channels, ...form, source },
@@ -48,9 +46,7 @@ export default runOf(trainKind, async (context) => {
       timesteps: schedule.path.timesteps,
       step,
       parameters: vectors.params.length,
-      ema: further.length === 0
-        ? ema
-        : { ...ema, others: Object.fromEntries(further.map(({ name, decay }) => [name, decay])) },
+      ema: recordOfAverages(params.ema),
       seed,
       ...(start && {
         start: {
@@ -65,9 +61,9 @@ export default runOf(trainKind, async (context) => {
     },
     network: setup.network,
     path: schedule.path,
-    params: vectors.params,
-    ema: vectors.ema,
-    others: Object.fromEntries(further.map(({ name, vector }) => [name, vectors[vector]!])),
+    params: raw,
+    ema,
+    others,
   });
   await writeLog(outputs.log, log);
   return undefined;

@@ -5,8 +5,7 @@ import { denormalize, VALUE_TYPES, type Values } from "../../../diffusion/normal
 import { decodeVectors, vectorOf, vectorParts } from "../../../formats/vectors.ts";
 import type { Device } from "../../../tensor/mod.ts";
 import { failedBy } from "../checks.ts";
-import { withDevice } from "../device.ts";
-import { type Batch, batchesOfShare, type BatchWork, type ComputedBatch, Ended, inParts } from "../parts.ts";
+import { type Batch, batchesOfShare, type BatchWork, type ComputedBatch, Ended, inPartsOnDevice } from "../parts.ts";
 import type { PredictorOptions } from "./predictor.ts";
 import { chooseSampler, type SamplerParam } from "./sampler.ts";
 import { type BatchWalk, openSampler, SamplerError, type Walk } from "./walk.ts";
@@ -151,9 +150,7 @@ export function sampleOnDevice(
       },
     };
   };
-  const work = (device?: Device) => inParts(context, { count, batchSize }, () => open(device!), finish);
-  // A process that only joins parts computes nothing.
-  return context.parts.length > 0 ? work() : withDevice(context, work);
+  return inPartsOnDevice(context, { count, batchSize }, open, finish);
 }
 
 /** Converts a fault of a sampler to the end of its stage. Other errors are bugs. */

@@ -334,6 +334,28 @@ Deno.test("an autoencoder goes to diffusers' layout and back, and encodes to the
   });
 });
 
+Deno.test("the order in which averages are written is in no byte of an autoencoder", async () => {
+  await withFolder(async (folder) => {
+    const { train: images } = await smallImages(folder);
+    const [first, second] = await Promise.all([{ slow: 0.99, fast: 0.5 }, { fast: 0.5, slow: 0.99 }].map(
+      async (others) => {
+        const params = { ...TRAINING, steps: 1, ema: { decay: 0.9, others } };
+        return digests(await runStage(folder, autoencoderKind, { params, inputs: { images } }));
+      },
+    ));
+    assertEquals(first, second);
+  });
+});
+
+Deno.test("encode leaves images whose type only the run finds out to the run", () => {
+  const check = (dtype: string | null) => {
+    const inputs = { images: { channels: 1, dtype }, autoencoder: { channels: 1 } };
+    return encodeKind.check!(encodeKind.params.parse({}), inputs).problems.map(({ got }) => got);
+  };
+  assertEquals(check(null), []);
+  assertEquals(check("uint16"), ["1 channels of uint16"]);
+});
+
 Deno.test("a loss that is not finite is reported by the name of its term", async () => {
   await withFolder(async (folder) => {
     const { train: images } = await smallImages(folder);
