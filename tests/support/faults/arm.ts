@@ -57,7 +57,9 @@ export function arm(injection: Injection): { readonly count: () => number; reado
           ...timeOf(previous),
         };
         previous = path;
-        log!.writeSync(new TextEncoder().encode(`${JSON.stringify(line)}\n`));
+        // The newline comes first: a process that is killed while a line crosses a page of the file leaves half of the
+        // line, which the next process then does not write into.
+        log!.writeSync(new TextEncoder().encode(`\n${JSON.stringify(line)}`));
         return;
       }
       case "kill":

@@ -13,9 +13,12 @@ export interface Reference {
 
 const RECORD = "bin/record.jsonl";
 
-/** Returns the operations of all processes of the undisturbed run, in order. */
+/**
+ * Returns the operations of all processes of the undisturbed run, in order. Half a line is left out: its process (one
+ * that had described a stage, say) was killed before it did the operation.
+ */
 export function readRecord(project: FaultProject): Recorded[] {
-  return project.read(RECORD).trimEnd().split("\n").map((line) => JSON.parse(line) as Recorded);
+  return project.read(RECORD).split("\n").filter((line) => line.endsWith("}")).map((line) => JSON.parse(line));
 }
 
 /** Runs undisturbed, and counts operations. */
