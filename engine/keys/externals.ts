@@ -5,7 +5,7 @@ import { suggestPath } from "../../std/near_path.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { diagnosticAt, type DocumentPath, type Origins } from "../diagnostic/document.ts";
 import { recordedModules, type Stage } from "./stage.ts";
-import { factsOf, sha256Of, statIfThere } from "../store/reading.ts";
+import { factsOf, hashFile, sha256Of, statIfThere } from "../store/reading.ts";
 import { placeOf, reasonOf } from "../store/io_errors.ts";
 import { artifactDigest } from "./keys.ts";
 import type { Digests, FolderFile } from "../store/digests.ts";
@@ -75,6 +75,12 @@ export function* filesAt(place: string, path = "", above: ReadonlySet<string> = 
   }
 }
 
+/**
+ * The size, in bytes, below which a file of a folder is hashed again once anything in the folder has changed: reading
+ * a remembered line for each of very many files would cost every command more time and memory than that.
+ */
+const SMALL_FILE = 1 << 20;
+
 /** Returns the digest of a file, or of a folder's whole content. */
 export function contentDigest(path: string, digests: Digests): string {
   const info = Deno.statSync(path);
@@ -82,7 +88,9 @@ export function contentDigest(path: string, digests: Digests): string {
   if (!info.isDirectory && !info.isFile) throw new Error("it is neither a regular file nor a folder");
   if (info.isFile) return digests.digest(path);
   const entryOf = ({ path: name, facts }: FolderFile) => {
-    return { path: name, size: facts.size, sha256: digests.digest(join(path, name), facts) };
+    const file = join(path, name);
+    const sha256 = facts.size < SMALL_FILE ? hashFile(file) : digests.digest(file, facts);
+    return { path: name, size: facts.size, sha256 };
   };
   const compute = () => artifactDigest("files", Array.from(filesAt(path), entryOf));
   return digests.rememberedDigest(path, () => filesAt(path), compute);
