@@ -32,3 +32,20 @@ Deno.test("latent-digits.yaml goes from digits to scored samples of their latent
   assertEquals(await plan("sample.sampler.steps=5"), ["sample", "decode", "fake", "score"]);
   assertEquals(await plan("train.steps=5"), ["train", "sample", "decode", "fake", "score"]);
 });
+
+Deno.test("latent-emoji.yaml goes from images of 64x64 to samples, scores and a page, in its small profile", async () => {
+  await using project = new Project();
+  project.copy("pipelines/latent-emoji.yaml", "latent-emoji.yaml");
+  const { code, stdout, stderr } = await project.cli(["run", "latent-emoji.yaml", "--profile", "small"]);
+  assertEquals(code, 0, stdout + stderr);
+  const infoOf = (stage: string) => JSON.parse(project.read(`outputs/latent-emoji/${stage}/images.json`));
+  const sizeOf = ({ count, height, width }: Record<string, unknown>) => [count, height, width];
+  assertEquals(sizeOf(infoOf("sample")), [20, 16, 16]);
+  assertEquals(sizeOf(infoOf("decode")), [20, 64, 64]);
+  const metricsOf = (stage: string) =>
+    (JSON.parse(project.read(`outputs/latent-emoji/${stage}/metrics.json`)) as Metrics).metrics;
+  for (const stage of ["score", "score-reconstruction", "similarity", "neighbours"]) {
+    assert(metricsOf(stage).every(({ value }) => Number.isFinite(value)), stage);
+  }
+  assert(project.read("outputs/latent-emoji/demo/demo.html").includes("<html"));
+});

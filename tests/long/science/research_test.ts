@@ -87,3 +87,15 @@ Deno.test("dit.yaml with its small profile trains a network of its own beside th
   assert(again.includes("digits-train~network=dit~seed=0"), again.join());
   assert(!again.some((id: string) => id.includes("network=unet")), again.join());
 });
+
+Deno.test("latent-or-pixel.yaml with its small profile scores both sorts of samples at 64x64", async () => {
+  await using project = newProject();
+  await run(project, "latent-or-pixel");
+  for (const arm of ["latent", "pixel"]) {
+    assertEquals(figures(project, "latent-or-pixel", [`${arm}-judge/score`, "FD-classifier"]).size, 1);
+    const { count, height, width, dtype } = JSON.parse(
+      project.read(`outputs/latent-or-pixel/${arm}~seed=0/images.json`),
+    );
+    assertEquals([count, height, width, dtype], [16, 64, 64, undefined]);
+  }
+});

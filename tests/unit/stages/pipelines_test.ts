@@ -12,7 +12,9 @@ const NAMES = [
   ..."smoke points signals digits ablation-schedules ablation-objectives fashion emoji noise cifar cifar-cosine".split(
     " ",
   ),
-  ..."research/rectified-flow research/autoguidance research/dit pytorch-digits".split(" "),
+  ..."research/rectified-flow research/autoguidance research/dit research/latent-or-pixel pytorch-digits".split(" "),
+  "latent-digits",
+  "latent-emoji",
 ];
 
 for (const name of NAMES) {
