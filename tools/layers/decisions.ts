@@ -12,8 +12,11 @@ const DECIDING = /\/engine\/(keys|plan|pipeline\/load)\//;
 /** Other files that may ask, each with what it may ask and the reason. */
 const ALLOWED: readonly (readonly [file: string, facts: readonly string[], reason: string])[] = [
   ["engine/diagnostic/schema_issues.ts", ["custom"], "means a code of Zod"],
-  ["engine/run/local_executor.ts", ["program.kind", "inline"], "chooses the executor of a program"],
-  ["engine/run/process_executor.ts", ["isTrusted"], "guards what user code reads, and the memory it takes"],
+  [
+    "engine/run/local_executor.ts",
+    ["program.kind", "inline", "isTrusted"],
+    "chooses the executor of a program, and guards what user code reads, and the memory it takes",
+  ],
   ["engine/run/external_inputs.ts", ["isTrusted"], "copies files for user code"],
   ["engine/run/run_recorder.ts", ["share"], "records parts of a stage apart from stages"],
   ["engine/process/context.ts", ["share"], "opens the output of a share"],

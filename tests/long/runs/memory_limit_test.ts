@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { loadPipeline } from "../../../engine/pipeline/load/load_pipeline.ts";
 import { runPipeline } from "../../../engine/run/run_pipeline.ts";
 import { actionsOf } from "../../../engine/keys/action.ts";
-import { memoryLimitOf } from "../../../engine/run/process_executor.ts";
+import { memoryLimitOf } from "../../../engine/run/local_executor.ts";
 import { defaultMemoryLimit } from "../../../engine/process/runtime.ts";
 import { statIfThere } from "../../../engine/store/reading.ts";
 import { openStore } from "../../../engine/store/store.ts";
