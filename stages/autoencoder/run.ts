@@ -5,7 +5,6 @@ import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { writeLog } from "../../artifacts/log.ts";
 import { gridPng, imageAt } from "../../artifacts/pictures.ts";
 import type { ContextOf, InputArtifact } from "../../contract/stage.ts";
-import { flipped } from "../../diffusion/augmentations/pixels.ts";
 import { autoencoderLoss } from "./loss.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { unpackTensors } from "../../diffusion/network.ts";
@@ -18,7 +17,7 @@ import { buildAutoencoder, checkAutoencoderCode } from "../shared/autoencoder_ch
 import { failedCode } from "../shared/checks.ts";
 import { bindDecoder, bindEncoder } from "../shared/coder.ts";
 import { withDevice } from "../shared/device.ts";
-import { batchOrder } from "../shared/epochs.ts";
+import { batchImages } from "../shared/epochs.ts";
 import { definitionByFile } from "../shared/own_definitions.ts";
 import { startPreviews } from "../shared/previews.ts";
 import { runOf } from "../shared/run_of.ts";
@@ -123,26 +122,12 @@ async function build({ params: { model }, definitions }: Context, { info }: Imag
 /** Makes the images and the noise of each step, pure functions of (seed, step). */
 function makeBatches({ params: { batchSize, flip }, seed }: Context, images: ImageReader, { latent }: Built) {
   const stream = (purpose: string) => randomStream({ seed, stream: `autoencoder/${purpose}` });
-  const [flips, noises] = [stream("flip"), stream("noise")];
-  const [count, height, width, channels] = images.shape;
-  const indicesOf = batchOrder(count, batchSize, stream("order"));
-  const x0 = new Float32Array(batchSize * images.size);
+  const noises = stream("noise");
+  const { x0, prepare, read } = batchImages(images, { batchSize, flip }, stream);
   const noise = new Float32Array(batchSize * latent.height * latent.width * latent.channels);
-  const mirrored = new Int32Array(batchSize);
-  const prepared = { step: 0, x0: new Float32Array(x0.length) };
-  const prepare = (step: number) => {
-    images.read(indicesOf(step), prepared.x0);
-    prepared.step = step;
-  };
   const at = (step: number): HostTensors => {
-    if (prepared.step !== step) prepare(step);
-    x0.set(prepared.x0);
+    read(step);
     noises.normal(step, noise);
-    if (flip) flips.integers(step, mirrored, 2);
-    mirrored.forEach((is, i) => {
-      const image = x0.subarray(i * images.size, (i + 1) * images.size);
-      if (is === 1) image.set(flipped({ image, height, width, channels }, { mirrored: true }));
-    });
     return { x0, noise };
   };
   return { at, prepare };

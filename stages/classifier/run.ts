@@ -3,26 +3,29 @@ import { layoutOf, writeClassifier } from "../../artifacts/classifier.ts";
 import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { describeImageSet, writeMetrics } from "../../artifacts/metrics.ts";
 import type { ContextOf, SavedState, StageEnd } from "../../contract/stage.ts";
-import { initialParameters, packParameters, unpackTensors } from "../../diffusion/network.ts";
+import type { TrainingLoss } from "../../diffusion/gradient_step.ts";
+import { initialParameters, packParameters } from "../../diffusion/network.ts";
 import { type Normalizer, recordOf } from "../../diffusion/normalizer.ts";
-import { type AdamSettings, adamStep, globalNorm } from "../../diffusion/optimizer.ts";
 import { adamBiasCorrections } from "../../diffusion/recipe.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../../formats/vectors.ts";
 import { type ClassifierConfig, classify } from "../../metrics/features/classifier_network.ts";
 import { range } from "../../metrics/vectors.ts";
-import { type Device, type PureFunction, randomStream, type Signature } from "../../tensor/mod.ts";
+import { type Device, randomStream } from "../../tensor/mod.ts";
 import { openClassifier } from "../shared/open_classifier.ts";
 import { withDevice } from "../shared/device.ts";
-import { batchOrder } from "../shared/epochs.ts";
+import { batchImages } from "../shared/epochs.ts";
 import { scalarFeeds } from "../shared/feeds.ts";
 import { runOf } from "../shared/run_of.ts";
 import { takeSteps } from "../shared/steps.ts";
+import { initialState, makeStepper, type TrainVectors } from "../shared/training.ts";
 import { classifierKind } from "./kind.ts";
 
 type Context = ContextOf<typeof classifierKind>;
-type Vectors = Record<"params" | "m" | "v", Float32Array<ArrayBuffer>>;
 
 const STATE_FILE = "state.safetensors";
+
+/** A norm that no gradient of a classifier reaches. */
+const UNCLIPPED = 1e30;
 
 export default runOf(classifierKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
@@ -62,7 +65,7 @@ interface Subject {
   readonly network: ClassifierConfig;
 }
 
-async function train(context: Context, { device, images, network }: Subject): Promise<Vectors | StageEnd> {
+async function train(context: Context, { device, images, network }: Subject): Promise<TrainVectors | StageEnd> {
   const { params, progress, seed } = context;
   const { batchSize, steps, learningRate } = params;
   const stream = (purpose: string) => randomStream({ seed, stream: `classifier/${purpose}` });
@@ -70,37 +73,29 @@ async function train(context: Context, { device, images, network }: Subject): Pr
   const saved = await progress.latest();
   const layout = layoutOf(network);
   const initial = () => initialParameters(layout, (place, _kind, count) => init.uniform(place, count));
-  const zeros = () => new Float32Array(layout.count);
-  const start: Vectors = saved === undefined
-    ? { params: packParameters(initial(), layout), m: zeros(), v: zeros() }
+  const vectors = saved === undefined
+    ? initialState(layout, seed, undefined, { params: packParameters(initial(), layout) }).vectors
     : await readState(saved, layout.count);
-  if (saved?.step === steps) return start;
+  if (saved?.step === steps) return vectors;
 
-  const compiled = await device.compile(makeClassifierStep(network), classifierStepSignature(network, batchSize), {
-    label: "classifier step",
-  });
-  const bound = await compiled.bind({ ...start });
-  const { size, info: { count } } = images;
-  const indicesOf = batchOrder(count, batchSize, stream("order"));
-  const x = new Float32Array(batchSize * size);
-  const results = { loss: new Float32Array(1), gradNorm: new Float32Array(1) };
+  const { x0, read } = batchImages(images, { batchSize, flip: false }, stream);
+  const loss = classifierLoss(network);
+  const stepper = await makeStepper(device, { loss, params: { batchSize, microBatches: 1 }, vectors });
   return await takeSteps(context, {
     from: saved?.step ?? 0,
     async step(step) {
       const labels = new Float32Array(batchSize * network.classes);
-      const own = indicesOf(step);
-      images.read(own, x);
-      own.forEach((image, i) => labels[i * network.classes + images.labels![image]!] = 1);
-      await bound.run({ x, labels, ...scalarFeeds({ learningRate, ...adamBiasCorrections(step) }) }, results);
-      const loss = results.loss[0]!;
+      read(step).forEach((image, i) => labels[i * network.classes + images.labels![image]!] = 1);
+      const settings = { learningRate, ...adamBiasCorrections(step), emaDecay: 0, clipNorm: UNCLIPPED };
+      const { loss, gradNorm } = await stepper.step({ x0, labels }, scalarFeeds(settings));
       if (!Number.isFinite(loss)) {
         const fix = `lower learningRate (now ${learningRate})`;
         return { status: "failed", message: `the loss is ${loss} at step ${step}`, fix };
       }
-      return { loss, gradNorm: results.gradNorm[0]!, learningRate };
+      return { loss, gradNorm, learningRate };
     },
-    state: async () => await bound.read() as Vectors,
-    encode: (vectors) => ({ [STATE_FILE]: encodeVectors(vectors) }),
+    state: () => stepper.vectors(),
+    encode: ({ params, m, v }) => ({ [STATE_FILE]: encodeVectors({ params, m, v }) }),
   });
 }
 
@@ -123,50 +118,31 @@ async function accuracyOf(
   return right / count;
 }
 
-async function readState(saved: SavedState, parameters: number): Promise<Vectors> {
+/** Reads a saved state, in which there is no average. */
+async function readState(saved: SavedState, parameters: number): Promise<TrainVectors> {
   const { vectors } = decodeVectors(await saved.read(STATE_FILE));
-  const vector = (name: keyof Vectors) =>
+  const vector = (name: string) =>
     vectorOf(vectors, name, { file: STATE_FILE, type: Float32Array, length: parameters });
-  return { params: vector("params"), m: vector("m"), v: vector("v") };
+  return { params: vector("params"), m: vector("m"), v: vector("v"), ema: vector("params").slice() };
 }
 
-/**
- * One training step: mean cross-entropy, its gradients, Adam. Inputs: `classifierStepSignature`, with `labels` [B,
- * classes] one-hot. Outputs: the next `params`, `m`, `v` [P]; `loss` [], `gradNorm` [].
- */
-function makeClassifierStep(config: ClassifierConfig): PureFunction {
-  const layout = layoutOf(config);
-  const names = layout.parameters.map(({ name }) => name);
-  return ({ params, m, v, x, labels, ...settings }) => {
-    const lossOf = (...tensors: tf.Tensor[]) => {
-      const named = Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
-      const { logits } = classify(named, x!);
+/** The cross-entropy of each image, whose `labels` [B, classes] are one-hot. */
+function classifierLoss(config: ClassifierConfig): TrainingLoss {
+  const { height, width, channels, classes } = config;
+  return {
+    ...layoutOf(config),
+    readsAverage: false,
+    batchSignature: (batch) => ({
+      x0: { shape: [batch, height, width, channels], dtype: "float32" },
+      labels: { shape: [batch, classes], dtype: "float32" },
+    }),
+    of: ({ x0, labels }) => (weights) => {
+      const { logits } = classify(weights, x0!);
       // Logits are shifted by a constant per image, so that no exponential overflows; the shift does not change the
       // gradient.
       const shifted = tf.sub(logits, tf.mean(logits, 1, true));
       const logSum = tf.log(tf.sum(tf.exp(shifted), 1));
-      return tf.mean(tf.sub(logSum, tf.sum(tf.mul(labels!, shifted), 1))) as tf.Scalar;
-    };
-    const unpacked = unpackTensors(params!, layout);
-    const { value: loss, grads } = tf.valueAndGrads(lossOf)(names.map((name) => unpacked[name]!));
-    const flat = tf.concat(grads.map((grad) => tf.reshape(grad, [-1])));
-    const next = adamStep({ params: params!, m: m!, v: v! }, flat, tf.scalar(1), settings as AdamSettings);
-    return { ...next, loss, gradNorm: globalNorm(grads) };
-  };
-}
-
-function classifierStepSignature(config: ClassifierConfig, batch: number): Signature {
-  const float32 = (...shape: number[]) => ({ shape, dtype: "float32" as const });
-  const flat = float32(layoutOf(config).count);
-  const { height, width, channels, classes } = config;
-  return {
-    params: flat,
-    m: flat,
-    v: flat,
-    x: float32(batch, height, width, channels),
-    labels: float32(batch, classes),
-    learningRate: float32(),
-    biasCorrection1: float32(),
-    biasCorrection2: float32(),
+      return tf.sub(logSum, tf.sum(tf.mul(labels!, shifted), 1));
+    },
   };
 }

@@ -1,5 +1,4 @@
 import type { ImageReader } from "../../artifacts/image_files.ts";
-import { flipped } from "../../diffusion/augmentations/pixels.ts";
 import type { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import type { Path } from "../../diffusion/define.ts";
 import { type LossOptions, stepFigures, usesContinuousTimes } from "../../diffusion/loss_tables.ts";
@@ -9,7 +8,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { type HostTensors, randomStream } from "../../tensor/mod.ts";
 import type { RandomStream } from "../../tensor/random/stream.ts";
 import type { Augmenter } from "../shared/augmenter.ts";
-import { batchOrder } from "../shared/epochs.ts";
+import { batchImages } from "../shared/epochs.ts";
 import type { TrainParams } from "./params.ts";
 
 interface BatchOptions
@@ -41,15 +40,15 @@ export function makeBatches(
 ) {
   const stream = (purpose: string) => randomStream({ seed, stream: `train/${purpose}` });
   const [timestep, noise] = [stream("timestep"), stream("noise")];
-  const [dropoutKey, flips, untold] = [stream("dropout"), stream("flip"), stream("label")];
-  const [count, height, width, channels] = images.shape;
-  const { size: pixels } = images;
+  const [dropoutKey, untold] = [stream("dropout"), stream("label")];
+  const { size: pixels, info: { posterior } } = images;
+  const { x0, prepare, read } = batchImages(images, { batchSize, flip, posterior }, stream);
   const { path } = loss;
   const between = usesContinuousTimes({ ...loss, timestepSampler: timesteps === undefined ? "uniform" : "loss-aware" });
   const drawTimes = timeDrawer(path, batchSize, stream);
 
   const feeds = definedOnly({
-    x0: new Float32Array(batchSize * pixels),
+    x0,
     t: between ? new Float32Array(batchSize) : new Int32Array(batchSize),
     noise: new Float32Array(batchSize * pixels),
     dropoutKey: dropout > 0 ? new Int32Array(2) : undefined,
@@ -61,38 +60,20 @@ export function makeBatches(
     return { name, figure, table: Float64Array.from(points, figure), values: new Float32Array(batchSize) };
   });
   const all: HostTensors = { ...feeds, ...Object.fromEntries(gathered.map(({ name, values }) => [name, values])) };
-  const mirrored = new Int32Array(batchSize);
-  const prepared = { step: 0, x0: new Float32Array(batchSize * pixels) };
-  const indicesOf = batchOrder(count, batchSize, stream("order"));
-
-  const posterior = images.info.posterior
-    ? { stream: stream("posterior"), noise: new Float32Array(batchSize * pixels) }
-    : undefined;
-
-  const prepare = (step: number) => {
-    posterior?.stream.normal(step, posterior.noise);
-    images.read(indicesOf(step), prepared.x0, undefined, posterior?.noise);
-    prepared.step = step;
-  };
 
   const at = (step: number): HostTensors => {
-    const indices = indicesOf(step);
-    if (prepared.step !== step) prepare(step);
-    feeds.x0.set(prepared.x0);
+    const indices = read(step);
     if (timesteps === undefined) drawTimes(step, feeds.t);
     else timesteps.draw(timestep.uniform(step, batchSize), { t: feeds.t as Int32Array, importance: feeds.importance! });
     noise.normal(step, feeds.noise);
     if (feeds.dropoutKey !== undefined) dropoutKey.integers(step, feeds.dropoutKey, 2 ** 31);
-    if (flip) flips.integers(step, mirrored, 2);
     if (classes !== undefined) {
       const draws = untold.uniform(step, batchSize);
       const labels = Array.from(draws, (u, i) => u < dropLabels ? undefined : images.labels![indices[i]!]!);
       all["classes"] = oneHotLabels(labels, classes);
     }
     for (let i = 0; i < batchSize; i++) {
-      const x0 = feeds.x0.subarray(i * pixels, (i + 1) * pixels);
-      if (mirrored[i] === 1) x0.set(flipped({ image: x0, height, width, channels }, { mirrored: true }));
-      const condition = augmenter?.apply(x0, step, i);
+      const condition = augmenter?.apply(x0.subarray(i * pixels, (i + 1) * pixels), step, i);
       if (condition !== undefined) feeds.augmentation?.set(condition, i * condition.length);
       const t = feeds.t[i]!;
       const time = between ? timePoint(path, t) : undefined;
