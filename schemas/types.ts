@@ -421,7 +421,7 @@ export type KindTable = {
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | "torch" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "features" };
@@ -455,7 +455,7 @@ export type KindTable = {
     /** Images per evaluation of the network */
     batchSize?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | "torch" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "autoencoder" };
@@ -668,7 +668,7 @@ export type KindTable = {
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | "torch" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "schedule" | "start" | "autoencoder" };
@@ -701,7 +701,7 @@ export type KindTable = {
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | "torch" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "images" };
@@ -800,7 +800,7 @@ export type KindTable = {
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | "torch" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "guide" };
@@ -811,7 +811,7 @@ export type KindTable = {
     /** Latents per evaluation of the network */
     batchSize?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | "torch" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "samples" | "autoencoder" };
@@ -878,7 +878,7 @@ export type KindTable = {
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | "torch" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "images" };
@@ -942,7 +942,7 @@ export type KindTable = {
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | "torch" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "images" };
@@ -968,7 +968,7 @@ export type KindTable = {
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | "torch" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "test" };
@@ -1019,7 +1019,7 @@ export type KindTable = {
     /** Images per evaluation of the network */
     batchSize?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | "torch" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "classifier" };

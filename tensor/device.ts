@@ -48,9 +48,9 @@ export interface CompiledFunction {
   /**
    * Pass the values of some inputs to the device, which keeps them where it computes: weights and optimizer state of a
    * training loop, weights of a sampler. On `tensorflow-gpu` and `webgpu` they stay in the card's memory, so that a run
-   * transfers only its other inputs and outputs; `onnx` computes on the arrays themselves; `tensorflow` and `wasm` make
-   * copies. The arrays belong to the device from then on, which may read and write them at each run. Nothing else may
-   * write to them, and no other binding that does may get them.
+   * transfers only its other inputs and outputs; `onnx` and `torch` compute on the arrays themselves; `tensorflow` and
+   * `wasm` make copies. The arrays belong to the device from then on, which may read and write them at each run.
+   * Nothing else may write to them, and no other binding that does may get them.
    */
   bind(held: HostTensors): Promise<BoundFunction>;
   /** Release everything that the device keeps for the function. */

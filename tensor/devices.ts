@@ -1,14 +1,17 @@
-/** Every device, best first, in the order in which `auto` tries them. */
+/** Devices that `auto` chooses from, best first, in the order in which it tries them. */
 export const AUTO_ORDER = ["tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"] as const;
 
+/** Every device: also `torch`, which is used only where it is named. */
+export const CONCRETE_DEVICES = [...AUTO_ORDER, "torch"] as const;
+
 /** The names that a pipeline or a command line may use. `auto` is the best device that is available. */
-export const DEVICE_NAMES = ["auto", ...AUTO_ORDER] as const;
+export const DEVICE_NAMES = ["auto", ...CONCRETE_DEVICES] as const;
 
 /** One of {@linkcode DEVICE_NAMES}. */
 export type DeviceName = typeof DEVICE_NAMES[number];
 
 /** The name of a single device, which `auto` is not. */
-export type ConcreteDeviceName = typeof AUTO_ORDER[number];
+export type ConcreteDeviceName = typeof CONCRETE_DEVICES[number];
 
 export interface DeviceDescription {
   readonly name: ConcreteDeviceName;

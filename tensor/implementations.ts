@@ -1,11 +1,17 @@
 import process from "node:process";
 import type { Device, DeviceOptions } from "./device.ts";
-import { AUTO_ORDER, DEVICE_NAMES } from "./devices.ts";
+import { AUTO_ORDER, CONCRETE_DEVICES, DEVICE_NAMES } from "./devices.ts";
+import type { Installation } from "./tensorflow/installation.ts";
 import type { ConcreteDeviceName, DeviceDescription, DeviceGrants, DeviceName, DeviceTrouble } from "./devices.ts";
 import { definedOnly } from "../std/defined_only.ts";
 
 /** The options of a device that affect its description. */
 type DescribeOptions = Pick<DeviceOptions, "threads">;
+
+interface OpenOptions extends DeviceOptions {
+  /** The engine's files, if a set-up has not moved them to their place yet. */
+  readonly installation?: { readonly folder: string };
+}
 
 interface Implementation {
   /** Describes the device on this machine, or why it is not available. Opens nothing. */
@@ -15,7 +21,7 @@ interface Implementation {
    * packages must be installed.
    */
   grants(): Promise<DeviceGrants>;
-  open(options: DeviceOptions): Promise<Device>;
+  open(options: OpenOptions): Promise<Device>;
 }
 
 /** The implementation of each device. Its modules are loaded only when needed: most commands never need them. */
@@ -33,6 +39,11 @@ export const IMPLEMENTATIONS: Readonly<Record<ConcreteDeviceName, Implementation
   },
   tensorflow: tensorflow(false),
   "tensorflow-gpu": tensorflow(true),
+  torch: {
+    describe: async ({ threads }) => (await import("./torch/describe.ts")).describeTorch(threads),
+    grants: async () => (await import("./torch/describe.ts")).torchGrants(),
+    open: async (options) => await (await import("./torch/device.ts")).openTorchDevice(options),
+  },
   wasm: {
     describe: async ({ threads }) => (await import("./wasm/describe.ts")).describeWasm(threads),
     grants: async () => (await import("./wasm/describe.ts")).wasmGrants(),
@@ -44,15 +55,22 @@ function tensorflow(gpu: boolean): Implementation {
   return {
     describe: async ({ threads }) => (await import("./tensorflow/describe.ts")).describeTensorflow(gpu, threads),
     grants: async () => (await import("./tensorflow/describe.ts")).tensorflowGrants(gpu),
-    open: async (options) => await (await import("./tensorflow/device.ts")).openTensorflowDevice({ ...options, gpu }),
+    open: async ({ installation, ...options }) => {
+      const { openTensorflowDevice } = await import("./tensorflow/device.ts");
+      return await openTensorflowDevice({
+        ...options,
+        gpu,
+        ...definedOnly({ installation: installation as Installation }),
+      });
+    },
   };
 }
 
 let adapter: Promise<DeviceDescription> | undefined;
 
 /** Describes every device, or those that are named, without opening any. */
-export async function describeDevices(wanted: readonly string[] = AUTO_ORDER): Promise<DeviceDescription[]> {
-  const names = AUTO_ORDER.filter((name) => wanted.includes(name));
+export async function describeDevices(wanted: readonly string[] = CONCRETE_DEVICES): Promise<DeviceDescription[]> {
+  const names = CONCRETE_DEVICES.filter((name) => wanted.includes(name));
   return await Promise.all(names.map((name) => IMPLEMENTATIONS[name].describe({})));
 }
 

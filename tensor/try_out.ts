@@ -1,21 +1,18 @@
 import * as tf from "@tensorflow/tfjs-core";
 import process from "node:process";
 import type { ConcreteDeviceName } from "./devices.ts";
-import { openDevice } from "./implementations.ts";
-import type { Installation } from "./tensorflow/installation.ts";
+import { IMPLEMENTATIONS } from "./implementations.ts";
 
 /**
  * The main module of a separate process, in which a device has to compute before it is used: native code that does not
  * fit its library or its driver may end the process, or never answer. Prints "right" if all is well; else the last line
  * of standard error says what is wrong.
  *
- * Arguments: a device and its numerics; for the setup also an installation of TensorFlow that is not in its place yet.
+ * Arguments: a device and its numerics; for a set-up also an installation that is not in its place yet.
  */
 async function computeSmallProduct([name, numerics, staged]: readonly [ConcreteDeviceName, string, string?]) {
-  const device = staged === undefined
-    ? await openDevice(name, { numerics })
-    : await (await import("./tensorflow/device.ts"))
-      .openTensorflowDevice({ gpu: false, installation: JSON.parse(staged) as Installation, numerics });
+  const installation = staged === undefined ? {} : { installation: JSON.parse(staged) };
+  const device = await IMPLEMENTATIONS[name].open({ numerics, ...installation });
   // Integers that every device has to compute exactly, TensorFloat-32 included.
   const compiled = await device.compile(({ a, b, image, weights }) => {
     const sum = (w: tf.Tensor) => tf.sum(tf.conv2d(image as tf.Tensor4D, w as tf.Tensor4D, 1, "valid"));

@@ -3,7 +3,6 @@ import { asTried, describeDevices } from "../../tensor/implementations.ts";
 import type { DeviceDescription } from "../../tensor/devices.ts";
 import { explainGpuFailure } from "../../tensor/tensorflow/describe.ts";
 import { nvidiaDriver } from "../../tensor/gpus.ts";
-import type { Installation } from "../../tensor/tensorflow/installation.ts";
 
 const PROGRAM = import.meta.resolve("../../tensor/try_out.ts");
 
@@ -12,11 +11,11 @@ const TIMEOUT_MS = { card: 15 * 60_000, processor: 60_000 };
 
 /**
  * Returns a trial that shows whether a device computes: a small product must be right to the last digits.
- * @param installation of TensorFlow to try before it is moved to its place
+ * @param installation of an engine, to try before it is moved to its place
  */
 export function trialOf(
   { name, numerics = name, card = false }: Pick<DeviceDescription, "name" | "numerics" | "card">,
-  installation?: Installation,
+  installation?: { readonly folder: string },
 ): DeviceTrial {
   return {
     of: [name, numerics.replace(/\/\d+-threads?$/, ""), ...card ? [nvidiaDriver()] : []].join(" "),

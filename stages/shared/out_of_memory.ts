@@ -5,9 +5,9 @@ import { definedOnly } from "../../std/defined_only.ts";
 type About = Pick<StageContext, "device"> & { readonly params: object };
 type Work<C> = (context: C) => Promise<StageEnd | void>;
 
-/** The messages of TensorFlow, CUDA, WebGPU and ONNX Runtime. */
+/** The messages of TensorFlow, CUDA, WebGPU, ONNX Runtime and PyTorch. */
 const NO_MEMORY =
-  /RESOURCE_EXHAUSTED|OOM when allocating|CUDA_ERROR_OUT_OF_MEMORY|out of (?:GPU |device )?memory|failed to allocate memory/i;
+  /RESOURCE_EXHAUSTED|OOM when allocating|CUDA_ERROR_OUT_OF_MEMORY|out of (?:GPU |device )?memory|failed to allocate memory|can't allocate memory/i;
 
 /**
  * Wraps a stage's work: if the device runs out of memory, which is not a bug of the stage, the stage ends with advice

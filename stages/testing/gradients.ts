@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { ParameterSpec } from "../../diffusion/define.ts";
 import { sizeOf } from "../../diffusion/network.ts";
 import type { Device, HostTensors, NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
-import { AUTO_ORDER, type ConcreteDeviceName, type DeviceName } from "../../tensor/devices.ts";
+import { CONCRETE_DEVICES, type ConcreteDeviceName, type DeviceName } from "../../tensor/devices.ts";
 import { openEagerDevice } from "../../tensor/eager_device.ts";
 import { mayHaveGpu } from "../../tensor/gpus.ts";
 import { describeDevices, openDevice } from "../../tensor/implementations.ts";
@@ -55,7 +55,7 @@ const factorsOf = (count: number) => random.normal(0, count);
  *
  * @param devices default: all devices of this machine
  */
-export async function checkGradients(of: Computation, devices: readonly DeviceName[] = AUTO_ORDER) {
+export async function checkGradients(of: Computation, devices: readonly DeviceName[] = CONCRETE_DEVICES) {
   let best: Values | undefined;
   const problems: CodeProblem[] = [];
   for (const name of await devicesHere(devices)) {
@@ -84,7 +84,7 @@ export async function checkGradients(of: Computation, devices: readonly DeviceNa
  * Returns the available devices, best first. A software `webgpu` is left out: TensorFlow crashes beside its drivers.
  */
 async function devicesHere(wanted: readonly DeviceName[]): Promise<ConcreteDeviceName[]> {
-  const names = AUTO_ORDER.filter((name) => wanted.includes(name) && (name !== "webgpu" || mayHaveGpu()));
+  const names = CONCRETE_DEVICES.filter((name) => wanted.includes(name) && (name !== "webgpu" || mayHaveGpu()));
   const found = await describeDevices(names);
   return found.filter(({ available, name, card }) => available && (name !== "webgpu" || card)).map(({ name }) => name);
 }

@@ -39,9 +39,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ["zod"],
     fix: "the contract is what engine and stages say to each other; move code to the side that runs it",
   },
-  tensor: { imports: ["tensor", "std"], types: ["contract"], notPackages: ["zod"], fix: PURE },
-  "tensor/tensorflow/setup": {
-    imports: ["tensor/tensorflow/setup", "tensor", "std", "engine.ts"],
+  tensor: { imports: ["tensor", "tensor/torch", "std"], types: ["contract"], notPackages: ["zod"], fix: PURE },
+  // Only Deno can call a library without code that is compiled for it.
+  "tensor/torch": { imports: ["tensor/torch", "tensor", "std"], deno: true, notPackages: ["zod"], fix: PURE },
+  "tensor/setup": {
+    imports: ["tensor/setup", "tensor", "tensor/torch", "std", "engine.ts"],
     deno: true,
     fix: "what sets an engine up runs in a command; only commands import it",
   },
@@ -120,7 +122,9 @@ export const EXCEPTIONS: readonly { readonly from: string; readonly to: RegExp }
   // An operation that TF.js does not have.
   { from: "diffusion/", to: /^tensor\/random\/keep_mask\.ts$/ },
   // The only command that installs anything.
-  { from: "cli/commands/setup.ts", to: /^tensor\/tensorflow\/setup\// },
+  { from: "cli/commands/setup.ts", to: /^tensor\/setup\// },
+  // Downloads that can be continued, and zips that are read piece by piece.
+  { from: "tensor/setup/", to: /^stages\/(shared\/download|dataset\/archives)\.ts$/ },
   // Pages and cleaning up, which engine.ts would load for every command.
   { from: "cli/", to: /^(report|engine\/upkeep)\/mod\.ts$/ },
   // The templates from which users start import the modules that users import.
@@ -146,10 +150,9 @@ export const ENTRIES: readonly string[] = [
 ];
 
 /**
- * Returns the layer of a path: its first folder, or the file itself at the root. The code that installs an engine is
- * its own layer.
+ * Returns the layer of a path: its first folder, or the file itself at the root. The code that installs an engine, and
+ * that which calls a library, are layers of their own.
  */
 export function layerOf(path: string): string {
-  if (path.startsWith("tensor/tensorflow/setup/")) return "tensor/tensorflow/setup";
-  return path.split("/")[0]!;
+  return /^tensor\/(setup|torch)(?=\/)/.exec(path)?.[0] ?? path.split("/")[0]!;
 }

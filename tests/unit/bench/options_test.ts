@@ -27,7 +27,7 @@ Deno.test("a benchmark says all that is wrong with its options at once, before i
   assertStringIncludes(python, `error: --python: got "/no/python"; wanted a Python with torch: Failed to spawn`);
   assertEquals(errors, [
     `error: got "extra", which belongs to no option; remove it`,
-    `error: --devices: got "gpu9"; use one of: auto, tensorflow-gpu, webgpu, onnx, tensorflow, wasm`,
+    `error: --devices: got "gpu9"; use one of: auto, tensorflow-gpu, webgpu, onnx, tensorflow, wasm, torch`,
     `error: --cases: got "nosuch"; use one of: digits, small, paper`,
     `error: --cases: got "smal"; did you mean "small"?`,
     `error: --rounds: got "0"; wanted a whole number from 1`,

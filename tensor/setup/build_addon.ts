@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { placesIn } from "../installation.ts";
+import { placesIn } from "../tensorflow/installation.ts";
 import { requireProgram, runProgram } from "./programs.ts";
 
 /** Read from the variable as make reads it: a program and, for `ccache g++`, its first arguments. */

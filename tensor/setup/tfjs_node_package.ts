@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { installFiles } from "noiseline/engine";
-import { placesIn, TFJS_HANDOVER, TFJS_NODE_VERSION } from "../installation.ts";
+import { placesIn, TFJS_HANDOVER, TFJS_NODE_VERSION } from "../tensorflow/installation.ts";
 import { SetupFailure } from "./programs.ts";
 
 /**

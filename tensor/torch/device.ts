@@ -1,0 +1,47 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { compilingDevice } from "../compiling_device.ts";
+import type { Device, DeviceOptions } from "../device.ts";
+import { checkDistinct } from "../feeds.ts";
+import { checkThreads } from "../numerics.ts";
+import { signatureOf, trace } from "../trace/trace.ts";
+import { torchNumerics } from "./describe.ts";
+import { type TorchInstallation, torchInstallation } from "./installation.ts";
+import { openTorch } from "./library.ts";
+import { Program } from "./program.ts";
+
+interface TorchOptions extends DeviceOptions {
+  /** Use this instead of the installation in its place: for the setup, which tries what it has unpacked. */
+  readonly installation?: TorchInstallation;
+}
+
+/**
+ * Opens PyTorch's kernels on the CPU, through its C interface: each compiled function is a list of calls, traced from
+ * TF.js ops and its autodiff.
+ * @throws Error when the library is not set up or cannot be loaded
+ */
+export async function openTorchDevice(options: TorchOptions = {}): Promise<Device> {
+  const { threads = navigator.hardwareConcurrency, installation = torchInstallation() } = options;
+  const name = "torch";
+  checkThreads(name, threads);
+  // After tracing, the previously selected backend is selected again, so there has to be one.
+  await tf.ready();
+  const torch = openTorch(installation);
+  return compilingDevice({ name, numerics: options.numerics ?? torchNumerics(threads) }, (fn, inputs, label) => {
+    const traced = trace(fn, inputs, label);
+    return {
+      outputs: signatureOf(traced.outputs),
+      async bind(values, { carried, free }) {
+        const program = new Program(torch, traced, { label, threads, fn, inputs }, values, carried);
+        return {
+          async run(feeds, results) {
+            checkDistinct(values, results, free.label);
+            await program.run(feeds, results);
+          },
+          read: async (names) => Object.fromEntries(names.map((name) => [name, values[name]!.slice()])),
+          release: async () => program.release(),
+        };
+      },
+      async release() {},
+    };
+  });
+}

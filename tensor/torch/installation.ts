@@ -1,0 +1,56 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { userFolder } from "../../std/user_folder.ts";
+
+/** The folder of PyTorch's libraries once they are set up. */
+
+/** The version that the table of operations is written for: nobody promises that the next has the same schemas. */
+export const TORCH_VERSION = "2.15.0";
+
+export const SETUP_TORCH = "deno task setup:torch";
+
+/**
+ * Libraries of PyTorch, in `torch/lib/` and `nvidia/`, since they find each other in the layout of pip; and
+ * `setup.json`, which lists the files.
+ */
+export interface TorchInstallation {
+  readonly folder: string;
+}
+
+/** Returns where the libraries go. Their version is in the name, so another noiseline never meets them. */
+export function torchInstallation(): TorchInstallation {
+  return { folder: join(userFolder("torch"), `cpu-torch-${TORCH_VERSION}`) };
+}
+
+/** Returns the library to load, through which all others are found. */
+export function libraryIn({ folder }: TorchInstallation): string {
+  return join(folder, "torch", "lib", `libtorch_cpu.${process.platform === "darwin" ? "dylib" : "so"}`);
+}
+
+/** Returns the installation, or why it cannot be used: a missing or shortened file is found before it is loaded. */
+export function findTorch(): TorchInstallation | { readonly reason: string; readonly fix: string } {
+  const installation = torchInstallation();
+  const { folder } = installation;
+  if (!existsSync(folder)) return { reason: "not set up", fix: SETUP_TORCH };
+  const broken = (problem: string) => ({
+    reason: `its set-up is incomplete: ${problem}`,
+    fix: `${SETUP_TORCH} --force`,
+  });
+  const record = recordIn(folder);
+  if (record === undefined) return broken("there is no setup.json");
+  for (const [file, bytes] of Object.entries(record.files)) {
+    const got = statSync(join(folder, file), { throwIfNoEntry: false })?.size;
+    if (got !== bytes) return broken(`${file} ${got === undefined ? "is missing" : `has ${got} bytes, not ${bytes}`}`);
+  }
+  return installation;
+}
+
+function recordIn(folder: string): { readonly files: Readonly<Record<string, number>> } | undefined {
+  try {
+    const record = JSON.parse(readFileSync(join(folder, "setup.json"), "utf8"));
+    return typeof record.files === "object" && record.torch === TORCH_VERSION ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,226 @@
+import type { ConstantData, ElementType, Shape } from "../trace/graph.ts";
+import { sizeOf } from "../trace/graph.ts";
+import { libraryIn, SETUP_TORCH, TORCH_VERSION, type TorchInstallation } from "./installation.ts";
+
+/**
+ * PyTorch's C interface: `torch/csrc/inductor/aoti_torch/c/shim.h` and `torch/csrc/stable/c/shim.h`. Every function
+ * returns 0, or another number after an exception. Tensors are handles, addresses of objects on the library's heap.
+ *
+ * A process that may load libraries from one folder alone may not use Deno's pointers, so buffers are passed as they
+ * are, and the library's memory is read and written by a function of C.
+ */
+const SYMBOLS = {
+  aoti_torch_abi_version: of("", "u64"),
+  aoti_torch_dtype_float32: of(""),
+  aoti_torch_dtype_float64: of(""),
+  aoti_torch_dtype_int32: of(""),
+  aoti_torch_dtype_int64: of(""),
+  aoti_torch_dtype_bool: of(""),
+  aoti_torch_device_type_cpu: of(""),
+  aoti_torch_grad_mode_set_enabled: of("?", "void"),
+  aoti_torch_create_tensor_from_blob: of("blbblwwwb"),
+  aoti_torch_empty_strided: of("lbbwwwb"),
+  aoti_torch_new_tensor_handle: of("tb"),
+  aoti_torch_delete_tensor_object: of("t"),
+  aoti_torch_copy_: of("ttw"),
+  aoti_torch_clone: of("tb"),
+  aoti_torch_get_dim: of("tb"),
+  aoti_torch_get_size: of("tlb"),
+  torch_call_dispatcher: of("bbbt"),
+  torch_new_list_reserve_size: of("tb"),
+  torch_list_push_back: of("tt"),
+  torch_new_stable_ivalue: of("b"),
+  torch_exception_get_what_without_backtrace: of("", "u64"),
+  torch_get_num_threads: of("b"),
+  // Kernels whose arguments are numbers: the dispatcher takes none of type `Scalar`, and builds a list at each call.
+  aoti_torch_cpu_add_Tensor: of("ttdb"),
+  aoti_torch_cpu_mul_Tensor: of("ttb"),
+  aoti_torch_cpu_reshape: of("tblb"),
+  aoti_torch_cpu_permute: of("tblb"),
+  aoti_torch_cpu_narrow: of("tlllb"),
+  aoti_torch_cpu_slice_Tensor: of("tlbblb"),
+  aoti_torch_cpu_pad: of("tblbbb"),
+  aoti_torch_cpu_cat: of("bllb"),
+  aoti_torch_cpu_convolution: of("tttblblblwbllb"),
+  aoti_torch_cpu_convolution_backward: of("ttttlblblblwbllblbbb"),
+  aoti_torch_cpu_avg_pool2d: of("tblblblwwbb"),
+  aoti_torch_cpu_avg_pool3d: of("tblblblwwbb"),
+  aoti_torch_cpu_max_pool2d_with_indices: of("tblblblblwbb"),
+  aoti_torch_cpu_max_pool3d_with_indices: of("tblblblblwbb"),
+  // Functions of C and of OpenMP, which PyTorch's library is linked with.
+  readMemory: { name: "memcpy", ...of("btt", "u64") },
+  writeMemory: { name: "memcpy", ...of("tbt", "u64") },
+  strlen: of("t", "u64"),
+  omp_set_num_threads: of("w", "void"),
+} satisfies Deno.ForeignLibraryInterface;
+
+/** @param parameters a letter for each: a tensor or another 64 bits, a buffer, a long, a word of 32 bits, a double */
+function of(parameters: string, result: Deno.NativeResultType = "i32") {
+  const types = { t: "u64", b: "buffer", l: "i64", w: "i32", d: "f64", "?": "bool" } as const;
+  return { parameters: [...parameters].map((letter) => types[letter as keyof typeof types]), result };
+}
+
+/** A tensor in the library's memory. Who gets one has to free it. */
+export type Handle = bigint;
+
+/** An argument or result of an operation that is called by its name: 64 bits, whose meaning is in its schema. */
+type Word = bigint;
+
+type Kernel = Extract<keyof typeof SYMBOLS, `aoti_torch_${string}`>;
+export type Argument = bigint | number | boolean | ArrayBufferView;
+
+export type Torch = ReturnType<typeof bind>;
+
+const opened = new Map<string, Torch>();
+
+/**
+ * Opens the library, once for the process.
+ * @throws Error when the library cannot be loaded or has another version
+ */
+export function openTorch(installation: TorchInstallation): Torch {
+  return opened.getOrInsertComputed(installation.folder, () => {
+    const path = libraryIn(installation);
+    const cannot = (why: string, cause?: unknown) =>
+      new Error(`Cannot load PyTorch from ${path}: ${why}. Fix: ${SETUP_TORCH} --force`, { cause });
+    let symbols;
+    try {
+      symbols = Deno.dlopen(path, SYMBOLS).symbols as unknown as Symbols;
+    } catch (error) {
+      throw cannot((error as Error).message.replace(/^Could not open library: /, ""), error);
+    }
+    const version = symbols.aoti_torch_abi_version() as bigint;
+    const [major, minor, patch] = [56n, 48n, 40n].map((shift) => version >> shift & 0xffn);
+    const got = `${major}.${minor}.${patch}`;
+    if (got !== TORCH_VERSION) throw cannot(`got version ${got}, wanted ${TORCH_VERSION}`);
+    return bind(symbols, version);
+  });
+}
+
+type Symbols = Readonly<Record<keyof typeof SYMBOLS, (...args: Argument[]) => unknown>>;
+
+function bind(symbols: Symbols, version: bigint) {
+  const cpu = symbols.aoti_torch_device_type_cpu() as number;
+  const [float32, float64, int32, int64, bool] = (["float32", "float64", "int32", "int64", "bool"] as const)
+    .map((name) => symbols[`aoti_torch_dtype_${name}`]() as number) as [number, number, number, number, number];
+  // There are few kernels for uint32.
+  const dtypes: Readonly<Record<ElementType, number>> = { float32, float64, int32, uint32: int64, int64, bool };
+  // Gradients are part of the traced function.
+  symbols.aoti_torch_grad_mode_set_enabled(false);
+  const [first, second, third] = [0, 0, 0].map(() => new BigUint64Array(1)) as [Cell, Cell, Cell];
+  const stack = new BigUint64Array(16);
+  const bits = new DataView(new ArrayBuffer(8));
+  const names = new Map<string, Uint8Array>();
+  const textOf = (name: string) => names.getOrInsertComputed(name, () => new TextEncoder().encode(`${name}\0`));
+
+  const check = (code: unknown): void => {
+    if (code !== 0) throw new Error(lastMessage());
+  };
+  const lastMessage = (): string => {
+    const from = symbols.torch_exception_get_what_without_backtrace() as bigint;
+    if (from === 0n) return "it says nothing";
+    const bytes = new Uint8Array(Number(symbols.strlen(from)));
+    symbols.readMemory(bytes, from, BigInt(bytes.length));
+    return new TextDecoder().decode(bytes).trim();
+  };
+  /** Calls a kernel whose last arguments are where its results go. */
+  const kernel = (name: Kernel, ...args: Argument[]): Handle => {
+    check(symbols[name](...args, first));
+    return first[0]!;
+  };
+  const free = (tensor: Handle): void => void symbols.aoti_torch_delete_tensor_object(tensor);
+
+  // Sets the number of threads that OpenMP starts with, so that it does not do so in the first kernel.
+  check(symbols.torch_get_num_threads(first));
+
+  return {
+    dtypes,
+    free,
+    kernel,
+    /** Calls a kernel with several results, some of which it may leave out. */
+    several(count: 2 | 3, name: Kernel, ...args: Argument[]): Handle[] {
+      const cells = [first, second, third].slice(0, count);
+      for (const cell of cells) cell[0] = 0n;
+      check(symbols[name](...args, ...cells));
+      return cells.map((cell) => cell[0]!);
+    },
+    /** Calls an operation, such as `aten::mm` or `aten::sum.dim_IntList`. Tensors among its words are given away. */
+    call(name: string, ...words: Word[]): Handle {
+      const [operation, overload = ""] = name.split(".") as [string, string?];
+      stack.set(words);
+      check(symbols.torch_call_dispatcher(textOf(operation), textOf(overload), stack, version));
+      return stack[0]!;
+    },
+    /** Makes a tensor of an array's own memory. The array has to stay as long as the tensor. */
+    view(array: ConstantData | Float64Array, type: ElementType, shape: Shape): Handle {
+      const [sizes, strides] = [longs(shape), longs(stridesOf(shape))];
+      const rank = BigInt(shape.length);
+      check(
+        symbols.aoti_torch_create_tensor_from_blob(array, rank, sizes, strides, 0n, dtypes[type], cpu, 0, first),
+      );
+      return first[0]!;
+    },
+    /** Makes a float32 tensor with any contents, whose axes are in memory in the given order. */
+    empty(shape: Shape, order: readonly number[]): Handle {
+      const inOrder = stridesOf(order.map((axis) => shape[axis]!));
+      const strides = shape.map((_, axis) => inOrder[order.indexOf(axis)]!);
+      return kernel(
+        "aoti_torch_empty_strided",
+        BigInt(shape.length),
+        longs(shape),
+        longs(strides),
+        dtypes.float32,
+        cpu,
+        0,
+      );
+    },
+    copy: (to: Handle, from: Handle): void => check(symbols.aoti_torch_copy_(to, from, 0)),
+    shapeOf(tensor: Handle): number[] {
+      const rank = Number(kernel("aoti_torch_get_dim", tensor));
+      return Array.from({ length: rank }, (_, axis) => Number(kernel("aoti_torch_get_size", tensor, BigInt(axis))));
+    },
+    /** Sets the number of threads of the kernels that this thread calls. */
+    useThreads: (count: number): void => void symbols.omp_set_num_threads(count),
+    threads(): number {
+      check(symbols.torch_get_num_threads(first));
+      return Number(first[0]! & 0xffffffffn);
+    },
+
+    // Words of arguments, by their types in schemas.
+    /** A `Tensor`; the caller keeps its own handle. */
+    tensor: (tensor: Handle): Word => kernel("aoti_torch_new_tensor_handle", tensor),
+    /** An `int` or a `ScalarType`. */
+    int: (value: number): Word => BigInt.asUintN(64, BigInt(value)),
+    bool: (value: boolean): Word => value ? 1n : 0n,
+    float(value: number): Word {
+      bits.setFloat64(0, value, true);
+      return bits.getBigUint64(0, true);
+    },
+    /** An `int[]` or a `Tensor[]`. */
+    list(words: readonly Word[]): Word {
+      check(symbols.torch_new_list_reserve_size(BigInt(words.length), first));
+      const list = first[0]!;
+      for (const word of words) check(symbols.torch_list_push_back(list, word));
+      return list;
+    },
+    /** A value of an optional type. */
+    some(word: Word): Word {
+      check(symbols.torch_new_stable_ivalue(first));
+      const place = first[0]!;
+      first[0] = word;
+      symbols.writeMemory(place, first, 8n);
+      return place;
+    },
+    none: 0n,
+  };
+}
+
+/** Returns integers as an argument `int64_t*`. */
+export function longs(values: readonly number[]): BigInt64Array<ArrayBuffer> {
+  return BigInt64Array.from(values, BigInt);
+}
+
+function stridesOf(shape: Shape): number[] {
+  return shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+}
+
+type Cell = BigUint64Array<ArrayBuffer>;

@@ -1,0 +1,130 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import fc from "fast-check";
+import { dirname, join } from "node:path";
+import { planOf } from "../../../tensor/torch/plan.ts";
+import { Graph, type Value } from "../../../tensor/trace/graph.ts";
+import { binary, unary } from "../../../tensor/trace/emit/elementwise.ts";
+import type { DeviceDescription } from "../../../tensor/devices.ts";
+import { runModule } from "./tensorflow_child.ts";
+
+const FOLDER = "noiseline/torch/cpu-torch-2.15.0";
+const LIBRARIES = {
+  "torch/lib/libtorch_cpu.so": "the library",
+  "torch/lib/libc10.so": "its base",
+  "torch/lib/libgomp.so.1": "its threads",
+  "nvidia/cu13/lib/libcudart.so.13": "what it is linked with",
+};
+const sizes = Object.fromEntries(Object.entries(LIBRARIES).map(([file, words]) => [file, words.length]));
+const RECORD = JSON.stringify({ torch: "2.15.0", files: sizes });
+
+/** Describes and opens device torch where these files are in the user's cache. */
+async function reportWith(files: Readonly<Record<string, string>>) {
+  const cache = await Deno.makeTempDir();
+  try {
+    for (const [file, words] of Object.entries(files)) {
+      const path = join(cache, FOLDER, file);
+      await Deno.mkdir(dirname(path), { recursive: true });
+      await Deno.writeTextFile(path, words);
+    }
+    const program = `
+      import { openDevice } from "tensor/mod.ts";
+      import { describeTorch } from "tensor/torch/describe.ts";
+      const error = await openDevice("torch", { threads: 1 }).catch(({ message }) => message);
+      console.log(JSON.stringify({ description: describeTorch(2), error }));`;
+    const { out, err } = await runModule(program, { env: { XDG_CACHE_HOME: cache } });
+    assert(out !== "", err);
+    return JSON.parse(out) as { readonly description: DeviceDescription; readonly error: string };
+  } finally {
+    await Deno.remove(cache, { recursive: true });
+  }
+}
+
+Deno.test("device torch says how to set it up where it is not, also where another version is", async () => {
+  const { description, error } = await reportWith({ "../cpu-torch-2.14.0/setup.json": RECORD });
+  assertEquals<unknown>(description, {
+    name: "torch",
+    available: false,
+    reason: "not set up",
+    fix: "deno task setup:torch",
+  });
+  assertEquals(error, 'Cannot open device "torch": not set up. Fix: deno task setup:torch.');
+});
+
+const { "torch/lib/libgomp.so.1": _, ...WITHOUT_THREADS } = LIBRARIES;
+const BROKEN: Readonly<Record<string, readonly [files: Readonly<Record<string, string>>, problem: string]>> = {
+  "a missing library": [{ ...WITHOUT_THREADS, "setup.json": RECORD }, "torch/lib/libgomp.so.1 is missing"],
+  "a library that was cut off": [
+    { ...LIBRARIES, "setup.json": RECORD, "torch/lib/libtorch_cpu.so": "the lib" },
+    "torch/lib/libtorch_cpu.so has 7 bytes, not 11",
+  ],
+  "no record": [LIBRARIES, "there is no setup.json"],
+  "a record that was cut off": [{ ...LIBRARIES, "setup.json": RECORD.slice(0, -5) }, "there is no setup.json"],
+  "another version's record": [
+    { ...LIBRARIES, "setup.json": RECORD.replace("2.15.0", "2.14.0") },
+    "there is no setup.json",
+  ],
+};
+
+for (const [what, [files, problem]] of Object.entries(BROKEN)) {
+  Deno.test(`half a set-up is found before it is loaded: ${what}`, async () => {
+    const { description, error } = await reportWith(files);
+    assertEquals<unknown>(description, {
+      name: "torch",
+      available: false,
+      reason: `its set-up is incomplete: ${problem}`,
+      fix: "deno task setup:torch --force",
+    });
+    assertStringIncludes(error, problem);
+  });
+}
+
+Deno.test("a library that does not load is named, with what to do", async () => {
+  const { description, error } = await reportWith({ ...LIBRARIES, "setup.json": RECORD });
+  assert(description.available);
+  assertMatch(description.numerics!, /^torch-cpu\/2\.15\.0\/(x86|arm64)[^/]*\/2-threads$/);
+  assertMatch(error, /^Cannot load PyTorch from .*libtorch_cpu\.(so|dylib): .+\. Fix: deno task setup:torch --force$/);
+});
+
+/** Makes a graph of sums and negations; `choices` say of which earlier values. */
+function graphOf(choices: readonly (readonly [number, number, boolean])[]) {
+  const graph = new Graph();
+  const values: Value[] = ["fixed", "fed"].map((name) => graph.input(name, "float32", [2]));
+  for (const [a, b, isSum] of choices) {
+    const [x, y] = [a, b].map((index) => values[index % values.length]!) as [Value, Value];
+    values.push(isSum ? binary(graph, "Add", x, y) : unary(graph, "Neg", x));
+  }
+  return values;
+}
+
+Deno.test("a plan frees each value after its last reader, and keeps results and what never changes", () => {
+  const choice = fc.tuple(fc.nat(50), fc.nat(50), fc.boolean());
+  fc.assert(fc.property(fc.array(choice, { minLength: 1, maxLength: 30 }), fc.nat(30), (choices, other) => {
+    const values = graphOf(choices);
+    const outputs = new Map([["y", values.at(-1)!], ["z", values[other % values.length]!]]);
+    const { sources, once, each } = planOf(outputs, new Set(["fixed"]));
+    // Values that are in memory: each step finds its operands among them.
+    const there = new Set(sources);
+    for (const { value, operands, done } of once) {
+      for (const operand of operands) assert(there.has(operand));
+      there.add(value);
+      done.forEach((operand) => there.delete(operand));
+    }
+    const kept = new Set(there);
+    for (let run = 0; run < 2; run++) {
+      for (const { value, operands, done } of each) {
+        for (const operand of operands) assert(there.has(operand));
+        there.add(value);
+        done.forEach((operand) => there.delete(operand));
+      }
+      const results = [...outputs.values()];
+      for (const result of results) assert(there.has(result));
+      // Nothing else is left that the next run makes again.
+      for (const value of there) assert(kept.has(value) || results.includes(value));
+      for (const result of results) if (!kept.has(result)) there.delete(result);
+    }
+    // Values that depend on the fixed input alone are computed once.
+    for (const { operands } of each) assert(operands.some((operand) => !kept.has(operand) || isFed(operand)));
+  }));
+});
+
+const isFed = (value: Value) => value.kind === "input" && value.name === "fed";
