@@ -7,7 +7,10 @@ import { unetParameterSpecs } from "../../diffusion/unet/plan.ts";
 import { COMPOSITIONS } from "../../tensor/compositions.ts";
 import type { HostTensors, PureFunction, Signature } from "../../tensor/device.ts";
 import { KERNEL_NAMES, TRANSLATIONS } from "../../tensor/trace/recorder.ts";
+import { OPERATIONS as TORCH } from "../../tensor/torch/operations.ts";
+import { liveValues } from "../../tensor/trace/graph.ts";
 import { REFUSED } from "../../tensor/trace/refused.ts";
+import { trace } from "../../tensor/trace/trace.ts";
 import { sampleFeeds } from "../support/tensors.ts";
 import { unetOf } from "../support/unet.ts";
 import { openParityDevice, PARITY_DEVICES, TFJS_CPU } from "./devices.ts";
@@ -72,6 +75,17 @@ Deno.test("every kernel of TF.js has a case, or is refused with a reason", async
   // gradient.
   const differentiable = [...REFUSED.keys()].filter((name) => tf.getGradient(name) !== undefined);
   assertEquals(differentiable, ["ComplexAbs", "Dilation2D"]);
+});
+
+Deno.test("device torch has calls for every operation that the cases record", async () => {
+  await tf.setBackend("cpu");
+  const recorded = cases.filter(({ op }) => op !== "training").flatMap((parityCase) => {
+    const { fn, inputs } = caseFunction(parityCase);
+    return liveValues(trace(fn, inputs, parityCase.name).outputs.values());
+  });
+  const names = new Set(recorded.flatMap((value) => value.kind === "operation" ? [value.op] : []));
+  assert(names.has("forward") && names.has("LessOrEqual"));
+  assertEquals([...names].filter((name) => !Object.hasOwn(TORCH, name)), []);
 });
 
 Deno.test("every kernel of a training step and of a sampling step is in a case smaller than a network", async () => {
