@@ -407,6 +407,11 @@ export type KindTable = {
       /** Weight of the distance between features, for a training that has features */
       perceptual?: number | undefined;
     } | undefined;
+    /**
+     * The perceptual term is LPIPS over VGG16, by the weights in this file: a saved state_dict of
+     * lpips.LPIPS
+     */
+    lpips?: string | undefined;
     /** Flip each image horizontally with probability 1/2 at each step */
     flip?: boolean | undefined;
     /** Also save for resuming every so many steps; default: by time only */

@@ -8,6 +8,8 @@ import { stopGradient } from "../loss.ts";
 export interface AutoencoderLossOptions extends Readonly<AutoencoderLossParams> {
   /** Returns the activations of some layers of a network that sees images, [B, h, w, C] each. */
   readonly features?: (images: Tensor) => readonly Tensor[];
+  /** Weights of the channels of each of these layers (Zhang et al. 2018). Default: 1. */
+  readonly heads?: readonly Float32Array[];
 }
 
 /** Returns latents: drawn from their Gaussians if there is noise, else the means. */
@@ -53,7 +55,11 @@ function builtinTerms(
     ["codebook", ofCodebook * latents!, quantizeLosses["codebook"]],
     ["commitment", ofCommitment * latents!, quantizeLosses["commitment"]],
     // LDM adds the distance to the error of each number.
-    ["perceptual", options.perceptual * pixels!, features && featureDistance(features(x), features(reconstruction))],
+    [
+      "perceptual",
+      options.perceptual * pixels!,
+      features && featureDistance(features(x), features(reconstruction), options.heads),
+    ],
   ];
   const known = weighted.flatMap(([name, factor, term]) => term === undefined ? [] : [[name, tf.mul(term, factor)]]);
   return { ...quantizeLosses, ...Object.fromEntries(known) };
@@ -71,15 +77,23 @@ function divergence(mean: Tensor, logVariance: Tensor): Tensor {
 }
 
 /**
- * The distance of Zhang et al. 2018 without learned weights (`lpips=False` of PerceptualSimilarity): the squared
- * difference of features of length 1, summed over channels, averaged over positions and summed over layers.
+ * The distance of Zhang et al. 2018: the squared difference of features of length 1, summed over channels, averaged
+ * over positions and summed over layers.
  *
+ * @param heads weights of the channels; without (`lpips=False` of PerceptualSimilarity), all are 1
  * @returns [B]
  */
-function featureDistance(some: readonly Tensor[], others: readonly Tensor[]): Tensor {
+function featureDistance(
+  some: readonly Tensor[],
+  others: readonly Tensor[],
+  heads?: AutoencoderLossOptions["heads"],
+): Tensor {
   // The least length keeps the gradient finite where all features are 0.
   const unit = (h: Tensor) => tf.mul(h, tf.rsqrt(tf.add(tf.sum(tf.square(h), 3, true), LEAST_LENGTH ** 2)));
-  const distances = some.map((h, layer) => meanOf(tf.sum(tf.square(tf.sub(unit(h), unit(others[layer]!))), 3)));
+  const distances = some.map((h, layer) => {
+    const squares = tf.square(tf.sub(unit(h), unit(others[layer]!)));
+    return meanOf(tf.sum(heads === undefined ? squares : tf.mul(squares, heads[layer]!), 3));
+  });
   return distances.reduce((sum, distance) => tf.add(sum, distance));
 }
 

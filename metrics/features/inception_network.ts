@@ -119,6 +119,36 @@ type InceptionParameters = Record<
 >;
 
 /**
+ * Returns a function that gives a tensor of a state dict by its name, which must have the wanted shape.
+ * @param network named in the RangeError for a tensor that is missing or of another shape
+ */
+export function takerOf(state: StateDict, network: string) {
+  return (name: string, ...wanted: (number | "any")[]) => {
+    const { shape, data } = state.get(name) ?? { shape: undefined, data: [] };
+    const fits = shape?.length === wanted.length &&
+      wanted.every((size, i) => size === "any" ? shape[i]! > 0 : size === shape[i]);
+    if (fits && data instanceof Float32Array) return { shape: shape as readonly number[], data };
+    const got = shape === undefined ? "none" : `${data.constructor.name} [${shape}]`;
+    throw new RangeError(`weights of ${network}, ${name}: got ${got}, wanted float32 [${wanted}]`);
+  };
+}
+
+/** Returns a filter of PyTorch, [out, in, h, w], as [h, w, in, out], each output times its factor. */
+export function filterOf(
+  { shape, data }: { readonly shape: readonly number[]; readonly data: Float32Array },
+  factors?: Float64Array,
+) {
+  const [outputs, inputs, height, width] = shape as [number, number, number, number];
+  const taps = height * width;
+  const turned = new Float32Array(data.length);
+  for (let i = 0; i < data.length; i++) {
+    const [tap, from, to] = [i % taps, Math.floor(i / taps) % inputs, Math.floor(i / (taps * inputs))];
+    turned[(tap * inputs + from) * outputs + to] = (factors?.[to] ?? 1) * data[i]!;
+  }
+  return { shape: [height, width, inputs, outputs] as const, data: turned };
+}
+
+/**
  * Returns the parameters of the network: convolutions as [kH, kW, in, out], with their batch norms folded in.
  * @param state weights by pytorch-fid's names; their shapes give each layer's number of channels
  * @returns the convolutions, and `fc.weight` [K, D]: K logits, D features
@@ -126,30 +156,18 @@ type InceptionParameters = Record<
  */
 export function inceptionParameters(state: StateDict): InceptionParameters {
   const parameters: InceptionParameters = {};
-  const take = (name: string, ...wanted: (number | "any")[]) => {
-    const { shape, data } = state.get(name) ?? { shape: undefined, data: [] };
-    const fits = shape?.length === wanted.length &&
-      wanted.every((size, i) => size === "any" ? shape[i]! > 0 : size === shape[i]);
-    if (fits && data instanceof Float32Array) return { shape: shape as readonly number[], data };
-    const got = shape === undefined ? "none" : `${data.constructor.name} [${shape}]`;
-    throw new RangeError(`weights of Inception, ${name}: got ${got}, wanted float32 [${wanted}]`);
-  };
+  const take = takerOf(state, "Inception");
   const conv = (inputs: number, { name, kernel }: Layer): number => {
     const [height, width] = kernel.split("x").map(Number) as [number, number];
-    const { shape: [outputs], data } = take(`${name}.conv.weight`, "any", inputs, height, width);
-    const norm = (part: string) => take(`${name}.bn.${part}`, outputs!).data;
+    const filter = take(`${name}.conv.weight`, "any", inputs, height, width);
+    const outputs = filter.shape[0]!;
+    const norm = (part: string) => take(`${name}.bn.${part}`, outputs).data;
     const [gamma, beta, mean, variance] = ["weight", "bias", "running_mean", "running_var"].map(norm);
     const factors = Float64Array.from(gamma!, (factor, o) => factor / Math.sqrt(variance![o]! + EPSILON));
-    const taps = height * width;
-    const folded = new Float32Array(data.length);
-    for (let i = 0; i < data.length; i++) {
-      const [tap, from, to] = [i % taps, Math.floor(i / taps) % inputs, Math.floor(i / (taps * inputs))];
-      folded[(tap * inputs + from) * outputs! + to] = factors[to]! * data[i]!;
-    }
-    parameters[`${name}.kernel`] = { shape: [height, width, inputs, outputs!], data: folded };
+    parameters[`${name}.kernel`] = filterOf(filter, factors);
     const shifts = Float32Array.from(beta!, (shift, o) => shift - factors[o]! * mean![o]!);
-    parameters[`${name}.bias`] = { shape: [outputs!], data: shifts };
-    return outputs!;
+    parameters[`${name}.bias`] = { shape: [outputs], data: shifts };
+    return outputs;
   };
   const join = (parts: number[]) => parts.reduce((sum, part) => sum + part);
   const dimension = walk<number>(NETWORK, "", COLOURS, { conv, max: (channels) => channels, join });

@@ -1,9 +1,17 @@
-import { hasSize, readImageFacts } from "../../artifacts/facts.ts";
-import { defineKind } from "../../contract/stage.ts";
+import { hasSize, type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
+import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { checkBatchSize, checkMicroBatches, checkMost, checkSameSize, isError, problemsOf } from "../shared/checks.ts";
+import {
+  checkBatchSize,
+  checkBytes,
+  checkMicroBatches,
+  checkMost,
+  checkSameSize,
+  isError,
+  problemsOf,
+} from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { autoencoderKindParams } from "./params.ts";
 
@@ -38,6 +46,7 @@ export const autoencoderKind = defineKind({
         message: "there are not that many images",
       }),
       checkSameSize("features", features, { name: "those to learn from", size: images }),
+      ...params.lpips === undefined ? [] : checkLpips(images, "features" in inputs),
     );
     if (!hasSize(images)) return { problems };
     const { height, width, channels, dtype } = images;
@@ -57,3 +66,27 @@ export const autoencoderKind = defineKind({
     return { problems, facts: { autoencoder: facts } };
   },
 });
+
+/** Height and width that leave a pixel to the last block of VGG16, after four halvings. */
+const LEAST_SIDE = 16;
+
+function checkLpips(images: ImageFacts | undefined, hasFeatures: boolean): CheckProblem[] {
+  const { height = LEAST_SIDE, width = LEAST_SIDE, channels = 3 } = images ?? {};
+  return problemsOf(
+    hasFeatures && {
+      param: ["lpips"],
+      message: "a loss has one perceptual term",
+      got: "lpips and input features",
+      wanted: "one of them",
+      fix: "remove the other",
+    },
+    (![1, 3].includes(channels) || Math.min(height, width) < LEAST_SIDE) && {
+      param: ["lpips"],
+      message: "LPIPS takes pictures in grey or RGB",
+      got: `${width}x${height}, ${channels} channels`,
+      wanted: `at least ${LEAST_SIDE}x${LEAST_SIDE}, 1 or 3 channels`,
+      fix: "remove lpips",
+    },
+    checkBytes("images", images, "the network of LPIPS was trained on bytes"),
+  );
+}

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { autoencoderLossParams } from "../../diffusion/autoencoder/loss_params.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { ownable } from "../../schemas/definitions.ts";
-import { execution } from "../../schemas/roles.ts";
+import { execution, externalFile } from "../../schemas/roles.ts";
 import { longRunningParams, positiveInt } from "../shared/common_params.ts";
 import { trainingParams } from "../shared/training_params.ts";
 
@@ -13,6 +13,11 @@ export const autoencoderKindParams = z.strictObject({
   ),
   ...trainingParams(),
   loss: autoencoderLossParams.prefault({}).describe("The built-in loss, whose terms are logged one by one"),
+  lpips: externalFile(
+    z.string().min(1).optional().describe(
+      "The perceptual term is LPIPS over VGG16, by the weights in this file: a saved state_dict of lpips.LPIPS",
+    ),
+  ),
   flip: z.boolean().default(false).describe("Flip each image horizontally with probability 1/2 at each step"),
   checkpointEvery: execution(
     positiveInt(100_000_000).optional().describe("Also save for resuming every so many steps; default: by time only"),

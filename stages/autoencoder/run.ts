@@ -4,15 +4,19 @@ import { layoutOf, readClassifier } from "../../artifacts/classifier.ts";
 import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { writeLog } from "../../artifacts/log.ts";
 import { gridPng, imageAt } from "../../artifacts/pictures.ts";
-import type { ContextOf, InputArtifact } from "../../contract/stage.ts";
+import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { autoencoderLoss } from "./loss.ts";
+import type { AutoencoderLossOptions } from "../../diffusion/autoencoder/loss.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { unpackTensors } from "../../diffusion/network.ts";
 import { denormalize, recordOf } from "../../diffusion/normalizer.ts";
+import { FormatError } from "../../formats/format_error.ts";
+import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 import { activations, type ClassifierConfig } from "../../metrics/features/classifier_network.ts";
+import { readLpips } from "../../metrics/features/lpips_network.ts";
 import { range } from "../../metrics/vectors.ts";
 import { isOwn } from "../../schemas/definitions.ts";
-import { type Device, type HostTensors, randomStream, type Tensor } from "../../tensor/mod.ts";
+import { type Device, type HostTensors, randomStream } from "../../tensor/mod.ts";
 import { buildAutoencoder, checkAutoencoderCode } from "../shared/autoencoder_checks.ts";
 import { failedCode } from "../shared/checks.ts";
 import { bindDecoder, bindEncoder } from "../shared/coder.ts";
@@ -36,7 +40,9 @@ export default runOf(autoencoderKind, async (context) => {
   if ("status" in built) return built;
   const { autoencoder, file } = built;
   await tf.ready();
-  const options = { ...params.loss, ...inputs.features && { features: await openFeatures(inputs.features) } };
+  const perceptual = await openPerceptual(context);
+  if ("status" in perceptual) return perceptual;
+  const options = { ...params.loss, ...perceptual };
   if (file !== undefined) {
     const problems = await checkAutoencoderCode(autoencoder, options);
     if (problems.length > 0) return failedCode(file, problems);
@@ -133,11 +139,23 @@ function makeBatches({ params: { batchSize, flip }, seed }: Context, images: Ima
   return { at, prepare };
 }
 
-/** Reads a classifier, and returns the function that gives its layers' activations. */
-async function openFeatures(artifact: InputArtifact): Promise<(images: Tensor) => readonly Tensor[]> {
-  const { config, params } = await readClassifier(artifact);
-  const layout = layoutOf(config.network as ClassifierConfig);
-  return (images) => activations(unpackTensors(tf.tensor1d(params), layout), images);
+/** Opens the network of the loss's perceptual term, if it has one, or returns how the stage ends without it. */
+async function openPerceptual(
+  { inputs, params: { lpips } }: Context,
+): Promise<Pick<AutoencoderLossOptions, "features" | "heads"> | StageEnd> {
+  if (inputs.features !== undefined) {
+    const { config, params } = await readClassifier(inputs.features);
+    const layout = layoutOf(config.network as ClassifierConfig);
+    return { features: (images) => activations(unpackTensors(tf.tensor1d(params), layout), images) };
+  }
+  if (lpips === undefined) return {};
+  try {
+    return readLpips(readTorchStateDict(await Deno.readFile(lpips)));
+  } catch (error) {
+    if (!(error instanceof FormatError || error instanceof RangeError)) throw error;
+    const fix = 'save it again: torch.save(lpips.LPIPS(net="vgg").state_dict(), path)';
+    return { status: "failed", message: `${lpips}: ${error.message}`, fix };
+  }
 }
 
 /** Draws the first images, each beside its reconstruction. @returns a PNG */

@@ -1,0 +1,47 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { readLog } from "../../../artifacts/log.ts";
+import { autoencoderKind } from "../../support/builtin_kinds.ts";
+import { runStage } from "../../support/stage_context.ts";
+import { said } from "./own_definitions.ts";
+import { smallImages, withFolder } from "./small_world.ts";
+
+const LPIPS = fileURLToPath(new URL("../../golden/lpips/lpips.pth", import.meta.url));
+const MODEL = { channels: 8, multipliers: [1, 2], blocks: 1, latentChannels: 2 };
+
+Deno.test("an autoencoder learns with LPIPS from a file, and a file of other weights is named", async () => {
+  await withFolder(async (folder) => {
+    const { train: images } = await smallImages(folder, { size: 16 });
+    const train = (lpips: string) => {
+      const params = { model: MODEL, steps: 1, batchSize: 2, lpips };
+      return runStage(folder, autoencoderKind, { params, inputs: { images } });
+    };
+    const { end, outputs } = await train(LPIPS);
+    assertEquals(end, undefined);
+    const [first] = await readLog(outputs["log"]!);
+    assert((first!.terms as Record<string, number>)["perceptual"]! > 0);
+    const other = join(folder, "other.pth");
+    const bytes = await Deno.readFile(LPIPS);
+    await Deno.writeFile(other, bytes.subarray(0, bytes.length / 2));
+    assertStringIncludes(said(await train(other)), other);
+    const narrow = fileURLToPath(new URL("../../golden/inception/narrow.pth", import.meta.url));
+    assertStringIncludes(said(await train(narrow)), "weights of LPIPS, net.slice1.0.weight: got none");
+  });
+});
+
+Deno.test("LPIPS is refused for images that VGG16 cannot take, and beside a classifier", () => {
+  const params = autoencoderKind.params.parse({ steps: 1, lpips: "lpips.pth" });
+  const check = (images: object, more: object = {}) => {
+    const facts = { count: 1_000, height: 32, width: 32, channels: 3, dtype: "uint8", ...images };
+    const { problems } = autoencoderKind.check!(params, { images: facts, ...more });
+    return problems.map(({ message }) => message);
+  };
+  const PICTURES = "LPIPS takes pictures in grey or RGB";
+  assertEquals(check({}), []);
+  assertEquals(check({ channels: 1 }), []);
+  assertEquals(check({ height: 8 }), [PICTURES]);
+  assertEquals(check({ channels: 4 }), [PICTURES]);
+  assertEquals(check({ dtype: "float32" }), ["the network of LPIPS was trained on bytes"]);
+  assertEquals(check({}, { features: {} }), ["a loss has one perceptual term"]);
+});
