@@ -1,25 +1,17 @@
-import { createHash } from "node:crypto";
+import { sha256 } from "@noble/hashes/sha2.js";
 import { z } from "zod";
 import type { Facts, InputArtifact, OutputArtifact, OwnDefinition } from "../contract/stage.ts";
 import { type Autoencoder, makeAutoencoder } from "../diffusion/autoencoder/autoencoder.ts";
 import { BUILTIN_AUTOENCODER } from "../diffusion/autoencoders.ts";
 import type { ImageSizes } from "../diffusion/define.ts";
-import { packParameters } from "../diffusion/network.ts";
+import { countOf, type NamedArrays, packParameters } from "../diffusion/network.ts";
 import { formOf } from "../diffusion/normalizer.ts";
-import { refuse } from "../formats/format_error.ts";
+import { FormatError, refuse } from "../formats/format_error.ts";
 import { ownRecordSchema } from "../schemas/definitions.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import { definitionByDigest } from "./own_definitions.ts";
 import { checked, readJson, writeJson } from "./record.ts";
-import {
-  averagesRecord,
-  checkWeightsName,
-  imagesRecord,
-  readWeights,
-  weightFile,
-  weightNames,
-  writeWeights,
-} from "./weights.ts";
+import { averagesRecord, checkWeightsName, imagesRecord, readWeights, weightNames, writeWeights } from "./weights.ts";
 
 /** Artifact of type `autoencoder`: raw and averaged weights by name, and `autoencoder.json`. */
 const CONFIG_FILE = "autoencoder.json";
@@ -56,6 +48,9 @@ export async function writeAutoencoder(
 
 export type StoredAutoencoder = Awaited<ReturnType<typeof readAutoencoder>>;
 
+/** An autoencoder that only decodes; a built-in one has no weights of its encoder. */
+export type StoredDecoder = Omit<StoredAutoencoder, "encoder">;
+
 /**
  * Reads an autoencoder.
  *
@@ -63,28 +58,45 @@ export type StoredAutoencoder = Awaited<ReturnType<typeof readAutoencoder>>;
  * @throws FormatError when the artifact's files are not those of `writeAutoencoder`, or its definition is not in `own`
  */
 export async function readAutoencoder(artifact: InputArtifact, weights: string, own: readonly OwnDefinition[]) {
+  const { config, named } = await readNamed(artifact, weights);
+  return { ...await openCode(config, named, own), encoder: encoderDigest(config, named) };
+}
+
+async function readNamed(artifact: InputArtifact, weights: string) {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
   checkWeightsName(weights, config);
-  const { named } = await readWeights(artifact, weights, config.parameters);
+  return { config, ...await readWeights(artifact, weights, config.parameters) };
+}
+
+/**
+ * Opens a record with weights by name, all or, of a built-in autoencoder, those of its decoder.
+ *
+ * @throws FormatError if its definition is not in `own`
+ */
+async function openCode(config: AutoencoderConfig, named: NamedArrays, own: readonly OwnDefinition[]) {
   const { model } = config;
   const definition = "uses" in model ? definitionByDigest("autoencoder", model, own) : await BUILTIN_AUTOENCODER.load();
-  const build = (sizes: ImageSizes) => {
-    const autoencoder = checked(`${CONFIG_FILE}, model`, () => {
+  const isWhole = "uses" in model || !Object.keys(named).every(isOfDecoder);
+  const codeFor = (sizes: ImageSizes): Autoencoder => {
+    const whole = checked(`${CONFIG_FILE}, model`, () => {
       return makeAutoencoder(sizes, definition.build(sizes, "uses" in model ? model.params : model));
     });
-    return { autoencoder, params: checked(weightFile(weights), () => packParameters(named, autoencoder)) };
+    const parameters = whole.parameters.filter(({ name }) => isWhole || isOfDecoder(name));
+    return { ...whole, parameters, count: countOf(parameters) };
   };
   return {
     config,
     /** The form of the images that it was trained on, and of those that it decodes. */
     form: formOf(config.images),
-    encoder: encoderDigest(config, named),
     /** Returns the code for images of a size, with the chosen weights, flat [P]. @throws FormatError if it has none */
-    build,
+    build(sizes: ImageSizes) {
+      const autoencoder = codeFor(sizes);
+      return { autoencoder, params: checked("its weights", () => packParameters(named, autoencoder)) };
+    },
     /** Returns the size of the images of latents. @throws FormatError if no images have such latents */
     imagesOf(latents: ImageSizes): ImageSizes {
       const { images: { height, width, channels } } = config;
-      const { latent } = build({ height, width, channels }).autoencoder;
+      const { latent } = codeFor({ height, width, channels });
       const sizes = {
         height: latents.height * height / latent.height,
         width: latents.width * width / latent.width,
@@ -99,17 +111,39 @@ export async function readAutoencoder(artifact: InputArtifact, weights: string, 
 }
 
 /**
- * Reads the autoencoder that latents of an encoder can be decoded with: with the weights that they were encoded with.
- * @returns undefined if it has no such weights
+ * Reads the decoder of latents of an encoder, from an autoencoder whose weights of one of these names have it.
+ *
+ * @param names default: all @throws FormatError as `readAutoencoder`, and for another encoder, with the digests of both
  */
-export async function readDecoder(artifact: InputArtifact, encoder: string | undefined, own: readonly OwnDefinition[]) {
-  const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  for (const weights of weightNames(config)) {
-    const stored = await readAutoencoder(artifact, weights, own);
-    if (stored.encoder === encoder) return stored;
+export async function readDecoder(
+  artifact: InputArtifact,
+  encoder: string | undefined,
+  own: readonly OwnDefinition[],
+  names?: readonly string[],
+): Promise<StoredDecoder> {
+  const encoders: string[] = [];
+  for (const weights of names ?? weightNames(await readJson(artifact, CONFIG_FILE, configSchema))) {
+    const { config, named } = await readNamed(artifact, weights);
+    const found = encoderDigest(config, named);
+    if (found === encoder) {
+      const isNeeded = ([name]: [string, unknown]) => "uses" in config.model || isOfDecoder(name);
+      return await openCode(config, Object.fromEntries(Object.entries(named).filter(isNeeded)), own);
+    }
+    if (!encoders.includes(found)) encoders.push(found);
   }
-  return undefined;
+  throw new FormatError("the autoencoder cannot decode these", {
+    got: encoder === undefined ? "images that are no latents" : `latents of encoder ${encoder}`,
+    wanted: `latents of encoder ${encoders.join(" or ")}`,
+    fix: "take the autoencoder of the encode stage, and the same weights, or one with the same encoder",
+  });
 }
+
+/** True for parameters that only the decoder uses. */
+function isOfDecoder(name: string): boolean {
+  return /^(decoder|codebook)(\.|$)/.test(name);
+}
+
+const utf8 = new TextEncoder();
 
 /**
  * Returns the digest by which latents know their encoder: of its code, its weights, and the form of the images. The
@@ -117,14 +151,14 @@ export async function readDecoder(artifact: InputArtifact, encoder: string | und
  */
 function encoderDigest({ model, images }: AutoencoderConfig, named: Readonly<Record<string, Float32Array>>): string {
   const { codes: _, ...code } = "uses" in model ? { codes: undefined, ...model, uses: undefined } : model;
-  const hash = createHash("sha256").update(JSON.stringify([code, formOf(images)]));
+  const hash = sha256.create().update(utf8.encode(JSON.stringify([code, formOf(images)])));
   for (const [name, values] of Object.entries(named).sort(([a], [b]) => a < b ? -1 : 1)) {
-    if (/^(decoder|codebook)(\.|$)/.test(name)) continue;
-    hash.update(`${name} ${values.length} `).update(
+    if (isOfDecoder(name)) continue;
+    hash.update(utf8.encode(`${name} ${values.length} `)).update(
       new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
     );
   }
-  return hash.digest("hex");
+  return hash.digest().toHex();
 }
 
 export async function validate(artifact: InputArtifact): Promise<void> {

@@ -208,12 +208,8 @@ function readHead(name: string, file: Deno.FsFile, info: ImagesInfo) {
     const got = entry === undefined ? "none" : `${entry.dtype} [${entry.shape}]`;
     throw new FormatError(`${name}, tensor ${tensor}`, { got, wanted: `${dtypes.join(" or ")} [${shape}]` });
   };
-  const images = find("images", [TENSOR_TYPES[dtype ?? "uint8"]], [
-    count,
-    height,
-    width,
-    channels * (posterior ? 2 : 1),
-  ]);
+  const stored = channels * (posterior ? 2 : 1);
+  const images = find("images", [TENSOR_TYPES[dtype ?? "uint8"]], [count, height, width, stored]);
   const isLabelled = classes !== null || entries.some((one) => one.name === "labels");
   if (!isLabelled) return { offset: dataStart + images.begin, labels: undefined };
   const { begin, dtype: type } = find("labels", ["U8", "U16"], [count]);
@@ -270,9 +266,13 @@ export interface ImagesWriter extends Disposable {
    * Writes the description.
    *
    * @param found facts that only the images themselves could tell
+   * @param shown other images for the picture, such as decoded ones
    * @returns the description that was written
    */
-  finish(found?: Partial<Pick<ImagesToDescribe, "normalizer" | "source">>): Promise<ImagesInfo>;
+  finish(
+    found?: Partial<Pick<ImagesToDescribe, "normalizer" | "source">>,
+    shown?: Readonly<{ values: Values; size: Record<"height" | "width" | "channels", number>; form: ValueForm }>,
+  ): Promise<ImagesInfo>;
   /**
    * Returns the files so far, to be saved: another writer goes on from them.
    *
@@ -369,7 +369,7 @@ export function openImagesWriter(
         if (into.count === perFile) await end();
       }
     },
-    async finish(found = {}) {
+    async finish(found = {}, shown) {
       await end();
       const counts = numbers().map((number) => countIn(number));
       // One file of fewer images than were expected has the name of an only file.
@@ -377,8 +377,8 @@ export function openImagesWriter(
       const described = describeImages({ ...info, ...found, count: written }, counts);
       await writeJson(output, INFO_FILE, described, imagesInfoSchema);
       using images = openFiles(described, (name) => join(output.folder, name));
-      const pictured = Array.from({ length: Math.min(written, picturedCount(info)) }, (_, i) => images.rows([i]));
-      await writePicture(output, picture, pictured, described, formOf(described));
+      const values = images.rows(range(0, Math.min(written, picturedCount(info))));
+      await writePicture(output, picture, shown ?? { values, size: info, form: formOf(described) });
       await writeCopies(output, images, copies);
       return described;
     },

@@ -4,6 +4,7 @@ import { imageGrid } from "../pictures/image_grid.ts";
 import { linePlots, pointPlots } from "../pictures/plots.ts";
 import { encodePng } from "../formats/png_encoder.ts";
 import { quantile } from "../metrics/spread.ts";
+import { definedOnly } from "../std/defined_only.ts";
 import type { ImageSize } from "./facts.ts";
 
 /** Number of images or signals, and of points, that a set's picture shows. */
@@ -19,23 +20,39 @@ const [DARKEST, LIGHTEST] = [0.01, 0.99];
 
 type GridSize = ImageSize & { readonly columns?: number };
 
+/** Images as a picture shows them. */
+interface Shown {
+  /** [n, H, W, C]. */
+  readonly values: Values;
+  readonly size: Readonly<Record<"height" | "width" | "channels", number>>;
+  readonly form: ValueForm;
+}
+
+/** Shows stored values as other images, as a decoder shows latents. */
+export interface View extends Omit<Shown, "values"> {
+  /** @param pieces [n, h, w, c] each @returns values of as many images as there are in all */
+  show(pieces: readonly Values[]): Promise<Values>;
+}
+
 /** Returns how many images of a set its picture shows. Points, images of one pixel, are pictured together. */
 export function picturedCount({ height, width }: ImageSize): number {
   return height * width === 1 ? PICTURED_POINTS : PICTURED;
 }
 
-/**
- * Writes one picture of several images, as `gridPng` makes it.
- * @param images values [H, W, C] each
- */
+/** Writes one picture of several images, as `gridPng` makes it. */
 export async function writePicture(
   output: OutputArtifact,
   name: string,
-  images: readonly Values[],
-  size: GridSize,
-  form?: ValueForm,
+  { values, size, form }: Shown,
+  columns?: number,
 ): Promise<void> {
-  await output.write(name, gridPng(images, size, form));
+  await output.write(name, gridPng(imagesIn(values, size), { ...size, ...definedOnly({ columns }) }, form));
+}
+
+/** Splits values [n, H, W, C] into those of each image. */
+export function imagesIn<V extends Values>(values: V, size: ImageSize): V[] {
+  const count = values.length / (size.height * size.width * size.channels);
+  return Array.from({ length: count }, (_, i) => imageAt(values, i, size));
 }
 
 /**

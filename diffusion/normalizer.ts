@@ -13,6 +13,17 @@ export type ValueType = "uint8" | "uint16" | "float32";
 /** Stored numbers of images, [N, H, W, C] row-major. */
 export type Values = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
+/** Puts stored values of one type behind one another. @param pieces at least one */
+export function joinValues(pieces: readonly Values[]): Values {
+  const joined = new VALUE_TYPES[dtypeOf(pieces[0]!)](pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    joined.set(piece, at);
+    at += piece.length;
+  }
+  return joined;
+}
+
 /** Returns the type of stored numbers. */
 export function dtypeOf(values: Uint8Array | Uint16Array | Float32Array): ValueType {
   return (Object.keys(VALUE_TYPES) as ValueType[]).find((type) => values instanceof VALUE_TYPES[type])!;

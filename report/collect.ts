@@ -6,6 +6,7 @@ import { readLog } from "../artifacts/log.ts";
 import { readMetrics } from "../artifacts/metrics.ts";
 import { parseRecord, readJson } from "../artifacts/record.ts";
 import type { InputArtifact } from "../contract/stage.ts";
+import { decodePng } from "../formats/png_decoder.ts";
 import { gridCells } from "../pictures/image_grid.ts";
 import { type Content, factsOf, type LogRow, noContent, type ReportPicture, type SourceFacts } from "./model.ts";
 import { describeGuidance, describeSampler } from "./sections.ts";
@@ -117,7 +118,10 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const note = joined([describeItems(info), how], "; ");
     const main = { interpolate: "interpolation.png", inpaint: "inpainting.png" }[String(name)] ?? "grid.png";
     const count = Math.min(info.count, picturedCount(info));
-    const cells = main === "grid.png" && info.height > 1 ? { count, ...gridCells(count, info) } : undefined;
+    const isGrid = main === "grid.png" && info.height > 1;
+    // A picture of latents may show decoded images.
+    const size = isGrid && info.encoder !== undefined ? cellSize(await artifact.read(main), count) : info;
+    const cells = isGrid ? { count, ...gridCells(count, size) } : undefined;
     await addPicture(samples, item, main, { title, note, step, cells });
     await addPicture(films, item, "trajectory.png", { title: `${title}: the images`, note: how });
     await addPicture(films, item, "trajectory-x0.png", { title: `${title}: the predicted x0`, note: how });
@@ -148,6 +152,14 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     demos.push({ title, href: isServed ? `/page/${page.sha256}.html` : `${encodeURIComponent(title)}/${DEMO_FILE}` });
   },
 };
+
+/** Returns the size of each of the images of a grid. */
+function cellSize(png: Uint8Array<ArrayBuffer>, count: number): Readonly<Record<"width" | "height", number>> {
+  const { columns, margin } = gridCells(count, { height: 1, width: 1 });
+  const { width, height } = decodePng(png);
+  const each = (length: number, cells: number) => (length - margin) / cells - margin;
+  return { width: each(width, columns), height: each(height, Math.ceil(count / columns)) };
+}
 
 /** The file that a stage of kind `demo` writes. */
 const DEMO_FILE = "demo.html";

@@ -808,7 +808,7 @@ export type KindTable = {
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | "torch" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
-  }; inputs: "checkpoint" | "guide" };
+  }; inputs: "checkpoint" | "guide" | "autoencoder" };
   /** Decode latents, such as samples of them, into images */
   decode: { params: {
     /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */
@@ -886,7 +886,7 @@ export type KindTable = {
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | "torch" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
-  }; inputs: "checkpoint" | "images" };
+  }; inputs: "checkpoint" | "images" | "autoencoder" };
   /** Inpaint a region of images */
   inpaint: { params: {
     /** Number of images, from the first on */
@@ -950,7 +950,7 @@ export type KindTable = {
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | "torch" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
-  }; inputs: "checkpoint" | "images" };
+  }; inputs: "checkpoint" | "images" | "autoencoder" };
   /** Find the training images nearest to samples, to see whether the network memorised them */
   neighbours: { params: {
     /** Number of samples, and of held-out images, from the first on */
@@ -1181,7 +1181,7 @@ export type KindTable = {
     guidance?: number | undefined;
     /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */
     weights?: "ema" | "raw" | string | undefined;
-  }; inputs: "checkpoint" };
+  }; inputs: "checkpoint" | "autoencoder" };
   /** Run a program in any language, such as a training script in Python */
   command: { params: {
     /**

@@ -3,13 +3,13 @@ import { type AutoencoderRecord, writeAutoencoder } from "../../artifacts/autoen
 import { layoutOf, readClassifier } from "../../artifacts/classifier.ts";
 import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { writeLog } from "../../artifacts/log.ts";
-import { gridPng, imageAt } from "../../artifacts/pictures.ts";
+import { gridPng, imagesIn } from "../../artifacts/pictures.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { autoencoderLoss } from "./loss.ts";
 import type { AutoencoderLossOptions } from "../../diffusion/autoencoder/loss.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { unpackTensors } from "../../diffusion/network.ts";
-import { denormalize, recordOf } from "../../diffusion/normalizer.ts";
+import { recordOf } from "../../diffusion/normalizer.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 import { activations, type ClassifierConfig } from "../../metrics/features/classifier_network.ts";
@@ -19,7 +19,7 @@ import { isOwn } from "../../schemas/definitions.ts";
 import { type Device, type HostTensors, randomStream } from "../../tensor/mod.ts";
 import { buildAutoencoder, checkAutoencoderCode } from "../shared/autoencoder_checks.ts";
 import { failedCode } from "../shared/checks.ts";
-import { bindDecoder, bindEncoder } from "../shared/coder.ts";
+import { bindCoder, openView } from "../shared/coder.ts";
 import { withDevice } from "../shared/device.ts";
 import { batchImages } from "../shared/epochs.ts";
 import { definitionByFile } from "../shared/own_definitions.ts";
@@ -169,23 +169,19 @@ async function drawPreview(
   },
 ): Promise<Uint8Array> {
   const [count, columns] = [preview!.count, 8];
-  const coder = { build: () => ({ autoencoder, params }) };
+  const [coder, { info: size }] = [{ build: () => ({ autoencoder, params: params.slice() }), form: images }, images];
   const options = { device, batchSize: count };
   const x = new Float32Array(count * images.size);
   images.read(range(0, count), x);
-  const { encode, release } = await bindEncoder(coder, images.info, options);
-  const decoder = await bindDecoder(coder, images.info, { ...options, params: params.slice() });
+  const encoder = await bindCoder("encoder", coder, size, options);
+  const view = await openView(coder, size, options);
   try {
-    const reconstructed = denormalize(await decoder.decode((await encode(x)).mean), images);
-    const originals = images.rows(range(0, count));
-    const pairs = Array.from({ length: count }, (_, i) => [
-      imageAt(originals, i, images.info),
-      imageAt(reconstructed, i, images.info),
-    ]);
-    return gridPng(pairs.flat(), { ...images.info, columns }, images);
+    const reconstructed = imagesIn(await view.show([(await encoder.run(x))["mean"]!]), size);
+    const pairs = imagesIn(images.rows(range(0, count)), size).flatMap((original, i) => [original, reconstructed[i]!]);
+    return gridPng(pairs, { ...size, columns }, images);
   } finally {
-    await release();
-    await decoder.release();
+    await encoder.release();
+    await view.release();
   }
 }
 

@@ -4,7 +4,7 @@ import { defineKind } from "../../contract/stage.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
+import { checkDecoder, checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
 import { deviceParam, positiveInt, threadsParam, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 
@@ -35,13 +35,7 @@ export const decodeKind = defineKind({
     const [latents, autoencoder] = [readImageFacts(inputs.samples), readAutoencoderFacts(inputs.autoencoder)];
     const problems = problemsOf(
       checkWeightsName(params.weights, autoencoder),
-      latents !== undefined && latents.latent !== true && {
-        input: "samples",
-        message: "only latents can be decoded",
-        got: "images that are no latents",
-        wanted: "the output of an encode stage, or samples of a network that was trained on such",
-        fix: "train on the output of an encode stage, and decode the samples",
-      },
+      checkDecoder("samples", latents, inputs),
     );
     if (autoencoder?.channels === undefined || latents === undefined || problems.some(isError)) {
       return { problems };

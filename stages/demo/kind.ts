@@ -5,7 +5,7 @@ import { samplerParams } from "../../diffusion/samplers.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { sampleKind } from "../sample/kind.ts";
 import { positiveInt, weightsParam } from "../shared/common_params.ts";
-import { problemsOf } from "../shared/checks.ts";
+import { decoderInput, problemsOf } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
 
 /** The params of `sample` that a demo does not set. */
@@ -30,6 +30,7 @@ export const demoKind = defineKind({
   }),
   inputs: {
     checkpoint: { type: "checkpoint", description: "The network to sample" },
+    autoencoder: decoderInput,
   },
   outputs: {
     files: { type: "files", description: "demo.html" },

@@ -7,7 +7,7 @@ import { type Normalizer, rangeNormalizer } from "../../diffusion/normalizer.ts"
 import { range } from "../../metrics/vectors.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { moments } from "../dataset/find_normalizer.ts";
-import { bindEncoder } from "../shared/coder.ts";
+import { bindCoder } from "../shared/coder.ts";
 import { inPartsOnDevice } from "../shared/parts.ts";
 import { runOf } from "../shared/run_of.ts";
 import { encodeKind, type EncodeParams } from "./kind.ts";
@@ -24,7 +24,7 @@ export default runOf(encodeKind, async (context: Context) => {
   const batchSize = Math.min(params.batchSize, count);
   const x = new Float32Array(batchSize * images.size);
   return await inPartsOnDevice(context, { count, batchSize }, async (device) => {
-    const { encode } = await bindEncoder(stored, info, { device, batchSize });
+    const { run } = await bindCoder("encoder", stored, info, { device, batchSize });
     return {
       async compute({ first, count, done, total }) {
         // In the last batch, places without an image keep their previous contents.
@@ -34,12 +34,12 @@ export default runOf(encodeKind, async (context: Context) => {
           const image = x.subarray(i * images.size, (i + 1) * images.size);
           image.set(flipped({ image, height, width, channels }, { mirrored: true }));
         }
-        const { mean, deviation } = await encode(x);
-        const size = mean.length / batchSize;
+        const { mean, deviation } = await run(x);
+        const size = mean!.length / batchSize;
         const own = (all: Float32Array<ArrayBuffer>) => all.subarray(0, count * size);
         report({ done: done + count, total, unit: "image" });
         const drawn = params.posterior === "draw" ? deviation : undefined;
-        return { mean: own(mean), ...definedOnly({ deviation: drawn && own(drawn) }) };
+        return { mean: own(mean!), ...definedOnly({ deviation: drawn && own(drawn) }) };
       },
     };
   }, async (batches) => {

@@ -1,11 +1,29 @@
 import type { z } from "zod";
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import type { ImageSize } from "../../artifacts/facts.ts";
 import type { ImageReader } from "../../artifacts/image_files.ts";
 import { mix, transition } from "../../diffusion/samplers/mix.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 import type { BatchDrawer } from "../shared/draw/draw_images.ts";
 import { startDeviation, type Walk } from "../shared/draw/walk.ts";
 import type { inpaintKind } from "./kind.ts";
+
+/**
+ * Takes a mask of images to the grid of their latents, or leaves it as it is. A latent is known, 1, if all pixels are
+ * that its cell covers.
+ *
+ * @param kept [H, W, C], the same for all channels @returns [h, w, c]
+ */
+export function knownCells(kept: Uint8Array, size: ImageSize, { height, width, channels }: ImageSize): Uint8Array {
+  const cells = new Uint8Array(height * width * channels).fill(1);
+  for (let at = 0; at < kept.length; at += size.channels) {
+    if (kept[at] === 1) continue;
+    const [y, x] = [Math.floor(at / size.channels / size.width), at / size.channels % size.width];
+    const cell = Math.floor(y * height / size.height) * width + Math.floor(x * width / size.width);
+    cells.fill(0, cell * channels, (cell + 1) * channels);
+  }
+  return cells;
+}
 
 /**
  * Inpaints images. The sampler takes one step at a time. After each step the kept part is put back, noised to the same

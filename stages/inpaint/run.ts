@@ -1,13 +1,13 @@
 import { readCheckpoint } from "../../artifacts/checkpoint.ts";
 import type { ImageSize } from "../../artifacts/facts.ts";
 import { openImages } from "../../artifacts/image_files.ts";
-import { imageAt, writePicture } from "../../artifacts/pictures.ts";
-import { denormalize, type Values } from "../../diffusion/normalizer.ts";
+import { imageAt, imagesIn, type View, writePicture } from "../../artifacts/pictures.ts";
+import { denormalize, joinValues, type Values } from "../../diffusion/normalizer.ts";
 import { range } from "../../metrics/vectors.ts";
 import type { ContextOf } from "../../contract/stage.ts";
 import { openSamples, sampleOnDevice } from "../shared/draw/draw_images.ts";
 import { runOf } from "../shared/run_of.ts";
-import { makeDrawer } from "./drawer.ts";
+import { knownCells, makeDrawer } from "./drawer.ts";
 import { inpaintKind } from "./kind.ts";
 
 type Context = ContextOf<typeof inpaintKind>;
@@ -22,30 +22,33 @@ export default runOf(inpaintKind, async (context) => {
   using images = await openImages(inputs.images);
   const { count, region, repeats, batchSize } = params;
   const { images: size } = checkpoint.config;
-  const kept = keptPixels(region, size);
-  const middle = denormalize(TAKEN_AWAY, checkpoint.form);
-  // Three images for each: the original, the image without the part, and the inpainted image.
-  const threes: Values[] = [];
+  const knownOf = (view: View) => knownCells(keptPixels(region, view.size), view.size, size);
+  const pairs: Values[] = [];
   return await sampleOnDevice(context, checkpoint, { count, batchSize }, {
-    makeDrawer: (walk) => makeDrawer(context, checkpoint, { walk, images, kept }),
-    async finish(batches) {
+    makeDrawer: (walk, view) => makeDrawer(context, checkpoint, { walk, images, kept: knownOf(view) }),
+    async finish(batches, view) {
+      const kept = knownOf(view);
       using writer = openSamples(context, checkpoint, {
         ...{ name: "inpaint", count, how: { region, repeats } },
         of: { digest: inputs.images.digest, source: images.info.source },
-      });
+      }, view);
       for await (const { first, count, rows } of batches) {
-        // Kept pixels keep their exact values; conversion to the network's numbers and back could change them.
+        // Kept numbers stay exactly as they are; conversion to the network's and back could change them.
         const originals = images.rows(range(first, count));
         const pixels = rows.pixels.map((value, i) => kept[i % kept.length] === 1 ? originals[i]! : value) as Values;
-        await writer.add(pixels);
+        await writer.add({ ...rows, pixels });
         for (let i = 0; i < count && first + i < PICTURED; i++) {
-          const original = imageAt(originals, i, size);
-          const removed = original.map((value, i) => kept[i] === 1 ? value : middle[0]!) as Values;
-          threes.push(original, removed, imageAt(pixels, i, size));
+          pairs.push(imageAt(originals, i, size), imageAt(pixels, i, size).slice());
         }
       }
       await writer.finish();
-      await writePicture(outputs.samples, "inpainting.png", threes, { ...size, columns: 12 }, checkpoint.form);
+      const pixelsKept = keptPixels(region, view.size);
+      const middle = denormalize(TAKEN_AWAY, view.form)[0]!;
+      const without = (image: Values) => image.map((value, i) => pixelsKept[i] === 1 ? value : middle) as Values;
+      // Three images for each: the original, the image without the part, and the inpainted image.
+      const threes = imagesIn(await view.show(pairs), view.size)
+        .flatMap((image, i) => i % 2 === 0 ? [image, without(image)] : [image]);
+      await writePicture(outputs.samples, "inpainting.png", { ...view, values: joinValues(threes) }, 12);
     },
   });
 });

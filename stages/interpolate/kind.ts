@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
-import { checkMost, problemsOf } from "../shared/checks.ts";
+import { checkDecoder, checkMost, decoderInput, problemsOf } from "../shared/checks.ts";
 import { positiveInt } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { checkSampling, lastTime, samplingFacts, samplingParams } from "../shared/draw/check.ts";
@@ -20,6 +20,7 @@ export const interpolateKind = defineKind({
   inputs: {
     checkpoint: { type: "checkpoint", description: "The network to sample from" },
     images: { type: "images", description: "The ends of the pairs" },
+    autoencoder: decoderInput,
   },
   outputs: {
     samples: {
@@ -38,6 +39,7 @@ export const interpolateKind = defineKind({
     const lowest = timesteps === undefined ? 0 : lastTime(sampler, timesteps);
     const problems = problemsOf(
       checkSampling(params, { checkpoint, images, own: own?.["sampler"] }),
+      checkDecoder("checkpoint", checkpoint, inputs),
       timestep < lowest && {
         param: ["timestep"],
         message: "the sampler visits no timestep this low",

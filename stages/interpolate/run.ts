@@ -25,13 +25,13 @@ export default runOf(interpolateKind, async (context) => {
   const rowsShown: Values[] = [];
   return await sampleOnDevice(context, checkpoint, { count: pairs * points, batchSize }, {
     makeDrawer: (walk) => makeDrawer(context, checkpoint, { walk, ends }),
-    async finish(batches) {
+    async finish(batches, view) {
       using writer = openSamples(context, checkpoint, {
         ...{ name: "interpolate", count: pairs * points, how: { timestep, points } },
         of: { digest: inputs.images.digest, source: ends.info.source },
-      });
+      }, view);
       for await (const { first, count, rows } of batches) {
-        await writer.add(rows.pixels);
+        await writer.add(rows);
         for (let i = first; i < Math.min(first + count, PICTURED_PAIRS * points); i++) {
           const [pair, point] = [Math.floor(i / points), i % points];
           if (point === 0) rowsShown.push(ends.rows([2 * pair]));
@@ -40,8 +40,8 @@ export default runOf(interpolateKind, async (context) => {
         }
       }
       await writer.finish();
-      const shown = { ...ends.info, columns: points + 2 };
-      await writePicture(outputs.samples, "interpolation.png", rowsShown, shown, checkpoint.form);
+      const shown = { ...view, values: await view.show(rowsShown) };
+      await writePicture(outputs.samples, "interpolation.png", shown, points + 2);
     },
   });
 });

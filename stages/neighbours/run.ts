@@ -1,6 +1,7 @@
 import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { writePicture } from "../../artifacts/pictures.ts";
 import { describeImageSet, type Metric, writeMetrics } from "../../artifacts/metrics.ts";
+import { joinValues } from "../../diffusion/normalizer.ts";
 import { addNeighbours, noNeighbours } from "../../metrics/neighbours.ts";
 import { quantile } from "../../metrics/spread.ts";
 import { range } from "../../metrics/vectors.ts";
@@ -102,13 +103,8 @@ export default runOf(neighboursKind, async (context) => {
       samples.rows([sample]),
       ...Array.from(indices.subarray(sample * k, (sample + 1) * k), (index) => training.rows([index])),
     ]);
-    await writePicture(
-      outputs.metrics,
-      "neighbours.png",
-      rows.flat(),
-      { ...training.info, columns: 2 * (k + 1) },
-      training,
-    );
+    const shown = { values: joinValues(rows.flat()), size: training.info, form: training };
+    await writePicture(outputs.metrics, "neighbours.png", shown, 2 * (k + 1));
   });
 });
 

@@ -6,7 +6,7 @@ import { VALUE_TYPES } from "../../diffusion/normalizer.ts";
 import { samplerParams } from "../../diffusion/samplers.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { extent, legacy } from "../../schemas/roles.ts";
-import { checkMost, checkWeightsName, problemsOf } from "../shared/checks.ts";
+import { checkDecoder, checkMost, checkWeightsName, decoderInput, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { samplingFacts } from "../shared/draw/check.ts";
@@ -78,6 +78,7 @@ export const sampleKind = defineKind({
       description: "A worse network to be guided away from, such as an earlier one (Karras et al. 2024)",
       optional: true,
     },
+    autoencoder: decoderInput,
   },
   outputs: {
     samples: { type: "samples", description: "Images as bytes, with a picture of the first 64" },
@@ -98,6 +99,7 @@ export const sampleKind = defineKind({
       problems: [
         ...checkSampler(sampler, checkpoint, own?.["sampler"]),
         ...checkWeightsName(params.weights, checkpoint),
+        ...checkDecoder("checkpoint", checkpoint, inputs),
         ...checkWeightsName(params.weights, guide?.facts).map((problem) => ({ ...problem, input: "guide" })),
         ...checkDrawing(params, checkpoint, guide !== undefined),
         ...checkGuidance(params, checkpoint, guide),

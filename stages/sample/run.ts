@@ -1,38 +1,29 @@
 import { describeModel, labelFacts, readCheckpoint } from "../../artifacts/checkpoint.ts";
-import { imageAt, writePicture } from "../../artifacts/pictures.ts";
-import { bytesOf } from "../../artifacts/rows.ts";
+import { imagesIn, writePicture } from "../../artifacts/pictures.ts";
 import type { StageEnd } from "../../contract/stage.ts";
 import type { Path } from "../../diffusion/define.ts";
-import { VALUE_TYPES, type Values } from "../../diffusion/normalizer.ts";
+import { joinValues, type Values } from "../../diffusion/normalizer.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { openSamples, sampleOnDevice } from "../shared/draw/draw_images.ts";
 import { runOf } from "../shared/run_of.ts";
 import { labelsOf, makeDrawer } from "./drawer.ts";
 import { sampleKind } from "./kind.ts";
 
-/** The file for the trajectory in the first share's output. */
-const FILM_FILE = "film.bin";
-
 export default runOf(sampleKind, async (context) => {
-  const { params, inputs, outputs, share, parts, definitions } = context;
+  const { params, inputs, outputs, definitions } = context;
   const { count, clip, clipQuantile, guidance, guidanceInterval, trajectory, files = [] } = params;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights, definitions);
   // Without guidance, as in the first run of a sweep, the guide is not used.
   const bad = guidance === 1 ? undefined : inputs.guide;
   const guide = bad && await readCheckpoint(bad, params.weights, definitions);
   if (guide !== undefined && !isSamePath(guide.path, checkpoint.path)) return ANOTHER_PATH;
-  const { images } = checkpoint.config;
   const told = labelFacts(checkpoint.config);
   const labelOf = labelsOf(params, told);
   const shown = told.classes !== undefined && params.labels !== "none";
   let film: Values | undefined;
   return await sampleOnDevice(context, checkpoint, { ...params, guide }, {
     makeDrawer: (walk) => makeDrawer(context, checkpoint, walk, { labelOf }),
-    async onFilm(found) {
-      film = found;
-      await share?.part.write(FILM_FILE, bytesOf(found));
-    },
-    async finish(batches) {
+    async finish(batches, view) {
       using writer = openSamples(context, checkpoint, {
         ...{ name: "sample", count, files },
         // Absent fields stand for the values of older samples, which must not change by a byte.
@@ -43,25 +34,22 @@ export default runOf(sampleKind, async (context) => {
           ...(guide === undefined ? {} : { guide: describeModel(bad!, guide, params.weights) }),
         },
         classes: shown ? told.classes! : null,
-      });
+      }, view);
       for await (const { first, count, rows } of batches) {
         const labels = shown ? Array.from({ length: count }, (_, i) => labelOf(first + i)!) : undefined;
-        await writer.add(rows.pixels, labels);
+        film ??= rows.film?.slice();
+        await writer.add(rows, labels);
       }
       await writer.finish();
-      if (trajectory === undefined) return;
-      if (parts.length > 0) {
-        film = new VALUE_TYPES[checkpoint.form.dtype]((await parts[0]!.read(FILM_FILE)).buffer);
-      }
-      if (film === undefined) return;
-      const shots = film;
+      if (trajectory === undefined || film === undefined) return;
+      const shots = imagesIn(film, view.size);
       // Two strips, with a row for each image.
       for (const [part, name] of ["trajectory.png", "trajectory-x0.png"].entries()) {
         const strip = Array.from({ length: trajectory.images * trajectory.frames }, (_, at) => {
           const [image, frame] = [Math.floor(at / trajectory.frames), at % trajectory.frames];
-          return imageAt(shots, (part * trajectory.frames + frame) * trajectory.images + image, images);
+          return shots[(part * trajectory.frames + frame) * trajectory.images + image]!;
         });
-        await writePicture(outputs.samples, name, strip, { ...images, columns: trajectory.frames }, checkpoint.form);
+        await writePicture(outputs.samples, name, { ...view, values: joinValues(strip) }, trajectory.frames);
       }
     },
   });

@@ -3,11 +3,14 @@ import {
   hasSize,
   type ImageFacts,
   type ImageSize,
+  readAutoencoderFacts,
   type ScheduleFacts,
   sizeText,
 } from "../../artifacts/facts.ts";
-import type { CheckProblem, StageEnd } from "../../contract/stage.ts";
+import type { CheckProblem, Facts, StageEnd } from "../../contract/stage.ts";
+import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
+import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 
@@ -130,6 +133,40 @@ export function checkForm(
   return got === wanted
     ? []
     : [{ input: port, message: "images of another form than the autoencoder's", got, wanted, fix }];
+}
+
+/** The input of stages that make pictures of what may be latents. */
+export const decoderInput = {
+  type: "autoencoder",
+  description: "That of the images, if they are latents: pictures then show decoded images",
+  optional: true,
+} as const;
+
+/** Reports a problem with input `port` if its images or samples are no latents that an autoencoder decodes. */
+export function checkDecoder(
+  port: string,
+  latents: ImageFacts | undefined,
+  inputs: { readonly autoencoder?: Facts | undefined },
+): CheckProblem[] {
+  if (latents === undefined || !("autoencoder" in inputs)) return [];
+  if (latents.latent !== true) {
+    return [{
+      input: port,
+      message: "only latents can be decoded",
+      got: "images that are no latents",
+      wanted: "the output of an encode stage, or samples of a network that was trained on such",
+      fix: "train on the output of an encode stage, or leave out the autoencoder",
+    }];
+  }
+  const { autoencoder: model, ...images } = readAutoencoderFacts(inputs.autoencoder) ?? {};
+  // For a user's autoencoder only the run finds out.
+  if (model === undefined || isOwn(model) || !hasSize(images) || latents.channels === undefined) return [];
+  const [got, wanted] = [latents.channels, BUILTIN_AUTOENCODER.latentOf(model, images).channels]
+    .map((channels) => `latents of ${channels} channels`) as [string, string];
+  const fix = "take the autoencoder of the encode stage";
+  return got === wanted
+    ? []
+    : [{ input: "autoencoder", message: "the autoencoder has other latents", got, wanted, fix }];
 }
 
 /** Reports a problem with input `port` if its images are not 8-bit; unknown images are not checked. */

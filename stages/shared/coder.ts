@@ -1,14 +1,16 @@
-import type { StoredAutoencoder } from "../../artifacts/autoencoder.ts";
+import type { StoredDecoder } from "../../artifacts/autoencoder.ts";
+import type { View } from "../../artifacts/pictures.ts";
 import type { Autoencoder } from "../../diffusion/autoencoder/autoencoder.ts";
 import type { ImageSizes } from "../../diffusion/define.ts";
-import { unpackTensors } from "../../diffusion/network.ts";
+import { sizeOf, unpackTensors } from "../../diffusion/network.ts";
+import { denormalize, joinValues, VALUE_TYPES, type Values } from "../../diffusion/normalizer.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Device, Signature, TensorSpec } from "../../tensor/mod.ts";
+import type { Device, NamedTensors, Signature } from "../../tensor/device.ts";
 
 type Numbers = Float32Array<ArrayBuffer>;
 
-type Coder = Pick<StoredAutoencoder, "build">;
+type Coder = Pick<StoredDecoder, "build">;
 
 interface CoderOptions {
   readonly device: Device;
@@ -17,41 +19,50 @@ interface CoderOptions {
   readonly params?: Numbers;
 }
 
-const shapeOf = (batch: number, { height, width, channels }: ImageSizes): TensorSpec => ({
-  shape: [batch, height, width, channels],
-  dtype: "float32",
-});
 const lengthOf = ({ height, width, channels }: ImageSizes) => height * width * channels;
 const dropout = (h: tf.Tensor) => h;
-/** An autoencoder may be a fixed map, without weights. */
-const weightsOf = ({ count }: { readonly count: number }): Signature =>
-  count === 0 ? {} : { params: { shape: [count], dtype: "float32" } };
-const named = (params: tf.Tensor | undefined, layout: Pick<Autoencoder, "parameters">) =>
-  params === undefined ? {} : unpackTensors(params, layout);
+
+/** The two halves of an autoencoder as functions of weights and of the images or latents that they are given. */
+const HALVES = {
+  encoder({ encode }: Autoencoder, weights: Readonly<NamedTensors>, x: tf.Tensor): Record<string, tf.Tensor> {
+    const { mean, logVariance } = encode({ weights, x, dropout });
+    return { mean, ...definedOnly({ deviation: logVariance && tf.exp(tf.mul(logVariance, 0.5)) }) };
+  },
+  decoder({ quantize, decode }: Autoencoder, weights: Readonly<NamedTensors>, latents: tf.Tensor) {
+    return { x: decode({ weights, z: quantize?.({ weights, z: latents }).z ?? latents, dropout }) };
+  },
+};
 
 /**
- * Puts an encoder on a device, for batches of one size.
+ * Puts the encoder or the decoder of an autoencoder on a device, for batches of one size.
  *
- * @returns `encode`, from images [B, H, W, C], as networks see them, to their latents, [B, h, w, c]: `mean`, and
- * `deviation` of latents that have a Gaussian each, which the next call changes; and `release`
+ * @returns `run`, whose results the next call changes. An encoder's, from images [B, H, W, C], as networks see them:
+ * their latents [B, h, w, c], `mean`, and `deviation` of latents that have a Gaussian each. A decoder's, from latents
+ * as the encoder gives them: images, `x`. And `release`
  */
-export async function bindEncoder({ build }: Coder, sizes: ImageSizes, { device, batchSize, params }: CoderOptions) {
-  const built = build(sizes);
-  const { autoencoder } = built;
+export async function bindCoder(
+  half: keyof typeof HALVES,
+  { build }: Coder,
+  sizes: ImageSizes,
+  { device, batchSize, params }: CoderOptions,
+) {
+  const { autoencoder, params: own } = build(sizes);
+  const { height, width, channels } = half === "encoder" ? sizes : autoencoder.latent;
+  // An autoencoder may be a fixed map, without weights.
+  const given = autoencoder.count === 0 ? {} : { params: params ?? own };
+  const weights: Signature = { params: { shape: [autoencoder.count], dtype: "float32" } };
   const compiled = await device.compile(
-    ({ params, x }) => {
-      const { mean, logVariance } = autoencoder.encode({ weights: named(params, autoencoder), x: x!, dropout });
-      const deviation = logVariance && tf.exp(tf.mul(logVariance, 0.5));
-      return { mean, ...definedOnly({ deviation }) };
-    },
-    { ...weightsOf(autoencoder), x: shapeOf(batchSize, sizes) },
-    { label: "encoder" },
+    ({ params, x }) => HALVES[half](autoencoder, params === undefined ? {} : unpackTensors(params, autoencoder), x!),
+    { ...("params" in given ? weights : {}), x: { shape: [batchSize, height, width, channels], dtype: "float32" } },
+    { label: half },
   );
-  const bound = await compiled.bind(autoencoder.count === 0 ? {} : { params: params ?? built.params });
-  const room = () => new Float32Array(batchSize * lengthOf(autoencoder.latent));
-  const results = { mean: room(), ...("deviation" in compiled.outputs ? { deviation: room() } : {}) };
+  const bound = await compiled.bind(given);
+  const results = Object.fromEntries(
+    Object.entries(compiled.outputs).map(([name, { shape }]) => [name, new Float32Array(sizeOf({ shape }))]),
+  );
   return {
-    async encode(x: Numbers): Promise<{ readonly mean: Numbers; readonly deviation?: Numbers }> {
+    autoencoder,
+    async run(x: Numbers): Promise<Readonly<Record<string, Numbers>>> {
       await bound.run({ x }, results);
       return results;
     },
@@ -60,30 +71,29 @@ export async function bindEncoder({ build }: Coder, sizes: ImageSizes, { device,
 }
 
 /**
- * Puts a decoder on a device, for batches of one size.
+ * Puts a decoder on a device, to show latents as images of a size.
  *
- * @returns `decode`, from latents [B, h, w, c], as the encoder gives them, to images [B, H, W, C], which the next call
- * changes; and `release`
+ * @returns the view, whose `show` decodes a batch at a time; and `release`
  */
-export async function bindDecoder({ build }: Coder, sizes: ImageSizes, { device, batchSize, params }: CoderOptions) {
-  const built = build(sizes);
-  const { autoencoder } = built;
-  const compiled = await device.compile(
-    ({ params, latents }) => {
-      const weights = named(params, autoencoder);
-      const z = autoencoder.quantize?.({ weights, z: latents! }).z ?? latents!;
-      return { x: autoencoder.decode({ weights, z, dropout }) };
-    },
-    { ...weightsOf(autoencoder), latents: shapeOf(batchSize, autoencoder.latent) },
-    { label: "decoder" },
-  );
-  const bound = await compiled.bind(autoencoder.count === 0 ? {} : { params: params ?? built.params });
-  const x = new Float32Array(batchSize * lengthOf(sizes));
-  return {
-    async decode(latents: Numbers): Promise<Numbers> {
-      await bound.run({ latents }, { x });
-      return x;
-    },
-    release: () => compiled.dispose(),
+export async function openView(
+  decoder: Pick<StoredDecoder, "build" | "form">,
+  size: ImageSizes,
+  options: CoderOptions,
+): Promise<View & { release(): Promise<void> }> {
+  const { form } = decoder;
+  const { autoencoder, run, release } = await bindCoder("decoder", decoder, size, options);
+  const length = lengthOf(autoencoder.latent);
+  const z = new Float32Array(options.batchSize * length);
+  const show = async (pieces: readonly Values[]) => {
+    const latents = joinValues(pieces);
+    const images = new VALUE_TYPES[form.dtype](latents.length / length * lengthOf(size));
+    for (let at = 0; at < latents.length; at += z.length) {
+      // In the last batch, places without latents keep their previous contents.
+      z.set(latents.subarray(at, at + z.length));
+      const place = at / length * lengthOf(size);
+      images.set(denormalize((await run(z))["x"]!, form).subarray(0, images.length - place), place);
+    }
+    return images;
   };
+  return { size, form, show, release };
 }

@@ -17,7 +17,10 @@ export interface Batch {
   readonly total: number;
 }
 
-/** The results of a batch: by name, equally many numbers for each item, in the order of the items. */
+/**
+ * The results of a batch: by name, equally many numbers for each item, in the order of the items; or of those names
+ * that the work says are further, any numbers, or none.
+ */
 export type Rows = Readonly<Record<string, Uint8Array | Uint16Array | Int32Array | Float32Array | Float64Array>>;
 
 /** Computes batches independently: the results of one must not depend on those before it. */
@@ -70,6 +73,7 @@ class PartMismatch extends FormatError {
  * become the share's output. Otherwise `finish` makes the stage's outputs from all batches, which are computed here or
  * read from the shares; its rows are the same either way.
  *
+ * @param work the names of `further` results may be missing from a batch
  * @param open called once, if this process computes anything
  * @param finish gets the batches in their order; not called in a share
  * @example
@@ -86,7 +90,7 @@ class PartMismatch extends FormatError {
  */
 export async function inParts<R extends Rows>(
   context: Pick<StageContext, "share" | "parts" | "stop">,
-  work: { readonly count: number; readonly batchSize: number },
+  work: { readonly count: number; readonly batchSize: number; readonly further?: readonly string[] },
   open: () => Promise<BatchWork<R> | StageEnd>,
   finish: (batches: AsyncIterable<ComputedBatch<R>>, about: unknown) => Promise<StageEnd | void>,
 ): Promise<StageEnd | undefined> {
@@ -94,7 +98,7 @@ export async function inParts<R extends Rows>(
   try {
     if (parts.length > 0) {
       const { about, ...dealing } = await readHead(parts, work.count);
-      return await finish(readParts<R>(parts, dealing), about) ?? undefined;
+      return await finish(readParts<R>(parts, dealing, work.further), about) ?? undefined;
     }
     const batches = batchesOfShare(work, share);
     // A share without batches opens nothing.
@@ -121,7 +125,7 @@ export async function inParts<R extends Rows>(
 /** Computes as `inParts` does, on the stage's device; a process that only joins parts opens none. */
 export function inPartsOnDevice<R extends Rows>(
   context: Pick<StageContext, "share" | "parts" | "stop" | "device"> & { readonly params: object },
-  work: { readonly count: number; readonly batchSize: number },
+  work: { readonly count: number; readonly batchSize: number; readonly further?: readonly string[] },
   open: (device: Device) => Promise<BatchWork<R> | StageEnd>,
   finish: (batches: AsyncIterable<ComputedBatch<R>>, about: unknown) => Promise<StageEnd | void>,
 ): Promise<StageEnd | undefined> {
@@ -189,13 +193,14 @@ async function* readPart(parts: readonly InputArtifact[], index: number, work: s
 async function* readParts<R extends Rows>(
   parts: readonly InputArtifact[],
   dealing: { readonly work: string; readonly count: number; readonly batchSize: number },
+  further: readonly string[] = [],
 ): AsyncGenerator<ComputedBatch<R>> {
   const sources = parts.map((_, index) => readPart(parts, index, dealing.work));
   let columns: string | undefined;
   for (const [number, { first, count }] of batchesOfShare(dealing).entries()) {
     const index = number % parts.length;
     const { first: found, rows } = (await sources[index]!.next()).value!;
-    const got = Object.keys(rows).sort().map((name) =>
+    const got = Object.keys(rows).filter((name) => !further.includes(name)).sort().map((name) =>
       `${name} ${rows[name]!.length / count} ${rows[name]!.constructor.name}`
     ).join();
     columns ??= got;

@@ -19,10 +19,12 @@ import { definedOnly } from "../../std/defined_only.ts";
 import {
   checkBatchSize,
   checkBytes,
+  checkDecoder,
   checkMicroBatches,
   checkMost,
   checkPrediction,
   checkWeightsName,
+  decoderInput,
   isError,
   problemsOf,
 } from "../shared/checks.ts";
@@ -47,11 +49,7 @@ export const trainKind = defineKind({
       description: "Weights to start from, for fine-tuning; Adam's moments start at zero",
       optional: true,
     },
-    autoencoder: {
-      type: "autoencoder",
-      description: "That of the images, if they are latents: previews then show decoded images",
-      optional: true,
-    },
+    autoencoder: decoderInput,
   },
   outputs: {
     checkpoint: {
@@ -76,6 +74,7 @@ export const trainKind = defineKind({
     const conditions = builtin === undefined ? own["augment"]?.["conditions"] as number ?? 0 : conditionsOf(builtin);
     const problems = problemsOf(
       checkPrediction(objective, schedule),
+      checkDecoder("images", images, inputs),
       checkRates(params, timesteps),
       checkStartParams(params, start, schedule),
       checkLoss(params, objective),

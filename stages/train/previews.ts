@@ -1,12 +1,11 @@
-import { gridPng, imageAt } from "../../artifacts/pictures.ts";
-import type { StoredAutoencoder } from "../../artifacts/autoencoder.ts";
-import type { ImageSizes } from "../../diffusion/define.ts";
-import { denormalize, type ValueForm, type Values } from "../../diffusion/normalizer.ts";
+import { gridPng, imagesIn } from "../../artifacts/pictures.ts";
+import type { StoredDecoder } from "../../artifacts/autoencoder.ts";
+import { denormalize } from "../../diffusion/normalizer.ts";
 import type { ContextOf } from "../../contract/stage.ts";
 import type { CompiledFunction, Device } from "../../tensor/device.ts";
 import { labelsOf, makeDrawer } from "../sample/drawer.ts";
 import { describeProblem } from "../shared/checks.ts";
-import { bindDecoder } from "../shared/coder.ts";
+import { openView } from "../shared/coder.ts";
 import type { DrawnNetwork } from "../shared/draw/predictor.ts";
 import { chooseSampler } from "../shared/draw/sampler.ts";
 import { openSampler, SamplerError } from "../shared/draw/walk.ts";
@@ -28,7 +27,7 @@ export function startSamplePreviews(
   learned: Omit<DrawnNetwork, "params">,
   { weights, decoder }: {
     readonly weights: () => Promise<Float32Array<ArrayBuffer>>;
-    readonly decoder: StoredAutoencoder | undefined;
+    readonly decoder: StoredDecoder | undefined;
   },
 ) {
   const drawn = async () => await draw(context, device, { ...learned, params: await weights() }, decoder);
@@ -49,7 +48,7 @@ async function draw(
   { params: { preview }, seed, definitions, stop }: Context,
   device: Device,
   learned: DrawnNetwork,
-  decoder: StoredAutoencoder | undefined,
+  decoder: StoredDecoder | undefined,
 ): Promise<Uint8Array> {
   const { count, sampler } = preview!;
   const { form, network: { sizes } } = learned;
@@ -65,12 +64,9 @@ async function draw(
     const drawer = makeDrawer(how, learned, walk, { labelOf: labelsOf({}, sizes) });
     const { images } = await drawer.draw(0, () => stop.throwIfAborted());
     const values = denormalize(images, form);
-    const grid = (values: Values, sizes: ImageSizes, form: ValueForm) =>
-      gridPng(Array.from({ length: count }, (_, i) => imageAt(values, i, sizes)), sizes, form);
-    if (decoder === undefined) return grid(values, sizes, form);
-    const size = decoder.imagesOf(sizes);
-    const { decode } = await bindDecoder(decoder, size, options);
-    return grid(denormalize(await decode(values as Float32Array<ArrayBuffer>), decoder.form), size, decoder.form);
+    const size = decoder?.imagesOf(sizes) ?? sizes;
+    const view = decoder && await openView(decoder, size, options);
+    return gridPng(imagesIn(await view?.show([values]) ?? values, size), size, decoder?.form ?? form);
   } finally {
     for (const one of made) await one.dispose();
   }

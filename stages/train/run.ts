@@ -1,4 +1,4 @@
-import { readDecoder, type StoredAutoencoder } from "../../artifacts/autoencoder.ts";
+import { readDecoder, type StoredDecoder } from "../../artifacts/autoencoder.ts";
 import { writeCheckpoint } from "../../artifacts/checkpoint.ts";
 import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { writeLog } from "../../artifacts/log.ts";
@@ -29,10 +29,6 @@ export default runOf(trainKind, async (context) => {
   const setup = await buildTrainingSetup(context, images.info, schedule.path, start);
   if ("status" in setup) return setup;
   const decoder = inputs.autoencoder && await readDecoder(inputs.autoencoder, images.encoder, context.definitions);
-  if (inputs.autoencoder !== undefined && decoder === undefined) {
-    const fix = "use the autoencoder that the images were encoded with, or leave it out";
-    return { status: "failed", message: "the images are no latents of the autoencoder", fix };
-  }
   const trained = await train(context, images, setup, { start, decoder });
   if ("status" in trained) return trained;
   const { step, vectors, log } = trained;
@@ -76,7 +72,7 @@ async function train(
   { network, params: learning, augmentation, files, initialised }: TrainingSetup,
   { start: from, decoder }: {
     readonly start: StartWeights | undefined;
-    readonly decoder: StoredAutoencoder | undefined;
+    readonly decoder: StoredDecoder | undefined;
   },
 ): Promise<TrainState | StageEnd> {
   const { params, seed } = context;

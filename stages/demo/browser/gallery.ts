@@ -28,7 +28,7 @@ export function makeGallery(
   root: HTMLElement,
   size: ImageSize,
   nameOf: (image: number) => string,
-  onSelect: (bytes: Uint8Array<ArrayBuffer>, image: number) => void,
+  onSelect: (end: Frame, image: number) => void,
 ) {
   root.innerHTML = PARTS;
   root.hidden = true;
@@ -53,7 +53,7 @@ export function makeGallery(
     const end = films[image]?.at(-1);
     if (end === undefined) return;
     canvases.forEach((canvas, i) => canvas.parentElement!.setAttribute("aria-pressed", `${i === image}`));
-    onSelect(end.x0, image);
+    onSelect(end, image);
   };
 
   return {
@@ -71,11 +71,13 @@ export function makeGallery(
       }));
     },
     /** Adds a frame for the images from `first` on. @returns the share of all the work that is done */
-    add(first: number, { done, total, x, x0 }: Frame): number {
-      const length = size.height * size.width * size.channels;
-      for (let at = 0, i = first; at < x.length; at += length, i++) {
-        const film = films[i] = done === 0 ? [] : films[i] ?? [];
-        film.push({ done, total, x: x.subarray(at, at + length), x0: x0.subarray(at, at + length) });
+    add(first: number, { done, total, x, x0, latents }: Frame): number {
+      const count = x.length / (size.height * size.width * size.channels);
+      for (let i = 0; i < count; i++) {
+        const film = films[first + i] = done === 0 ? [] : films[first + i] ?? [];
+        const own = <A extends Uint8Array<ArrayBuffer> | Float32Array>(all: A) =>
+          all.subarray(i * all.length / count, (i + 1) * all.length / count) as A;
+        film.push({ done, total, x: own(x), x0: own(x0), ...(latents && { latents: own(latents) }) });
         range.max = `${Math.max(Number(range.max), film.length - 1)}`;
       }
       range.value = range.max;

@@ -108,15 +108,15 @@ async function startPage(): Promise<void> {
     const label = labelOf(image);
     return `Image ${image}${label === undefined ? "" : `, ${classNames[label] ?? `class ${label}`}`}`;
   };
-  const images = makeGallery(byId("images"), size, nameOf, (bytes, image) => {
+  const images = makeGallery(byId("images"), size, nameOf, (end, image) => {
     chosen = image;
-    mask.start(bytes);
+    mask.start(end);
   });
-  const versions = makeGallery(byId("versions"), size, (image) => `Version ${image + 1}`, (bytes) => mask.start(bytes));
+  const versions = makeGallery(byId("versions"), size, (image) => `Version ${image + 1}`, mask.start);
   const place = fieldOf("way", "place");
-  const points = makeGallery(byId("points"), size, (image) => `Point ${image + 1} of the path`, (bytes, image) => {
+  const points = makeGallery(byId("points"), size, (image) => `Point ${image + 1} of the path`, ({ x0 }, image) => {
     place.valueAsNumber = image;
-    paint(byId<HTMLCanvasElement>("point"), bytes, size);
+    paint(byId<HTMLCanvasElement>("point"), x0, size);
     byId("point").hidden = place.parentElement!.hidden = false;
   });
 

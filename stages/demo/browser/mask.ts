@@ -1,6 +1,7 @@
 /// <reference lib="dom" />
 import type { ImageSize } from "../../../artifacts/facts.ts";
 import { imageData } from "./gallery.ts";
+import type { Frame } from "./protocol.ts";
 
 /** The move that each arrow key makes, in rows and columns. */
 const ARROWS: Record<string, number[]> = {
@@ -19,11 +20,11 @@ const CURSOR = [59, 130, 246];
 export function makeMask(canvas: HTMLCanvasElement, brush: HTMLInputElement, said: HTMLElement, size: ImageSize) {
   const { height, width, channels } = size;
   const painted = new Uint8Array(height * width);
-  let image = new Uint8Array(height * width * channels);
+  let shown: Pick<Frame, "x0" | "latents"> = { x0: new Uint8Array(height * width * channels) };
   let [row, column, paints] = [0, 0, true];
   [canvas.height, canvas.width] = [height, width];
   const show = () => {
-    const picture = imageData(image, size);
+    const picture = imageData(shown.x0, size);
     painted.forEach((is, i) => {
       const atCursor = i === row * width + column && document.activeElement === canvas;
       const colour = atCursor ? CURSOR : is ? PAINTED : [];
@@ -61,16 +62,17 @@ export function makeMask(canvas: HTMLCanvasElement, brush: HTMLInputElement, sai
   };
   canvas.onfocus = canvas.onblur = show;
   return {
-    /** Clears the mask, and shows another image if one is given. @param on bytes [H, W, C] */
-    start(on = image): void {
-      image = on;
+    /** Clears the mask, and shows another image if one is given. */
+    start(on = shown): void {
+      shown = on;
       painted.fill(0);
       show();
     },
     /** Returns the image and a mask of its numbers: 1 for kept, 0 for painted. Undefined if nothing is painted. */
     read() {
       if (!painted.includes(1)) return undefined;
-      return { image, kept: image.map((_, i) => 1 - painted[Math.floor(i / channels)]!) };
+      const { x0, latents } = shown;
+      return { image: latents ?? x0, kept: x0.map((_, i) => 1 - painted[Math.floor(i / channels)]!) };
     },
   };
 }

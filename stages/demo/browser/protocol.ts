@@ -13,8 +13,11 @@ export interface Task {
   readonly guidance: number;
   /** As in params of `sample`. */
   readonly labels: "cycle" | "none" | number[];
-  /** To inpaint: an image [H, W, C], and a mask that is 1 for each number to keep. */
-  readonly inpaint?: { readonly image: Uint8Array<ArrayBuffer>; readonly kept: Uint8Array<ArrayBuffer> };
+  /** To inpaint: an image's bytes or its latents, and a mask [H, W, C] that is 1 for each number to keep. */
+  readonly inpaint?: {
+    readonly image: Uint8Array<ArrayBuffer> | Float32Array;
+    readonly kept: Uint8Array<ArrayBuffer>;
+  };
   /**
    * To interpolate: points between the noise of one of the seed's images and that of another seed, both ends included.
    */
@@ -25,6 +28,8 @@ export interface Task {
 export interface DemoData {
   /** The checkpoint's files for one of its weights, by name, in base64. */
   readonly files: Readonly<Record<string, string>>;
+  /** The files of an autoencoder with raw weights, as `files`, if the network samples latents. */
+  readonly decoder?: Readonly<Record<string, string>>;
   readonly weights: string;
   /** TF.js's engine in base64, with SIMD and without threads. */
   readonly wasm: string;
@@ -49,9 +54,13 @@ export type ToWorker =
 
 /**
  * Images [count, H, W, C] after `done` of `total` evaluations of the network: x_t, and the x_0 that x_t was computed
- * from.
+ * from. Of latents they are decoded, and `latents` are those of `x0`, as the network sees them.
  */
-export type Frame = Readonly<Record<"done" | "total", number> & Record<"x" | "x0", Uint8Array<ArrayBuffer>>>;
+export type Frame = Readonly<
+  & Record<"done" | "total", number>
+  & Record<"x" | "x0", Uint8Array<ArrayBuffer>>
+  & { latents?: Float32Array }
+>;
 
 export type FromWorker =
   /** `ready` is a worker's first message: the page has no other way to see that the worker has started. */

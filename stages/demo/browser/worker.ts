@@ -1,4 +1,6 @@
+import { readAutoencoder, type StoredDecoder } from "../../../artifacts/autoencoder.ts";
 import { labelFacts, readCheckpoint, type StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
+import type { ImageSize } from "../../../artifacts/facts.ts";
 import type { InputArtifact, OwnDefinition } from "../../../contract/stage.ts";
 import { denormalize, normalize, type ValueForm } from "../../../diffusion/normalizer.ts";
 import { learnsVariance } from "../../../diffusion/network.ts";
@@ -8,17 +10,18 @@ import { FormatError } from "../../../formats/format_error.ts";
 import { isOwn } from "../../../schemas/definitions.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
 import { CompileError } from "../../../tensor/trace/failure.ts";
-import { makeDrawer as makeInpainter } from "../../inpaint/drawer.ts";
+import { knownCells, makeDrawer as makeInpainter } from "../../inpaint/drawer.ts";
 import { initialNoise, labelsOf, makeDrawer as makeSampler } from "../../sample/drawer.ts";
 import { describeProblem, isError } from "../../shared/checks.ts";
+import { openView } from "../../shared/coder.ts";
 import { checkSampler, chooseSampler, type SamplerParam } from "../../shared/draw/sampler.ts";
 import { NonFiniteImages, openSampler, SamplerError } from "../../shared/draw/walk.ts";
 import { OPEN, type Opened } from "./backends.ts";
 import { bytesOf } from "./protocol.ts";
 import type { DemoData, Frame, FromWorker, Model, Port, Task, ToWorker } from "./protocol.ts";
 
-/** Maximum number of frames per image; more would not make its slider better. */
-const MOST_FRAMES = 100;
+/** Maximum number of frames per image; more would not make its slider better. Decoded ones cost time. */
+const MOST_FRAMES = { shown: 100, decoded: 10 };
 
 /**
  * Samples images that the page asks for, a batch at a time.
@@ -26,30 +29,39 @@ const MOST_FRAMES = 100;
  */
 export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly OwnDefinition[]): void {
   let checkpoint: StoredCheckpoint | undefined;
+  let decoder: StoredDecoder | undefined;
   let engine: Opened | undefined;
   let stopped = false;
   const answer = async (message: Exclude<ToWorker, { kind: "stop" }>): Promise<FromWorker> => {
     if (message.kind === "open") {
       const { backend, data, forced } = message;
-      checkpoint ??= await readCheckpoint(artifactOf(data), data.weights, definitions);
+      checkpoint ??= await readCheckpoint(artifactOf("checkpoint", data.files), data.weights, definitions);
+      decoder ??= data.decoder && await readAutoencoder(artifactOf("autoencoder", data.decoder), "raw", definitions);
       engine = await OPEN[backend](forced, data.wasm);
-      return { kind: "opened", on: engine.on, model: modelOf(checkpoint, data.defaults.sampler, definitions) };
+      return { kind: "opened", on: engine.on, model: modelOf(checkpoint, decoder, data.defaults.sampler, definitions) };
     }
     const device = await engine!.device();
     const { task, first, count: batchSize } = message;
     const sampler = chooseSampler(task.sampler, definitions);
     try {
       const walk = await openSampler(checkpoint!, { device, batchSize, guidance: task.guidance, sampler });
-      const { steps: total, draw } = drawerOf(task, batchSize, checkpoint!, walk);
-      const see = (done: number, x: Float32Array, x0: Float32Array) => {
-        const form = shownForm(checkpoint!.form);
-        const frame: Frame = { done, total, x: pixelsOf(x, form), x0: pixelsOf(x0, form, task) };
+      const { form, config: { images: latents } } = checkpoint!;
+      const size = decoder?.imagesOf(latents) ?? latents;
+      const { steps: total, draw } = drawerOf(task, batchSize, checkpoint!, walk, size);
+      const view = decoder &&
+        await openView({ ...decoder, form: shownForm(decoder.form) }, size, { device, batchSize });
+      const decoded = async (z: Float32Array) => await view!.show([denormalize(z, form)]) as Uint8Array<ArrayBuffer>;
+      const most = view === undefined ? MOST_FRAMES.shown : MOST_FRAMES.decoded;
+      const see = async (done: number, x: Float32Array, x0: Float32Array) => {
+        const frame: Frame = view === undefined
+          ? { done, total, x: pixelsOf(x, shownForm(form)), x0: pixelsOf(x0, shownForm(form), task) }
+          : { done, total, x: await decoded(x), x0: await decoded(x0), latents: x0.slice() };
         port.postMessage({ kind: "frame", frame });
       };
       const { images } = await draw(first, () => {
         if (stopped) throw new Error("The page said stop");
-      }, (done, { x, x0 }, ended) => ended || done % Math.ceil(total / MOST_FRAMES) > 0 || see(done, x, x0));
-      see(total, images, images);
+      }, (done, { x, x0 }, ended) => ended || done % Math.ceil(total / most) > 0 || see(done, x, x0));
+      await see(total, images, images);
     } finally {
       await device.dispose();
     }
@@ -75,17 +87,18 @@ function failedBy(error: Error, checkpoint?: StoredCheckpoint): FromWorker {
   return { kind: "failed", message: file + message, final };
 }
 
-/** Wraps the files of a checkpoint as the artifact that a stage would get. */
-function artifactOf(data: DemoData): InputArtifact {
-  const held = Object.fromEntries(Object.entries(data.files).map(([name, base64]) => [name, bytesOf(base64)]));
+/** Wraps files as the artifact that a stage would get. */
+function artifactOf(type: InputArtifact["type"], given: DemoData["files"]): InputArtifact {
+  const held = Object.fromEntries(Object.entries(given).map(([name, base64]) => [name, bytesOf(base64)]));
   const read = (name: string) => Promise.resolve(held[name]!);
   const files = Object.entries(held).map(([path, { length: size }]) => ({ path, size, sha256: "" }));
   const readText = async (name: string) => new TextDecoder().decode(await read(name));
-  return { type: "checkpoint", digest: "", files, path: (name) => name, read, readText };
+  return { type, digest: "", files, path: (name) => name, read, readText };
 }
 
 function modelOf(
   { config, network: { sizes }, path: { timesteps, tables } }: StoredCheckpoint,
+  decoder: StoredDecoder | undefined,
   given: SamplerParam,
   definitions: readonly OwnDefinition[],
 ): Model {
@@ -97,7 +110,7 @@ function modelOf(
   const fits = (param: SamplerParam) =>
     !checkSampler(param, known, chooseSampler(param, definitions).definition).some(isError);
   return {
-    images: config.images,
+    images: decoder?.imagesOf(config.images) ?? config.images,
     ...labelFacts(config),
     timesteps,
     samplers: [given, ...others.filter(fits)],
@@ -125,6 +138,7 @@ function drawerOf(
   batchSize: number,
   checkpoint: StoredCheckpoint,
   walk: Awaited<ReturnType<typeof openSampler>>,
+  size: ImageSize,
 ) {
   const params = { batchSize, repeats: 1 };
   if (inpaint !== undefined) {
@@ -135,10 +149,17 @@ function drawerOf(
       labels: told,
       read(indices, out) {
         const { normalizer } = shownForm(checkpoint.form);
-        for (let i = 0; i < indices.length; i++) normalize(image, out.subarray(i * image.length), normalizer);
+        for (let i = 0; i < indices.length; i++) {
+          if (image instanceof Float32Array) out.set(image, i * image.length);
+          else normalize(image, out.subarray(i * image.length), normalizer);
+        }
       },
     };
-    return makeInpainter({ params, seed }, checkpoint, { walk, images, kept: inpaint.kept });
+    return makeInpainter({ params, seed }, checkpoint, {
+      walk,
+      images,
+      kept: knownCells(inpaint.kept, size, checkpoint.config.images),
+    });
   }
   const labelOf = labelsOf({ labels }, labelFacts(checkpoint.config));
   const noiseOf = way && ((point: number) => {

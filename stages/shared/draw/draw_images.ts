@@ -1,11 +1,22 @@
+import { readDecoder } from "../../../artifacts/autoencoder.ts";
 import { describeModel, type StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
-import { type ImagesWriter, openImagesWriter } from "../../../artifacts/image_files.ts";
+import { openImagesWriter } from "../../../artifacts/image_files.ts";
+import { picturedCount, type View } from "../../../artifacts/pictures.ts";
 import type { InputArtifact, OutputArtifact, OwnDefinition, StageContext, StageEnd } from "../../../contract/stage.ts";
-import { denormalize, VALUE_TYPES, type Values } from "../../../diffusion/normalizer.ts";
+import { denormalize, joinValues, VALUE_TYPES, type Values } from "../../../diffusion/normalizer.ts";
 import { decodeVectors, vectorOf, vectorParts } from "../../../formats/vectors.ts";
 import type { Device } from "../../../tensor/mod.ts";
 import { failedBy } from "../checks.ts";
-import { type Batch, batchesOfShare, type BatchWork, type ComputedBatch, Ended, inPartsOnDevice } from "../parts.ts";
+import { openView } from "../coder.ts";
+import {
+  type Batch,
+  batchesOfShare,
+  type BatchWork,
+  type ComputedBatch,
+  Ended,
+  inPartsOnDevice,
+  type Rows,
+} from "../parts.ts";
 import type { PredictorOptions } from "./predictor.ts";
 import { chooseSampler, type SamplerParam } from "./sampler.ts";
 import { type BatchWalk, openSampler, SamplerError, type Walk } from "./walk.ts";
@@ -31,34 +42,50 @@ const MOST_BYTES = 64 << 20;
 /** Files of a saved state hold whole batches. Each is named for the number of this process's images before it. */
 const fileFrom = (done: number) => done === 0 ? "images.safetensors" : `images-${done}.safetensors`;
 
+/** Latents that are decoded at a time, for pictures. */
+const SHOWN_AT_ONCE = 8;
+
 /** The stored values of a batch, [B, H, W, C] row-major. */
-type DrawnRows = Readonly<Record<"pixels", Values>>;
+interface DrawnRows extends Rows {
+  readonly pixels: Values;
+  /** Those of the set's picture that are in the batch, decoded. Absent if they are shown as they are. */
+  readonly shown?: Values;
+  /** With the first batch, if there is one: the film, decoded too. */
+  readonly film?: Values;
+}
 
 /**
  * Samples images batch by batch on the stage's device, with its sampler, continuing from images that an earlier run
  * saved, and passes all to `finish`, as `inParts` does. Saves at intervals and when the stage is stopped: a state holds
  * what was drawn since the last in a new file, and links to the files before that.
  *
- * @param onFilm called once, if there is a film
+ * @param finish also gets what pictures show of images, with an autoencoder the decoded ones; where shards are joined
+ * it has no `show`
  */
-export function sampleOnDevice(
+export async function sampleOnDevice(
   context: Pick<StageContext, "progress" | "stop" | "report" | "device" | "share" | "parts" | "definitions"> & {
     readonly params: { readonly sampler: SamplerParam; readonly saveEverySeconds: number };
+    readonly inputs: { readonly autoencoder?: InputArtifact | undefined };
   },
   checkpoint: StoredCheckpoint,
   { count, ...options }: Omit<PredictorOptions, "device"> & { readonly count: number },
-  { makeDrawer, onFilm = () => {}, finish }: {
-    readonly makeDrawer: (walk: Walk) => BatchDrawer;
-    readonly onFilm?: (film: Values) => Promise<void> | void;
-    readonly finish: (batches: AsyncIterable<ComputedBatch<DrawnRows>>) => Promise<void>;
+  { makeDrawer, finish }: {
+    readonly makeDrawer: (walk: Walk, view: View) => BatchDrawer;
+    readonly finish: (batches: AsyncIterable<ComputedBatch<DrawnRows>>, view: View) => Promise<void>;
   },
 ): Promise<StageEnd | undefined> {
-  const { progress, stop, params, share } = context;
+  const { progress, stop, params, share, inputs: { autoencoder } } = context;
   const { batchSize } = options;
-  const { height, width, channels } = checkpoint.config.images;
-  const size = height * width * channels;
+  const { config: { images }, form } = checkpoint;
+  const size = images.height * images.width * images.channels;
+  const decoder = autoencoder && await readDecoder(autoencoder, form.encoder, context.definitions);
+  let view: View = {
+    size: decoder?.imagesOf(images) ?? images,
+    form: decoder?.form ?? form,
+    show: (pieces) => Promise.resolve(joinValues(pieces)),
+  };
   const Type: Pick<Uint8ArrayConstructor, "BYTES_PER_ELEMENT"> & (new (length: number) => Values) =
-    VALUE_TYPES[checkpoint.form.dtype];
+    VALUE_TYPES[form.dtype];
 
   const open = async (device: Device): Promise<BatchWork<DrawnRows>> => {
     let saved = await progress.latest();
@@ -74,13 +101,11 @@ export function sampleOnDevice(
     let unsaved: Values[] = [];
     let film: Values | undefined;
     let drawer: BatchDrawer | undefined;
-    const keepFilm = async (found: Values | undefined) => {
-      if (found !== undefined && film === undefined) await onFilm(film = found);
-    };
+    if (decoder !== undefined) view = await openView(decoder, view.size, { device, batchSize: SHOWN_AT_ONCE });
     const readFile = async (from: number) => {
       const { vectors } = decodeVectors(await saved!.read(fileFrom(from)));
       const length = vectors["pixels"]?.length ?? 0;
-      await keepFilm(vectors["film"] as Values | undefined);
+      film ??= vectors["film"] as Values | undefined;
       return vectorOf(vectors, "pixels", { file: fileFrom(from), type: Type, length });
     };
     const readSaved = async ({ done, count: own }: Batch) => {
@@ -99,12 +124,7 @@ export function sampleOnDevice(
         unsaved.unshift(await readFile(last));
         from = starts.pop()!;
       }
-      const pixels = new Type((whole - from) * size);
-      let at = 0;
-      for (const values of unsaved) {
-        pixels.set(values, at);
-        at += values.length;
-      }
+      const pixels = joinValues(unsaved);
       const parts = vectorParts({ pixels, film: from === 0 ? film : undefined });
       const linked = starts.map(fileFrom).map((name) => [name, { path: saved!.path(name) }]);
       saved = await progress.save(lastSaved = step, { ...Object.fromEntries(linked), [fileFrom(from)]: parts });
@@ -112,45 +132,61 @@ export function sampleOnDevice(
       unsaved = [];
       return step;
     };
+    const draw = async (batch: Batch): Promise<Values> => {
+      const { first, count: own, done, total } = batch;
+      if (done < whole) return await readSaved(batch);
+      if (drawer === undefined) {
+        const sampler = chooseSampler(params.sampler, context.definitions);
+        const opened = await openSampler(checkpoint, { ...options, sampler, device })
+          .then((walk) => makeDrawer(walk, view)).catch(faultOf);
+        if ("status" in opened) throw new Ended(opened);
+        drawer = opened;
+      }
+      const { steps } = drawer;
+      // A sampler may continue, and even return images, after it was told to stop.
+      let stopped = false;
+      const drawn = await drawer.draw(first, (evaluations) => {
+        context.report({ done: Math.floor(done + evaluations / steps * own), total, unit: "image" });
+        stopped ||= stop.aborted;
+        if (stopped) throw new Error("The stage was told to stop");
+      }).catch((error) => stopped ? undefined : faultOf(error));
+      if (stopped || drawn === undefined) throw new Ended({ status: "interrupted", step: await save() });
+      if ("status" in drawn) throw new Ended(drawn);
+      film ??= drawn.film;
+      const values = denormalize(drawn.images, form);
+      // A saved state holds whole batches, so that a longer run samples the same batches as one that never stopped.
+      // The last batch is computed in full, like the others, and images beyond `count` are dropped: another kind of
+      // padding could change how the engine rounds.
+      if (own === batchSize) {
+        const next = batches.find((one) => one.first > first);
+        step = Math.min(next?.first ?? Infinity, Math.floor(count / batchSize) * batchSize);
+        whole = done + batchSize;
+        unsaved.push(values);
+      }
+      const isMuch = unsaved.length * values.byteLength >= MOST_BYTES;
+      if (isMuch || done + own === total || progress.isDue(params.saveEverySeconds)) await save();
+      return values.subarray(0, own * size) as Values;
+    };
     return {
       save,
       async compute(batch) {
-        const { first, count: own, done, total } = batch;
-        if (done < whole) return { pixels: await readSaved(batch) };
-        if (drawer === undefined) {
-          const sampler = chooseSampler(params.sampler, context.definitions);
-          const opened = await openSampler(checkpoint, { ...options, sampler, device }).then(makeDrawer).catch(faultOf);
-          if ("status" in opened) throw new Ended(opened);
-          drawer = opened;
-        }
-        const { steps } = drawer;
-        // A sampler may continue, and even return images, after it was told to stop.
-        let stopped = false;
-        const drawn = await drawer.draw(first, (evaluations) => {
-          context.report({ done: Math.floor(done + evaluations / steps * own), total, unit: "image" });
-          stopped ||= stop.aborted;
-          if (stopped) throw new Error("The stage was told to stop");
-        }).catch((error) => stopped ? undefined : faultOf(error));
-        if (stopped || drawn === undefined) throw new Ended({ status: "interrupted", step: await save() });
-        if ("status" in drawn) throw new Ended(drawn);
-        await keepFilm(drawn.film);
-        const values = denormalize(drawn.images, checkpoint.form);
-        // A saved state holds whole batches, so that a longer run samples the same batches as one that never stopped.
-        // The last batch is computed in full, like the others, and images beyond `count` are dropped: another kind of
-        // padding could change how the engine rounds.
-        if (own === batchSize) {
-          const next = batches.find((one) => one.first > first);
-          step = Math.min(next?.first ?? Infinity, Math.floor(count / batchSize) * batchSize);
-          whole = done + batchSize;
-          unsaved.push(values);
-        }
-        const isMuch = unsaved.length * values.byteLength >= MOST_BYTES;
-        if (isMuch || done + own === total || progress.isDue(params.saveEverySeconds)) await save();
-        return { pixels: values.subarray(0, own * size) as Values };
+        const pixels = await draw(batch);
+        const pictured = decoder === undefined ? 0 : picturedCount(view.size) - batch.first;
+        return {
+          pixels,
+          ...(pictured > 0 && { shown: await view.show([pixels.subarray(0, pictured * size) as Values]) }),
+          ...(batch.first === 0 && film !== undefined && { film: await view.show([film]) }),
+        };
       },
     };
   };
-  return inPartsOnDevice(context, { count, batchSize }, open, finish);
+  const work = { count, batchSize, further: ["shown", "film"] };
+  return await inPartsOnDevice(
+    context,
+    work,
+    open,
+    (batches: AsyncIterable<ComputedBatch<DrawnRows>>) => finish(batches, view),
+  );
 }
 
 /** Converts a fault of a sampler to the end of its stage. Other errors are bugs. */
@@ -168,7 +204,17 @@ interface DrawContext {
   readonly outputs: { readonly samples: OutputArtifact };
 }
 
-/** Opens a writer of sampled images, with everything that they were made from. */
+/** Writes sampled images. */
+interface SamplesWriter extends Disposable {
+  add(rows: DrawnRows, labels?: ArrayLike<number>): Promise<void>;
+  finish(): Promise<unknown>;
+}
+
+/**
+ * Opens a writer of sampled images, with everything that they were made from.
+ *
+ * @param view what their picture shows
+ */
 export function openSamples(
   { params: { sampler: param, weights, batchSize }, definitions, seed, inputs, outputs }: DrawContext,
   checkpoint: StoredCheckpoint,
@@ -184,11 +230,21 @@ export function openSamples(
     /** Further formats to write the images in. */
     readonly files?: readonly ("png" | "npz")[];
   },
-): ImagesWriter {
+  view: View,
+): SamplesWriter {
   const { form, config: { images: { height, width, channels } } } = checkpoint;
   const model = describeModel(inputs.checkpoint, checkpoint, weights);
   const { record: sampler } = chooseSampler(param, definitions);
   const source = { name, seed, sampler, ...how, batchSize, ...(of === undefined ? {} : { of }), model };
   const info = { count, height, width, channels, classes, ...form, source };
-  return openImagesWriter(outputs.samples, info, "grid.png", files);
+  const writer = openImagesWriter(outputs.samples, info, "grid.png", files);
+  const shown: Values[] = [];
+  return {
+    async add(rows, labels) {
+      if (rows.shown !== undefined) shown.push(rows.shown.slice());
+      await writer.add(rows.pixels, labels);
+    },
+    finish: () => writer.finish({}, shown.length === 0 ? undefined : { ...view, values: joinValues(shown) }),
+    [Symbol.dispose]: () => writer[Symbol.dispose](),
+  };
 }

@@ -30,9 +30,9 @@ export interface BatchWalk {
   readonly repeats?: number;
   /** Called after each evaluation of the network, once messages were read. An error that it throws ends sampling. */
   readonly onStep: (done: number) => void;
-  /** Gets the images before each evaluation and at the end, with the x_0 that they were computed from. */
+  /** Gets the images before each evaluation and at the end, with the x_0 that they were computed from; awaited. */
   readonly see?:
-    | ((done: number, images: { readonly x: Float32Array; readonly x0: Float32Array }, ended: boolean) => void)
+    | ((done: number, images: { readonly x: Float32Array; readonly x0: Float32Array }, ended: boolean) => unknown)
     | undefined;
 }
 
@@ -74,7 +74,7 @@ export async function openSampler(
       if (!isOn(path, t) || t === DATA_TIME) {
         throw fault({ message: "predict", got: `time ${t}`, wanted: `a time of the path, 0 to ${path.timesteps - 1}` });
       }
-      see?.(done, { x, x0: x0 ?? x }, false);
+      await see?.(done, { x, x0: x0 ?? x }, false);
       const told = await predictor.predict(x, t, classes);
       x0 = told.x0;
       await yieldToMessages();
@@ -92,7 +92,7 @@ export async function openSampler(
         ? `an image has a pixel that is ${images[bad]}: the weights are broken`
         : `sample gave back a number that is ${images[bad]}`;
       if (bad >= 0) throw new NonFiniteImages(sampler, { message });
-      see?.(done, { x: images, x0: x0 ?? images }, true);
+      await see?.(done, { x: images, x0: x0 ?? images }, true);
       return images;
     };
   };

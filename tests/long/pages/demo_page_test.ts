@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openImages } from "../../../artifacts/image_files.ts";
@@ -288,6 +288,63 @@ Deno.test({
       const first = shown.slice(0, SIZE);
       assertEquals(versions.filter(isKept), [...first, ...first].filter(isKept));
       assertNotEquals(versions.slice(0, SIZE), versions.slice(SIZE));
+      assertEquals(page.problems, []);
+    }
+  },
+});
+
+/** Samples of latents with labels and guidance, and their decoded images. */
+const LATENTS = (kind: string) =>
+  YAML.replace("size: 8, limit: 600", "size: 16, limit: 600")
+    .replace(
+      "  train:\n",
+      `  autoencoder:
+    uses: autoencoder
+    inputs: { images: digits.train }
+    with:
+      model: { ${kind}, channels: 8, multipliers: [1, 2], blocks: 1, latentChannels: 2 }
+      steps: 20
+      batchSize: 16
+      learningRate: 2e-3
+      gradClip: 1e3
+  latents:
+    uses: encode
+    inputs: { images: digits.train, autoencoder: autoencoder }
+  decode:
+    uses: decode
+    inputs: { samples: sample, autoencoder: autoencoder }
+  train:
+`,
+    ).replace("images: digits.train, schedule", "images: latents, schedule")
+    .replace(/(uses: demo\n {4}inputs: \{ )/, "$1autoencoder: autoencoder, ");
+
+Deno.test({
+  name: "a page of latents shows what decode makes of samples, and inpaints in the latents",
+  ignore,
+  fn: async () => {
+    for (const kind of ["kind: kl", "kind: vq, codes: 32"]) {
+      await using project = new Project({ files: { "p.yaml": LATENTS(kind) } });
+      const { code, stdout, stderr } = await project.cli(["run", "p.yaml"]);
+      assertEquals(code, 0, stdout + stderr);
+      const decoded = await readImages(openInput(folderArtifact(project.path("outputs/demo/decode"), "samples")));
+      await using browser = await Chromium.start(CHROMIUM, FLAGS.wasm);
+      const page = await browser.newPage({ width: 900, height: 900, colorScheme: "light" });
+      await page.open(`file://${project.path("outputs/demo/page/demo.html")}#backend=wasm`);
+      assertStringIncludes(await drawnOn(page), `${COUNT} images in`);
+      const shown = await bytesOf(page, "images");
+      assertEquals(shown.length, COUNT * 16 * 16);
+      assert(farthest(shown, decoded.pixels) <= 2, `${kind}: ${farthest(shown, decoded.pixels)}`);
+      assert(new Set(shown).size > 20, `${new Set(shown).size} levels`);
+      assertMatch(
+        await page.evaluate("document.querySelector('h1 + p').textContent"),
+        /on latents of images of 16x16 pixels.* a decoder for what it samples, with [\d,]+ parameters, 0\.\d MB\.$/,
+      );
+      await page.evaluate("document.querySelector('#mask').focus()");
+      await page.press(" ");
+      await submit(page, "anew", { count: 2 });
+      const versions = await bytesOf(page, "versions");
+      assertEquals(versions.length, 2 * 16 * 16);
+      assertNotEquals(versions.slice(0, 256), versions.slice(256));
       assertEquals(page.problems, []);
     }
   },
