@@ -106,7 +106,8 @@ function bind(symbols: Symbols, version: bigint) {
   const dtypes: Readonly<Record<ElementType, number>> = { float32, float64, int32, uint32: int64, int64, bool };
   // Gradients are part of the traced function.
   symbols.aoti_torch_grad_mode_set_enabled(false);
-  const [first, second, third] = [0, 0, 0].map(() => new BigUint64Array(1)) as [Cell, Cell, Cell];
+  const results = [0, 0, 0].map(() => new BigUint64Array(1));
+  const first = results[0]!;
   const stack = new BigUint64Array(16);
   const bits = new DataView(new ArrayBuffer(8));
   const names = new Map<string, Uint8Array>();
@@ -138,7 +139,7 @@ function bind(symbols: Symbols, version: bigint) {
     kernel,
     /** Calls a kernel with several results, some of which it may leave out. */
     several(count: 2 | 3, name: Kernel, ...args: Argument[]): Handle[] {
-      const cells = [first, second, third].slice(0, count);
+      const cells = results.slice(0, count);
       for (const cell of cells) cell[0] = 0n;
       check(symbols[name](...args, ...cells));
       return cells.map((cell) => cell[0]!);
@@ -180,10 +181,6 @@ function bind(symbols: Symbols, version: bigint) {
     },
     /** Sets the number of threads of the kernels that this thread calls. */
     useThreads: (count: number): void => void symbols.omp_set_num_threads(count),
-    threads(): number {
-      check(symbols.torch_get_num_threads(first));
-      return Number(first[0]! & 0xffffffffn);
-    },
 
     // Words of arguments, by their types in schemas.
     /** A `Tensor`; the caller keeps its own handle. */
@@ -222,5 +219,3 @@ export function longs(values: readonly number[]): BigInt64Array<ArrayBuffer> {
 function stridesOf(shape: Shape): number[] {
   return shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
 }
-
-type Cell = BigUint64Array<ArrayBuffer>;

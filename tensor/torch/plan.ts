@@ -20,9 +20,11 @@ export function planOf(outputs: ReadonlyMap<string, Value>, fixed: ReadonlySet<s
   const unchanging = new Set<Value>();
   const [first, rest]: [OperationValue[], OperationValue[]] = [[], []];
   const sources: Value[] = [];
-  for (const value of readValues(outputs)) {
+  const live = liveValues(outputs.values());
+  const read = new Set([...results, ...live.flatMap((value) => value.kind === "operation" ? tensorsOf(value) : [])]);
+  for (const value of live) {
     if (value.kind !== "operation") {
-      sources.push(value);
+      if (read.has(value)) sources.push(value);
       if (value.kind === "constant" || fixed.has(value.name)) unchanging.add(value);
       continue;
     }
@@ -34,16 +36,6 @@ export function planOf(outputs: ReadonlyMap<string, Value>, fixed: ReadonlySet<s
   const once = stepsOf(first, (value) => kept.has(value));
   const each = stepsOf(rest, (value) => results.has(value) || unchanging.has(value));
   return { sources, once, each };
-}
-
-/** Returns the values that some operation reads as a tensor, or that are results, dependencies first. */
-function readValues(outputs: ReadonlyMap<string, Value>): Value[] {
-  const live = liveValues(outputs.values());
-  const read = new Set<Value>(outputs.values());
-  for (const value of live.toReversed()) {
-    if (value.kind === "operation" && read.has(value)) tensorsOf(value).forEach((operand) => read.add(operand));
-  }
-  return live.filter((value) => read.has(value));
 }
 
 function stepsOf(values: readonly OperationValue[], stays: (value: Value) => boolean): Step[] {
