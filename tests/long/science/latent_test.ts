@@ -31,6 +31,13 @@ Deno.test("latent-digits.yaml goes from digits to scored samples of their latent
   };
   assertEquals(await plan("sample.sampler.steps=5"), ["sample", "decode", "fake", "score"]);
   assertEquals(await plan("train.steps=5"), ["train", "sample", "decode", "fake", "score"]);
+  // After a change of the autoencoder, all that saw a latent is made anew, and nothing else.
+  const change = ["autoencoder", "--set", "autoencoder.loss.kl=0.5", "--json"];
+  const { json: { stages: [changed], follow } } = await project.cli(["why", ...options, ...change]);
+  assertEquals([changed.id, changed.state, changed.causes[0].code], ["autoencoder", "run", "param"]);
+  const anew =
+    "decode fake latents latents-test reconstructed reconstruction sample score score-reconstruction similarity";
+  assertEquals([...follow.certain, ...follow.mayRun].sort(), [...anew.split(" "), "train"]);
 });
 
 Deno.test("latent-emoji.yaml goes from images of 64x64 to samples, scores and a page, in its small profile", async () => {

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { InputArtifact } from "../../../contract/stage.ts";
-import { featuresKind, neighboursKind, sampleKind } from "../../support/builtin_kinds.ts";
+import { autoencoderKind, encodeKind, featuresKind, neighboursKind, sampleKind } from "../../support/builtin_kinds.ts";
 import {
   digests,
   MemoryProgress,
@@ -9,6 +9,7 @@ import {
   type StageOutcome,
 } from "../../support/stage_context.ts";
 import { tinyGraph } from "../../support/tiny_graph.ts";
+import { made, trainedOn, TRAINING } from "../../unit/stages/small_latents.ts";
 import { smallCheckpoint, smallImages, withFolder } from "../../unit/stages/small_world.ts";
 
 type Kind = Parameters<typeof runStage>[1];
@@ -50,6 +51,16 @@ Deno.test("samples are the same in shards, with their film", async () => {
     // 4 batches, the last of which is not full, and 5 shards, one of which has no batch.
     const params = { ...drawing, count: 14, files: ["npz"] };
     await assertSame(folder, sampleKind, { params, inputs: { checkpoint }, seed: 3 });
+  });
+});
+
+Deno.test("decoded pictures of latents are the same in shards", async () => {
+  await withFolder(async (folder) => {
+    const { train: images } = await smallImages(folder, { limit: 30 });
+    const autoencoder = await made(folder, autoencoderKind, { params: TRAINING, inputs: { images } });
+    const latents = await made(folder, encodeKind, { params: {}, inputs: { images, autoencoder } });
+    const { checkpoint } = await trainedOn(folder, latents);
+    await assertSame(folder, sampleKind, { params: { ...drawing, count: 14 }, inputs: { checkpoint, autoencoder } });
   });
 });
 

@@ -81,7 +81,7 @@ Deno.test("the best of a ranking is read like any other artifact, by its type al
     assert(loaded.ok, JSON.stringify(loaded));
     const { kind, inputs } = loaded.value.stages.get("sample")!;
     assertEquals(inputs["checkpoint"], [{ stage: "pick", port: "best", type: "checkpoint" }]);
-    assertEquals(Object.keys(kind.inputs), ["checkpoint", "guide"]);
+    assertEquals(Object.keys(kind.inputs), ["checkpoint", "guide", "autoencoder"]);
   }
 });
 
