@@ -887,7 +887,7 @@ export type KindTable = {
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "images" | "autoencoder" };
-  /** Inpaint a region of images */
+  /** Inpaint a region of images; with latents, known pixels pass through the decoder and change slightly */
   inpaint: { params: {
     /** Number of images, from the first on */
     count?: number | undefined;
