@@ -16,6 +16,8 @@ const contents = {
   dtype: z.enum(["uint8", "uint16", "float32"]).nullish(),
   /** True for latents of an autoencoder. */
   latent: z.literal(true).optional(),
+  /** True if the numbers that networks see are not limited to [-1, 1], so that samples are not clipped. */
+  unbounded: z.literal(true).optional(),
   /** Absent if only the run finds out, as with files of images that are not resized. */
   height: size.optional(),
   width: size.optional(),
@@ -36,6 +38,8 @@ const scheduleFactsSchema = z.object({
   betas: z.string(),
   /** True if x_T holds nothing of x_0, so that noise predicted at T - 1 cannot give x_0. */
   zeroTerminalSnr: z.boolean().default(false),
+  /** Signal divided by noise of x_T. */
+  endRatio: z.number().optional().catch(undefined),
   /** True if signal^2 + noise^2 = 1, so that there are tables of a chain. */
   variancePreserving: z.boolean().default(true),
   /** True if the path defines its own distribution of training timesteps. */
@@ -100,6 +104,12 @@ export function numbersIn(facts: ImageFacts | undefined, count = 0): number {
 export function sizeText(images: ImageSize) {
   const { height, width, channels, dtype } = images;
   return `${height}x${width}x${channels}${(dtype ?? "uint8") === "uint8" ? "" : ` of ${dtype}`}`;
+}
+
+/** Returns the fact that numbers have no range, from how they are normalised. @param isFloat no range by itself */
+export function unboundedFact(normalize: unknown, isFloat: boolean): Pick<ImageFacts, "unbounded"> {
+  const isRange = typeof normalize === "object" && normalize !== null && "range" in normalize;
+  return isRange || (normalize === undefined && !isFloat) ? {} : { unbounded: true };
 }
 
 /** Returns the fact that numbers are latents, from the record of their encoder. */

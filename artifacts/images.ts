@@ -1,5 +1,5 @@
 import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { dtypeOf, type ValueForm, type Values } from "../diffusion/normalizer.ts";
+import { dtypeOf, formOf, isBounded, type ValueForm, type Values } from "../diffusion/normalizer.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { range } from "../metrics/vectors.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
@@ -108,6 +108,8 @@ export async function validate(artifact: InputArtifact): Promise<void> {
 }
 
 export async function facts(artifact: InputArtifact): Promise<Facts> {
-  const { source, normalizer: _, files: __, encoder, ...info } = await readJson(artifact, INFO_FILE, imagesInfoSchema);
-  return { ...info, ...latentFact(encoder), classNames: classNamesOf(source) };
+  const record = await readJson(artifact, INFO_FILE, imagesInfoSchema);
+  const { source, normalizer: _, files: __, encoder, ...info } = record;
+  const unbounded = isBounded(formOf(record).normalizer) ? {} : { unbounded: true };
+  return { ...info, ...latentFact(encoder), ...unbounded, classNames: classNamesOf(source) };
 }

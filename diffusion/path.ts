@@ -93,6 +93,7 @@ export function pathFacts(path: Path) {
   const [signal, noise] = [path.signal(path.timesteps - 1), path.noise(path.timesteps - 1)];
   return {
     timesteps: path.timesteps,
+    endRatio: signal / noise,
     variancePreserving: path.tables !== undefined,
     zeroTerminalSnr: path.tables === undefined ? signal <= ROUNDING * noise : hasZeroTerminalSnr(path.tables),
   };

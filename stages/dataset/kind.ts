@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { unboundedFact } from "../../artifacts/facts.ts";
 import { CLASS_NAMES } from "../../artifacts/labels.ts";
 import { type CheckProblem, defineKind, type DownloadExternal, type RunOf } from "../../contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
@@ -23,7 +24,7 @@ export const datasetKind = defineKind({
   externals: (params) => [sourceOf(params).package ?? []].flat(),
   downloads: downloadsOf,
   check(params, _inputs, _own, folder) {
-    const { source, path, limit = Infinity, labels } = params;
+    const { source, path, limit = Infinity, labels, normalize } = params;
     const { images, counts } = sourceOf(params);
     const { size = images?.side, testCount = counts?.test } = params;
     const { train, all = Infinity } = counts ?? {};
@@ -45,7 +46,8 @@ export const datasetKind = defineKind({
     const near = (file?: string) => file === undefined || folder === undefined ? undefined : resolve(folder, file);
     if (source === "numpy") {
       const form = formOfArray(near(path), params.shape);
-      const facts = definedOnly({ ...form, classes: labels === undefined ? null : undefined });
+      const unbounded = unboundedFact(normalize, form.dtype === "float32");
+      const facts = definedOnly({ ...form, ...unbounded, classes: labels === undefined ? null : undefined });
       return { problems, facts: { train: facts, test: facts } };
     }
     // The number of images in a folder is known only once the folder is read.
@@ -53,7 +55,8 @@ export const datasetKind = defineKind({
     const root = source === "folder" && (labels ?? "folders") === "folders" ? near(path) : undefined;
     const told = typeof labels === "object" ? classesOfTable(near(labels.file), labels) : classesOf(root);
     const dtype = params.depth === 16 ? "uint16" : undefined;
-    const known = { height, width, channels, dtype, classes, classNames: CLASS_NAMES[source], ...told };
+    const ofNumbers = { dtype, ...unboundedFact(normalize, false) };
+    const known = { height, width, channels, ...ofNumbers, classes, classNames: CLASS_NAMES[source], ...told };
     const splitOf = (count?: number) => definedOnly({ ...known, count });
     if (counts === undefined) return { problems, facts: { train: splitOf(), test: splitOf() } };
     const test = train === undefined ? testCount! : Math.min(limit, counts.test);

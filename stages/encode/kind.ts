@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { hasSize, readAutoencoderFacts, readImageFacts } from "../../artifacts/facts.ts";
+import { hasSize, readAutoencoderFacts, readImageFacts, unboundedFact } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { isOwn } from "../../schemas/definitions.ts";
@@ -73,7 +73,12 @@ export const encodeKind = defineKind({
     const latent = known && BUILTIN_AUTOENCODER.latentOf(known.model, known.images);
     return {
       problems,
-      facts: { images: { ...latent, dtype: "float32", latent: true, ...definedOnly({ classes, classNames, count }) } },
+      facts: {
+        images: {
+          ...{ ...latent, dtype: "float32", latent: true, ...unboundedFact(params.normalize, true) },
+          ...definedOnly({ classes, classNames, count }),
+        },
+      },
     };
   },
 });

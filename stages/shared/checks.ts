@@ -181,14 +181,35 @@ export function checkBytes(
   return [{ input: port, message, got: `images of ${dtype}`, wanted: "images of uint8", fix }];
 }
 
+/** The least signal for each noise at the end: an error of a thousandth of the predicted noise is one of 1 in x_0. */
+const LEAST_END_RATIO = 1e-3;
+
 /**
- * Reports a problem if a network with this objective cannot sample on such a schedule; unknown facts are not checked.
+ * Reports a problem if a network with this objective cannot sample on such a schedule, or can only sample images with a
+ * range; unknown facts are not checked.
  */
 export function checkPrediction(
   objective: { readonly needsSignal?: unknown },
-  schedule: Pick<ScheduleFacts, "zeroTerminalSnr"> & Partial<Pick<ScheduleFacts, "betas">> | undefined,
+  schedule: Pick<ScheduleFacts, "zeroTerminalSnr"> & Partial<Pick<ScheduleFacts, "betas" | "endRatio">> | undefined,
+  images?: Pick<ImageFacts, "unbounded">,
 ): (CheckProblem & InterchangeProblem)[] {
-  if (schedule?.zeroTerminalSnr !== true || objective.needsSignal !== true) return [];
+  if (objective.needsSignal !== true) return [];
+  if (schedule?.zeroTerminalSnr !== true) {
+    const { endRatio = 1, betas } = schedule ?? {};
+    if (images?.unbounded !== true || endRatio >= LEAST_END_RATIO) return [];
+    return [{
+      severity: "warning",
+      input: "schedule",
+      message:
+        "sampling begins by dividing the error of the predicted noise by almost no signal, and these images have " +
+        "no range to which the result could be clipped: samples may be noise",
+      got: `${endRatio.toExponential(1)} of signal to noise at the last timestep${
+        betas === undefined ? "" : ` of ${betas}`
+      }`,
+      wanted: `at least ${LEAST_END_RATIO}, or a prediction of v or x0`,
+      fix: "train with objective: v, or on a schedule that ends with more signal, such as ldm/linear",
+    }];
+  }
   return [{
     input: "schedule",
     message: "a network that predicts the noise cannot use a schedule that ends in pure noise: the noise at its last " +

@@ -73,7 +73,7 @@ export const trainKind = defineKind({
     const builtin = augment === undefined || isOwn(augment) ? undefined : builtinAugmentation(augment);
     const conditions = builtin === undefined ? own["augment"]?.["conditions"] as number ?? 0 : conditionsOf(builtin);
     const problems = problemsOf(
-      checkPrediction(objective, schedule),
+      checkPrediction(objective, schedule, images),
       checkDecoder("images", images, inputs),
       checkRates(params, timesteps),
       checkStartParams(params, start, schedule),

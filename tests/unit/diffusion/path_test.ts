@@ -77,7 +77,7 @@ Deno.test("rectified flow is a continuous path that does not preserve the varian
   assertEquals([path.signal(-1), path.noise(-1), path.signal(0.5)], [1, 0, 0.625]);
   assertEquals([path.continuous, path.tables], [true, undefined]);
   assertEquals(path.times(8), [3, 2.5, 2, 1.5, 1, 0.5, 0, -0.5, -1]);
-  assertEquals(pathFacts(path), { timesteps: 4, variancePreserving: false, zeroTerminalSnr: true });
+  assertEquals(pathFacts(path), { timesteps: 4, endRatio: 0, variancePreserving: false, zeroTerminalSnr: true });
   assertEquals([priorKlOfPath(path), snrOf(path)[0]], [0, 9]);
   assertThrows(() => path.signal(3.5), RangeError, "got 3.5, wanted -1 to 3");
   assertEquals(pathProblems(path), []);

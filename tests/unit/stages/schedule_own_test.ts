@@ -77,7 +77,7 @@ Deno.test("schedule writes a path of one's own as data, and whoever has its code
     assertEquals([path.signal(0.5), path.noise(0.5)], [1 - 0.075 ** 2, 0.075 ** 2]);
     // Read without the path's code.
     assertEquals(tableOf((await validate(artifact)).path), tableOf(path));
-    const known = { timesteps: 20, variancePreserving: false, zeroTerminalSnr: true };
+    const known = { timesteps: 20, endRatio: 0, variancePreserving: false, zeroTerminalSnr: true };
     assertEquals(await facts(artifact), { betas: "flow.ts", ...known });
     assertEquals(describeDefinition(flow, { timesteps: 20, power: 2 }), { ...known, problems: [] });
   });
@@ -182,10 +182,14 @@ Deno.test("schedule takes betas that the pipeline lists", async () => {
   assertEquals(problems.map(({ severity, param }) => [severity, param]), []);
   assertEquals(known?.["schedule"], {
     betas: "own betas",
+    endRatio: known!["schedule"]!["endRatio"]!,
     timesteps: 4,
     variancePreserving: true,
     zeroTerminalSnr: false,
   });
+  // The product of all alphas is 0.9 x 0.5 x 0.1 x 0.001; products and roots are rounded.
+  const ratio = known!["schedule"]!["endRatio"] as number;
+  assert(Math.abs(ratio - Math.sqrt(0.000045 / (1 - 0.000045))) < 1e-15, `${ratio}`);
   await withFolder(async (folder) => {
     const artifact = await made(runStage(folder, scheduleKind, { params: { betas } }));
     const { spec, path } = await readSchedule(artifact, []);

@@ -4,7 +4,7 @@ import { BUILTIN_NETWORK } from "../../../diffusion/networks.ts";
 import { averagesOf, emaDecayAt } from "../../../diffusion/recipe.ts";
 import { frozenBy } from "../../../stages/train/start.ts";
 import { learningRateAt } from "../../../stages/shared/training.ts";
-import { trainKind } from "../../support/builtin_kinds.ts";
+import { encodeKind, scheduleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { SMALL_TRAINING } from "./small_world.ts";
 
 type Inputs = Parameters<NonNullable<typeof trainKind.check>>[1];
@@ -23,6 +23,26 @@ function check(params: object, start?: object) {
   const inputs = { images: IMAGES, schedule: SCHEDULE, ...(start === undefined ? {} : { start }) };
   return trainKind.check!(parsed, inputs as Inputs);
 }
+
+Deno.test("predicted noise on a schedule with almost no signal at its end is warned about, where samples have no range", () => {
+  const scheduleOf = (betas: string) =>
+    scheduleKind.check!(scheduleKind.params.parse({ betas, timesteps: 1250 }) as never, {}).facts!["schedule"]!;
+  const latentsOf = (normalize?: object) =>
+    encodeKind.check!(encodeKind.params.parse({ normalize }), { images: IMAGES } as never).facts!["images"]!;
+  const warned = (objective: string, betas: string, images: object) =>
+    trainKind.check!(trainKind.params.parse({ ...SMALL_TRAINING, steps: 1, objective }), {
+      images,
+      schedule: scheduleOf(betas),
+    } as Inputs).problems.filter(({ severity }) => severity === "warning").map(({ got }) => got);
+  // cos(pi/2 (1249/1250 + 0.008) / 1.008), times the square root of 1 - 0.999, the largest beta.
+  const got = "3.9e-5 of signal to noise at the last timestep of ldm/cosine";
+  assertEquals(warned("eps", "ldm/cosine", latentsOf()), [got]);
+  assertEquals(warned("eps", "ldm/cosine", latentsOf({ factor: 0.18215 })), [got]);
+  assertEquals(warned("v", "ldm/cosine", latentsOf()), []);
+  assertEquals(warned("eps", "ldm/linear", latentsOf()), []);
+  assertEquals(warned("eps", "ldm/cosine", latentsOf({ range: [-4, 4] })), []);
+  assertEquals(warned("eps", "ldm/cosine", IMAGES), []);
+});
 
 Deno.test("averages that are the same to the end are noted, and no others", () => {
   const decay = fc.constantFrom(0, 0.5, 0.9, 0.95, 0.99, 0.999, 0.9999);
