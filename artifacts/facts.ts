@@ -79,6 +79,7 @@ export type NetworkFacts = z.output<typeof BUILTIN_NETWORK.record> | OwnParam;
 export type ImageFacts = z.output<typeof imageFactsSchema>;
 export type ScheduleFacts = z.output<typeof scheduleFactsSchema>;
 export type CheckpointFacts = z.output<typeof checkpointFactsSchema>;
+export type AutoencoderFacts = z.output<typeof autoencoderFactsSchema>;
 
 const reader = <S extends z.ZodType>(schema: S) => (facts: Facts | undefined) => schema.safeParse(facts).data;
 

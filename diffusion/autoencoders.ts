@@ -7,6 +7,7 @@ import {
   downsamplingOf,
   latentSizes,
 } from "./autoencoder/config.ts";
+import { autoencoderWork } from "./autoencoder/work.ts";
 
 /** The built-in autoencoders, for params and records that name no file, as `BUILTIN_NETWORK` for networks. */
 export const BUILTIN_AUTOENCODER = {
@@ -18,6 +19,7 @@ export const BUILTIN_AUTOENCODER = {
   /** Returns the size of the latents of a record's autoencoder. */
   latentOf: latentSizes,
   downsamplingOf,
+  work: autoencoderWork,
   check: checkAutoencoder,
   load: async () => (await import("./autoencoder/network.ts")).default as unknown as AutoencoderDefinition,
 } as const;

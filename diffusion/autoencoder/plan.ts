@@ -79,12 +79,15 @@ export function autoencoderParameterSpecs(config: AutoencoderConfig): ParameterS
   const { encoder, decoder } = planAutoencoder(config);
   const { codes, latentChannels, embedChannels = latentChannels } = config;
   return [
-    ...[...encoder, ...decoder].flatMap((step) => {
-      if (step.layer === "block") return blockParameters(step, undefined);
-      if (step.layer === "norm") return normParameters(step.name, step.outChannels);
-      return (step.layer === "dense" ? denseParameters : convParameters)(step.name, step.inChannels, step.outChannels);
-    }),
+    ...[...encoder, ...decoder].flatMap(parametersOf),
     // CompVis/taming-transformers, `modules/vqvae/quantize.py`.
     ...(codes === undefined ? [] : [{ name: CODEBOOK, shape: [codes, embedChannels], init: { uniform: 1 / codes } }]),
   ];
+}
+
+export function parametersOf(step: AutoencoderStep): ParameterSpec[] {
+  const { layer, name, inChannels, outChannels } = step;
+  if (layer === "block") return blockParameters(step, undefined);
+  if (layer === "norm") return normParameters(name, outChannels);
+  return (layer === "dense" ? denseParameters : convParameters)(name, inChannels, outChannels);
 }

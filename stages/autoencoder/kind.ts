@@ -1,6 +1,7 @@
 import { hasSize, type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
+import { averagesOf } from "../../diffusion/recipe.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import {
@@ -13,6 +14,7 @@ import {
   problemsOf,
 } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
+import { autoencoderWork, TRAIN_WORK_FACTOR } from "../train/work.ts";
 import { autoencoderKindParams } from "./params.ts";
 
 export const autoencoderKind = defineKind({
@@ -63,7 +65,16 @@ export const autoencoderKind = defineKind({
       autoencoder: isOwn(model) ? model : BUILTIN_AUTOENCODER.recordOf(images, model),
       averages: Object.keys(params.ema.others ?? {}),
     };
-    return { problems, facts: { autoencoder: facts } };
+    // The work of a perceptual term is not known.
+    if ("features" in inputs || params.lpips !== undefined) return { problems, facts: { autoencoder: facts } };
+    const work = autoencoderWork(facts.autoencoder, images, {
+      passes: TRAIN_WORK_FACTOR * batchSize * params.steps,
+      batch: batchSize,
+      images: batchSize / params.microBatches,
+      parts: params.microBatches,
+      averages: averagesOf(params.ema).length,
+    });
+    return { problems, facts: { autoencoder: facts }, ...work };
   },
 });
 

@@ -7,6 +7,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { checkDecoder, checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
 import { deviceParam, positiveInt, threadsParam, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
+import { autoencoderWork } from "../train/work.ts";
 
 export const decodeKind = defineKind({
   kind: "decode",
@@ -47,6 +48,8 @@ export const decodeKind = defineKind({
     if (model === undefined || isOwn(model) || !hasSize(latents)) return { problems, facts: { samples: about } };
     const factor = BUILTIN_AUTOENCODER.downsamplingOf(model);
     const size = { height: factor * latents.height, width: factor * latents.width };
-    return { problems, facts: { samples: { ...size, ...about } } };
+    const facts = { ...size, ...about };
+    const work = autoencoderWork(model, facts, { halves: ["decoder"], passes: count, batch: params.batchSize });
+    return { problems, facts: { samples: facts }, ...work };
   },
 });

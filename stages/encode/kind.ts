@@ -7,6 +7,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { checkForm, checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
 import { deviceParam, positiveInt, threadsParam, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
+import { autoencoderWork } from "../train/work.ts";
 
 const factor = z.number().positive().max(1e6);
 
@@ -73,6 +74,7 @@ export const encodeKind = defineKind({
     const latent = known && BUILTIN_AUTOENCODER.latentOf(known.model, known.images);
     return {
       problems,
+      ...autoencoderWork(model, images, { halves: ["encoder"], passes: count, batch: params.batchSize }),
       facts: {
         images: {
           ...{ ...latent, dtype: "float32", latent: true, ...unboundedFact(params.normalize, true) },

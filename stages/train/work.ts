@@ -1,4 +1,6 @@
-import type { NetworkFacts } from "../../artifacts/facts.ts";
+import { type AutoencoderFacts, hasSize, type ImageFacts, type NetworkFacts } from "../../artifacts/facts.ts";
+import type { CheckResult } from "../../contract/stage.ts";
+import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 
@@ -37,33 +39,58 @@ function valuesPerParameter(averages: number | undefined, inParts: boolean): num
  * inference keeps only values that later layers read.
  */
 const HELD_ACTIVATIONS = { training: 1, inference: 0.2 };
+/**
+ * Multiples of the same for an autoencoder. Its layers of full resolution come last too, so that a training holds their
+ * gradients beside all activations, and an inference no values of the way down.
+ */
+const HELD_OF_AUTOENCODER = { training: 1.45, inference: 0.7 };
+
+type Work = Pick<CheckResult, "workGflop" | "workShape" | "probe" | "memoryBytes" | "batchMemory">;
+
+interface Held {
+  /** Number of images that are computed at once. Default: the batch. */
+  readonly images?: number;
+  /** How often each of them is computed at once. Default 1. */
+  readonly together?: number;
+  /** Number of parts of a batch. Default 1. */
+  readonly parts?: number;
+  /** Number of averages of the weights, if the process trains them. */
+  readonly averages?: number | undefined;
+}
+
+/** Returns the memory that passes in batches of so many images need. @param cost of one image */
+function memoryOf(
+  cost: Readonly<Record<"parameters" | "activations", number>>,
+  batch: number,
+  { images = batch, together = 1, parts = 1, averages }: Held = {},
+) {
+  const held = HELD_ACTIVATIONS[averages === undefined ? "inference" : "training"];
+  const perImage = together * held * cost.activations;
+  const bytesWith = (images: number, inParts: boolean) => {
+    const fixed = valuesPerParameter(averages, inParts) * cost.parameters;
+    return Math.round(BASE_BYTES + 4 * (fixed + perImage * images));
+  };
+  return {
+    memoryBytes: bytesWith(images, parts > 1),
+    // A smaller training computes the same batch in parts.
+    batchMemory: { first: bytesWith(1, averages !== undefined && batch > 1), further: 4 * perImage },
+  };
+}
 
 /**
  * Returns the facts that forecasts of so many forward passes are based on, in batches of so many images.
  *
  * @param network must have no problems. Nothing is returned if the network or the number of passes is unknown, or the
  * network is the user's
- * @param held number of `images` that are computed at once, each `together` times, of `parts` of a batch, and of
- * `averages` of the weights if the process trains them
  */
 export function networkWork(
   network: NetworkFacts | undefined,
   passes: number | undefined,
   batch: number,
-  { images = batch, together = 1, parts = 1, averages }: {
-    readonly images?: number;
-    readonly together?: number;
-    readonly parts?: number;
-    readonly averages?: number;
-  } = {},
-) {
+  held: Held = {},
+): Work {
   if (network === undefined || passes === undefined || isOwn(network)) return {};
-  const perImage = together * HELD_ACTIVATIONS[averages === undefined ? "inference" : "training"] *
-    BUILTIN_NETWORK.activationCount(network);
-  const bytesWith = (images: number, inParts: boolean) => {
-    const fixed = valuesPerParameter(averages, inParts) * BUILTIN_NETWORK.parameterCount(network);
-    return Math.round(BASE_BYTES + 4 * (fixed + perImage * images));
-  };
+  const [parameters, activations] = [BUILTIN_NETWORK.parameterCount(network), BUILTIN_NETWORK.activationCount(network)];
   const perPass = BUILTIN_NETWORK.forwardGflop(network);
   const probed = Math.max(1, Math.min(MOST_PROBE_IMAGES, Math.floor(PROBE_STEP_GFLOP / (TRAIN_WORK_FACTOR * perPass))));
   const entry = import.meta.resolve("./probe.ts");
@@ -72,8 +99,39 @@ export function networkWork(
     workGflop: passes * perPass,
     workShape: [...BUILTIN_NETWORK.shape(network), batch],
     probe: { entry, params: { network, images: probed }, stepGflop },
-    memoryBytes: bytesWith(images, parts > 1),
-    // A smaller training computes the same batch in parts.
-    batchMemory: { first: bytesWith(1, averages !== undefined && batch > 1), further: 4 * perImage },
+    ...memoryOf({ parameters, activations }, batch, held),
+  };
+}
+
+/**
+ * Returns the facts that forecasts of a built-in autoencoder are based on; how fast it is, only past runs tell.
+ *
+ * @param size of the images; nothing is returned if it, the autoencoder or the number of passes is unknown
+ * @param halves that each pass goes through
+ */
+export function autoencoderWork(
+  model: AutoencoderFacts["autoencoder"],
+  size: ImageFacts | undefined,
+  { halves, passes, batch, ...held }: Omit<Held, "together"> & {
+    readonly halves?: readonly ("encoder" | "decoder")[];
+    readonly passes: number | undefined;
+    readonly batch: number;
+  },
+): Work {
+  if (model === undefined || isOwn(model) || passes === undefined || !hasSize(size)) return {};
+  const cost = BUILTIN_AUTOENCODER.work(model, size, halves);
+  const { channels, multipliers } = model;
+  const meanChannels = channels * multipliers.reduce((sum, one) => sum + one, 0) / multipliers.length;
+  return {
+    workGflop: passes * cost.gflop,
+    workShape: [meanChannels ** 2, size.height * size.width, batch],
+    ...memoryOf(
+      {
+        ...cost,
+        activations: HELD_OF_AUTOENCODER[held.averages === undefined ? "inference" : "training"] * cost.activations,
+      },
+      batch,
+      held,
+    ),
   };
 }

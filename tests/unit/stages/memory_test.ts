@@ -3,11 +3,15 @@ import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
 import { networkOf } from "../../../artifacts/checkpoint.ts";
 import { lessMemory } from "../../../contract/less_memory.ts";
-import { makeModelOutput, modelOutputSignature } from "../../../diffusion/network.ts";
+import { makeAutoencoder } from "../../../diffusion/autoencoder/autoencoder.ts";
+import builtin from "../../../diffusion/autoencoder/network.ts";
+import { BUILTIN_AUTOENCODER } from "../../../diffusion/autoencoders.ts";
+import { makeModelOutput, modelOutputSignature, unpackTensors } from "../../../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../../../diffusion/networks.ts";
+import type { NamedTensors } from "../../../tensor/mod.ts";
 import { liveValues, sizeOf } from "../../../tensor/trace/graph.ts";
 import { trace } from "../../../tensor/trace/trace.ts";
-import { trainKind } from "../../support/builtin_kinds.ts";
+import { autoencoderKind, decodeKind, encodeKind, trainKind } from "../../support/builtin_kinds.ts";
 
 /** Networks by the properties that determine their size: width, levels, blocks, attention and images. */
 const NETWORKS = [
@@ -37,6 +41,51 @@ Deno.test("activations and parameters of the U-Net are those of its trace, witho
     const ratio = traced / BUILTIN_NETWORK.activationCount(record);
     // Measured: 1.01 to 1.05; the time embedding and the output are left out.
     assert(ratio > 1 && ratio < 1.1, `${JSON.stringify(model)}: ${ratio}`);
+  }
+});
+
+const AUTOENCODERS = [
+  { side: 16, channels: 1, model: { channels: 32, multipliers: [1, 2], blocks: 1, latentChannels: 4 } },
+  { side: 32, channels: 3, model: { channels: 64, multipliers: [1, 2, 4], blocks: 2, latentChannels: 3 } },
+  { side: 16, channels: 3, model: { channels: 32, multipliers: [1, 1, 2], blocks: 1, attention: [1] } },
+];
+
+Deno.test("activations and parameters of the autoencoder are about those of its trace, without one", async () => {
+  await tf.ready();
+  const batch = 10_007;
+  for (const { side, channels, model } of AUTOENCODERS) {
+    const sizes = { height: side, width: side, channels };
+    const params = BUILTIN_AUTOENCODER.params.parse(model);
+    const record = BUILTIN_AUTOENCODER.recordOf(sizes, params);
+    const autoencoder = makeAutoencoder(sizes, builtin.build(sizes, params as never));
+    const { encoder, decoder } = { encoder: ["encoder"], decoder: ["decoder"] } as const;
+    const work = (halves?: readonly ("encoder" | "decoder")[]) => BUILTIN_AUTOENCODER.work(record, sizes, halves);
+    assertEquals(work().parameters, autoencoder.count);
+    const { height, width, channels: depth } = autoencoder.latent;
+    const dropout = (h: tf.Tensor) => h;
+    const weightsOf = (inputs: NamedTensors) => unpackTensors(inputs["params"]!, autoencoder);
+    const functions = {
+      encoder: (inputs: NamedTensors): NamedTensors => ({
+        mean: autoencoder.encode({ weights: weightsOf(inputs), x: inputs["x"]!, dropout }).mean,
+      }),
+      decoder: (inputs: NamedTensors): NamedTensors => ({
+        x: autoencoder.decode({ weights: weightsOf(inputs), z: inputs["x"]!, dropout }),
+      }),
+    };
+    for (const [half, halves] of [["encoder", encoder], ["decoder", decoder]] as const) {
+      const shape = half === "encoder" ? [batch, side, side, channels] : [batch, height, width, depth];
+      const { outputs } = trace(functions[half], {
+        params: { shape: [autoencoder.count], dtype: "float32" },
+        x: { shape, dtype: "float32" },
+      }, half);
+      const computed = liveValues(outputs.values()).filter((value) =>
+        value.kind === "operation" && !["Reshape", "Transpose", "Expand"].includes(value.op) &&
+        value.shape.some((length) => length % batch === 0)
+      );
+      const traced = computed.reduce((sum, { shape }) => sum + sizeOf(shape), 0) / batch;
+      const ratio = traced / work(halves).activations;
+      assert(ratio > 0.9 && ratio < 1.1, `${half} of ${JSON.stringify(model)}: ${ratio}`);
+    }
   }
 });
 
@@ -73,4 +122,28 @@ Deno.test("what takes less memory is said by the params that a stage has", () =>
   assertEquals(lessMemory({ batchSize: 8, microBatches: 8 }), []);
   assertEquals(lessMemory({ batchSize: 100, model: { uses: "./net.ts" } }), ["set batchSize: 50"]);
   assertEquals([lessMemory({ batchSize: 1 }), lessMemory({ source: "folder" })], [[], []]);
+});
+
+Deno.test("forecasts of autoencoder, encode and decode count the halves that a pass goes through", () => {
+  const images = { height: 64, width: 64, channels: 3, count: 100 };
+  // kl-f4 of Rombach et al.; GFLOP of the halves by torch.utils.flop_counter on diffusers' AutoencoderKL.
+  const [encoding, decoding] = [19.571165184, 39.898059264];
+  const model = { channels: 128, multipliers: [1, 2, 4], blocks: 2, latentChannels: 3 };
+  const params = autoencoderKind.params.parse({ model, steps: 10, batchSize: 8 });
+  const trained = autoencoderKind.check!(params, { images } as never);
+  const autoencoder = trained.facts!["autoencoder"]!;
+  const encoded = encodeKind.check!(encodeKind.params.parse({ flip: true }), { images, autoencoder });
+  const decoded = decodeKind.check!(decodeKind.params.parse({}), {
+    samples: encoded.facts!["images"]!,
+    autoencoder,
+  });
+  const near = (got: number | undefined, wanted: number) => assert(Math.abs(got! / wanted - 1) < 1e-9, `${got}`);
+  near(trained.workGflop, 3 * 80 * (encoding + decoding));
+  near(encoded.workGflop, 200 * encoding);
+  near(decoded.workGflop, 200 * decoding);
+  // More in a training; and less for smaller batches.
+  assert(trained.memoryBytes! > trained.batchMemory!.first && trained.batchMemory!.first > encoded.batchMemory!.first);
+  assert(decoded.memoryBytes! > encoded.memoryBytes! && encoded.memoryBytes! > encoded.batchMemory!.first);
+  const own = { ...params, model: { uses: "./mine.ts" } };
+  assertEquals(autoencoderKind.check!(own as never, { images } as never).memoryBytes, undefined);
 });
