@@ -143,7 +143,7 @@ interface Place {
 }
 
 /** Types of artifacts that are read with the code of the definitions that they were made with. */
-const CARRYING_TYPES = ["checkpoint", "schedule"];
+const CARRYING_TYPES = ["autoencoder", "checkpoint", "schedule"];
 
 const withArticle = (sort: string) => `${/^[ao]/.test(sort) ? "an" : "a"} ${sort}`;
 

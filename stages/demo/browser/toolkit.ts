@@ -1,5 +1,12 @@
 /** Replaces `mod.ts`, which reads files, in a browser: the parts of the toolkit that definitions may import. */
-export { DATA_TIME, defineNetwork, defineObjective, definePath, defineSampler } from "../../../diffusion/define.ts";
+export {
+  DATA_TIME,
+  defineAutoencoder,
+  defineNetwork,
+  defineObjective,
+  definePath,
+  defineSampler,
+} from "../../../diffusion/define.ts";
 export { mix } from "../../../diffusion/samplers/mix.ts";
 export * from "../../../schemas/roles.ts";
 export { randomStream } from "../../../tensor/random/stream.ts";

