@@ -86,9 +86,15 @@ Deno.test("a header tells the size of an array's items and the type of their num
       datasetKind.check!(datasetKind.params.parse({ source: "numpy", ...params }), {}, {}, folder).facts!["train"];
     const square = { height: 4, width: 4, channels: 1 };
     assertEquals(facts({ path: "integers.npy" }), { ...square, dtype: "uint16", classes: null });
-    assertEquals(facts({ path: "floats.npy" }), { ...square, dtype: "float32", classes: null });
+    const floats = { dtype: "float32", unbounded: true, classes: null };
+    assertEquals(facts({ path: "floats.npy" }), { ...square, ...floats });
     const signals = { height: 1, width: 16, channels: 1 };
-    assertEquals(facts({ path: "floats.npy", shape: [1, 16, 1] }), { ...signals, dtype: "float32", classes: null });
+    assertEquals(facts({ path: "floats.npy", shape: [1, 16, 1] }), { ...signals, ...floats });
+    // A declared range limits floats, and moments leave integers without one.
+    const ranged = facts({ path: "floats.npy", normalize: { range: [0, 1] } });
+    assertEquals(ranged, { ...square, dtype: "float32", classes: null });
+    const scaled = facts({ path: "integers.npy", normalize: "moments" });
+    assertEquals(scaled, { ...square, dtype: "uint16", unbounded: true, classes: null });
     for (const path of ["none.npy", "pictures"]) {
       assertEquals(facts({ path, shape: [1, 16, 1] }), { ...signals, dtype: null, classes: null });
       assertEquals(facts({ path, labels: { column: "y" } }), { dtype: null });
