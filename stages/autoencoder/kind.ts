@@ -14,7 +14,7 @@ import {
   problemsOf,
 } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { autoencoderWork, TRAIN_WORK_FACTOR } from "../train/work.ts";
+import { autoencoderWork, TRAIN_WORK_FACTOR } from "../shared/work.ts";
 import { autoencoderKindParams } from "./params.ts";
 
 export const autoencoderKind = defineKind({

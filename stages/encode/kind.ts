@@ -7,7 +7,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import { checkForm, checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
 import { deviceParam, positiveInt, threadsParam, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { autoencoderWork } from "../train/work.ts";
+import { autoencoderWork } from "../shared/work.ts";
 
 const factor = z.number().positive().max(1e6);
 

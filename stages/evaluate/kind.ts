@@ -5,7 +5,7 @@ import { checkVariance } from "../../diffusion/samplers/ancestral.ts";
 import { checkMost, checkSameSize, checkWeightsName, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { networkWork } from "../train/work.ts";
+import { networkWork } from "../shared/work.ts";
 
 const evaluateParams = z.strictObject({
   weights: weightsParam(),

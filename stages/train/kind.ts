@@ -33,7 +33,7 @@ import { findStageDevice } from "../shared/device.ts";
 import { checkSampler } from "../shared/draw/sampler.ts";
 import { type TrainParams, trainParams } from "./params.ts";
 import { checkBuiltin, modelOf } from "./start.ts";
-import { networkWork, TRAIN_WORK_FACTOR } from "./work.ts";
+import { networkWork, TRAIN_WORK_FACTOR } from "../shared/work.ts";
 
 export const trainKind = defineKind({
   kind: "train",

@@ -1,5 +1,5 @@
 /**
- * Prints the peak memory of a process that computed with a network, and the estimate of `stages/train/work.ts`.
+ * Prints the peak memory of a process that computed with a network, and the estimate of `stages/shared/work.ts`.
  *
  *     deno run -A tests/support/measure_memory.ts train \
  *       '{"channels":32,"multipliers":[1,2],"blocks":1,"attention":[8]}' 16 1 64
@@ -15,7 +15,7 @@ import { writeImages } from "../../artifacts/images.ts";
 import { makeModelOutput, modelOutputSignature } from "../../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { initialWeights } from "../../stages/shared/training.ts";
-import { networkWork } from "../../stages/train/work.ts";
+import { networkWork } from "../../stages/shared/work.ts";
 import { folderArtifact, openInput, openOutput } from "../../engine/process/context.ts";
 import { openDevice } from "../../tensor/implementations.ts";
 import { scheduleKind, trainKind } from "./builtin_kinds.ts";

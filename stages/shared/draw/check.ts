@@ -5,7 +5,7 @@ import { builtinSampler, samplerParams } from "../../../diffusion/samplers.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { isOwn, ownable } from "../../../schemas/definitions.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
-import { networkWork } from "../../train/work.ts";
+import { networkWork } from "../work.ts";
 import { checkSameSize, checkWeightsName, problemsOf } from "../checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../common_params.ts";
 import { checkSampler, type SamplerParam } from "./sampler.ts";

@@ -40,10 +40,10 @@ function valuesPerParameter(averages: number | undefined, inParts: boolean): num
  */
 const HELD_ACTIVATIONS = { training: 1, inference: 0.2 };
 /**
- * Multiples of the same for an autoencoder. Its layers of full resolution come last too, so that a training holds their
- * gradients beside all activations, and an inference no values of the way down.
+ * The same for an autoencoder. Its layers of full resolution come last too, so that a training holds their gradients
+ * beside all activations, and an inference no values of the way down.
  */
-const HELD_OF_AUTOENCODER = { training: 1.45, inference: 0.7 };
+const HELD_OF_AUTOENCODER = { training: 1.45, inference: 0.14 };
 
 type Work = Pick<CheckResult, "workGflop" | "workShape" | "probe" | "memoryBytes" | "batchMemory">;
 
@@ -58,14 +58,17 @@ interface Held {
   readonly averages?: number | undefined;
 }
 
-/** Returns the memory that passes in batches of so many images need. @param cost of one image */
+/**
+ * Returns the memory that passes in batches of so many images need.
+ * @param cost of one image @param held values for each of its activations
+ */
 function memoryOf(
   cost: Readonly<Record<"parameters" | "activations", number>>,
+  held: typeof HELD_ACTIVATIONS,
   batch: number,
-  { images = batch, together = 1, parts = 1, averages }: Held = {},
+  { images = batch, together = 1, parts = 1, averages }: Held,
 ) {
-  const held = HELD_ACTIVATIONS[averages === undefined ? "inference" : "training"];
-  const perImage = together * held * cost.activations;
+  const perImage = together * held[averages === undefined ? "inference" : "training"] * cost.activations;
   const bytesWith = (images: number, inParts: boolean) => {
     const fixed = valuesPerParameter(averages, inParts) * cost.parameters;
     return Math.round(BASE_BYTES + 4 * (fixed + perImage * images));
@@ -93,13 +96,13 @@ export function networkWork(
   const [parameters, activations] = [BUILTIN_NETWORK.parameterCount(network), BUILTIN_NETWORK.activationCount(network)];
   const perPass = BUILTIN_NETWORK.forwardGflop(network);
   const probed = Math.max(1, Math.min(MOST_PROBE_IMAGES, Math.floor(PROBE_STEP_GFLOP / (TRAIN_WORK_FACTOR * perPass))));
-  const entry = import.meta.resolve("./probe.ts");
+  const entry = import.meta.resolve("../train/probe.ts");
   const stepGflop = probed * TRAIN_WORK_FACTOR * perPass;
   return {
     workGflop: passes * perPass,
     workShape: [...BUILTIN_NETWORK.shape(network), batch],
     probe: { entry, params: { network, images: probed }, stepGflop },
-    ...memoryOf({ parameters, activations }, batch, held),
+    ...memoryOf({ parameters, activations }, HELD_ACTIVATIONS, batch, held),
   };
 }
 
@@ -125,13 +128,6 @@ export function autoencoderWork(
   return {
     workGflop: passes * cost.gflop,
     workShape: [meanChannels ** 2, size.height * size.width, batch],
-    ...memoryOf(
-      {
-        ...cost,
-        activations: HELD_OF_AUTOENCODER[held.averages === undefined ? "inference" : "training"] * cost.activations,
-      },
-      batch,
-      held,
-    ),
+    ...memoryOf(cost, HELD_OF_AUTOENCODER, batch, held),
   };
 }
