@@ -58,14 +58,14 @@ export type StoredDecoder = Omit<StoredAutoencoder, "encoder">;
  * @throws FormatError when the artifact's files are not those of `writeAutoencoder`, or its definition is not in `own`
  */
 export async function readAutoencoder(artifact: InputArtifact, weights: string, own: readonly OwnDefinition[]) {
-  const { config, named } = await readNamed(artifact, weights);
+  const config = await readJson(artifact, CONFIG_FILE, configSchema);
+  const named = await readNamed(artifact, weights, config);
   return { ...await openCode(config, named, own), encoder: encoderDigest(config, named) };
 }
 
-async function readNamed(artifact: InputArtifact, weights: string) {
-  const config = await readJson(artifact, CONFIG_FILE, configSchema);
+async function readNamed(artifact: InputArtifact, weights: string, config: AutoencoderConfig): Promise<NamedArrays> {
   checkWeightsName(weights, config);
-  return { config, ...await readWeights(artifact, weights, config.parameters) };
+  return (await readWeights(artifact, weights, config.parameters)).named;
 }
 
 /**
@@ -122,8 +122,9 @@ export async function readDecoder(
   names?: readonly string[],
 ): Promise<StoredDecoder> {
   const encoders: string[] = [];
-  for (const weights of names ?? weightNames(await readJson(artifact, CONFIG_FILE, configSchema))) {
-    const { config, named } = await readNamed(artifact, weights);
+  const config = await readJson(artifact, CONFIG_FILE, configSchema);
+  for (const weights of names ?? weightNames(config)) {
+    const named = await readNamed(artifact, weights, config);
     const found = encoderDigest(config, named);
     if (found === encoder) {
       const isNeeded = ([name]: [string, unknown]) => "uses" in config.model || isOfDecoder(name);

@@ -377,8 +377,8 @@ export function openImagesWriter(
       const described = describeImages({ ...info, ...found, count: written }, counts);
       await writeJson(output, INFO_FILE, described, imagesInfoSchema);
       using images = openFiles(described, (name) => join(output.folder, name));
-      const values = images.rows(range(0, Math.min(written, picturedCount(info))));
-      await writePicture(output, picture, shown ?? { values, size: info, form: formOf(described) });
+      const stored = () => images.rows(range(0, Math.min(written, picturedCount(info))));
+      await writePicture(output, picture, shown ?? { values: stored(), size: info, form: formOf(described) });
       await writeCopies(output, images, copies);
       return described;
     },
