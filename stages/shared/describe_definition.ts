@@ -29,7 +29,10 @@ export function describeDefinition(definition: unknown, params: Readonly<Record<
       const { timesteps, ...own } = params;
       const path = definedPath(definition as PathDefinition, own, timesteps as number);
       const draws = (definition as PathDefinition).draw === undefined ? {} : { draws: true };
-      return { ...pathFacts(path), ...draws, problems: pathProblems(path) };
+      const problems = pathProblems(path);
+      // Facts of a path that is none may be infinite, which facts that go into keys cannot be.
+      const sound = problems.every(({ severity }) => severity === "warning");
+      return { ...(sound ? pathFacts(path) : { timesteps }), ...draws, problems };
     }
     default:
       return {};
