@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { checked } from "../../artifacts/record.ts";
+import { tarEntries } from "../../formats/archives.ts";
 import { type CifarBatch, decodeCifarBatch, RECORD_BYTES } from "../../formats/cifar_binary.ts";
 import { FormatError } from "../../formats/format_error.ts";
-import { downloadAll } from "../shared/download.ts";
-import { tarEntries } from "./archives.ts";
+import { downloadAll } from "../../std/download.ts";
 import { downloadsOf } from "./kind.ts";
 import { readFile } from "./read_file.ts";
 import type { ReadDataset, Split } from "./split.ts";

@@ -1,5 +1,6 @@
 import { relative } from "node:path";
-import { listArchive, sampleOf, tarEntries, zipEntries } from "./archives.ts";
+import { tarEntries, zipEntries } from "../../formats/archives.ts";
+import { listArchive, sampleOf } from "./archives.ts";
 import { decodeImage, type Files, isHidden, kindOfName, listImages } from "./image_files.ts";
 import { type Items, type Labels, labelsOfValues } from "./items.ts";
 import { labelsOfEdm, labelsOfFolders, labelsOfTable } from "./labels.ts";

@@ -4,7 +4,7 @@ import { checked } from "../../artifacts/record.ts";
 import type { StageEnd } from "../../contract/stage.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeIdx, idxBytes } from "../../formats/idx.ts";
-import { downloadAll } from "../shared/download.ts";
+import { downloadAll } from "../../std/download.ts";
 import { type DatasetContext, downloadsOf } from "./kind.ts";
 import { sideOf } from "./params.ts";
 import { resize, resizeModeOf } from "./pixels.ts";

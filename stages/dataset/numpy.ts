@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
+import { startOf, zipEntries } from "../../formats/archives.ts";
 import { FormatError, refuse } from "../../formats/format_error.ts";
 import { decodeNpyHeader } from "../../formats/npy.ts";
-import { startOf, zipEntries } from "./archives.ts";
 import { type Item, type Items, type Labels, labelsOfValues, MOST_ITEMS } from "./items.ts";
 import type { DatasetParams } from "./params.ts";
 import { itemShape, VALUES } from "./array_form.ts";

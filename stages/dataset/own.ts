@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { StageEnd } from "../../contract/stage.ts";
-import { downloadAll } from "../shared/download.ts";
+import { downloadAll } from "../../std/download.ts";
 import type { Items } from "./items.ts";
 import { type DatasetContext, downloadsOf } from "./kind.ts";
 

@@ -8,8 +8,8 @@ import {
 import { basename } from "node:path";
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { readAt } from "../../artifacts/rows.ts";
+import { asFormatError } from "../../formats/archives.ts";
 import { FormatError, refuse } from "../../formats/format_error.ts";
-import { asFormatError } from "./archives.ts";
 import { decodeImage } from "./image_files.ts";
 import { type Items, type Labels, labelsOfValues, MOST_ITEMS } from "./items.ts";
 import { parseJson } from "./labels.ts";

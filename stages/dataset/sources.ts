@@ -1,7 +1,13 @@
 import { CIFAR_CLASS_NAMES, EMOJI_CATEGORIES } from "../../artifacts/labels.ts";
 import type { NpmExternal } from "../../contract/stage.ts";
-import type { PublishedFile } from "../shared/download.ts";
 import type { DatasetParams, DatasetSource } from "./params.ts";
+
+/** A file as its authors publish it. */
+interface PublishedFile {
+  readonly name: string;
+  readonly sha256: string;
+  readonly bytes: number;
+}
 
 /** The facts about a source of images that are known without reading it. */
 export interface Source {

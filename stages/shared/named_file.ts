@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { CheckProblem, DownloadExternal, StageContext, StageEnd } from "../../contract/stage.ts";
+import { download } from "../../std/download.ts";
 import { problemsOf } from "./checks.ts";
-import { download } from "./download.ts";
 
 /** Params that name a file of the user's: its path, or an address to download it from. */
 interface NamedFile {

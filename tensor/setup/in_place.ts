@@ -12,12 +12,12 @@ export interface SetupOptions {
   readonly say: (line: string) => void;
 }
 
-interface Setup {
+export interface Setup {
   /** Name and version of the engine. */
   readonly engine: string;
   /** The engine with its files in their place. */
   readonly installation: { readonly folder: string };
-  readonly isPresent: boolean;
+  readonly isPresent: () => boolean;
   /** The device that the engine is for. */
   readonly device: ConcreteDeviceName;
   /** The device that tries it out, which computes on the processor where there is no card. */
@@ -43,10 +43,12 @@ export async function setUp(setup: Setup, options: SetupOptions): Promise<void> 
   const { engine, installation, isPresent, wheels, requireAll, make } = setup;
   const { force, say } = options;
   const { folder } = installation;
-  if (isPresent && !force) {
+  const isDone = () => {
+    if (force || !isPresent()) return false;
     say(`already set up: ${engine} in ${folder}`);
-    return;
-  }
+    return true;
+  };
+  if (isDone()) return;
   const cache = dirname(folder);
   try {
     mkdirSync(cache, { recursive: true });
@@ -55,6 +57,13 @@ export async function setUp(setup: Setup, options: SetupOptions): Promise<void> 
       `Cannot make the cache folder ${cache}: ${error instanceof Error ? error.message : error}`,
       "set XDG_CACHE_HOME to a folder that can be written",
     );
+  }
+  // Two at once would take each other's downloads away.
+  using lock = await Deno.open(`${cache}.lock`, { write: true, create: true });
+  if (!await lock.tryLock(true)) {
+    say("another set-up is at work; waiting for it");
+    await lock.lock(true);
+    if (isDone()) return;
   }
   sweep(cache);
   await requireAll?.();

@@ -16,7 +16,7 @@ export async function setUpTensorflow({ gpu, ...options }: SetupOptions & { read
   await setUp({
     engine: `TensorFlow ${tensorflow}`,
     installation,
-    isPresent: findInstallation(gpu) !== undefined,
+    isPresent: () => findInstallation(gpu) !== undefined,
     device: gpu ? "tensorflow-gpu" : "tensorflow",
     tried: { name: "tensorflow", numerics: "tensorflow", card: gpu },
     wheels: tensorflowWheels(gpu),

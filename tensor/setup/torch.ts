@@ -14,7 +14,7 @@ export async function setUpTorch(options: SetupOptions): Promise<void> {
   await setUp({
     engine: ENGINE,
     installation: torchInstallation(),
-    isPresent: "folder" in findTorch(),
+    isPresent: () => "folder" in findTorch(),
     device: "torch",
     tried: { name: "torch", numerics: "torch" },
     wheels: torchWheels(),

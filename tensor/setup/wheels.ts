@@ -3,8 +3,8 @@ import { chmod, mkdir, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { formatBytes } from "@std/fmt";
-import { zipEntries } from "../../stages/dataset/archives.ts";
-import { download } from "../../stages/shared/download.ts";
+import { zipEntries } from "../../formats/archives.ts";
+import { download } from "../../std/download.ts";
 import { SetupFailure } from "./programs.ts";
 
 /** Libraries of Python packages, taken out of their wheels without Python. */

@@ -30,7 +30,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   std: {
     imports: ["std"],
+    types: ["contract"],
     packages: ["deno-std", "node:"],
+    deno: true,
     fix: "std/ holds what a standard library would",
   },
   contract: {
@@ -43,7 +45,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   // Only Deno can call a library without code that is compiled for it.
   "tensor/torch": { imports: ["tensor/torch", "tensor", "std"], deno: true, notPackages: ["zod"], fix: PURE },
   "tensor/setup": {
-    imports: ["tensor/setup", "tensor", "tensor/torch", "std", "engine.ts"],
+    imports: ["tensor/setup", "tensor", "tensor/torch", "formats", "std", "engine.ts"],
     deno: true,
     fix: "what sets an engine up runs in a command; only commands import it",
   },
@@ -123,8 +125,6 @@ export const EXCEPTIONS: readonly { readonly from: string; readonly to: RegExp }
   { from: "diffusion/", to: /^tensor\/random\/keep_mask\.ts$/ },
   // The only command that installs anything.
   { from: "cli/commands/setup.ts", to: /^tensor\/setup\// },
-  // Downloads that can be continued, and zips that are read piece by piece.
-  { from: "tensor/setup/", to: /^stages\/(shared\/download|dataset\/archives)\.ts$/ },
   // Pages and cleaning up, which engine.ts would load for every command.
   { from: "cli/", to: /^(report|engine\/upkeep)\/mod\.ts$/ },
   // The templates from which users start import the modules that users import.

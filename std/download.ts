@@ -1,15 +1,8 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { DownloadExternal, StageContext, StageEnd } from "../../contract/stage.ts";
+import type { DownloadExternal, StageContext, StageEnd } from "../contract/stage.ts";
 import { createHash, type Hash } from "node:crypto";
 import { clearTimeout, setTimeout } from "node:timers";
-
-/** A file as its authors publish it. */
-export interface PublishedFile {
-  readonly name: string;
-  readonly sha256: string;
-  readonly bytes: number;
-}
 
 interface DownloadOptions extends Pick<StageContext, "stop" | "report" | "warn"> {
   /** Time after which a server that sends next to nothing is given up. Default 30 s. */

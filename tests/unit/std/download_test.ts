@@ -3,10 +3,10 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ProgressUpdate, StageEnd } from "../../../contract/stage.ts";
-import { download } from "../../../stages/shared/download.ts";
+import { download } from "../../../std/download.ts";
 import { FileServer } from "../../support/file_server.ts";
 import { until } from "../../support/until.ts";
-import { withFolder } from "./small_world.ts";
+import { withFolder } from "../stages/small_world.ts";
 
 const BYTES = Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) % 251);
 const SHA256 = createHash("sha256").update(BYTES).digest("hex");
