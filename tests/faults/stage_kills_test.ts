@@ -5,7 +5,8 @@ import type { Json } from "../support/cli_process.ts";
 import { copyTree } from "../support/faults/project.ts";
 import { digestsOf, Project } from "../support/project.ts";
 import { ALL, forEachOf, seededRandom, Tally } from "../support/faults/tally.ts";
-import { childrenOf, killIfThere } from "../support/proc.ts";
+import { findTorch } from "../../tensor/torch/installation.ts";
+import { childrenOf, killIfThere, onlyIf } from "../support/proc.ts";
 
 /** Kills of each kind of stage, over the data that it takes. */
 const KILLS = ALL ? 20 : 5;
@@ -13,11 +14,12 @@ const KILLS = ALL ? 20 : 5;
 const SEED = 11;
 const OFTEN = "saveEverySeconds: 0";
 const UNET = "{ channels: 4, multipliers: [1, 2], blocks: 1, attention: [] }";
+const ATTENDING = "{ channels: 4, multipliers: [1, 2], blocks: 1, attention: [8] }";
 const AUTOENCODER = "{ channels: 4, multipliers: [1, 2], blocks: 1, latentChannels: 2 }";
 const MLP = "{ uses: ./points_mlp.ts, depth: 1, width: 8 }";
 
 /** The stages of all data; `data` and `more` are those of one. */
-const pipeline = (data: string, model: string, more = "") =>
+const pipeline = (data: string, model: string, more = "", device = "auto") =>
   `name: kills
 stages:
   data: { uses: dataset, with: { ${data}, testCount: 12, ${OFTEN} } }
@@ -25,15 +27,15 @@ stages:
   train:
     uses: train
     inputs: { images: data.train, schedule: schedule }
-    with: { model: ${model}, steps: 10, batchSize: 8, ${OFTEN} }
+    with: { model: ${model}, steps: 10, batchSize: 8, device: ${device}, ${OFTEN} }
   evaluate:
     uses: evaluate
     inputs: { checkpoint: train, images: data.test }
-    with: { batchSize: 4, ${OFTEN} }
+    with: { batchSize: 4, device: ${device}, ${OFTEN} }
   sample:
     uses: sample
     inputs: { checkpoint: train }
-    with: { count: 16, batchSize: 4, sampler: { name: ddim, steps: 4 }, ${OFTEN} }
+    with: { count: 16, batchSize: 4, sampler: { name: ddim, steps: 4 }, device: ${device}, ${OFTEN} }
   neighbours:
     uses: neighbours
     inputs: { samples: sample, training: data.train, heldOut: data.test }
@@ -109,6 +111,14 @@ stages:
   },
 };
 
+/** Samples and gradients of PyTorch's kernels, over images. */
+const ON_TORCH: typeof SETS = {
+  "images of 8x8 on torch": {
+    yaml: pipeline("source: numpy, path: own.npy, shape: [8, 8, 1]", ATTENDING, "", "torch, threads: 1"),
+    lay: SETS["images of 8x8 and their latents"]!.lay,
+  },
+};
+
 /** A network of one's own runs native code of the device. */
 const GRANTS = ["train", "evaluate", "sample"].flatMap((stage) => ["--grant", `${stage}:native`]);
 const run = (project: Project, ...stages: readonly string[]) => {
@@ -130,9 +140,9 @@ interface Target {
 }
 
 /** Runs the pipeline of a set without disturbance. @returns its stages that have a process of their own */
-async function targetsOf(set: string, whole: Project): Promise<Target[]> {
-  whole.write("p.yaml", SETS[set]!.yaml);
-  SETS[set]!.lay(whole);
+async function targetsOf(set: string, { yaml, lay }: Set, whole: Project): Promise<Target[]> {
+  whole.write("p.yaml", yaml);
+  lay(whole);
   await using running = run(whole);
   const outcome = await running.outcome();
   assertEquals(outcome.code, 0, outcome.stdout + outcome.stderr);
@@ -161,15 +171,31 @@ async function killWorker(pid: number, outcome: Promise<unknown>): Promise<void>
   }
 }
 
-Deno.test("every kind of stage that is killed at random, for data of any type, ends with the same bytes", async () => {
+Deno.test(
+  "every kind of stage that is killed at random, for data of any type, ends with the same bytes",
+  () => killAtRandom(SETS, () => true, 13),
+);
+
+Deno.test({
+  ...onlyIf(
+    "folder" in findTorch(),
+    "device torch is not set up (deno task setup:torch)",
+    "a training and a sampling on torch that are killed at random end with the same bytes",
+  ),
+  fn: () => killAtRandom(ON_TORCH, (kind) => kind === "train" || kind === "sample", 2, " on torch"),
+});
+
+async function killAtRandom(sets: typeof SETS, has: (kind: string) => boolean, count: number, where = "") {
   await using kept = new AsyncDisposableStack();
   const targets: Target[] = [];
-  for (const set of Object.keys(SETS)) targets.push(...await targetsOf(set, kept.use(new Project())));
+  for (const [name, set] of Object.entries(sets)) {
+    targets.push(...(await targetsOf(name, set, kept.use(new Project()))).filter(({ kind }) => has(kind)));
+  }
   const random = seededRandom(SEED);
   const kinds = Map.groupBy(targets, ({ kind }) => kind);
-  assertEquals(kinds.size, 13);
+  assertEquals(kinds.size, count);
   const tallies = new Map(
-    [...kinds.keys()].map((kind) => [kind, new Tally(`SIGKILL of ${kind}, seed ${SEED}`, KILLS)]),
+    [...kinds.keys()].map((kind) => [kind, new Tally(`SIGKILL of ${kind}${where}, seed ${SEED}`, KILLS)]),
   );
   // All random numbers are generated first, so that they do not depend on which stage ends first.
   const tasks = targets.map((target) => {
@@ -243,4 +269,4 @@ Deno.test("every kind of stage that is killed at random, for data of any type, e
     }
   }, 3);
   for (const tally of tallies.values()) tally.close();
-});
+}
