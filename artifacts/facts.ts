@@ -14,8 +14,8 @@ const size = z.int().min(1);
 const contents = {
   /** Type of the stored numbers; absent for uint8, null if only the run finds out. */
   dtype: z.enum(["uint8", "uint16", "float32"]).nullish(),
-  /** True for latents of an autoencoder. */
-  latent: z.literal(true).optional(),
+  /** Present for latents: the stage that trained their encoder, and its weights; true if that is not known. */
+  latent: z.union([z.literal(true), z.object({ stage: z.string(), weights: z.string() })]).optional(),
   /** True if the numbers that networks see are not limited to [-1, 1], so that samples are not clipped. */
   unbounded: z.literal(true).optional(),
   /** Absent if only the run finds out, as with files of images that are not resized. */
@@ -67,6 +67,9 @@ const autoencoderFactsSchema = z.object({
   ...contents,
   /** The record of a built-in autoencoder, or the user's file and its params. */
   autoencoder: z.custom<z.output<typeof BUILTIN_AUTOENCODER.record> | OwnParam>().optional(),
+  /** The stage that trains a built-in one: no other makes the same encoder. */
+  stage: z.string().optional(),
+  trained: z.literal(true).optional(),
   averages: z.array(z.string()).readonly().default([]),
 });
 

@@ -25,7 +25,7 @@ export function definitionByDigest<S extends Sort>(
   throw new FormatError(`the ${sort} that it was made with, ${uses}`, {
     got: here.map((one) => `${one.uses} with digest ${one.code}`).join("; ") || `no ${sort} of the user's own`,
     wanted: `digest ${code}`,
-    fix: `take ${uses} back to what it was, or make what uses it anew`,
+    fix: `restore ${uses} as it was, or run the stages that use it again`,
   });
 }
 

@@ -261,7 +261,7 @@ export function linesOfRunFinished(event: RunReport): string[] {
   lines.push(...formatMetrics(scores.slice(0, MOST_SCORES)).map((line) => `  ${line}`));
   if (scores.length > MOST_SCORES) lines.push(`  … and ${scores.length - MOST_SCORES} more, which \`metrics\` shows`);
   if (page !== undefined) lines.push(`page: ${shortPath(page)}`);
-  lines.push(...draws.map((path) => `draws: ${shortPath(path)}`));
+  lines.push(...draws.map((path) => `interactive page: ${shortPath(path)}`));
   return lines;
 }
 

@@ -314,7 +314,8 @@ export interface BuiltinKind<
   /** Module URL of code for browsers; `packages` has its bundle, with the given `definitions`, under `browser`. */
   readonly browser?: string;
   /**
-   * Checks params and facts about the inputs, before anything runs.
+   * Checks params and facts about the inputs, before anything runs. The facts of an input that does not exist yet also
+   * say which `stage` makes it; of stages that make the same, the first.
    * @param own facts about the definitions in `params`, by param, from their own process; see `describeDefinition`
    * @param folder that paths in `params` start from; undefined while the stage runs
    */

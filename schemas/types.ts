@@ -796,8 +796,8 @@ export type KindTable = {
       frames?: number | undefined;
     } | undefined;
     /**
-     * Also write the samples for other programs: images/000000.png and so on, of 8 or 16 bits, or
-     * samples.npz with arr_0 [N, H, W, C], of the samples' own type
+     * Also write the images for other programs: images/000000.png and so on, of 8 or 16 bits, or
+     * samples.npz with arr_0 [N, H, W, C], of their own type
      */
     files?: ("png" | "npz")[] | undefined;
     /** Images drawn at a time */
@@ -815,6 +815,11 @@ export type KindTable = {
     weights?: "ema" | "raw" | string | undefined;
     /** Latents per evaluation of the network */
     batchSize?: number | undefined;
+    /**
+     * Also write the images for other programs: images/000000.png and so on, of 8 or 16 bits, or
+     * samples.npz with arr_0 [N, H, W, C], of their own type
+     */
+    files?: ("png" | "npz")[] | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | "torch" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */

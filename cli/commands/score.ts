@@ -152,7 +152,7 @@ function describe(given: Readonly<Record<string, string>>, record: Awaited<Retur
   const prepared = JSON.stringify(preprocessing ?? {}).replaceAll(/[{}"]/g, "");
   const sets = Object.entries(given).map(([role, path]) => {
     const { count, height, width } = record.images[role] ?? {};
-    const said = count === undefined ? "mu and sigma" : `${countOf(count, "image")}, ${width}x${height}`;
+    const said = count === undefined ? "mu and sigma" : `${countOf(count, "image")}, ${height}x${width}`;
     return [role, `${path}: ${said}`];
   });
   const noted = new Map(record.metrics.toReversed().map(({ name, note }) => [note ?? "", name]));

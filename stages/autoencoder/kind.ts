@@ -40,7 +40,7 @@ export const autoencoderKind = defineKind({
   definitions: { model: "autoencoder" },
   check(params, inputs) {
     const [images, features] = [readImageFacts(inputs.images), readImageFacts(inputs.features)];
-    const { model, batchSize, preview } = params;
+    const { model, batchSize, preview, loss, gradClip } = params;
     const problems = problemsOf(
       checkMicroBatches(params),
       checkBatchSize(batchSize, images?.count),
@@ -50,7 +50,11 @@ export const autoencoderKind = defineKind({
       checkSameSize("features", features, { name: "those to learn from", size: images }),
       ...params.lpips === undefined ? [] : checkLpips(images, "features" in inputs),
     );
-    if (!hasSize(images)) return { problems };
+    const isSum = !isOwn(model) && (loss.over ?? (model.kind === "kl" ? "sum" : "mean")) === "sum";
+    const notes = isSum && gradClip <= 1
+      ? [`gradClip ${gradClip} shortens almost every gradient: the loss is a sum over an image; raise it, as to 1e3`]
+      : [];
+    if (!hasSize(images)) return { problems, notes };
     const { height, width, channels, dtype } = images;
     if (!isOwn(model)) {
       problems.push(
@@ -59,14 +63,16 @@ export const autoencoderKind = defineKind({
         }),
       );
     }
-    if (problems.some(isError)) return { problems };
+    if (problems.some(isError)) return { problems, notes };
     const facts = {
       ...{ height, width, channels, ...definedOnly({ dtype }) },
-      autoencoder: isOwn(model) ? model : BUILTIN_AUTOENCODER.recordOf(images, model),
+      ...isOwn(model)
+        ? { autoencoder: model }
+        : { autoencoder: BUILTIN_AUTOENCODER.recordOf(images, model), trained: true },
       averages: Object.keys(params.ema.others ?? {}),
     };
     // The work of a perceptual term is not known.
-    if ("features" in inputs || params.lpips !== undefined) return { problems, facts: { autoencoder: facts } };
+    if ("features" in inputs || params.lpips !== undefined) return { problems, notes, facts: { autoencoder: facts } };
     const work = autoencoderWork(facts.autoencoder, images, {
       passes: TRAIN_WORK_FACTOR * batchSize * params.steps,
       batch: batchSize,
@@ -74,7 +80,7 @@ export const autoencoderKind = defineKind({
       parts: params.microBatches,
       averages: averagesOf(params.ema).length,
     });
-    return { problems, facts: { autoencoder: facts }, ...work };
+    return { problems, notes, facts: { autoencoder: facts }, ...work };
   },
 });
 
@@ -94,7 +100,7 @@ function checkLpips(images: ImageFacts | undefined, hasFeatures: boolean): Check
     (![1, 3].includes(channels) || Math.min(height, width) < LEAST_SIDE) && {
       param: ["lpips"],
       message: "LPIPS takes pictures in grey or RGB",
-      got: `${width}x${height}, ${channels} channels`,
+      got: `${height}x${width}x${channels}`,
       wanted: `at least ${LEAST_SIDE}x${LEAST_SIDE}, 1 or 3 channels`,
       fix: "remove lpips",
     },

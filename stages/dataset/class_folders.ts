@@ -1,7 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ImageFacts } from "../../artifacts/facts.ts";
+import { readOrientation } from "../../formats/jpeg/exif_orientation.ts";
+import { isJpeg, readSegments } from "../../formats/jpeg/segments.ts";
 import { classesIn, labelsOfFolders } from "./labels.ts";
+
+/** A larger file is left to the run. */
+const MOST_BYTES = 64 << 20;
 
 /** Matches the names of files that are read as images. */
 export const SUPPORTED_IMAGE = /\.(png|jpe?g)$/i;
@@ -31,6 +36,26 @@ export function countImages(root: string): number | undefined {
     return existsSync(join(root, "images.json")) ? undefined : imagesIn(root).length;
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Returns height and width of the first image of a folder: without a param `size`, all have the same. Returns nothing
+ * if only the run finds out.
+ */
+export function firstSize(root: string | undefined): readonly number[] {
+  try {
+    using file = Deno.openSync(join(root!, imagesIn(root!).sort()[0]!));
+    const start = new Uint8Array(Math.min(file.statSync().size, MOST_BYTES));
+    file.readSync(start);
+    if (isJpeg(start)) {
+      const { height, width, exif } = readSegments(start);
+      return readOrientation(exif) > 4 ? [width, height] : [height, width];
+    }
+    const isPng = new TextDecoder().decode(start.subarray(12, 16)) === "IHDR";
+    return isPng ? [20, 16].map((at) => new DataView(start.buffer).getUint32(at)) : [];
+  } catch {
+    return [];
   }
 }
 

@@ -5,7 +5,7 @@ import { type CheckProblem, defineKind, type DownloadExternal, type RunOf } from
 import { definedOnly } from "../../std/defined_only.ts";
 import { problemsOf } from "../shared/checks.ts";
 import { formOfArray } from "./array_form.ts";
-import { classesOf } from "./class_folders.ts";
+import { classesOf, firstSize } from "./class_folders.ts";
 import { classesOfTable } from "./labels.ts";
 import { type DatasetParams, datasetParams } from "./params.ts";
 import { isOwn, type Source, SOURCES } from "./sources.ts";
@@ -42,8 +42,10 @@ export const datasetKind = defineKind({
         fix: params.limit === undefined ? "lower testCount" : "lower testCount or raise limit",
       },
     );
-    const [height, width] = typeof size === "number" ? [size, size] : size ?? [];
     const near = (file?: string) => file === undefined || folder === undefined ? undefined : resolve(folder, file);
+    // A first file that is left out may be of any size.
+    const asItIs = () => source === "folder" && params.skip === undefined ? firstSize(near(path)) : [];
+    const [height, width] = typeof size === "number" ? [size, size] : size ?? asItIs();
     if (source === "numpy") {
       const form = formOfArray(near(path), params.shape);
       const unbounded = unboundedFact(normalize, form.dtype === "float32");

@@ -4,8 +4,8 @@ import { defineKind } from "../../contract/stage.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { checkDecoder, checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
-import { deviceParam, positiveInt, threadsParam, weightsParam } from "../shared/common_params.ts";
+import { checkDecoder, checkFiles, checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
+import { deviceParam, filesParam, positiveInt, threadsParam, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { autoencoderWork } from "../shared/work.ts";
 
@@ -18,6 +18,7 @@ export const decodeKind = defineKind({
   params: z.strictObject({
     weights: weightsParam(),
     batchSize: positiveInt(65_536).default(64).describe("Latents per evaluation of the network"),
+    files: filesParam(),
     device: deviceParam(),
     threads: threadsParam(),
   }),
@@ -36,20 +37,21 @@ export const decodeKind = defineKind({
     const [latents, autoencoder] = [readImageFacts(inputs.samples), readAutoencoderFacts(inputs.autoencoder)];
     const problems = problemsOf(
       checkWeightsName(params.weights, autoencoder),
-      checkDecoder("samples", latents, inputs),
+      checkDecoder("samples", latents, inputs, params.weights),
     );
     if (autoencoder?.channels === undefined || latents === undefined || problems.some(isError)) {
       return { problems };
     }
     const { channels, dtype, autoencoder: model } = autoencoder;
     const { classes, classNames, count } = latents;
-    const about = { channels, ...definedOnly({ dtype, classes, classNames, count }) };
     // For a user's autoencoder only the run finds out.
-    if (model === undefined || isOwn(model) || !hasSize(latents)) return { problems, facts: { samples: about } };
-    const factor = BUILTIN_AUTOENCODER.downsamplingOf(model);
-    const size = { height: factor * latents.height, width: factor * latents.width };
-    const facts = { ...size, ...about };
-    const work = autoencoderWork(model, facts, { halves: ["decoder"], passes: count, batch: params.batchSize });
-    return { problems, facts: { samples: facts }, ...work };
+    const factor = model && !isOwn(model) && BUILTIN_AUTOENCODER.downsamplingOf(model);
+    const size = factor && hasSize(latents) && { height: factor * latents.height, width: factor * latents.width };
+    const facts = { ...size || {}, channels, ...definedOnly({ dtype, classes, classNames, count }) };
+    return {
+      problems: [...problems, ...checkFiles(params.files, facts)],
+      facts: { samples: facts },
+      ...autoencoderWork(model, facts, { halves: ["decoder"], passes: count, batch: params.batchSize }),
+    };
   },
 });

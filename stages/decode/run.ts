@@ -36,7 +36,12 @@ export default runOf(decodeKind, async (context: Context) => {
       of: { digest: inputs.samples.digest, source: info.source },
       autoencoder: { digest: inputs.autoencoder.digest, weights: params.weights, step: config.step },
     };
-    using writer = openImagesWriter(outputs.samples, { ...sizes, ...form, count, classes, source }, "grid.png");
+    using writer = openImagesWriter(
+      outputs.samples,
+      { ...sizes, ...form, count, classes, source },
+      "grid.png",
+      params.files,
+    );
     for await (const { first, count, rows: { pixels } } of batches) {
       await writer.add(pixels, labels?.subarray(first, first + count));
     }

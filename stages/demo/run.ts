@@ -56,7 +56,7 @@ export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitio
   const page = renderPage({
     title,
     about: `A network of ${parameters.toLocaleString("en")} parameters, trained for ${step.toLocaleString("en")} ` +
-      `steps on ${on} of ${shown.width}x${shown.height} pixels. This page samples it in your browser${
+      `steps on ${on} of ${shown.height}x${shown.width} pixels. This page samples it in your browser${
         half === undefined ? "" : ", and has a decoder for what it samples, with " +
           `${half.autoencoder.count.toLocaleString("en")} parameters, ${(decoderBytes / 1e6).toFixed(1)} MB`
       }.`,

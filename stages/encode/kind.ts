@@ -71,13 +71,15 @@ export const encodeKind = defineKind({
     if (images === undefined || problems.some(isError)) return { problems };
     const { classes, classNames } = images;
     const count = images.count && images.count * (params.flip ? 2 : 1);
-    const latent = known && BUILTIN_AUTOENCODER.latentOf(known.model, known.images);
+    const size = known && BUILTIN_AUTOENCODER.latentOf(known.model, known.images);
+    const { weights } = params;
+    const latent = autoencoder?.trained && autoencoder.stage ? { stage: autoencoder.stage, weights } : true;
     return {
       problems,
       ...autoencoderWork(model, images, { halves: ["encoder"], passes: count, batch: params.batchSize }),
       facts: {
         images: {
-          ...{ ...latent, dtype: "float32", latent: true, ...unboundedFact(params.normalize, true) },
+          ...{ ...size, dtype: "float32", latent, ...unboundedFact(params.normalize, true) },
           ...definedOnly({ classes, classNames, count }),
         },
       },

@@ -64,7 +64,7 @@ export const evaluateKind = defineKind({
       bound !== undefined && checkpoint?.dtype === "float32" && {
         param: ["bound"],
         message: "bits per dimension count the bins of integers, and floats have none",
-        got: checkpoint.latent === true ? "latents of an autoencoder" : "images of float32",
+        got: checkpoint.latent !== undefined ? "latents of an autoencoder" : "images of float32",
         wanted: "images of uint8 or uint16",
         fix: "remove bound: L_simple is there for all images",
       },

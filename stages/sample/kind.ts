@@ -1,13 +1,12 @@
 import { z } from "zod";
-import { type CheckpointFacts, hasSize, numbersIn, readCheckpointFacts, sizeText } from "../../artifacts/facts.ts";
+import { type CheckpointFacts, hasSize, readCheckpointFacts, sizeText } from "../../artifacts/facts.ts";
 import { checkLabelList } from "../../artifacts/labels.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
-import { VALUE_TYPES } from "../../diffusion/normalizer.ts";
 import { samplerParams } from "../../diffusion/samplers.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { extent, legacy } from "../../schemas/roles.ts";
-import { checkDecoder, checkMost, checkWeightsName, decoderInput, problemsOf } from "../shared/checks.ts";
-import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
+import { checkDecoder, checkFiles, checkMost, checkWeightsName, decoderInput, problemsOf } from "../shared/checks.ts";
+import { filesParam, longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { samplingFacts } from "../shared/draw/check.ts";
 import { checkSampler } from "../shared/draw/sampler.ts";
@@ -54,10 +53,7 @@ const sampleParams = z.strictObject({
     images: positiveInt(1_024).default(8).describe("How many of the first images, at most 64, or of the points"),
     frames: z.int().min(2).max(100).default(11).describe("Frames per image, both ends included"),
   }).optional().describe("Also show how the first images form: strips of x_t and of the predicted x0"),
-  files: z.array(z.enum(["png", "npz"])).max(2).optional().describe(
-    "Also write the samples for other programs: images/000000.png and so on, of 8 or 16 bits, or samples.npz with " +
-      "arr_0 [N, H, W, C], of the samples' own type",
-  ),
+  files: filesParam(),
   batchSize: positiveInt(65_536).default(64).describe("Images drawn at a time"),
   ...longRunningParams(),
 });
@@ -103,7 +99,7 @@ export const sampleKind = defineKind({
         ...checkWeightsName(params.weights, guide?.facts).map((problem) => ({ ...problem, input: "guide" })),
         ...checkDrawing(params, checkpoint, guide !== undefined),
         ...checkGuidance(params, checkpoint, guide),
-        ...checkFiles(params, checkpoint),
+        ...checkFiles(params.files, { ...checkpoint, count }),
       ],
       ...samplingFacts(checkpoint, params, {
         count,
@@ -114,20 +110,6 @@ export const sampleKind = defineKind({
     };
   },
 });
-
-/** Reports images that the other formats cannot hold. */
-function checkFiles({ files = [], count }: SampleParams, checkpoint: CheckpointFacts): CheckProblem[] {
-  const { channels = 0 } = checkpoint;
-  const dtype = checkpoint.dtype ?? "uint8";
-  const refuse = (message: string, got: string, fix: string) => ({ param: ["files"], message, got, fix });
-  const bytes = numbersIn(checkpoint, count) * VALUE_TYPES[dtype].BYTES_PER_ELEMENT;
-  return problemsOf(
-    files.includes("png") && (channels > 4 || dtype === "float32") &&
-      refuse("a PNG has up to 4 channels, of integers", `images of ${channels} and ${dtype}`, "use files: [npz]"),
-    files.includes("npz") && bytes >= 2 ** 32 &&
-      refuse("the images of an npz take less than 4 GiB", `${bytes} bytes`, "use files: [png]"),
-  );
-}
 
 /** Reports labels and guidance that the network does not support, and a trajectory of more images than there are. */
 function checkDrawing(

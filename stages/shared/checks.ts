@@ -3,12 +3,14 @@ import {
   hasSize,
   type ImageFacts,
   type ImageSize,
+  numbersIn,
   readAutoencoderFacts,
   type ScheduleFacts,
   sizeText,
 } from "../../artifacts/facts.ts";
 import type { CheckProblem, Facts, StageEnd } from "../../contract/stage.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
+import { VALUE_TYPES } from "../../diffusion/normalizer.ts";
 import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
@@ -135,6 +137,20 @@ export function checkForm(
     : [{ input: port, message: "images of another form than the autoencoder's", got, wanted, fix }];
 }
 
+/** Reports images that the formats of `filesParam` cannot hold. */
+export function checkFiles(files: readonly ("png" | "npz")[] = [], images: ImageFacts): CheckProblem[] {
+  const { channels = 0, count } = images;
+  const dtype = images.dtype ?? "uint8";
+  const refuse = (message: string, got: string, fix: string) => ({ param: ["files"], message, got, fix });
+  const bytes = numbersIn(images, count) * VALUE_TYPES[dtype].BYTES_PER_ELEMENT;
+  return problemsOf(
+    files.includes("png") && (channels > 4 || dtype === "float32") &&
+      refuse("a PNG has up to 4 channels, of integers", `images of ${channels} and ${dtype}`, "use files: [npz]"),
+    files.includes("npz") && bytes >= 2 ** 32 &&
+      refuse("the images of an npz take less than 4 GiB", `${bytes} bytes`, "use files: [png]"),
+  );
+}
+
 /** The input of stages that make pictures of what may be latents. */
 export const decoderInput = {
   type: "autoencoder",
@@ -142,31 +158,46 @@ export const decoderInput = {
   optional: true,
 } as const;
 
-/** Reports a problem with input `port` if its images or samples are no latents that an autoencoder decodes. */
+/**
+ * Reports a problem with input `port` if its images or samples are no latents that an autoencoder decodes.
+ * @param weights those that decode; undefined if any may
+ */
 export function checkDecoder(
   port: string,
   latents: ImageFacts | undefined,
   inputs: { readonly autoencoder?: Facts | undefined },
+  weights?: string,
 ): CheckProblem[] {
   if (latents === undefined || !("autoencoder" in inputs)) return [];
-  if (latents.latent !== true) {
+  const { latent } = latents;
+  if (latent === undefined) {
     return [{
       input: port,
       message: "only latents can be decoded",
       got: "images that are no latents",
       wanted: "the output of an encode stage, or samples of a network that was trained on such",
-      fix: "train on the output of an encode stage, or leave out the autoencoder",
+      fix: weights === undefined
+        ? "train on the output of an encode stage, or leave out the autoencoder"
+        : "remove this stage: its input needs no decoding",
     }];
   }
-  const { autoencoder: model, ...images } = readAutoencoderFacts(inputs.autoencoder) ?? {};
+  const { autoencoder: model, stage, trained, ...images } = readAutoencoderFacts(inputs.autoencoder) ?? {};
+  const differ = (got: string, wanted: string) => {
+    const fix = "take the autoencoder of the encode stage, and the same weights";
+    return got === wanted
+      ? []
+      : [{ input: "autoencoder", message: "the autoencoder has other latents", got, wanted, fix }];
+  };
+  // Of others, such as imported ones, only the run finds out whether they have the same encoder.
+  if (trained && stage !== undefined && latent !== true) {
+    const of = (stage: string, by: string) =>
+      `latents of stage ${stage}${weights === undefined ? "" : `, ${by} weights`}`;
+    return differ(of(latent.stage, latent.weights), of(stage, weights!));
+  }
   // For a user's autoencoder only the run finds out.
   if (model === undefined || isOwn(model) || !hasSize(images) || latents.channels === undefined) return [];
-  const [got, wanted] = [latents.channels, BUILTIN_AUTOENCODER.latentOf(model, images).channels]
-    .map((channels) => `latents of ${channels} channels`) as [string, string];
-  const fix = "take the autoencoder of the encode stage";
-  return got === wanted
-    ? []
-    : [{ input: "autoencoder", message: "the autoencoder has other latents", got, wanted, fix }];
+  const channelsOf = ({ channels }: Pick<ImageSize, "channels">) => `latents of ${channels} channels`;
+  return differ(channelsOf({ channels: latents.channels }), channelsOf(BUILTIN_AUTOENCODER.latentOf(model, images)));
 }
 
 /** Reports a problem with input `port` if its images are not 8-bit; unknown images are not checked. */
@@ -199,7 +230,7 @@ export function checkPrediction(
     if (images?.unbounded !== true || endRatio >= LEAST_END_RATIO) return [];
     return [{
       severity: "warning",
-      input: "schedule",
+      param: ["objective"],
       message:
         "sampling begins by dividing the error of the predicted noise by almost no signal, and these images have " +
         "no range to which the result could be clipped: samples may be noise",

@@ -43,6 +43,13 @@ export const weightsParam = () =>
     error: "ema, raw, or the name of one of the training's other averages",
   }).default("ema").describe("Weights of the checkpoint to use: averaged (ema), raw, or another average by its name");
 
+/** Further formats of the images of a stage. No default: older results have none, and keep their keys. */
+export const filesParam = () =>
+  z.array(z.enum(["png", "npz"])).max(2).optional().describe(
+    "Also write the images for other programs: images/000000.png and so on, of 8 or 16 bits, or samples.npz with " +
+      "arr_0 [N, H, W, C], of their own type",
+  );
+
 export const address = z.url({ protocol: /^https?$/, error: "an http or https address" }).refine(
   (url) => !URL.parse(url)?.username && !URL.parse(url)?.password,
   "an address without user or password, since addresses are written into records; or path",

@@ -99,7 +99,7 @@ export const trainKind = defineKind({
         message: "a preview has room for so many images",
       }));
     }
-    if (latent === true && params.flip) {
+    if (latent !== undefined && params.flip) {
       problems.push({
         param: ["flip"],
         message: "the latents of a mirrored image are not its mirrored latents",

@@ -1,6 +1,7 @@
 import type { CheckProblem, Facts } from "../../../contract/stage.ts";
 import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
 import { encode } from "../../keys/encode.ts";
+import { keyParams } from "../../keys/keys.ts";
 import { builtinVersion, extentParam, gpuCount, type Stage } from "../../keys/stage.ts";
 import { diagnosticAt, indirectOrigin, type Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
@@ -44,6 +45,9 @@ export function checkFacts(
   },
 ): ReadonlyMap<string, Stage> {
   const facts = new Map<string, Readonly<Record<string, Facts>>>();
+  // Stages that make the same artifacts, each by the name of the first of them.
+  const [makers, alike] = [new Map<string, string>(), new Map<string, string>()];
+  const makerOf = (id: string) => makers.get(id) ?? id;
   const checked = new Map<string, Stage>();
   // Returns a digest of what decides how long a stage takes, apart from its extent and the machine.
   const likenessOf = ({ kind, params, inputs }: Stage): string => {
@@ -53,7 +57,8 @@ export function checkFacts(
       bindings.map(({ stage, port: output }) => {
         const known = facts.get(stage)?.[output];
         // Facts with a count say how much there is to read; otherwise the stage that makes the input stands for it.
-        return JSON.stringify(known?.["count"] === undefined ? [known, output, checked.get(stage)?.likeness] : known);
+        const told = known?.["count"] === undefined ? [known, output, checked.get(stage)?.likeness] : known;
+        return JSON.stringify(told, (name, value) => name === "stage" ? undefined : value);
       }),
     ]);
     // Editing user code mostly leaves its duration as it was: the file's path stands for it, among the params or by
@@ -65,6 +70,18 @@ export function checkFacts(
     const likeness = likenessOf(stage);
     checked.set(stage.id, { ...stage, likeness });
     const { id, entry, kind, resources } = stage;
+    const read = Object.entries(stage.inputs).map(([port, bindings]) => [
+      port,
+      bindings.map((one) => [makerOf(one.stage), one.port]),
+    ]);
+    const made = encode([
+      kind.name,
+      kind.version,
+      keyParams(kind, stage.params),
+      kind.seeded ? stage.seed : null,
+      read,
+    ]);
+    makers.set(id, alike.getOrInsert(made, id));
     if (id === entry && kind.device !== undefined && gpuCount(resources) > 1) {
       const fix = "write gpu: 1; several GPUs serve several stages at once";
       const message =
@@ -75,7 +92,10 @@ export function checkFacts(
     if (stage.kind.check === undefined || unsure.has(stage.entry)) continue;
     const inputs: Record<string, Facts | undefined> = {};
     for (const [port, bindings] of Object.entries(stage.inputs)) {
-      inputs[port] = sharedFacts(bindings.map((binding) => facts.get(binding.stage)?.[binding.port]));
+      inputs[port] = sharedFacts(bindings.map((binding) => {
+        const known = facts.get(binding.stage)?.[binding.port];
+        return known && { ...known, stage: makerOf(binding.stage) };
+      }));
     }
     const { facts: stated, problems: found, ...known } = stage.kind.check(stage.params, inputs, stage.facts, folder);
     if (stated !== undefined) facts.set(stage.id, stated);

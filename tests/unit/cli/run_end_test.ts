@@ -133,7 +133,7 @@ Deno.test("a run names the page that draws, also where there is nothing to do", 
   };
   const ends = [];
   for (let i = 0; i < 3; i++) ends.push((await linesOf()).slice(-3).filter((line) => !line.startsWith("first")));
-  assertEquals(ends.map((lines) => lines.at(-1)), Array(3).fill(`draws: ${drawn}`));
+  assertEquals(ends.map((lines) => lines.at(-1)), Array(3).fill(`interactive page: ${drawn}`));
   assertEquals(ends[2]![0], "small: nothing to do (1 stage cached)");
   assertEquals(JSON.parse((await linesOf("--json")).at(-1)!).draws, [drawn]);
 });

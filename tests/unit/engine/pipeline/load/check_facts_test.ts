@@ -72,7 +72,7 @@ Deno.test("checkFacts() passes facts along edges, whatever the order in the file
     "  j: { uses: judge, inputs: { from: m }, with: { size: 8 } }\n  m: { uses: made, with: { size: 8 } }\n",
   );
   assert(loaded.ok);
-  assertEquals(seen, [{ from: { size: 8 } }]);
+  assertEquals(seen, [{ from: { size: 8, stage: "m" } }]);
 });
 
 Deno.test("checkFacts() gives nothing for what a kind does not tell", async () => {
@@ -137,4 +137,17 @@ Deno.test("several GPUs for a stage that computes on one are a warning, and for 
   assertEquals(loaded.warnings.map(({ path, got, message }) => [path, got, message.slice(0, 35)]), [
     ["stages.a.resources.gpu", "2", 'stage "a" asks for several GPUs, an'],
   ]);
+});
+
+Deno.test("checkFacts() says which stage makes an input, of stages that make the same the first", async () => {
+  seen.length = 0;
+  const loaded = await load(`  m: { uses: made, with: { size: 4 } }
+  n: { uses: made, with: { size: 4 } }
+  o: { uses: made, with: { size: 8 } }
+  a: { uses: judge, inputs: { from: m } }
+  b: { uses: judge, inputs: { from: n } }
+  c: { uses: judge, inputs: { from: o }, with: { size: 8 } }
+`);
+  assert(loaded.ok);
+  assertEquals(seen.map(({ from }) => from?.["stage"]), ["m", "m", "o"]);
 });
