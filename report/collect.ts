@@ -52,7 +52,10 @@ export async function collectArtifacts(
   return { ...content, unreadable };
 }
 
-const logRowSchema = z.object({ step: z.number(), loss: z.number(), gradNorm: z.number(), learningRate: z.number() });
+const logRowSchema = z.object({
+  ...{ step: z.number(), loss: z.number(), gradNorm: z.number(), learningRate: z.number() },
+  terms: z.record(z.string(), z.number()).default({}),
+}).transform(({ terms, ...row }): LogRow => ({ ...row, ...terms, ...row }));
 
 /** Returns the size in bytes of the files that a page shows. */
 function sizeOf({ artifact: { type, files } }: Collected): number {
@@ -97,7 +100,11 @@ function describeItems({ count, height, width, channels, dtype }: z.output<typeo
 const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async log({ title, artifact }, { curves }) {
     const lines = await readLog(artifact);
-    curves.push({ title, rows: lines.map((line): LogRow => parseRecord("log.jsonl", line, logRowSchema)) });
+    curves.push({ title, rows: lines.map((line) => parseRecord("log.jsonl", line, logRowSchema)) });
+  },
+  async autoencoder(item, { samples }) {
+    const note = "training images, each beside what the averaged weights make of it";
+    await addPicture(samples, item, "reconstructions.png", { title: `${item.title}: reconstructions`, note });
   },
   async schedule(item, { schedules }) {
     await addPicture(schedules, item, "schedule.svg", item);

@@ -19,7 +19,7 @@ import { autoencoderKindParams } from "./params.ts";
 
 export const autoencoderKind = defineKind({
   kind: "autoencoder",
-  version: 1,
+  version: 2,
   entry: import.meta.resolve("./run.ts"),
   summary: "Train an autoencoder, for diffusion in its latents (Rombach et al. 2022)",
   params: autoencoderKindParams,
@@ -32,7 +32,10 @@ export const autoencoderKind = defineKind({
     },
   },
   outputs: {
-    autoencoder: { type: "autoencoder", description: "Raw and averaged (EMA) weights of encoder and decoder" },
+    autoencoder: {
+      type: "autoencoder",
+      description: "Raw and averaged (EMA) weights of encoder and decoder, with a picture of reconstructions",
+    },
     log: { type: "log", description: "Loss and its terms, gradient norm and learning rate by step" },
   },
   seeded: true,

@@ -19,9 +19,6 @@ export const autoencoderKindParams = z.strictObject({
     ),
   ),
   flip: z.boolean().default(false).describe("Flip each image horizontally with probability 1/2 at each step"),
-  checkpointEvery: execution(
-    positiveInt(100_000_000).optional().describe("Also save for resuming every so many steps; default: by time only"),
-  ),
   preview: execution(
     z.strictObject({
       every: positiveInt(100_000_000).describe("Steps between two previews; the last step has one too"),

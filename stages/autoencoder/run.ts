@@ -34,7 +34,7 @@ type Context = ContextOf<typeof autoencoderKind>;
 type Built = NonNullable<ReturnType<typeof buildAutoencoder>["autoencoder"]>;
 
 export default runOf(autoencoderKind, async (context) => {
-  const { params, seed, inputs } = context;
+  const { params, seed, inputs, outputs } = context;
   using images = await openImages(inputs.images);
   const built = await build(context, images);
   if ("status" in built) return built;
@@ -49,22 +49,18 @@ export default runOf(autoencoderKind, async (context) => {
   }
   const begin = () => initialState(autoencoder, seed, params.ema);
   // A fixed map has nothing to learn.
-  if (autoencoder.count === 0) return await write(context, images, built, { ...begin(), step: params.steps });
-  const loss = autoencoderLoss(autoencoder, options);
-  const trained = await trainFromNewest(context, {
-    loss,
+  const trained = autoencoder.count === 0 ? { ...begin(), step: params.steps } : await trainFromNewest(context, {
+    loss: autoencoderLoss(autoencoder, options),
     updates: params,
     begin,
     open: (device, _start, weights) => ({
       batch: makeBatches(context, images, autoencoder),
-      observe: (_images, { terms }) => ({ terms: named(loss.terms!, terms!) }),
-      preview: startPreviews(
-        context,
-        async () => drawPreview(context, device, { images, autoencoder, params: await weights() }),
-      ),
+      preview: startPreviews(context, device, async (device) => {
+        return await drawPairs(device, { images, autoencoder, params: await weights() }, params.preview!.count);
+      }),
     }),
     diverged({ step, gradNorm, terms }, lastSaved) {
-      const bad = loss.terms!.filter((_, i) => !Number.isFinite(terms![i]));
+      const bad = Object.entries(terms!).flatMap(([name, mean]) => Number.isFinite(mean) ? [] : [name]);
       const what = bad.length > 0
         ? `the loss term ${bad.join(" and ")} is not finite`
         : `the gradient norm is ${gradNorm}`;
@@ -74,18 +70,23 @@ export default runOf(autoencoderKind, async (context) => {
     },
   });
   if ("status" in trained) return trained;
-  const { batchSize } = params;
-  const usage = autoencoder.quantize && await withDevice(
-    context,
-    (device) => countCodes(device, { images, autoencoder, params: trained.vectors.ema.slice(), batchSize }),
-  );
-  if (usage !== undefined) {
-    const text = `the first ${usage.images} images use ${usage.used} of the ${usage.codes} codes of the codebook`;
-    if (usage.used >= COLLAPSED * usage.codes) context.note(text);
-    else context.warn(`${text}: it has collapsed; use fewer codes, or a lower learning rate`);
-  }
-  return await write(context, images, built, trained);
+  return await withDevice(context, async (device) => {
+    const { batchSize, microBatches } = params;
+    const learned = { images, autoencoder, params: trained.vectors.ema.slice() };
+    const usage = await countCodes(device, { ...learned, batchSize });
+    if (usage !== undefined) {
+      const text = `the first ${usage.images} images use ${usage.used} of the ${usage.codes} codes of the codebook`;
+      if (usage.used >= COLLAPSED * usage.codes) context.note(text);
+      else context.warn(`${text}: it has collapsed; use fewer codes, or a lower learning rate`);
+    }
+    const pairs = await drawPairs(device, learned, Math.min(PICTURED, batchSize / microBatches));
+    await outputs.autoencoder.write("reconstructions.png", pairs);
+    await write(context, images, built, trained);
+  });
 });
+
+/** Most images that the picture of the result shows, and as many as a part of a batch has. */
+const PICTURED = 16;
 
 /** Share of the codes below which a codebook is of no use. */
 const COLLAPSED = 0.1;
@@ -95,7 +96,7 @@ async function write(
   images: ImageReader,
   { autoencoder, record }: { readonly autoencoder: Built; readonly record: AutoencoderRecord },
   { vectors, step, log }: TrainState,
-): Promise<undefined> {
+): Promise<void> {
   const { height, width, channels, source } = images.info;
   await writeAutoencoder(outputs.autoencoder, {
     config: {
@@ -111,7 +112,6 @@ async function write(
     weights: weightsByName(vectors, params.ema),
   });
   await writeLog(outputs.log, log);
-  return undefined;
 }
 
 /** Builds the autoencoder that the params name, built-in or the user's, or returns what is wrong with it. */
@@ -159,32 +159,18 @@ async function openPerceptual(
 }
 
 /** Draws the first images, each beside its reconstruction. @returns a PNG */
-async function drawPreview(
-  { params: { preview } }: Context,
-  device: Device,
-  { images, autoencoder, params }: {
-    readonly images: ImageReader;
-    readonly autoencoder: Built;
-    readonly params: Float32Array<ArrayBuffer>;
-  },
-): Promise<Uint8Array> {
-  const [count, columns] = [preview!.count, 8];
+async function drawPairs(device: Device, { images, autoencoder, params }: {
+  readonly images: ImageReader;
+  readonly autoencoder: Built;
+  readonly params: Float32Array<ArrayBuffer>;
+}, count: number): Promise<Uint8Array> {
   const [coder, { info: size }] = [{ build: () => ({ autoencoder, params: params.slice() }), form: images }, images];
   const options = { device, batchSize: count };
   const x = new Float32Array(count * images.size);
   images.read(range(0, count), x);
   const encoder = await bindCoder("encoder", coder, size, options);
   const view = await openView(coder, size, options);
-  try {
-    const reconstructed = imagesIn(await view.show([(await encoder.run(x))["mean"]!]), size);
-    const pairs = imagesIn(images.rows(range(0, count)), size).flatMap((original, i) => [original, reconstructed[i]!]);
-    return gridPng(pairs, { ...size, columns }, images);
-  } finally {
-    await encoder.release();
-    await view.release();
-  }
-}
-
-function named(names: readonly string[], numbers: Float32Array): Readonly<Record<string, number>> {
-  return Object.fromEntries(names.map((name, i) => [name, numbers[i]!]));
+  const reconstructed = imagesIn(await view.show([(await encoder.run(x))["mean"]!]), size);
+  const pairs = imagesIn(images.rows(range(0, count)), size).flatMap((original, i) => [original, reconstructed[i]!]);
+  return gridPng(pairs, { ...size, columns: 8 }, images);
 }

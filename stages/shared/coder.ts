@@ -15,8 +15,6 @@ type Coder = Pick<StoredDecoder, "build">;
 interface CoderOptions {
   readonly device: Device;
   readonly batchSize: number;
-  /** The weights, flat [P]. Default: those that were read. */
-  readonly params?: Numbers;
 }
 
 const lengthOf = ({ height, width, channels }: ImageSizes) => height * width * channels;
@@ -38,18 +36,18 @@ const HALVES = {
  *
  * @returns `run`, whose results the next call changes. An encoder's, from images [B, H, W, C], as networks see them:
  * their latents [B, h, w, c], `mean`, and `deviation` of latents that have a Gaussian each. A decoder's, from latents
- * as the encoder gives them: images, `x`. And `release`
+ * as the encoder gives them: images, `x`
  */
 export async function bindCoder(
   half: keyof typeof HALVES,
   { build }: Coder,
   sizes: ImageSizes,
-  { device, batchSize, params }: CoderOptions,
+  { device, batchSize }: CoderOptions,
 ) {
-  const { autoencoder, params: own } = build(sizes);
+  const { autoencoder, params } = build(sizes);
   const { height, width, channels } = half === "encoder" ? sizes : autoencoder.latent;
   // An autoencoder may be a fixed map, without weights.
-  const given = autoencoder.count === 0 ? {} : { params: params ?? own };
+  const given = autoencoder.count === 0 ? {} : { params };
   const weights: Signature = { params: { shape: [autoencoder.count], dtype: "float32" } };
   const compiled = await device.compile(
     ({ params, x }) => HALVES[half](autoencoder, params === undefined ? {} : unpackTensors(params, autoencoder), x!),
@@ -66,22 +64,21 @@ export async function bindCoder(
       await bound.run({ x }, results);
       return results;
     },
-    release: () => compiled.dispose(),
   };
 }
 
 /**
  * Puts a decoder on a device, to show latents as images of a size.
  *
- * @returns the view, whose `show` decodes a batch at a time; and `release`
+ * @returns the view, whose `show` decodes a batch at a time
  */
 export async function openView(
   decoder: Pick<StoredDecoder, "build" | "form">,
   size: ImageSizes,
   options: CoderOptions,
-): Promise<View & { release(): Promise<void> }> {
+): Promise<View> {
   const { form } = decoder;
-  const { autoencoder, run, release } = await bindCoder("decoder", decoder, size, options);
+  const { autoencoder, run } = await bindCoder("decoder", decoder, size, options);
   const length = lengthOf(autoencoder.latent);
   const z = new Float32Array(options.batchSize * length);
   const show = async (pieces: readonly Values[]) => {
@@ -95,5 +92,5 @@ export async function openView(
     }
     return images;
   };
-  return { size, form, show, release };
+  return { size, form, show };
 }

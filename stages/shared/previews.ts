@@ -1,18 +1,20 @@
 import type { StageContext } from "../../contract/stage.ts";
+import type { CompiledFunction, Device } from "../../tensor/device.ts";
 
 type PreviewContext = Pick<StageContext, "stop" | "preview" | "warn" | "note"> & {
   readonly params: { readonly preview?: { readonly every: number } | undefined; readonly steps: number };
 };
 
 /**
- * Starts the previews of a training, which must not affect the training.
+ * Starts the previews of a training, which must not affect the training. What a preview compiles lasts no longer than it.
  *
  * @param draw makes the PNG of a preview @param reasonOf describes an error of `draw`
  * @returns a function that makes a preview after a step, if that step has one. A failure is only a warning
  */
 export function startPreviews(
   { params: { preview: wanted, steps }, stop, ...context }: PreviewContext,
-  draw: () => Promise<Uint8Array>,
+  device: Device,
+  draw: (device: Device) => Promise<Uint8Array>,
   reasonOf: (error: unknown) => string = String,
 ): (step: number) => Promise<void> {
   const began = performance.now();
@@ -21,7 +23,13 @@ export function startPreviews(
   return async (step) => {
     if (wanted === undefined || step === 0 || (step % wanted.every !== 0 && step !== steps)) return;
     const start = performance.now();
-    const drawn = await draw().catch(reasonOf);
+    const made: CompiledFunction[] = [];
+    const compile: Device["compile"] = async (...args) => {
+      made.push(await device.compile(...args));
+      return made.at(-1)!;
+    };
+    const drawn = await draw({ ...device, compile }).catch(reasonOf);
+    for (const one of made) await one.dispose();
     const took = secondsSince(start);
     seconds += took;
     if (typeof drawn !== "string") {

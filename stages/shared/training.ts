@@ -35,15 +35,17 @@ export type StepResult = Awaited<ReturnType<ReturnType<typeof trainSteps>>>;
  */
 export function trainSteps(
   start: Pick<TrainState, "log">,
-  { stepper, batch, params, updates = 0, observe, more }: {
+  { stepper, batch, params, terms: names, updates = 0, observe, more }: {
     readonly stepper: TrainStepper;
+    /** Names of the terms of the loss, which are logged. */
+    readonly terms?: TrainingLoss["terms"];
     /** The inputs of a step that depend on the images and on randomness. */
     readonly batch: { at(step: number): HostTensors; prepare(step: number): void };
     readonly params: StepParams;
     /** Updates that the averages have had before the training. */
     readonly updates?: number | undefined;
     /** Gets a step's batch and losses, and returns further numbers to log. */
-    readonly observe?: (images: HostTensors, losses: Losses) => Partial<TrainLogEntry>;
+    readonly observe?: (images: HostTensors, losses: Pick<Losses, "lossPerImage">) => Partial<TrainLogEntry>;
     /** Returns what else belongs to the state after a step. */
     readonly more?: () => Partial<TrainState>;
   },
@@ -56,10 +58,11 @@ export function trainSteps(
     const given = scalarFeeds({ ...adam, ...emaSettings(updates + step, params.ema), clipNorm: params.gradClip });
     const computed = stepper.step(images, given);
     batch.prepare(step + 1);
-    const { loss, gradNorm, ...losses } = await computed;
+    const { loss, gradNorm, terms: means, ...losses } = await computed;
+    const terms = names && Object.fromEntries(names.map((name, i) => [name, means![i]!]));
     const further = observe?.(images, losses);
     const finite = Number.isFinite(loss) && Number.isFinite(gradNorm);
-    if (finite && isLogged(step)) log.push(logLine({ step, loss, gradNorm, learningRate, ...further }));
+    if (finite && isLogged(step)) log.push(logLine({ step, loss, gradNorm, learningRate, terms, ...further }));
     /** Returns the state after this step. Call it before the next step starts. */
     const state = async (): Promise<TrainState> => ({
       step,
@@ -67,7 +70,7 @@ export function trainSteps(
       log: [...log],
       ...more?.(),
     });
-    return { step, loss, gradNorm, learningRate, ...losses, state };
+    return { step, loss, gradNorm, learningRate, terms, state };
   };
 }
 

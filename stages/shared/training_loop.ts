@@ -28,7 +28,7 @@ interface Training {
     start: TrainState,
     weights: () => Promise<Float32Array<ArrayBuffer>>,
   ):
-    & Omit<Parameters<typeof trainSteps>[1], "stepper" | "params">
+    & Omit<Parameters<typeof trainSteps>[1], "stepper" | "params" | "terms">
     & { readonly preview: (step: number) => Promise<void> };
   /** Returns how the stage ends after an error of a step. Throws errors that are bugs. */
   failed?(error: unknown, step: number): StageEnd;
@@ -52,7 +52,7 @@ export async function trainFromNewest(
     const settings = { ...updates, batchSize, microBatches };
     const stepper = await makeStepper(device, { loss, params: settings, vectors: start.vectors });
     const { preview, ...more } = open(device, start, async () => (await stepper.vectors()).ema);
-    const take = trainSteps(start, { stepper, params, ...more });
+    const take = trainSteps(start, { stepper, params, ...loss.terms && { terms: loss.terms }, ...more });
     // The last run may have been stopped during the preview of this step.
     await preview(start.step);
     let last: StepResult;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ADAM } from "../../diffusion/recipe.ts";
-import { extent, legacy } from "../../schemas/roles.ts";
+import { execution, extent, legacy } from "../../schemas/roles.ts";
 import { AVERAGE_NAME, positiveInt } from "./common_params.ts";
 
 const averageName = z.string().regex(AVERAGE_NAME, "a name of small letters, digits, - and _, other than raw and ema");
@@ -49,6 +49,9 @@ export const trainingParams = () => ({
   adam: legacy(adamParams.prefault({}).describe("Constants of Adam; with weightDecay, AdamW"), { ...ADAM }),
   gradClip: z.number().positive().default(1).describe("Clip the gradient to this global norm"),
   ema: emaParams.prefault({}).describe("Exponential moving average of the weights"),
+  checkpointEvery: execution(
+    positiveInt(100_000_000).optional().describe("Also save for resuming every so many steps; default: by time only"),
+  ),
 });
 
 const schema = z.object(trainingParams());

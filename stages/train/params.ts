@@ -86,9 +86,6 @@ export const trainParams = z.strictObject({
     z.int().min(0).max(1_000).default(0).describe("Also log the loss by this many equal ranges of t; 0: only the mean"),
     0,
   ),
-  checkpointEvery: execution(
-    positiveInt(100_000_000).optional().describe("Also save for resuming every so many steps; default: by time only"),
-  ),
   preview: execution(
     z.strictObject({
       every: positiveInt(100_000_000).describe("Steps between two previews; the last step has one too"),

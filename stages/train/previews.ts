@@ -2,7 +2,7 @@ import { gridPng, imagesIn } from "../../artifacts/pictures.ts";
 import type { StoredDecoder } from "../../artifacts/autoencoder.ts";
 import { denormalize } from "../../diffusion/normalizer.ts";
 import type { ContextOf } from "../../contract/stage.ts";
-import type { CompiledFunction, Device } from "../../tensor/device.ts";
+import type { Device } from "../../tensor/device.ts";
 import { labelsOf, makeDrawer } from "../sample/drawer.ts";
 import { describeProblem } from "../shared/checks.ts";
 import { openView } from "../shared/coder.ts";
@@ -30,8 +30,9 @@ export function startSamplePreviews(
     readonly decoder: StoredDecoder | undefined;
   },
 ) {
-  const drawn = async () => await draw(context, device, { ...learned, params: await weights() }, decoder);
-  return startPreviews(context, drawn, reasonOf);
+  return startPreviews(context, device, async (device) => {
+    return await draw(context, device, { ...learned, params: await weights() }, decoder);
+  }, reasonOf);
 }
 
 /** Describes an error of a preview, which must not end the training. */
@@ -52,22 +53,13 @@ async function draw(
 ): Promise<Uint8Array> {
   const { count, sampler } = preview!;
   const { form, network: { sizes } } = learned;
-  const made: CompiledFunction[] = [];
-  const compile: Device["compile"] = async (...args) => {
-    made.push(await device.compile(...args));
-    return made.at(-1)!;
-  };
-  try {
-    const options = { sampler: chooseSampler(sampler, definitions), device: { ...device, compile }, batchSize: count };
-    const walk = await openSampler(learned, options);
-    const how = { params: { batchSize: count }, seed, stream: "preview" };
-    const drawer = makeDrawer(how, learned, walk, { labelOf: labelsOf({}, sizes) });
-    const { images } = await drawer.draw(0, () => stop.throwIfAborted());
-    const values = denormalize(images, form);
-    const size = decoder?.imagesOf(sizes) ?? sizes;
-    const view = decoder && await openView(decoder, size, options);
-    return gridPng(imagesIn(await view?.show([values]) ?? values, size), size, decoder?.form ?? form);
-  } finally {
-    for (const one of made) await one.dispose();
-  }
+  const options = { sampler: chooseSampler(sampler, definitions), device, batchSize: count };
+  const walk = await openSampler(learned, options);
+  const how = { params: { batchSize: count }, seed, stream: "preview" };
+  const drawer = makeDrawer(how, learned, walk, { labelOf: labelsOf({}, sizes) });
+  const { images } = await drawer.draw(0, () => stop.throwIfAborted());
+  const values = denormalize(images, form);
+  const size = decoder?.imagesOf(sizes) ?? sizes;
+  const view = decoder && await openView(decoder, size, options);
+  return gridPng(imagesIn(await view?.show([values]) ?? values, size), size, decoder?.form ?? form);
 }

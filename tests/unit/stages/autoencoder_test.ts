@@ -12,6 +12,7 @@ import { folderArtifact, openInput, openOutput } from "../../../engine/process/c
 import { decodePng } from "../../../formats/png_decoder.ts";
 import { decodeSafetensors } from "../../../formats/safetensors.ts";
 import { peakSignalToNoise, structuralSimilarity } from "../../../metrics/similarity.ts";
+import { collectArtifacts } from "../../../report/collect.ts";
 import {
   autoencoderKind,
   decodeKind,
@@ -82,6 +83,19 @@ for (const kind of ["kl", "vq"]) {
       });
 
       const autoencoder = outputs["autoencoder"]!;
+      // The report has a curve of each term, and a picture of the first eight images beside their reconstructions.
+      const shown = await collectArtifacts(
+        [autoencoder, outputs["log"]!].map((artifact) => ({ title: "a", artifact })),
+      );
+      assertEquals(shown.unreadable, []);
+      assertEquals(shown.curves[0]!.rows[0], {
+        ...{ step: 1, loss, gradNorm: line!.gradNorm!, learningRate: TRAINING.learningRate },
+        ...terms,
+      });
+      assertEquals(shown.samples.map(({ title }) => title), ["a: reconstructions"]);
+      const { width, height } = decodePng(shown.samples[0]!.source as Uint8Array);
+      // Images of 8x8 are shown in squares of 32.
+      assertEquals([height, width], [2 + 2 * 34, 2 + 8 * 34]);
       const latents = await made(folder, encodeKind, { params: {}, inputs: { images, autoencoder } });
       using set = await openImages(latents);
       assertEquals([set.shape, set.dtype, set.info.classes], [[30, 4, 4, 2], "float32", 10]);
