@@ -11,7 +11,7 @@ import { ownRecordSchema } from "../schemas/definitions.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import { definitionByDigest } from "./own_definitions.ts";
 import { checked, readJson, writeJson } from "./record.ts";
-import { averagesRecord, checkWeightsName, imagesRecord, readWeights, weightNames, writeWeights } from "./weights.ts";
+import { averagesRecord, imagesRecord, readWeights, weightNames, writeWeights } from "./weights.ts";
 
 /** Artifact of type `autoencoder`: raw and averaged weights by name, and `autoencoder.json`. */
 const CONFIG_FILE = "autoencoder.json";
@@ -59,13 +59,8 @@ export type StoredDecoder = Omit<StoredAutoencoder, "encoder">;
  */
 export async function readAutoencoder(artifact: InputArtifact, weights: string, own: readonly OwnDefinition[]) {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  const named = await readNamed(artifact, weights, config);
+  const { named } = await readWeights(artifact, weights, config.parameters);
   return { ...await openCode(config, named, own), encoder: encoderDigest(config, named) };
-}
-
-async function readNamed(artifact: InputArtifact, weights: string, config: AutoencoderConfig): Promise<NamedArrays> {
-  checkWeightsName(weights, config);
-  return (await readWeights(artifact, weights, config.parameters)).named;
 }
 
 /**
@@ -124,7 +119,7 @@ export async function readDecoder(
   const encoders: string[] = [];
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
   for (const weights of names ?? weightNames(config)) {
-    const named = await readNamed(artifact, weights, config);
+    const { named } = await readWeights(artifact, weights, config.parameters);
     const found = encoderDigest(config, named);
     if (found === encoder) {
       const isNeeded = ([name]: [string, unknown]) => "uses" in config.model || isOfDecoder(name);

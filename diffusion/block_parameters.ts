@@ -35,6 +35,15 @@ export function blockParameters(block: BlockPlan, timeWidth: number | undefined)
   ];
 }
 
+/**
+ * Returns the number of values that the operations of a block compute for an image, about as many as in its trace.
+ * @param heads of its attention
+ */
+export function blockActivations({ inChannels, outChannels, attention }: BlockPlan, pixels: number, heads = 1): number {
+  const attended = attention === undefined ? 0 : 14 * outChannels * pixels + 3 * heads * pixels ** 2;
+  return (6 * inChannels + 10 * outChannels) * pixels + attended;
+}
+
 function attentionParameters(name: string, channels: number): ParameterSpec[] {
   return [
     ...normParameters(`${name}.norm`, channels),

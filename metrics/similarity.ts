@@ -90,18 +90,16 @@ export function structuralSimilarity(
 
 /** Returns weighted means around each place at which the window fits, [H - 10, W - 10]. @param plane [H, W] */
 function blurred(plane: Float64Array, height: number, width: number): Float64Array {
-  const [inner, rows] = [width - 2 * RADIUS, height - 2 * RADIUS];
-  const across = new Float64Array(height * inner);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < inner; x++) {
-      let sum = 0;
-      for (let k = 0; k < WINDOW.length; k++) sum += WINDOW[k]! * plane[y * width + x + k]!;
-      across[y * inner + x] = sum;
-    }
-  }
-  return Float64Array.from({ length: rows * inner }, (_, at) => {
+  return weighted(weighted(plane, width), height);
+}
+
+/** Returns weighted means along the rows [N, width], as columns: [width - 10, N]. */
+function weighted(rows: Float64Array, width: number): Float64Array {
+  const count = rows.length / width;
+  return Float64Array.from({ length: (width - 2 * RADIUS) * count }, (_, at) => {
+    const first = at % count * width + Math.floor(at / count);
     let sum = 0;
-    for (let k = 0; k < WINDOW.length; k++) sum += WINDOW[k]! * across[at + k * inner]!;
+    for (let k = 0; k < WINDOW.length; k++) sum += WINDOW[k]! * rows[first + k]!;
     return sum;
   });
 }

@@ -387,6 +387,8 @@ export type KindTable = {
        */
       others?: Record<string, number> | undefined;
     } | undefined;
+    /** Also save for resuming every so many steps; default: by time only */
+    checkpointEvery?: number | undefined;
     /** The built-in loss, whose terms are logged one by one */
     loss?: {
       /** Absolute or squared error of each number of an image */
@@ -414,8 +416,6 @@ export type KindTable = {
     lpips?: string | undefined;
     /** Flip each image horizontally with probability 1/2 at each step */
     flip?: boolean | undefined;
-    /** Also save for resuming every so many steps; default: by time only */
-    checkpointEvery?: number | undefined;
     /** Also show reconstructions while training goes on; default: no previews */
     preview?: {
       /** Steps between two previews; the last step has one too */
@@ -543,6 +543,8 @@ export type KindTable = {
        */
       others?: Record<string, number> | undefined;
     } | undefined;
+    /** Also save for resuming every so many steps; default: by time only */
+    checkpointEvery?: number | undefined;
     /** Dropout in the residual blocks. Ho et al.: 0.1 for CIFAR-10, else 0 */
     dropout?: number | undefined;
     /**
@@ -616,8 +618,6 @@ export type KindTable = {
     } | undefined | DefinitionInput;
     /** Also log the loss by this many equal ranges of t; 0: only the mean */
     lossBuckets?: number | undefined;
-    /** Also save for resuming every so many steps; default: by time only */
-    checkpointEvery?: number | undefined;
     /** Also show what the averaged weights draw while training goes on; default: no previews */
     preview?: {
       /** Steps between two previews; the last step has one too */

@@ -1,5 +1,6 @@
 import { type AutoencoderConfig, downsamplingOf } from "./config.ts";
-import { type AutoencoderStep, parametersOf, planAutoencoder } from "./plan.ts";
+import { blockActivations } from "../block_parameters.ts";
+import { parametersOf, planAutoencoder } from "./plan.ts";
 
 type Half = "encoder" | "decoder";
 
@@ -29,15 +30,11 @@ export function autoencoderWork(
       }
       // Attention scores and their product with the values are two more products for each pair of positions.
       if (step.attention !== undefined) total.gflop += 4e-9 * step.outChannels * pixels ** 2;
-      total.activations += valuesOf(step, pixels);
+      // About as many values as in its trace.
+      total.activations += step.layer === "block"
+        ? blockActivations(step, pixels)
+        : { norm: 4, up: 4, down: 2, conv: 1, dense: 1 }[step.layer] * step.outChannels * pixels;
     }
   }
   return total;
-}
-
-/** Returns the number of values that a step computes, about as many as in its trace. @param pixels of its output */
-function valuesOf({ layer, inChannels, outChannels, attention }: AutoencoderStep, pixels: number): number {
-  if (layer !== "block") return { norm: 4, up: 4, down: 2, conv: 1, dense: 1 }[layer] * outChannels * pixels;
-  const attended = attention === undefined ? 0 : 14 * outChannels * pixels + 3 * pixels ** 2;
-  return (6 * inChannels + 10 * outChannels) * pixels + attended;
 }

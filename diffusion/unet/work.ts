@@ -1,5 +1,5 @@
 import { pixelsAt, resolutionsOf, type UnetConfig } from "./config.ts";
-import type { BlockPlan } from "../block_parameters.ts";
+import { blockActivations } from "../block_parameters.ts";
 import { planUnet, unetParameterSpecs } from "./plan.ts";
 
 /**
@@ -54,18 +54,15 @@ export function activationCount(config: UnetConfig): number {
   const { down, middle, up } = planUnet(config);
   const resolutions = resolutionsOf(config);
   const last = resolutions.length - 1;
-  const ofBlock = (pixels: number) => ({ inChannels, outChannels, attention }: BlockPlan) => {
-    const heads = outChannels / (config.headWidth ?? outChannels);
-    const attended = attention === undefined ? 0 : 14 * outChannels * pixels + 3 * heads * pixels ** 2;
-    return (6 * inChannels + 10 * outChannels) * pixels + attended;
-  };
   const levels = [
     ...down.map((level, i) => ({ ...level, pixels: pixelsAt(resolutions[i]!, config), scale: 1 / 2 })),
     { blocks: middle, channels: 0, pixels: pixelsAt(resolutions[last]!, config), scale: 0 },
     ...up.map((level, i) => ({ ...level, pixels: pixelsAt(resolutions[last - i]!, config), scale: 16 })),
   ];
   return levels.flatMap(({ blocks, channels, pixels, scale }, i) => [
-    ...blocks.map(ofBlock(pixels)),
+    ...blocks.map((block) =>
+      blockActivations(block, pixels, block.outChannels / (config.headWidth ?? block.outChannels))
+    ),
     // Convolutions that change the resolution; on the up path, with the upsampling before them.
     i === last || i === levels.length - 1 ? 0 : channels * pixels * scale,
   ]).reduce((sum, one) => sum + one, 6 * config.channels * pixelsAt(resolutions[0]!, config));

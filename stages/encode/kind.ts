@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { hasSize, readAutoencoderFacts, readImageFacts, unboundedFact } from "../../artifacts/facts.ts";
-import { type CheckProblem, defineKind } from "../../contract/stage.ts";
+import { defineKind } from "../../contract/stage.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
@@ -56,22 +56,18 @@ export const encodeKind = defineKind({
   check(params, inputs) {
     const [images, autoencoder] = [readImageFacts(inputs.images), readAutoencoderFacts(inputs.autoencoder)];
     const model = autoencoder?.autoencoder;
-    const problems: CheckProblem[] = problemsOf(
+    const known = hasSize(images) && model !== undefined && !isOwn(model) && { images, model };
+    const problems = problemsOf(
       checkWeightsName(params.weights, autoencoder),
       checkForm("images", images, autoencoder),
+      known && BUILTIN_AUTOENCODER.check(known.images, known.model).map(({ param: _, ...problem }) => {
+        return { input: "images", ...problem, fix: "use images of a size that it halves evenly" };
+      }),
     );
-    const known = hasSize(images) && model !== undefined && !isOwn(model) ? { images, model } : undefined;
-    if (known !== undefined) {
-      problems.push(
-        ...BUILTIN_AUTOENCODER.check(known.images, known.model).map(({ message, got, wanted }) => {
-          return { input: "images", message, got, wanted, fix: "use images of a size that it halves evenly" };
-        }),
-      );
-    }
     if (images === undefined || problems.some(isError)) return { problems };
     const { classes, classNames } = images;
     const count = images.count && images.count * (params.flip ? 2 : 1);
-    const size = known && BUILTIN_AUTOENCODER.latentOf(known.model, known.images);
+    const size = known ? BUILTIN_AUTOENCODER.latentOf(known.model, known.images) : {};
     const { weights } = params;
     const latent = autoencoder?.trained && autoencoder.stage ? { stage: autoencoder.stage, weights } : true;
     return {

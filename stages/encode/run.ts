@@ -74,12 +74,10 @@ export default runOf(encodeKind, async (context: Context) => {
 /** Returns means and deviations as they are stored: side by side, [..., 2C]. */
 function besides(mean: Float32Array, deviation: Float32Array | undefined, channels: number): Float32Array {
   if (deviation === undefined) return mean;
-  const out = new Float32Array(2 * mean.length);
-  for (let at = 0; at < mean.length; at += channels) {
-    out.set(mean.subarray(at, at + channels), 2 * at);
-    out.set(deviation.subarray(at, at + channels), 2 * at + channels);
-  }
-  return out;
+  return Float32Array.from({ length: 2 * mean.length }, (_, i) => {
+    const [place, channel] = [Math.floor(i / (2 * channels)) * channels, i % (2 * channels)];
+    return channel < channels ? mean[place + channel]! : deviation[place + channel - channels]!;
+  });
 }
 
 /** Returns what finds the normaliser, while the latents of all images go by. */

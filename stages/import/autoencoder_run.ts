@@ -13,8 +13,7 @@ import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { failedBy } from "../shared/checks.ts";
 import { DIFFUSERS_FILES } from "../shared/diffusers_files.ts";
-import { readAutoencoderConfig } from "./autoencoder.ts";
-import { findFile } from "./configs.ts";
+import { findFile, readAutoencoderConfig } from "./configs.ts";
 import { namedTensors, readTensors } from "./weights.ts";
 
 /** Writes an autoencoder that another program saved. @throws FormatError for a file that is missing or broken */

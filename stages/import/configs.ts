@@ -3,6 +3,8 @@ import { join, posix } from "node:path";
 import type { z } from "zod";
 import { parseJson, parseRecord } from "../../artifacts/record.ts";
 import { learnsVariance } from "../../diffusion/define.ts";
+import { fromTheirAutoencoder } from "../../diffusion/interchange/autoencoder_config.ts";
+import { autoencoderConfigSchema } from "../../diffusion/interchange/autoencoder_schema.ts";
 import {
   type SchedulerConfig,
   schedulerConfigSchema,
@@ -57,6 +59,17 @@ export function readConfigs(folder: string): Translated<{ model: UnetConfig; sch
 }
 
 /**
+ * Reads the configuration of an `AutoencoderKL` or `VQModel` from its folder or that of a pipeline, or returns why it
+ * cannot be expressed in noiseline. Undefined for a checkpoint of latent-diffusion, whose weights alone tell.
+ *
+ * @throws FormatError for a file that is missing or broken
+ */
+export function readAutoencoderConfig(path: string) {
+  if (!statSync(path).isDirectory()) return undefined;
+  return fromTheirAutoencoder(readConfig(path, DIFFUSERS_FILES.vaeConfig, autoencoderConfigSchema));
+}
+
+/**
  * Returns the chain of a scheduler, or why it cannot be expressed in noiseline.
  * @param spec the schedule that an export noted, whose name is kept if it fits
  */
@@ -72,7 +85,7 @@ export function chainOf(scheduler: SchedulerConfig, spec?: FullScheduleSpec): Re
 }
 
 /** Reads a file of a configuration. @throws FormatError for a file that is missing or broken */
-export function readConfig<S extends z.ZodType>(folder: string, name: string, schema: S): z.output<S> {
+function readConfig<S extends z.ZodType>(folder: string, name: string, schema: S): z.output<S> {
   const { path } = findFile(folder, name);
   const { size } = statSync(path);
   // The planner reads the file, not a process with a limit of its own.

@@ -6,8 +6,7 @@ import { learnsVariance } from "../../diffusion/define.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { externalFile } from "../../schemas/roles.ts";
-import { readAutoencoderConfig } from "./autoencoder.ts";
-import { chainOf, readConfigs } from "./configs.ts";
+import { chainOf, readAutoencoderConfig, readConfigs } from "./configs.ts";
 
 const OUTPUTS = {
   checkpoint: { type: "checkpoint", description: "The network; its raw and averaged weights are the same" },

@@ -182,22 +182,19 @@ export function checkDecoder(
     }];
   }
   const { autoencoder: model, stage, trained, ...images } = readAutoencoderFacts(inputs.autoencoder) ?? {};
-  const differ = (got: string, wanted: string) => {
-    const fix = "take the autoencoder of the encode stage, and the same weights";
-    return got === wanted
-      ? []
-      : [{ input: "autoencoder", message: "the autoencoder has other latents", got, wanted, fix }];
-  };
-  // Of others, such as imported ones, only the run finds out whether they have the same encoder.
+  let differ: string[] = [];
   if (trained && stage !== undefined && latent !== true) {
-    const of = (stage: string, by: string) =>
-      `latents of stage ${stage}${weights === undefined ? "" : `, ${by} weights`}`;
-    return differ(of(latent.stage, latent.weights), of(stage, weights!));
+    const by = (name: string) => weights === undefined ? "" : `, ${name} weights`;
+    differ = [`stage ${latent.stage}${by(latent.weights)}`, `stage ${stage}${by(weights!)}`];
+  } else if (model !== undefined && !isOwn(model) && hasSize(images) && latents.channels !== undefined) {
+    differ = [latents.channels, BUILTIN_AUTOENCODER.latentOf(model, images).channels].map((one) => `${one} channels`);
   }
-  // For a user's autoencoder only the run finds out.
-  if (model === undefined || isOwn(model) || !hasSize(images) || latents.channels === undefined) return [];
-  const channelsOf = ({ channels }: Pick<ImageSize, "channels">) => `latents of ${channels} channels`;
-  return differ(channelsOf({ channels: latents.channels }), channelsOf(BUILTIN_AUTOENCODER.latentOf(model, images)));
+  // Imported ones may have the encoder of another: the run finds out.
+  const [got, wanted] = differ.map((one) => `latents of ${one}`) as [string, string];
+  const fix = "take the autoencoder of the encode stage, and the same weights";
+  return got === wanted
+    ? []
+    : [{ input: "autoencoder", message: "the autoencoder has other latents", got, wanted, fix }];
 }
 
 /** Reports a problem with input `port` if its images are not 8-bit; unknown images are not checked. */

@@ -6,7 +6,7 @@ type PreviewContext = Pick<StageContext, "stop" | "preview" | "warn" | "note"> &
 };
 
 /**
- * Starts the previews of a training, which must not affect the training. What a preview compiles lasts no longer than it.
+ * Starts the previews of a training, which must not affect the training. What one compiles is disposed with it.
  *
  * @param draw makes the PNG of a preview @param reasonOf describes an error of `draw`
  * @returns a function that makes a preview after a step, if that step has one. A failure is only a warning
