@@ -4,7 +4,7 @@ import { type Emit, inceptionName, type Pipeline, type Plan, readTail, type Stor
 import { PipelineLoader } from "noiseline/core";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, collect, storeCommand } from "../command.ts";
-import { shortNumber, withDeviation } from "../format/metrics.ts";
+import { shortNumber, withDeviation } from "../../std/figures.ts";
 import { countOf, parseCount } from "../format/units.ts";
 import * as io from "../io.ts";
 import { loadForCommand, openCacheFor, openStoreFor } from "../open.ts";

@@ -1,18 +1,6 @@
+import { shortNumber, withDeviation } from "../../std/figures.ts";
 import { metricName, type MetricRow } from "../results/metric_row.ts";
 import { formatTable } from "../io.ts";
-
-/** Rounds to four significant digits, as many as a reader compares. */
-export function shortNumber(value: number): string {
-  return String(Number(value.toPrecision(4)));
-}
-
-/** Rounds the deviation to two significant digits, and the value to the same decimal place. */
-export function withDeviation(value: number, deviation: number): readonly [value: string, spread: string] {
-  const place = Math.floor(Math.log10(Number(deviation.toPrecision(2)))) - 1;
-  if (!Number.isFinite(place) || place < -9) return [shortNumber(value), `± ${shortNumber(deviation)}`];
-  const round = (one: number) => (Math.round(one / 10 ** place) * 10 ** place).toFixed(Math.max(0, -place));
-  return [round(value), `± ${round(deviation)}`];
-}
 
 /**
  * Returns the figures over all timesteps and labels. Figures of single timesteps or labels appear only in the output

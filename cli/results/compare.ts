@@ -1,6 +1,7 @@
 import { leavesIn, parseStageId } from "noiseline/engine";
 import * as report from "noiseline/report";
-import { overall, phraseMean, shortNumber, withDeviation } from "../format/metrics.ts";
+import { shortNumber, withDeviation } from "../../std/figures.ts";
+import { overall, phraseMean } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, matchesSelection, nameOf, SHARED } from "./experiments.ts";
 import { common, figuresOf } from "./figures.ts";

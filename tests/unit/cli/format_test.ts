@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { z } from "zod";
 import { countOf, formatDuration, parseCount } from "../../../cli/format/units.ts";
 import { describeParams } from "../../../schemas/describe_params.ts";
-import { shortNumber, withDeviation } from "../../../cli/format/metrics.ts";
+import { shortNumber, withDeviation } from "../../../std/figures.ts";
 import { formatForecast, formatLive, formatReason, formatState } from "../../../cli/format/plan.ts";
 import { formatTable, styleFor } from "../../../cli/io.ts";
 import {
