@@ -201,6 +201,7 @@ export const runRecordSchema = z.strictObject({
   runId: runIdSchema,
   pipeline: z.string().regex(ID_PATTERN),
   file: z.string(),
+  question: z.string().exactOptional(),
   overrides: z.array(z.string()),
   status: z.enum(["running", "done", "failed", "interrupted"]),
   startedAt: z.string(),

@@ -197,9 +197,9 @@ export class RunReader {
   }
 
   private describe(known: KnownRun) {
-    const { record: { runId, pipeline, file, host, overrides, startedAt, endedAt }, state } = known;
+    const { record: { runId, pipeline, file, question, host, overrides, startedAt, endedAt }, state } = known;
     return {
-      ...{ runId, pipeline, file, host, overrides, state },
+      ...{ runId, pipeline, file, question, host, overrides, state },
       startedMs: Date.parse(startedAt),
       /** Undefined also for a killed run: nobody knows when it ended. */
       endedMs: endedAt === null ? undefined : Date.parse(endedAt),

@@ -10,6 +10,8 @@ export interface Pipeline {
   readonly seed: number;
   /** The file as the user named it. */
   readonly file: string;
+  /** The question that the comments at the top of the file say it answers. */
+  readonly question?: string | undefined;
   /** Folder of the pipeline file; relative paths in it start here. */
   readonly folder: string;
   readonly overrides: readonly string[];

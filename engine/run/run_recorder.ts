@@ -36,6 +36,7 @@ export class RunRecorder {
       runId: this.runId,
       pipeline: pipeline.name,
       file: resolve(pipeline.file),
+      ...definedOnly({ question: pipeline.question }),
       overrides: [...pipeline.profiles.map((name) => `--profile ${name}`), ...pipeline.overrides],
       status: "running",
       startedAt: now.toISOString(),

@@ -100,8 +100,23 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const { name, seed } = parsed;
   const together = new Map([...families, ...groups]);
   const asked = { file, folder, profiles, knownProfiles: Object.keys(parsed.profiles ?? {}), overrides };
-  return succeed({ name, seed, ...asked, given, stages, families: together, leftOut, origins }, found);
+  const question = questionIn(document.value.whole?.source.text);
+  return succeed({ name, seed, ...asked, question, given, stages, families: together, leftOut, origins }, found);
 }
+
+/** Finds the question in the comments at the top of a file: `# Question: …`, and indented lines that go on with it. */
+function questionIn(text = ""): string | undefined {
+  const comments = /^(?:[ \t]*(?:#|\/?\*|\/\/).*\r?\n|\r?\n)*/.exec(text.slice(0, MAX_COMMENTS))![0];
+  const lines = comments.split("\n").map((line) => line.replace(/^[ \t]*(?:#|\/?\*+|\/\/) ?/, ""));
+  const first = lines.findIndex((line) => line.startsWith(QUESTION));
+  if (first < 0) return undefined;
+  const end = lines.findIndex((line, i) => i > first && !/^\s+\S/.test(line));
+  const words = lines.slice(first, end < 0 ? undefined : end).map((line) => line.trim()).join(" ");
+  return words.slice(QUESTION.length).trim().slice(0, MAX_QUESTION).trim() || undefined;
+}
+
+const QUESTION = "Question:";
+const [MAX_COMMENTS, MAX_QUESTION] = [10_000, 500];
 
 /**
  * Applies overrides, interpolation, nested pipelines, matrix and conditions, in this order, to a file with profiles.

@@ -135,3 +135,16 @@ stages:
   }
   await t.assertSnapshot(shown.join("\n\n"), snapshotsOf(import.meta.url));
 });
+
+Deno.test("a pipeline's question is the one in the comments at its top, over several lines", async () => {
+  await using folder = await makeTempFolder();
+  const of = async (head: string) =>
+    (await loadGood(folder.path, `${head}name: p\nstages:\n  a: { uses: source }\n`)).question;
+  assertEquals(await of("# Question: which is\n#   better?\n# Cost: 3 seconds.\n"), "which is better?");
+  assertEquals(await of("# yaml-language-server: $schema=x\n\n# Question: one\n#\n#   not two\n"), "one");
+  assertEquals(await of("#Question: a\r\n#    b\r\n"), "a b");
+  assertEquals(await of(`# Question: ${"long ".repeat(1_000)}\n`), "long ".repeat(100).trimEnd());
+  for (const none of ["", "# Question:\n", "# No question\n", "seed: 1 # Question: x\n"]) {
+    assertEquals(await of(none), undefined);
+  }
+});
