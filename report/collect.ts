@@ -70,21 +70,34 @@ type Collector = (item: Item, content: Content, warnings: string[], items: reado
 
 const trainedOnSchema = z.object({ images: z.object({ source: z.record(z.string(), z.unknown()) }) });
 
-const MOST_CLASSES = 16;
-
 /**
- * Describes the classes that a grid of samples repeats, by name if the page has the checkpoint that generated the
+ * Returns the classes that a grid of samples repeats, by name if the page has the checkpoint that generated the
  * samples.
  */
-async function describeClasses(classes: number | null, { labels, model }: SourceFacts, items: readonly Collected[]) {
+async function classesOf(classes: number | null, { labels, model }: SourceFacts, items: readonly Collected[]) {
   if (classes === null || labels === undefined) return undefined;
   const checkpoint = items.find(({ artifact }) => artifact.digest === model?.digest)?.artifact;
   // Class names are optional: samples are shown without them too.
   const config = checkpoint && await readJson(checkpoint, "config.json", trainedOnSchema).catch(() => undefined);
   const names = classNamesOf(config?.images.source ?? {}) ?? [];
   const shown = Array.isArray(labels) ? labels : Array.from({ length: classes }, (_, label) => label);
-  const words = shown.slice(0, MOST_CLASSES).map((label) => names[Number(label)] ?? label);
-  return `classes in turn: ${words.join(", ")}${shown.length > MOST_CLASSES ? ", …" : ""}`;
+  return shown.map((label) => String(names[Number(label)] ?? label));
+}
+
+const MOST_NAMED = 16;
+
+function describeClasses(classes: readonly string[]): string {
+  return `classes in turn: ${classes.slice(0, MOST_NAMED).join(", ")}${classes.length > MOST_NAMED ? ", …" : ""}`;
+}
+
+/** With more classes, or fewer images of each, rows by class say less than the grid. */
+const [MOST_ROWS, LEAST_EACH] = [40, 3];
+
+/** Returns the class of each image of a grid, if a reader gains from seeing the images by class. */
+function labelsOf(classes: readonly string[] | undefined, count: number): string[] | undefined {
+  const rows = new Set(classes).size;
+  if (classes === undefined || rows < 2 || rows > MOST_ROWS || count < LEAST_EACH * rows) return undefined;
+  return Array.from({ length: count }, (_, i) => classes[i % classes.length]!);
 }
 
 /** Says how many items of which form a set has. */
@@ -114,13 +127,14 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const info = await readJson(artifact, "images.json", imagesInfoSchema);
     const facts = factsOf(info.source, `${title}: `, warnings);
     const { sampler, model: { step, weights } = {}, name, seed } = facts;
+    const classes = await classesOf(info.classes, facts, items);
     const how = joined([
       sampler && describeSampler(sampler),
       describeGuidance(facts),
       weights === undefined ? undefined : `${weights} weights`,
       name === "sample" ? undefined : name,
       named("seed", seed),
-      await describeClasses(info.classes, facts, items),
+      classes && describeClasses(classes),
     ], "; ");
     const note = joined([describeItems(info), how], "; ");
     const main = { interpolate: "interpolation.png", inpaint: "inpainting.png" }[String(name)] ?? "grid.png";
@@ -129,7 +143,8 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     // A picture of latents may show decoded images.
     const size = isGrid && info.encoder !== undefined ? cellSize(await artifact.read(main), count) : info;
     const cells = isGrid ? { count, ...gridCells(count, size) } : undefined;
-    await addPicture(samples, item, main, { title, note, step, cells });
+    const about = { digest: artifact.digest, cells, labels: cells && labelsOf(classes, count) };
+    await addPicture(samples, item, main, { title, note, step, ...about });
     await addPicture(films, item, "trajectory.png", { title: `${title}: the images`, note: how });
     await addPicture(films, item, "trajectory-x0.png", { title: `${title}: the predicted x0`, note: how });
   },
@@ -176,11 +191,11 @@ async function addPicture(
   section: ReportPicture[],
   { artifact, isServed }: Item,
   path: string,
-  { title, note = "", step, cells }: Partial<ReportPicture> & { readonly title: string },
+  { note = "", ...more }: Partial<ReportPicture> & { readonly title: string },
 ): Promise<void> {
   const file = artifact.files.find((one) => one.path === path);
   if (file === undefined) return;
   const isDrawing = path.endsWith(".svg");
   const source = isServed ? `/object/${file.sha256}.${isDrawing ? "svg" : "png"}` : await artifact.read(path);
-  section.push({ title, note, step, isDrawing, cells, source });
+  section.push({ ...more, note, isDrawing, source });
 }

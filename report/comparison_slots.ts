@@ -1,5 +1,5 @@
 import type { ReportPicture } from "./model.ts";
-import { grouped } from "./sections.ts";
+import { grouped } from "./frames.ts";
 import { type Html, markup } from "./text.ts";
 
 /**

@@ -1,8 +1,9 @@
+import dagre from "@dagrejs/dagre";
 import { formatDuration } from "../std/duration.ts";
 import type { ReportStage } from "./model.ts";
 import { entryOf, type Html, markup, stateWord } from "./text.ts";
 
-const BOX = { width: 186, height: 58, gapX: 30, gapY: 16, margin: 8 };
+const BOX = { width: 186, height: 58, gapX: 44, gapY: 16, margin: 8 };
 /** With more boxes the drawing would be unreadable; the table below it lists all stages. */
 const MOST_DRAWN = 60;
 /** The number of characters that fit in a box. */
@@ -14,44 +15,47 @@ interface Placed extends Readonly<Record<"x" | "y", number>> {
 }
 
 /**
- * Draws the stages as an SVG: each in the column after the last of the stages that it reads. Empty for very many
- * stages.
+ * Draws the stages as an SVG: each to the right of those that it reads, with lines that go around boxes (Gansner et al.
+ * 1993, as dagre has it). Empty for very many stages.
  */
 export function drawDag(stages: readonly ReportStage[]): Html {
-  const placed = placeStages(stages);
-  const all = [...placed.values()];
-  if (all.length === 0 || all.length > MOST_DRAWN) return markup``;
-  const width = Math.max(...all.map(({ x }) => x)) + BOX.width + BOX.margin;
-  const height = Math.max(...all.map(({ y }) => y)) + BOX.height + BOX.margin;
-  const edges = all.flatMap(({ stages, x, y }) =>
-    readBy(stages).map((id) => placed.get(id)).filter((from) => from !== undefined).map((from) => {
-      const [x1, y1] = [from.x + BOX.width, from.y + BOX.height / 2];
-      const [x2, y2] = [x, y + BOX.height / 2];
-      const bend = (x2 - x1) / 2;
-      return markup`<path class="edge" d="M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}" />`;
-    })
-  );
+  const boxes = Map.groupBy(stages, ({ id }) => entryOf(id));
+  if (boxes.size === 0 || boxes.size > MOST_DRAWN) return markup``;
+  const graph = new dagre.graphlib.Graph();
+  const { margin: marginx, margin: marginy, gapX: ranksep, gapY: nodesep } = BOX;
+  graph.setGraph({ rankdir: "LR", ranksep, nodesep, edgesep: nodesep / 2, marginx, marginy });
+  graph.setDefaultEdgeLabel(() => ({}));
+  for (const id of boxes.keys()) graph.setNode(id, { width: BOX.width, height: BOX.height });
+  for (const [id, own] of boxes) {
+    for (const from of readBy(own)) if (boxes.has(from) && from !== id) graph.setEdge(from, id);
+  }
+  dagre.layout(graph);
+  const { width = 0, height = 0 } = graph.graph();
+  const edges = graph.edges().map((edge) => markup`<path class="edge" d="${curveThrough(graph.edge(edge).points)}"/>`);
+  const drawn = [...boxes].map(([id, own]) => {
+    const { x, y } = graph.node(id);
+    return drawBox({ stages: own, x: x - BOX.width / 2, y: y - BOX.height / 2 });
+  });
   const label = "Stages and what they read; the table below says the same";
-  const size = markup`width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`;
-  const drawn = [...edges, ...all.map(drawBox)];
-  return markup`<div class="scroll"><svg class="dag" ${size} role="img" aria-label="${label}">${drawn}</svg></div>`;
+  const size = markup`width="${Math.ceil(width)}" height="${Math.ceil(height)}" viewBox="0 0 ${width} ${height}"`;
+  const head = markup`<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"
+orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>`;
+  return markup`<div class="scroll"><svg class="dag" ${size} role="img" aria-label="${label}">${head}${edges}${drawn}</svg></div>`;
 }
 
 function readBy(stages: readonly ReportStage[]): string[] {
   return [...new Set(stages.flatMap(({ reads }) => reads.map(entryOf)))];
 }
 
-function placeStages(stages: readonly ReportStage[]): Map<string, Placed> {
-  const rows: number[] = [];
-  const placed = new Map<string, Placed>();
-  // Stages are in dependency order, so every stage that this one reads already has its column.
-  for (const [id, children] of Map.groupBy(stages, ({ id }) => entryOf(id))) {
-    const x = Math.max(BOX.margin, ...readBy(children).map((one) => (placed.get(one)?.x ?? 0) + BOX.width + BOX.gapX));
-    const row = rows[x] ?? 0;
-    rows[x] = row + 1;
-    placed.set(id, { stages: children, x, y: BOX.margin + row * (BOX.height + BOX.gapY) });
-  }
-  return placed;
+/** Returns a smooth path through points, level at its ends: a quadratic curve at each inner point. */
+function curveThrough(points: readonly Readonly<Record<"x" | "y", number>>[]): string {
+  const [first, ...rest] = points.map(({ x, y }) => [x, y] as const);
+  const inner = rest.slice(0, -1).map(([x, y], i) => {
+    const [nextX, nextY] = rest[i + 1]!;
+    const isLast = i === rest.length - 2;
+    return `Q${x} ${y} ${isLast ? nextX : (x + nextX) / 2} ${isLast ? nextY : (y + nextY) / 2}`;
+  });
+  return [`M${first!.join(" ")}`, ...inner].join("");
 }
 
 function drawBox({ stages, x, y }: Placed): Html {

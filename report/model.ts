@@ -22,6 +22,8 @@ export function noContent(): Content {
 /** The content of one experiment's page. */
 export interface Report extends Content {
   readonly title: string;
+  /** The question that the pipeline's file says the experiment answers. */
+  readonly question?: string | undefined;
   /** A line below the title. */
   readonly subtitle: string;
   /** Notes on missing content, and why it is missing. */
@@ -73,6 +75,10 @@ export interface ReportPicture {
   /** In a comparison of experiments: the page of the picture's run, its row, and its experiment. */
   readonly href?: string | undefined;
   readonly comparisonCell?: readonly [row: string, experiment: string] | undefined;
+  /** Identity of the artifact that it is a picture of. */
+  readonly digest?: string | undefined;
+  /** For a grid of class-conditional samples, the name of the class of each image. */
+  readonly labels?: readonly string[] | undefined;
   /** For a grid, the positions of its images. */
   readonly cells?: GridCells & { readonly count: number } | undefined;
 }

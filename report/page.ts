@@ -4,9 +4,10 @@ import plotScript from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import plotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import morphScript from "idiomorph/dist/idiomorph.min.js" with { type: "text" };
 import { CLIENT } from "./live/client.ts";
-import type { CurveGroup, Report } from "./model.ts";
+import type { CurveGroup, LogRow, Report } from "./model.ts";
 import { SCRIPT } from "./script.ts";
-import { groupCurves, type Section, sectionsOf } from "./sections.ts";
+import { groupCurves } from "./charts.ts";
+import { type Section, sectionsOf } from "./sections.ts";
 import { STYLE } from "./style.ts";
 import { Html, markup, scriptJson, type Shown } from "./text.ts";
 
@@ -36,11 +37,17 @@ function thinned(groups: readonly CurveGroup[]): readonly CurveGroup[] {
   const most = Math.min(MOST_POINTS.one, Math.ceil(MOST_POINTS.all / count));
   return groups.map(({ title, runs }) => ({
     title,
-    runs: runs.map((run) => ({ ...run, rows: downsample(run.rows, most) })),
+    runs: runs.map((run) => ({ ...run, rows: downsample(run.rows, most).map(rounded) })),
   }));
 }
 
-export interface Page extends Pick<Report, "title" | "notes"> {
+/** Rounds figures to more digits than a chart shows. */
+function rounded(row: LogRow): LogRow {
+  const entries = Object.entries(row).map(([name, value]) => [name, Number(value.toPrecision(6))] as const);
+  return { ...Object.fromEntries(entries), step: row.step };
+}
+
+export interface Page extends Pick<Report, "title" | "notes" | "question"> {
   /** A line under the title. */
   readonly subtitle: Shown;
   /** The state of something that runs; screen readers announce its changes. */
@@ -79,7 +86,7 @@ export function renderServed(page: Page, events?: string): string {
   const stream = events === undefined ? "" : markup` data-events="${events}"`;
   const top =
     markup`<p id="gone" role="alert" hidden></p><nav class="up" aria-label="Site"><a href="/">All runs</a></nav>`;
-  const head = markup`<link rel="icon" href="data:,"><link rel="stylesheet" href="/style.css">`;
+  const head = markup`<link rel="stylesheet" href="/style.css">`;
   return assemble(page, {
     head,
     body: markup`<div id="stream"${stream}></div>${top}`,
@@ -88,30 +95,43 @@ export function renderServed(page: Page, events?: string): string {
 }
 
 /** Returns the parts of a page that can change separately, each an element with this id. */
-export function partsOf({ title, subtitle, notes, state, sections }: Page): { id: string; html: string }[] {
-  const links = sections.map(({ id, title, body }) =>
+export function partsOf({ title, question, subtitle, notes, state, sections }: Page): { id: string; html: string }[] {
+  const links = sections.filter(({ id }) => id !== "overview").map(({ id, title, body }) =>
     markup`<a href="#${id}"${body.length > 0 ? "" : markup` hidden`}>${title}</a>`
   );
   const lines = notes.slice(0, MOST_NOTES).map((note) => markup`<li>${note}</li>`);
   if (notes.length > MOST_NOTES) lines.push(markup`<li>… and ${notes.length - MOST_NOTES} more</li>`);
   const list = lines.length > 0 ? markup`<ul class="notes">${lines}</ul>` : "";
   const parts = [
-    { id: "head", html: markup`<header id="head"><h1>${title}</h1><p>${subtitle}</p>${state}${list}</header>` },
+    {
+      id: "head",
+      html: markup`<header id="head"><h1>${title}</h1>${
+        question && markup`<p class="question">${question}</p>`
+      }<p>${subtitle}</p>${state}${list}</header>`,
+    },
     {
       id: "contents",
       html: markup`<nav id="contents" aria-label="Sections">${sections.length > 1 ? links : ""}</nav>`,
     },
-    ...sections.map(({ id, title, body }) => {
+    ...sections.map(({ id, title, body, fold }) => {
       const hidden = body.length > 0 ? "" : markup` hidden`;
       const heading = markup`<h2 id="${id}-title">${title}</h2>`;
-      return {
-        id,
-        html: markup`<section id="${id}" aria-labelledby="${id}-title"${hidden}>${heading}${body}</section>`,
-      };
+      const content = fold === undefined
+        ? markup`${heading}${body}`
+        : markup`<details${fold === "open" ? markup` open` : ""}><summary>${heading}</summary>${body}</details>`;
+      return { id, html: markup`<section id="${id}" aria-labelledby="${id}-title"${hidden}>${content}</section>` };
     }),
   ];
   return parts.map(({ id, html }) => ({ id, html: html.text }));
 }
+
+/** Noise that becomes a disc, in the colour of links. */
+const ICON = `data:image/svg+xml,${
+  encodeURIComponent(
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" fill="#0072b2"><path d="M1 2h2v2H1zM5 1h1v1H5zM2 6h1v2H2z' +
+      'M4 12h2v2H4zM1 11h1v2H1zM4 8h2v1H4zM5 4h1v2H5z"/><circle cx="10.5" cy="8" r="5"/></svg>',
+  )
+}`;
 
 function assemble(page: Page, { head, body, script }: Readonly<Record<"head" | "body" | "script", Html>>): string {
   const [header, contents, ...sections] = partsOf(page).map(({ html }) => new Html(`${html}\n`));
@@ -119,6 +139,7 @@ function assemble(page: Page, { head, body, script }: Readonly<Record<"head" | "
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${page.title}</title>
+<link rel="icon" href="${ICON}">
 ${head}</head><body${page.isWide ? markup` class="wide"` : ""}>
 ${body}${header}${contents}<main>${sections}</main>
 <script type="application/json" id="data">${new Html(scriptJson(thinned(page.curves)))}</script>

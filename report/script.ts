@@ -10,7 +10,52 @@ export const SCRIPT = `
   // Small grids are enlarged by a whole factor, so that pixels stay squares.
   const enlarge = (image) => {
     const { naturalWidth } = image;
-    if (naturalWidth > 0 && !image.matches(".drawing")) image.style.width = naturalWidth * Math.max(1, Math.floor(280 / naturalWidth)) + "px";
+    if (naturalWidth === 0 || image.matches(".drawing")) return;
+    const figure = image.closest(".hero > figure");
+    if (figure === null) image.style.width = naturalWidth * Math.max(1, Math.floor(280 / naturalWidth)) + "px";
+    else {
+      // Squares of different sizes are seen up to a factor of about three.
+      image.style.width = Math.min(figure.clientWidth - 2, 640) + "px";
+      image.style.imageRendering = figure.clientWidth < 3 * naturalWidth ? "auto" : "pixelated";
+    }
+    if (figure?.dataset.labels !== undefined) drawClasses(figure, image);
+  };
+  // The place of one image in a grid.
+  const cellOf = (frames, index) => {
+    const { columns, width, height, margin } = JSON.parse(frames.dataset.cells);
+    const [x, y] = [index % columns, Math.floor(index / columns)];
+    return [margin + x * (width + margin), margin + y * (height + margin), width, height];
+  };
+  // Samples of several classes are shown by class, each with its name. The grid itself is one click away.
+  const IN_ROW = 8, GAP = 2;
+  const drawClasses = (frames, image) => {
+    const rows = new Map();
+    JSON.parse(frames.dataset.labels).forEach((label, i) => rows.set(label, [...rows.get(label) ?? [], i]));
+    const length = Math.min(IN_ROW, Math.max(...[...rows.values()].map((own) => own.length)));
+    const [, , width, height] = cellOf(frames, 0);
+    const scale = Math.min(4, (frames.clientWidth - 108) / (length * (width + GAP)));
+    const table = document.createElement("div");
+    table.className = "classes";
+    for (const [label, places] of rows) {
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [length * (width + GAP), height + GAP];
+      canvas.style.width = canvas.width * scale + "px";
+      canvas.style.imageRendering = scale < 2 ? "auto" : "pixelated";
+      const context = canvas.getContext("2d");
+      places.slice(0, length).forEach((place, i) => context.drawImage(image, ...cellOf(frames, place), i * (width + GAP), 0, width, height));
+      table.append(Object.assign(document.createElement("span"), { textContent: label, title: label }), canvas);
+    }
+    const grid = image.closest(".scroll");
+    frames.querySelector(".classes")?.remove();
+    grid.before(table);
+    const button = frames.querySelector(".by-class") ?? document.createElement("button");
+    const show = (isGrid) => {
+      [table.hidden, grid.hidden] = [isGrid, !isGrid];
+      button.textContent = isGrid ? "by class" : "as one grid";
+    };
+    Object.assign(button, { type: "button", className: "by-class", onclick: () => show(grid.hidden) });
+    grid.after(button);
+    show(!grid.hidden && button.textContent === "by class");
   };
   document.addEventListener("load", ({ target }) => target.matches?.(".frames img") && enlarge(target), true);
   // One slider controls all frames; until somebody moves it, the last step is shown, also when a later one arrives.
@@ -44,14 +89,11 @@ export const SCRIPT = `
     for (const canvas of document.querySelectorAll("[data-frame]")) {
       const image = shownIn(canvas.dataset.frame);
       if (!image) continue;
-      const { columns, width, height, margin } = JSON.parse(frames[canvas.dataset.frame].dataset.cells);
-      const index = Number(byId("cell").value);
+      const place = cellOf(frames[canvas.dataset.frame], Number(byId("cell").value));
       const draw = () => {
         const context = canvas.getContext("2d");
-        canvas.height = Math.round(canvas.width * height / width);
+        canvas.height = Math.round(canvas.width * place[3] / place[2]);
         context.imageSmoothingEnabled = false;
-        const [x, y] = [index % columns, Math.floor(index / columns)];
-        const place = [margin + x * (width + margin), margin + y * (height + margin), width, height];
         context.drawImage(image, ...place, 0, 0, canvas.width, canvas.height);
       };
       image.loading = "eager";
@@ -78,50 +120,86 @@ export const SCRIPT = `
   // The library's own labels have three decimals at most.
   const values = (_, ticks) => ticks.map((tick) => tick === null ? null : String(Number(tick.toPrecision(4))));
   const axis = () => ({ values, stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } });
-  const colors = ["--blue", "--orange", "--green", "--purple", "--text"];
-  // With dashes, lines on top of one another all stay visible, and no two of fifteen look the same.
+  // A colour for each setting, dashes for its seeds. Of more settings than there are names for colours, those that are
+  // near each other look alike.
+  const colors = ["--blue", "--orange", "--green", "--purple", "--text", "--gold", "--sky", "--red"];
   const dashes = [["solid"], ["dashed", [12, 9]], ["dotted", [3, 6]]];
+  const settingOf = (label) => label.replace(/~?\\bseed=[^~, ]*,? ?/, "");
+  const stylesOf = (runs) => {
+    const settings = [...new Set(runs.map(({ label }) => settingOf(label)))];
+    const seeds = new Map();
+    return runs.map(({ label }) => {
+      const setting = settingOf(label);
+      const [i, seed] = [settings.indexOf(setting), seeds.get(setting) ?? 0];
+      seeds.set(setting, seed + 1);
+      const light = matchMedia("(prefers-color-scheme: dark)").matches ? 65 : 40;
+      const hue = Math.round(250 - 230 * i / Math.max(1, settings.length - 1));
+      const color = settings.length <= colors.length ? css(colors[i]) : "hsl(" + hue + " 65% " + light + "%)";
+      // Without seeds, dashes keep lines on top of one another visible.
+      return { color, dash: dashes[(settings.length === runs.length ? i : seed) % dashes.length] };
+    });
+  };
   const titles = { loss: "loss", gradNorm: "gradient norm", learningRate: "learning rate" };
   let charts = [];
   // As many charts side by side as fit at 300 pixels or more, and none wider than the page.
   const widthIn = (holder) => {
-    const columns = Math.max(1, Math.min(3, Math.floor((holder.clientWidth + 16) / 316)));
+    const most = holder.dataset.only === undefined ? 3 : 1;
+    const columns = Math.max(1, Math.min(most, Math.floor((holder.clientWidth + 16) / 316)));
     return Math.max(220, Math.floor((holder.clientWidth + 16) / columns) - 16);
   };
   // One log is drawn with its noise; several are drawn smoothed, on top of one another.
-  const linesOf = (runs, name) => {
-    const noisy = name !== "learningRate";
-    const log = noisy && byId("log-scale").checked;
+  const linesOf = ({ runs, isExact }, name) => {
+    const noisy = name !== "learningRate" && !isExact;
+    const log = (noisy || isExact) && (byId("log-scale")?.checked ?? true);
     const weight = noisy ? Number(byId("smoothing").value) : 0;
     const own = runs.map((run) => ({ ...run, rows: run.rows.filter((row) => Number.isFinite(row[name])) }));
     const x = [...new Set(own.flatMap(({ rows }) => rows.map(({ step }) => step)))].sort((a, b) => a - b);
+    const styles = stylesOf(runs);
     const series = own.flatMap(({ label, href, rows }, i) => {
       const at = (values) => {
         const found = new Map(rows.map(({ step }, k) => [step, log && values[k] <= 0 ? null : values[k]]));
         return x.map((step) => found.get(step) ?? null);
       };
-      const color = colors[i % colors.length];
       const raw = rows.map((row) => row[name]);
-      const [style, dash] = dashes[i % dashes.length];
+      const { color, dash: [style, dash] } = styles[i];
       const line = { label: weight > 0 ? "smoothed" : "each step", values: at(smooth(raw, weight)), color, style, dash };
       if (runs.length > 1) return [{ ...line, label, href }];
-      return weight > 0 ? [{ label: "each step", values: at(raw), color: "--line", width: 1.5 }, line] : [line];
+      return weight > 0 ? [{ label: "each step", values: at(raw), color: css("--line"), width: 1.5 }, line] : [line];
     });
     return { log, series, data: [x, ...series.map(({ values }) => values)] };
+  };
+  // An axis of words has them at 0, 1, 2 ...
+  const ticksOf = ({ dataset: { ticks } }) => {
+    if (ticks === undefined) return {};
+    const words = JSON.parse(ticks);
+    return { splits: () => words.map((_, i) => i), values: (_, splits) => splits.map((i) => words[i]) };
+  };
+  // One legend for all charts of a group.
+  const drawLegend = (holder, { runs }) => {
+    const legend = document.createElement("div");
+    legend.className = "legend";
+    stylesOf(runs).forEach(({ color, dash: [style] }, i) => {
+      const { label, href } = runs[i];
+      const entry = Object.assign(document.createElement(href ? "a" : "span"), { textContent: label, ...href && { href } });
+      entry.style.setProperty("--mark", "3px " + style + " " + color);
+      legend.append(entry);
+    });
+    holder.append(legend);
   };
   const drawChart = (holder, group, name) => {
     const element = document.createElement("div");
     holder.append(element);
-    const { log, series, data } = linesOf(group.runs, name);
+    const { log, series, data } = linesOf(group, name);
+    const x = holder.dataset.x ?? "step";
     const plot = new uPlot({
       title: titles[name] ?? name,
       width: widthIn(holder),
       height: 260,
-      scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
-      axes: [{ ...axis(), label: "step", labelSize: 22, size: 40 }, { ...axis(), size: 62 }],
-      legend: { markers: { dash: (_, i) => series[i - 1]?.style ?? "solid" } },
+      scales: { x: { time: false, distr: holder.dataset.log === undefined ? 1 : 3 }, y: log ? { distr: 3, range: (_, low, high) => [low / 1.1, high * 1.1] } : {} },
+      axes: [{ ...axis(), ...ticksOf(holder), label: x, labelSize: 22, size: 40 }, { ...axis(), size: 62 }],
+      legend: { show: group.runs.length === 1, markers: { dash: (_, i) => series[i - 1]?.style ?? "solid" } },
       // Gaps are bridged: a missing value is only a step that another run has.
-      series: [{ label: "step" }, ...series.map(({ label, href, color, dash, width = 2 }) => ({ label: href ? Object.assign(document.createElement("a"), { href, textContent: label }) : label, stroke: css(color), dash, width, spanGaps: true }))],
+      series: [{ label: x }, ...series.map(({ label, href, color, dash, width = 2 }) => ({ label: href ? Object.assign(document.createElement("a"), { href, textContent: label }) : label, stroke: color, dash, width, spanGaps: true }))],
     }, data, element);
     charts.push({ plot, holder, group, name });
   };
@@ -133,10 +211,69 @@ export const SCRIPT = `
     for (const { plot } of charts.filter((chart) => chart.holder === holder)) plot.destroy();
     charts = charts.filter((chart) => chart.holder !== holder);
     holder.replaceChildren();
-    const group = data.find(({ title }) => title === holder.dataset.curve);
-    for (const name of group ? namesOf(group) : []) drawChart(holder, group, name);
+    const { curve, only, runs } = holder.dataset;
+    const group = runs ? { runs: JSON.parse(runs), isExact: true } : data.find(({ title }) => title === curve);
+    const names = group === undefined ? [] : namesOf(group);
+    for (const name of names) if (only === undefined || name === only) drawChart(holder, group, name);
+    if (names.length > 0 && group.runs.length > 1) drawLegend(holder, group);
   };
-  const drawAll = () => document.querySelectorAll("[data-curve]").forEach(drawIn);
+  const drawAll = () => document.querySelectorAll(".charts").forEach(drawIn);
+
+  // Files have no access to the clipboard in some browsers, where the text is selected and copied as by hand.
+  const copyText = async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const area = document.body.appendChild(Object.assign(document.createElement("textarea"), { value: text }));
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+    }
+  };
+  const showMore = (button) => {
+    const place = button.closest("tr") ?? button;
+    place.insertAdjacentHTML("beforebegin", button.dataset.more);
+    place.remove();
+    showFrames();
+  };
+  // Rows are sorted by the numbers in them, or else as text; a second click turns the order round.
+  const valueIn = (row, column) => {
+    const cell = row.cells[column];
+    const text = cell?.querySelector("data")?.value ?? cell?.textContent.trim() ?? "";
+    return text === "" ? undefined : Number.isNaN(Number(text)) ? text : Number(text);
+  };
+  const sortBy = (head) => {
+    const table = head.closest("table");
+    table.querySelectorAll("[data-more]").forEach(showMore);
+    const sign = head.ariaSort === "ascending" ? -1 : 1;
+    for (const other of head.parentElement.cells) other.ariaSort = null;
+    head.ariaSort = sign > 0 ? "ascending" : "descending";
+    const compare = (a, b) => {
+      const [x, y] = [valueIn(a, head.cellIndex), valueIn(b, head.cellIndex)];
+      if (x === undefined || y === undefined) return (x === undefined) - (y === undefined);
+      return sign * (typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y)));
+    };
+    table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
+  };
+  document.addEventListener("click", async ({ target }) => {
+    if (target.matches?.("[data-more]")) showMore(target);
+    if (target.matches?.(".sort")) sortBy(target.closest("th"));
+    const button = target.closest?.("[data-copy]");
+    if (!button) return;
+    await copyText(button.dataset.copy);
+    button.classList.add("copied");
+    setTimeout(() => button.classList.remove("copied"), 1200);
+  });
+  // A chart has a width only where it is shown.
+  document.addEventListener("toggle", ({ target }) => {
+    if (target.open) target.querySelectorAll(".charts").forEach(drawIn);
+  }, true);
+  const unfold = () => {
+    const details = byId(decodeURIComponent(location.hash.slice(1)))?.querySelector("details");
+    if (details) details.open = true;
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
 
   document.addEventListener("input", ({ target }) => {
     if (target.id === "steps") {
@@ -150,7 +287,10 @@ export const SCRIPT = `
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   let width = innerWidth;
   addEventListener("resize", () => {
-    if (innerWidth !== width) drawAll();
+    if (innerWidth !== width) {
+      drawAll();
+      showFrames();
+    }
     width = innerWidth;
   });
   showFrames();

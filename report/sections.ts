@@ -1,154 +1,58 @@
 import type { Metric } from "../artifacts/metrics.ts";
+import { withDeviation } from "../std/figures.ts";
+import { curvePlaces, groupCurves, timestepCharts } from "./charts.ts";
 import { drawDag } from "./dag.ts";
+import { framesOf, grouped, pictures } from "./frames.ts";
+import type { Report, ReportMetrics, ReportPicture, SourceFacts } from "./model.ts";
+import { overviewOf } from "./overview.ts";
+import { settingsOf } from "./settings.ts";
 import { stageTable } from "./stages.ts";
-import type {
-  CurveGroup,
-  Report,
-  ReportCurve,
-  ReportMetrics,
-  ReportPicture,
-  ReportStage,
-  SourceFacts,
-} from "./model.ts";
-import { count, entryOf, figure, type Html, joined, link, markup, named, shorten, type Shown, table } from "./text.ts";
+import { copyButton, entryOf, figure, type Html, joined, markup, named, type Shown, table } from "./text.ts";
 
 export interface Section {
   readonly id: string;
   readonly title: string;
   /** Empty if there is nothing to show; the section is then left out. */
   readonly body: readonly Html[];
+  /** How the section is at first, if a reader may fold it. */
+  readonly fold?: "open" | "closed";
 }
 
 /** Returns all sections in reading order: results come before the way they were made. */
-export function sectionsOf({ metrics, curves, stages, startedMs, ...report }: Report): Section[] {
+export function sectionsOf(report: Report): Section[] {
+  const { metrics, curves, stages, startedMs } = report;
+  const overview = overviewOf(report);
+  const further = (all: readonly ReportPicture[]) => grouped(all.filter((one) => !overview.shown.has(one)));
   const [likelihoods, scores] = [true, false].map((wanted) =>
     metrics.filter(({ record }) => record.metrics.some(({ name }) => name === "L_simple") === wanted)
   );
   const demos = report.demos.map(({ title, href }) =>
     markup`<p><a href="${href}">Interactive sampling page of <code>${title}</code></a>: works in any browser, offline.</p>`
   );
+  const graph = stages.length === 0 ? [] : [drawDag(stages), stageTable(stages, startedMs)];
   return [
-    { id: "scores", title: "Scores", body: metricsTables(scores!) },
+    { id: "overview", title: "Overview", body: overview.body },
     { id: "demo", title: "Interactive sampling", body: demos },
-    { id: "samples", title: "Samples", body: pictures([...report.samples, ...report.data]) },
-    { id: "training", title: "Training", body: curvePlaces(groupCurves(curves)) },
-    { id: "films", title: "From noise to image", body: pictures(report.films) },
+    {
+      id: "samples",
+      title: "More pictures",
+      body: framesOf([...further(report.samples), ...further(report.data)]),
+      fold: "open",
+    },
+    { id: "training", title: "Training", body: curvePlaces(groupCurves(curves)), fold: "open" },
+    { id: "films", title: "From noise to image", body: pictures(report.films), fold: "open" },
+    { id: "scores", title: "Scores", body: metricsTables(scores!), fold: "open" },
     {
       id: "likelihood",
       title: "Loss and likelihood",
       body: [...metricsTables(likelihoods!), ...pictures(report.rates)],
+      fold: "open",
     },
-    { id: "neighbours", title: "Nearest training images", body: pictures(report.neighbours) },
-    { id: "schedule", title: "Noise schedule", body: pictures(report.schedules) },
-    {
-      id: "pipeline",
-      title: "Pipeline",
-      body: stages.length === 0 ? [] : [drawDag(stages), stageTable(stages, startedMs)],
-    },
-    { id: "params", title: "Params", body: params(stages) },
+    { id: "neighbours", title: "Nearest training images", body: pictures(report.neighbours), fold: "open" },
+    { id: "pipeline", title: "Pipeline", body: graph, fold: "open" },
+    { id: "schedule", title: "Noise schedule", body: pictures(report.schedules), fold: "closed" },
+    { id: "params", title: "Settings", body: settingsOf(stages), fold: "closed" },
   ];
-}
-
-function params(stages: readonly ReportStage[]): Html[] {
-  return stages.filter((stage) => stage.params.length > 0).map(({ id, kind, params }) => {
-    const rows = params.map(({ path, value, origin }) => [
-      markup`<code>${shorten(path)}</code>`,
-      markup`<code>${shorten(JSON.stringify(value))}</code>`,
-      shorten(origin.join(" ← ")),
-    ]);
-    const shown = table(["param", "value", "from"], rows);
-    return markup`<details><summary><code>${id}</code> (${kind})</summary>${shown}</details>`;
-  });
-}
-
-/** Groups the logs of a matrix's children. */
-export function groupCurves(curves: readonly ReportCurve[]): CurveGroup[] {
-  return [...Map.groupBy(curves, ({ title }) => entryOf(title))].map(([title, group]) => ({
-    title,
-    runs: group.map(({ title, rows }) => ({ label: title, rows })),
-  }));
-}
-
-/**
- * Returns placeholders for the charts, in the order of the page's data; only the script can draw the charts in them.
- */
-export function curvePlaces(groups: readonly CurveGroup[]): Html[] {
-  if (groups.length === 0) return [];
-  const range = markup`<input id="smoothing" type="range" min="0" max="0.99" step="0.01" value="0.9">`;
-  const log = markup`<label><input id="log-scale" type="checkbox" checked> log scale</label>`;
-  const controls = markup`<div class="controls"><label>smoothing ${range}</label>${log}</div>`;
-  const places = groups.map(({ title, runs }) => {
-    const words = runs.map(({ label, href, rows }) => {
-      const { step, ...figures } = rows.at(-1) ?? { step: undefined };
-      const named = Object.entries(figures).map(([name, value]) => `${nameOfFigure(name)} ${figure(value)}`).join(", ");
-      const said = step === undefined
-        ? "no steps"
-        : `${count(rows.length)} ${rows.length === 1 ? "point" : "points"}, the last at step ${count(step)}: ${named}`;
-      return markup`<p>${label === title ? "" : [link(label, href), ": "]}${said}</p>`;
-    });
-    const place = `curve-${encodeURIComponent(title)}`;
-    return markup`<h3>${title}</h3>${words}<div id="${place}" class="charts" data-curve="${title}"></div>`;
-  });
-  return [controls, ...places];
-}
-
-/** Returns a figure's name in words: `gradNorm` becomes `gradient norm`. */
-function nameOfFigure(name: string): string {
-  return { gradNorm: "gradient norm" }[name] ?? name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-}
-
-/** Groups pictures that differ only in the training step; if two have the same step, something else differs too. */
-export function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
-  const groups = Map.groupBy(
-    all,
-    ({ title, note, step, comparisonCell }) =>
-      JSON.stringify([comparisonCell, note, ...step === undefined ? [title] : []]),
-  );
-  return [...groups.values()].flatMap((group) => {
-    const distinct = new Set(group.map(({ step }) => step)).size === group.length;
-    return distinct ? [group] : group.map((picture) => [picture]);
-  });
-}
-
-/** Returns a frame for each group, and one slider over the training steps of all. */
-export function pictures(all: readonly ReportPicture[]): Html[] {
-  const groups = grouped(all).map((group) => group.toSorted((a, b) => (a.step ?? 0) - (b.step ?? 0)));
-  const moving = groups.filter(({ length }) => length > 1).flat();
-  const steps = [...new Set(moving.map(({ step }) => step!))].sort((a, b) => a - b);
-  const frames = groups.map((group, i) => {
-    const isNext = i > 0 && group[0]!.comparisonCell?.[0] !== groups[i - 1]![0]!.comparisonCell?.[0];
-    return markup`${isNext ? markup`<br>` : ""}${drawFrame(group)}`;
-  });
-  return [...(steps.length > 0 ? [slider(steps)] : []), ...frames];
-}
-
-function slider(steps: readonly number[]): Html {
-  const last = steps.length - 1;
-  const all = JSON.stringify(steps);
-  const range = markup`<input id="steps" type="range" min="0" max="${last}" value="${last}" data-steps="${all}">`;
-  return markup`<div class="slider"><label>training step ${range}</label><span></span></div>`;
-}
-
-/** @param frames sorted by step; the last is shown until the slider moves */
-function drawFrame(frames: readonly ReportPicture[]): Html {
-  const captionOf = ({ title, step }: ReportPicture) =>
-    step === undefined ? title : `${title}, after ${step.toLocaleString("en")} steps`;
-  const last = frames.at(-1)!;
-  // Drawings too become images, so that ids in one drawing cannot collide with those in another.
-  const images = frames.map((picture) => {
-    const { note, isDrawing, source, step } = picture;
-    const caption = captionOf(picture);
-    const uri = typeof source === "string"
-      ? source
-      : `data:image/${isDrawing ? "svg+xml" : "png"};base64,${source.toBase64()}`;
-    const alt = [caption, note].filter(Boolean).join(". ");
-    const lazy = typeof source === "string" ? markup` loading="lazy"` : "";
-    const state = [isDrawing ? markup` class="drawing"` : "", picture === last ? "" : markup` hidden`];
-    return markup`<img src="${uri}" alt="${alt}"${lazy} data-step="${step}" data-caption="${caption}"${state}>`;
-  });
-  const cells = last.cells && markup` data-cells="${JSON.stringify(last.cells)}"`;
-  const caption = markup`<figcaption>${link(markup`<b>${captionOf(last)}</b>`, last.href)} ${last.note}</figcaption>`;
-  return markup`<figure class="frames" data-name="${last.title}"${cells}><div class="scroll">${images}</div>${caption}</figure>`;
 }
 
 /**
@@ -159,22 +63,31 @@ function metricsTables(all: readonly ReportMetrics[]): Html[] {
   return [...alike.values()].reverse().map((group) => {
     const several = group.length > 1;
     const figures = group.flatMap(({ title, record }) => record.metrics.map((metric) => ({ title, metric })));
-    const rows = [...Map.groupBy(figures, ({ metric }) => metric.name + qualifier(metric)).values()].flat()
+    const overall = figures.filter(({ metric }) => metric.timesteps === undefined);
+    const rows = [...Map.groupBy(overall, ({ metric }) => metric.name + qualifier(metric)).values()].flat()
       .map(({ title, metric }) => [
         markup`${metric.name}${small(qualifier(metric))}`,
         ...(several ? [markup`<code>${title}</code>`] : []),
-        markup`<b>${figure(metric.value)}</b>${small(named("±", metric.deviation && figure(metric.deviation)))}`,
+        valueOf(metric),
         metric.count.toLocaleString("en"),
         metric.note,
       ]);
     const [{ title, record }] = group as [ReportMetrics];
     const head = markup`<h3>${several ? entryOf(title) : title}</h3><p class="provenance">${provenance(record)}</p>`;
-    return markup`${head}${table(["metric", ...(several ? ["stage"] : []), "value", "N", "note"], rows)}`;
+    const charts = timestepCharts(group);
+    if (rows.length === 0) return markup`${head}${charts}`;
+    return markup`${head}${table(["metric", ...(several ? ["stage"] : []), "value", "N", "note"], rows)}${charts}`;
   });
 }
 
-function qualifier({ timesteps, label }: Metric): string {
-  return timesteps === undefined ? named("label", label) ?? "" : `t ${timesteps.from}–${timesteps.to - 1}`;
+/** Shows as many digits as the deviation allows; all of them are copied. */
+function valueOf({ value, deviation }: Metric): Html {
+  const [shown, spread] = deviation ? withDeviation(value, deviation) : [figure(value), ""];
+  return markup`${copyButton(markup`<b>${shown}</b>`, String(value))}${small(spread)}`;
+}
+
+function qualifier({ label }: Metric): string {
+  return named("label", label) ?? "";
 }
 
 function small(text: string | undefined): Shown {

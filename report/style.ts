@@ -4,12 +4,12 @@
  */
 export const STYLE = `
 :root { color-scheme: light dark; --text: #1c1c1c; --soft: #545454; --ground: #ffffff; --panel: #f5f5f3; --line: #d6d6d2;
-  --blue: #0072b2; --orange: #b14a00; --green: #00795a; --purple: #8f3f71; --accent: #0072b2; }
+  --blue: #0072b2; --orange: #b14a00; --green: #00795a; --purple: #8f3f71; --gold: #7d6b00; --sky: #1b87a8; --red: #c0263c; --accent: #0072b2; }
 @media (prefers-color-scheme: dark) { :root { --text: #ececec; --soft: #b4b4b4; --ground: #161618; --panel: #212124;
-  --line: #3c3c40; --blue: #56b4e9; --orange: #f0a35e; --green: #3fcfa4; --purple: #d99ac5; --accent: #56b4e9; } }
+  --line: #3c3c40; --blue: #56b4e9; --orange: #f0a35e; --green: #3fcfa4; --purple: #d99ac5; --gold: #f0e442; --sky: #8fd8f0; --red: #ff8a94; --accent: #56b4e9; } }
 * { box-sizing: border-box; }
 body { margin: 0; color: var(--text); background: var(--ground); font: 16px/1.5 system-ui, sans-serif; }
-main, header, nav { max-width: 70rem; margin: 0 auto; padding: 0 1.25rem; }
+main, header, nav { max-width: 84rem; margin: 0 auto; padding: 0 1.25rem; }
 header { padding-top: 2rem; } h1 { font-size: 1.9rem; margin: 0; } header p { margin: .25rem 0 0; color: var(--soft); }
 .notes { margin: .75rem 0 0; padding: .5rem 1rem .5rem 2rem; border-left: 4px solid var(--orange); background: var(--panel); }
 nav { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; padding-top: .9rem; padding-bottom: .9rem; }
@@ -23,13 +23,28 @@ figure { margin: 0 1.25rem 1.25rem 0; display: inline-block; width: min-content;
   vertical-align: top; }
 figcaption { color: var(--soft); font-size: .92rem; } figcaption > b { color: var(--text); }
 .frames img { image-rendering: pixelated; max-width: none; height: auto; border: 1px solid var(--line); }
-.frames .drawing { background: #ffffff; image-rendering: auto; border: 0; } [hidden] { display: none; }
+.frames .drawing { background: #ffffff; image-rendering: auto; border: 0; max-width: 100%; } [hidden] { display: none; }
+.question::first-letter { text-transform: uppercase; } .question { max-width: 60rem; font-size: 1.1rem; } header .question { color: var(--text); }
+.headlines { display: flex; flex-wrap: wrap; gap: .5rem 2.5rem; margin: .25rem 0 1rem; } .headlines > div { position: relative; }
+.headlines dt { color: var(--soft); } .headlines dd { margin: 0; } .headlines .copy { font-size: 1.9rem; font-weight: 650; line-height: 1.2; }
+.headlines .meaning { display: none; position: absolute; z-index: 2; top: 100%; left: 0; width: min(20rem, 80vw); padding: .5rem .75rem;
+  background: var(--panel); border: 1px solid var(--line); border-radius: 6px; font-size: .92rem; }
+.headlines > :is(:hover, :focus-within, :focus) .meaning { display: block; } .headlines > :last-child .meaning { left: auto; right: 0; }
+.hero { margin-bottom: 1rem; display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1.25rem; align-items: start; }
+.hero > figure { width: auto; min-width: 0; margin: 0; } .classes { display: grid; grid-template-columns: max-content 1fr; gap: 2px 10px; align-items: center; }
+.classes span { max-width: 5.8rem; overflow: hidden; text-overflow: ellipsis; text-align: right; font-size: .85rem; color: var(--soft); white-space: nowrap; }
+.classes canvas { display: block; max-width: 100%; } .by-class { margin: .4rem 0; font-size: .85rem; } .classes[hidden] { display: none; }
+.copy { border: 0; padding: 0; background: none; text-align: inherit; cursor: copy; } .copy:hover { color: var(--accent); }
+.copied::after { content: " copied"; font-size: .8rem; font-weight: 400; color: var(--green); }
+section > details { border: 0; padding: 0; } section > details > summary { list-style-position: outside; margin-left: 1rem; }
+section > details > summary h2 { display: inline; } #overview > h2 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+#overview { border: 0; padding-top: 0; }
 .slider, .controls { display: flex; gap: 1.5rem; flex-wrap: wrap; align-items: center; margin: .4rem 0; }
 .slider { position: sticky; top: 0; z-index: 1; padding: .3rem 0; background: var(--ground); } .slider input { width: min(24rem, 60vw); accent-color: var(--accent); } .controls input { accent-color: var(--accent); } .controls label { max-width: 100%; }
 details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { cursor: pointer; }
 .dag .box { fill: var(--panel); stroke: var(--line); stroke-width: 1.5; } .dag .edge { fill: none; stroke: var(--soft); }
 .dag text { fill: var(--text); font: 14px system-ui, sans-serif; } .dag .facts { fill: var(--soft); font-size: 12px; }
-.dag .id { font-weight: 600; } .dag .ran, .dag .cached, .dag .restored, .dag .restore { stroke: var(--green); }
+.dag marker path { fill: var(--soft); } .dag .edge { marker-end: url(#arrow); } .dag .id { font-weight: 600; } .dag .ran, .dag .cached, .dag .restored, .dag .restore { stroke: var(--green); }
 .dag .run, .dag .extend, .dag .resume, .dag .may-run { stroke: var(--blue); stroke-dasharray: 5 4; }
 .dag .failed, .dag .blocked, .dag .interrupted, .dag .killed { stroke: var(--orange); }
 .dag .running { stroke: var(--blue); stroke-width: 2.5; } .state { white-space: nowrap; --dot: var(--soft); }
@@ -61,7 +76,13 @@ pre { display: flex; flex-direction: column-reverse; max-height: 24rem; overflow
   image-rendering: pixelated; } #over { clip-path: inset(0 0 0 var(--edge)); }
 .swipe::after { content: ""; position: absolute; inset: 0 auto 0 var(--edge); border-left: 2px solid var(--orange); }
 .charts { display: flex; flex-wrap: wrap; gap: 16px; overflow: hidden; }
+.legend { flex-basis: 100%; display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; max-height: 9rem; overflow-y: auto; font-size: .85rem; }
+.legend > ::before { content: ""; display: inline-block; width: 1.6rem; margin-right: .4rem; vertical-align: .25em; border-top: var(--mark); }
+.sort { border: 0; padding: 0; background: none; font-weight: 600; } [aria-sort=ascending] .sort::after { content: " ↑"; } [aria-sort=descending] .sort::after { content: " ↓"; }
+data.best { font-weight: 700; color: var(--green); } data.best::after { content: " ★"; font-size: .8em; }
 .u-legend :is(th, td) { border: 0; } .u-legend { color: var(--text); max-height: 12em; overflow-y: auto; } .u-title { font-weight: 600; font-size: 14px; }
 @media (max-width: 40rem) { table:not(.runs) td:first-child { white-space: normal; } .bar { width: 7rem; } }
-@media print { nav, .controls, .slider { display: none; } }
+@media (prefers-color-scheme: dark) { .frames .drawing { filter: invert(.91) hue-rotate(180deg); } }
+@media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
+@media print { details::details-content { content-visibility: visible; display: block; height: auto; } nav, .controls, .slider { display: none; } }
 `;

@@ -40,6 +40,17 @@ export function paramName(stage: string, path: string): string {
   return `${stage}.${path.replace(/^with\./, "")}`;
 }
 
+/** Returns the values of a matrix that made a stage, by axis: of `train~lr=0.1@200`, `lr` with `0.1`. */
+export function axesOf(id: string): ReadonlyMap<string, string> {
+  const pairs = id.replace(/@\d+$/, "").split("~").slice(1).map((pair) => pair.split("="));
+  return new Map(pairs.map(([axis, ...value]) => [axis!, value.join("=")]));
+}
+
+/** Returns a button that looks like text and copies it, or what stands for it, when it is pressed. */
+export function copyButton(text: Shown, copied: string): Html {
+  return markup`<button type="button" class="copy" title="copy" data-copy="${copied}">${text}</button>`;
+}
+
 /** Returns a stage's state as a page displays it. */
 export function stateWord(state: string): string {
   return state === "run" ? "to run" : state === "may-run" ? "may run" : state;
@@ -73,10 +84,34 @@ export function figure(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
-export function table(header: readonly Shown[], rows: readonly (readonly Shown[])[]): Html {
-  const head = header.map((text) => markup`<th scope="col">${text}</th>`);
+/** The rows of a table that are there at first. */
+const MOST_ROWS = 40;
+
+/** @param options.sortable true if a click on a column's name sorts by that column */
+export function table(
+  header: readonly Shown[],
+  rows: readonly (readonly Shown[])[],
+  { sortable = false, most = MOST_ROWS }: { readonly sortable?: boolean; readonly most?: number } = {},
+): Html {
+  const names = header.map((text) => sortable ? markup`<button type="button" class="sort">${text}</button>` : text);
+  const head = names.map((text) => markup`<th scope="col">${text}</th>`);
   const body = rows.map((row) => markup`<tr>${row.map((cell) => markup`<td>${cell}</td>`)}</tr>`);
-  return markup`<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+  const inRow = (button: Html) => markup`<tr><td colspan="${header.length}">${button}</td></tr>`;
+  const shown = moreOf(body, most, inRow);
+  return markup`<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${shown}</tbody></table></div>`;
+}
+
+/**
+ * Returns the first parts, and a button that puts the others in its place: a browser does not build what nobody asked
+ * for.
+ */
+export function moreOf(parts: readonly Html[], most: number, around = (button: Html) => button): Html[] {
+  if (parts.length <= most) return [...parts];
+  const rest = parts.slice(most);
+  // An attribute may have tags in it; with all of them escaped, it would be twice as long.
+  const html = new Html(markup`${rest}`.text.replaceAll("&", "&amp;").replaceAll('"', "&quot;"));
+  const words = `show ${count(rest.length)} more`;
+  return [...parts.slice(0, most), around(markup`<button type="button" data-more="${html}">${words}</button>`)];
 }
 
 /** Formats a whole number with thousands separators. */

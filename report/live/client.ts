@@ -16,7 +16,7 @@ export const CLIENT = `
     Idiomorph.morph(old, html, { morphStyle: "outerHTML", callbacks });
     charts = charts.filter(({ holder }) => holder.isConnected);
     showFrames();
-    for (const holder of document.querySelectorAll("[data-curve]:empty")) drawIn(holder);
+    for (const holder of document.querySelectorAll(".charts:empty")) drawIn(holder);
   };
   const addRows = ({ stage, run, href, rows }) => {
     let group = data.find(({ title }) => title === stage);
@@ -28,10 +28,12 @@ export const CLIENT = `
     const last = own.rows.at(-1)?.step ?? -1;
     own.rows.push(...rows.filter(({ step }) => step > last));
     if (own.rows.length > MOST_POINTS) own.rows = own.rows.filter((_, i) => i % 2 === 0 || i === own.rows.length - 1);
-    const holder = byId("curve-" + encodeURIComponent(stage));
-    if (holder === null) return;
-    if (before !== [group.runs.length, namesOf(group).length].join()) return drawIn(holder);
-    for (const { plot, name } of charts.filter((chart) => chart.holder === holder)) plot.setData(linesOf(group.runs, name).data);
+    const isNew = before !== [group.runs.length, namesOf(group).length].join();
+    for (const holder of document.querySelectorAll("[data-curve]")) {
+      if (holder.dataset.curve !== stage) continue;
+      if (isNew) drawIn(holder);
+      else for (const { plot, name } of charts.filter((chart) => chart.holder === holder)) plot.setData(linesOf(group, name).data);
+    }
   };
   const say = (words) => {
     byId("gone").textContent = words;

@@ -26,6 +26,7 @@ export interface Score extends Readonly<Record<"stage" | "metric", string>> {
 
 /** The current state of a run. Its texts are of unknown origin and must be escaped. */
 export interface LiveRun extends Readonly<Pick<RunRecord, "runId" | "pipeline" | "file" | "host" | "overrides">> {
+  readonly question?: string | undefined;
   /** `killed`: the run ended without recording its end. */
   readonly state: RunRecord["status"] | "killed";
   readonly startedMs: number;

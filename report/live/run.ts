@@ -1,7 +1,8 @@
 import { formatDuration } from "../../std/duration.ts";
 import { type Content, factsOf, noContent, type ReportCurve, type ReportPicture } from "../model.ts";
 import type { Page } from "../page.ts";
-import { describeSampler, groupCurves, sectionsOf } from "../sections.ts";
+import { groupCurves } from "../charts.ts";
+import { describeSampler, sectionsOf } from "../sections.ts";
 import { progressOf } from "../stages.ts";
 import { encodePath, type Html, joined, markup, shorten } from "../text.ts";
 import type { LiveRun, LiveStage } from "./model.ts";
@@ -18,16 +19,11 @@ export interface RunDetails {
   readonly notes?: readonly string[] | undefined;
 }
 
-/** The order of sections on the page of a run: its state comes before its results. */
-const ORDER = ["pipeline", "training", "samples", "demo", "scores", "films", "likelihood"];
-
 /** Renders the current page of one run. */
 export function renderRun(run: LiveRun, { curves, content = noContent(), log, notes = [] }: RunDetails): Page {
   const all = liveContent(run, curves, content);
   const { pipeline: title, stages, startedMs } = run;
   const sections = sectionsOf({ title, subtitle: "", notes, ...all, stages, startedMs });
-  const place = ({ id }: { readonly id: string }) => ORDER.includes(id) ? ORDER.indexOf(id) : ORDER.length;
-  sections.sort((a, b) => place(a) - place(b));
   const more = encodePath("log", run.runId, log?.stage ?? "");
   const end = log &&
     markup`<p><code>${log.stage}</code>, last lines; <a href="${more}">more</a></p><pre tabindex="0">${log.text}</pre>`;
@@ -40,6 +36,7 @@ export function renderRun(run: LiveRun, { curves, content = noContent(), log, no
   ], " · ");
   return {
     title,
+    question: run.question,
     subtitle: markup`<code>${run.runId}</code> · ${facts}`,
     state: describeState(run),
     notes,

@@ -12,9 +12,7 @@ import { Chromium, findChromium, type Page } from "./chromium.ts";
 
 const SCREEN = { height: 900, colorScheme: "light" } as const;
 /** The elements that a small picture has no room for. */
-const LEFT_OUT =
-  "#contents, #pipeline .scroll:has(table), :is(h3, p):has(+ #curve-classifier, + p + #curve-classifier), " +
-  "#curve-classifier, #samples ~ section";
+const LEFT_OUT = "#contents, #overview ~ section";
 
 async function until(page: Page, expression: string): Promise<void> {
   while (!await page.evaluate(expression)) await new Promise((resolve) => setTimeout(resolve, 100));
@@ -43,7 +41,7 @@ await using run = project.start(["run", "pipelines/digits.yaml", "--open", "--js
 const { message } = await run.event(({ type, message }) => type === "note" && message.startsWith("live page: "));
 await live.open(/http:\S+/.exec(message)![0]);
 await run.event(({ type, step }) => type === "stage-preview" && step === 1_250);
-await until(live, `/after 1,250 steps/.test(document.querySelector("#samples")?.innerText ?? "")`);
+await until(live, `/after 1,250 steps/.test(document.querySelector("#overview")?.innerText ?? "")`);
 await until(live, `document.querySelectorAll("#training canvas").length === 6`);
 await keep(live, "live-page.png");
 const { code, stdout, stderr } = await run.outcome();

@@ -82,7 +82,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   report: {
     imports: ["report", "artifacts", "formats", "pictures", "std"],
     types: ["schemas", "contract"],
-    packages: ["uplot", "idiomorph", "zod"],
+    packages: ["@dagrejs/dagre", "uplot", "idiomorph", "yaml", "zod"],
     fix: "a page is made of artifacts and values that are passed in; let a command find them",
   },
   package: {

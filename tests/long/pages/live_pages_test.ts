@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { renderRun } from "../../../report/live/run.ts";
 import { renderTable } from "../../../report/live/table.ts";
-import { curvePlaces, pictures } from "../../../report/sections.ts";
+import { curvePlaces } from "../../../report/charts.ts";
+import { pictures } from "../../../report/frames.ts";
 import { comparisonSlots } from "../../../report/comparison_slots.ts";
 import { ASSETS, type Page, partsOf, renderServed } from "../../../report/page.ts";
 import { gridCells, imageGrid } from "../../../pictures/image_grid.ts";
@@ -89,7 +90,7 @@ async function tabTo(tab: Tab, selector: string): Promise<void> {
   assert(await reached(), selector);
 }
 
-const CAPTION = "document.querySelector('#samples figcaption b').textContent";
+const CAPTION = "document.querySelector('#overview figcaption b').textContent";
 const CANVASES = "document.querySelectorAll('.charts canvas').length";
 
 Deno.test("a page of a run takes in what changes, and leaves what its reader has set", async () => {
@@ -102,7 +103,8 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
     site.pages["/run"] = renderRun(run, { curves: [curve("train", 300)] });
     const tab = await browser.newPage({ width: 1280, height: 900, colorScheme: "light" });
     await tab.open(`http://127.0.0.1:${site.port}/run`);
-    await until(tab, CANVASES, 3);
+    // The first screen has the loss, too.
+    await until(tab, CANVASES, 4);
     assertEquals(await tab.evaluate(CAPTION), "train: preview, after 1,000 steps");
     while (site.listeners === 0) await new Promise((resolve) => setTimeout(resolve, 20));
 
@@ -122,10 +124,10 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
       "document.querySelector('#params details').open = true, document.querySelector('#log-scale').click()",
     );
     withPreviews([250, 500, 750, 1_000, 1_250, 1_500]);
-    await until(tab, "document.querySelectorAll('#samples img').length", 6);
+    await until(tab, "document.querySelectorAll('#overview img').length", 6);
     const kept = `[${CAPTION}, document.activeElement.id, document.querySelector('#params details').open,
       document.querySelector('#log-scale').checked, document.querySelector('#steps').max, ${CANVASES}]`;
-    assertEquals(await tab.evaluate(kept), ["train: preview, after 750 steps", "steps", true, false, "5", 3]);
+    assertEquals(await tab.evaluate(kept), ["train: preview, after 750 steps", "steps", true, false, "5", 4]);
 
     const before = await tab.picture(".charts");
     await tab.evaluate("globalThis.chart = document.querySelector('.charts canvas')");
@@ -137,7 +139,7 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
     const two = renderRun(run, { curves: [curve("train", 300), curve("classifier", 10)] });
     for (const part of partsOf(two)) site.tell("part", part);
     site.tell("rows", { stage: "classifier", run: "classifier", rows: curve("classifier", 10).rows });
-    await until(tab, CANVASES, 6);
+    await until(tab, CANVASES, 7);
     assertEquals(await tab.evaluate("chart.isConnected"), true);
     assertEquals(tab.problems, []);
 
@@ -149,7 +151,7 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
     await tab.show();
     while (site.listeners === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     withPreviews([250, 500]);
-    await until(tab, "document.querySelectorAll('#samples img').length", 2);
+    await until(tab, "document.querySelectorAll('#overview img').length", 2);
     assertEquals([tab.problems, other.problems], [[], []]);
 
     const { port } = site;
@@ -159,7 +161,7 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
     site = new Site(port);
     await until(tab, "document.querySelector('#gone').hidden", true);
     withPreviews([250]);
-    await until(tab, "document.querySelectorAll('#samples img').length", 1);
+    await until(tab, "document.querySelectorAll('#overview img').length", 1);
     site.tell("gone", {});
     await until(
       tab,
@@ -232,9 +234,9 @@ Deno.test("pages of a server fit narrow and dark windows, name their controls, a
       })()`;
       if (name === "/run") assert(await tab.evaluate(under) < 1);
       if (name !== "/compare") continue;
-      const links =
-        "[...document.querySelectorAll('.u-legend')].map((one) => [...one.querySelectorAll('a')].map((a) => a.pathname))";
-      assertEquals(await tab.evaluate(links), Array(3).fill(["/run/a", "/run/b"]));
+      // One legend for all charts of a stage.
+      const links = "[...document.querySelectorAll('.legend a')].map(({ pathname }) => pathname)";
+      assertEquals(await tab.evaluate(links), ["/run/a", "/run/b"]);
       // The name of each picture is a link too, whatever step the picture shows.
       const captions =
         "[...document.querySelectorAll('#samples figcaption a')].map((a) => [a.pathname, a.textContent])";

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Report } from "../../../report/model.ts";
 import { renderReport } from "../../../report/page.ts";
 import { encodePng } from "../../../formats/png_encoder.ts";
+import { gridCells, imageGrid } from "../../../pictures/image_grid.ts";
 import { Chromium, findChromium } from "../../browser/chromium.ts";
 
 const picture = (shade: number) =>
@@ -58,14 +59,15 @@ Deno.test("a report opens from disk in a browser without an error, and its contr
       await page.open(`file://${path}`);
       const asked = page.requests.filter((url) => !/^(file|data|blob):/.test(url));
       assertEquals([page.problems, asked], [[], []]);
-      assertEquals(await page.evaluate("document.querySelectorAll('canvas').length"), 3);
+      // The loss is on the first screen, too.
+      assertEquals(await page.evaluate("document.querySelectorAll('canvas').length"), 4);
       // Wide elements scroll by themselves; the page does not.
       assertEquals(
         await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"),
         true,
       );
 
-      const shown = () => page.evaluate("document.querySelector('#samples img:not([hidden])').alt");
+      const shown = () => page.evaluate("document.querySelector('#overview img:not([hidden])').alt");
       assertEquals(await shown(), "sample, after 30 steps. n");
       const reached = () => page.evaluate("document.activeElement.matches('.slider input')");
       for (let i = 0; i < 40 && !(await reached()); i++) await page.press("Tab");
@@ -74,10 +76,10 @@ Deno.test("a report opens from disk in a browser without an error, and its contr
       const valueText = "document.querySelector('.slider input').ariaValueText";
       assertEquals(await page.evaluate(valueText), "after 20 steps");
 
-      const before = await page.picture(".charts");
+      const before = await page.picture("#training .charts");
       await page.evaluate("document.querySelector('#log-scale').focus()");
       await page.press(" ");
-      assertNotEquals(await page.picture(".charts"), before);
+      assertNotEquals(await page.picture("#training .charts"), before);
       // A curve that is not smoothed has one value in its legend.
       const legend =
         "[...document.querySelector('.u-legend').querySelectorAll('.u-label')].map((one) => one.innerText)";
@@ -87,6 +89,82 @@ Deno.test("a report opens from disk in a browser without an error, and its contr
       assertEquals(await page.evaluate(legend), ["step", "each step"]);
       assertEquals(page.problems, []);
     }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** A grid of `labels.length` images of 16x16 with two columns a class, and what a page says of it. */
+const CLASSES = ["cat", "dog", "a name that is far too long for its column"];
+const GRID: Report["samples"][number] = {
+  ...{ title: "sample", note: "n" },
+  source: encodePng(imageGrid(
+    Array.from({ length: 12 }, (_, i) => new Uint8Array(256).fill(40 + 80 * (i % 3))),
+    { width: 16, height: 16, channels: 1 },
+  )),
+  cells: { count: 12, ...gridCells(12, { width: 16, height: 16 }) },
+  labels: Array.from({ length: 12 }, (_, i) => CLASSES[i % 3]!),
+};
+
+Deno.test("a page shows samples by class, sorts and completes its tables, copies numbers and unfolds what a link names", async () => {
+  const executablePath = await findChromium();
+  if (executablePath === undefined) return;
+  const folder = await Deno.makeTempDir({ prefix: "noiseline-browser-" });
+  await using browser = await Chromium.start(executablePath);
+  try {
+    const path = join(folder, "report.html");
+    const children = Array.from({ length: 20 }, (_, i) => `~lr=${i + 1}`);
+    const metrics = children.map((child, i) => ({
+      title: `score${child}`,
+      record: {
+        ...{ format: 1 as const, seed: 0, images: {} },
+        metrics: [{ name: "FID", value: Math.abs(i - 4) + 0.5, count: 9 }],
+      },
+    }));
+    await Deno.writeTextFile(path, renderReport({ ...REPORT, samples: [GRID], metrics: [] }));
+    const page = await browser.newPage({ width: 1_280, height: 900, colorScheme: "light" });
+    await page.open(`file://${path}`);
+    // One row for each class, in which all images have its shade.
+    const rows = `[...document.querySelectorAll(".classes canvas")].map((canvas) => {
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return [...new Set(data.filter((_, i) => i % 4 === 0 && data[i + 3] === 255))];
+    })`;
+    assertEquals(await page.evaluate(rows), [[40], [120], [200]]);
+    assertEquals(
+      await page.evaluate("[...document.querySelectorAll('.classes span')].map((one) => one.title)"),
+      CLASSES,
+    );
+    const seen =
+      `["#overview .classes", "#overview .scroll"].map((one) => document.querySelector(one).checkVisibility())`;
+    assertEquals(await page.evaluate(seen), [true, false]);
+    await page.evaluate("document.querySelector('.by-class').click()");
+    assertEquals(await page.evaluate(seen), [false, true]);
+
+    assertEquals(await page.evaluate("document.querySelector('#params details').open"), false);
+    await page.evaluate("document.querySelector('nav a[href=\"#params\"]').click()");
+    await page.evaluate("new Promise((resolve) => setTimeout(resolve, 100))");
+    assertEquals(await page.evaluate("document.querySelector('#params details').open"), true);
+    await page.evaluate("document.querySelector('#params [data-copy]').click()");
+    await page.evaluate("new Promise((resolve) => setTimeout(resolve, 100))");
+    assertEquals(await page.evaluate("document.querySelector('#params [data-copy]').matches('.copied')"), true);
+    assertEquals(page.problems, []);
+
+    await Deno.writeTextFile(path, renderReport({ ...REPORT, samples: [], metrics }));
+    const sweep = await browser.newPage({ width: 360, height: 900, colorScheme: "dark" });
+    await sweep.open(`file://${path}`);
+    const first = "[...document.querySelectorAll('#overview .scroll tbody tr')].map((row) => row.cells[0].textContent)";
+    const bestFirst = await sweep.evaluate(first);
+    assertEquals([bestFirst.length, ...bestFirst.slice(0, 2), bestFirst.at(-1)], [13, "5", "4", "show 8 more"]);
+    await sweep.evaluate("document.querySelector('#overview .sort').click()");
+    assertEquals(await sweep.evaluate(first), children.map((_, i) => `${i + 1}`));
+    await sweep.evaluate("document.querySelector('#overview .sort').click()");
+    assertEquals((await sweep.evaluate(first))[0], "20");
+    assertEquals(await sweep.evaluate("document.querySelector('#overview th').ariaSort"), "descending");
+    assertEquals(
+      await sweep.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"),
+      true,
+    );
+    assertEquals(sweep.problems, []);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -186,10 +186,10 @@ Deno.test("the page of a run says how it stands, and has a place for each part t
   assertStringIncludes(parts.get("head")!, "train.with.steps=3000 · began 2026-11-25 10:15 UTC on ada");
   assertEquals(
     [...parts].filter(([, html]) => !/^<section[^>]* hidden>/.test(html)).map(([id]) => id),
-    ["head", "contents", "pipeline", "training", "samples", "log", "params"],
+    ["head", "contents", "overview", "training", "pipeline", "log", "params"],
   );
   assertStringIncludes(parts.get("log")!, `href="/log/${run.runId}/train"`);
-  const previews = [...parts.get("samples")!.matchAll(/src="(.*?)" alt="(.*?)"/g)].map(([, src, alt]) => [src, alt]);
+  const previews = [...parts.get("overview")!.matchAll(/src="(.*?)" alt="(.*?)"/g)].map(([, src, alt]) => [src, alt]);
   assertEquals(previews[3], [
     `/preview/${run.runId}/train/1000.png`,
     "train: preview, after 1,000 steps. sampled while train was running",

@@ -1,0 +1,83 @@
+import type { Metric } from "../artifacts/metrics.ts";
+import { shortNumber, withDeviation } from "../std/figures.ts";
+import type { ReportMetrics } from "./model.ts";
+import { axesOf, copyButton, entryOf, type Html, joined, markup } from "./text.ts";
+
+/**
+ * The meaning of figures by their names, in the order in which they head a page: how good samples are, then how well
+ * the network knows images that it has not seen, then whether it copies.
+ */
+const MEANINGS: readonly (readonly [name: RegExp, better: "lower" | "higher" | undefined, meaning: string])[] = [
+  [/^FID\b/, "lower", "Fréchet distance between Inception features of samples and of real images"],
+  [/^FD-/, "lower", "Fréchet distance between features of samples and of real images"],
+  [/^(energy-distance|sliced-W)/, "lower", "Distance between the samples and the real points, 0 for equal sets"],
+  [/^KI?D\b/, "lower", "Kernel distance between features of samples and of real images"],
+  [/^bits\/dim$/, "lower", "Bits for each pixel and channel that it takes to code an image that was held out"],
+  [/^L_simple$/, "lower", "The loss of training, on images that were held out"],
+  [/^precision/, "higher", "Share of samples that lie among the real images, at most 1"],
+  [/^recall/, "higher", "Share of real images that lie among the samples, at most 1"],
+  [/^IS\b/, "higher", "Inception Score: how sure a classifier is of each sample, and how different the samples are"],
+  [/^PSNR$/, "higher", "Peak signal to noise of reconstructions, in dB"],
+  [/^SSIM$/, "higher", "Structural similarity of reconstructions and originals, at most 1"],
+  [/^share of samples nearer/, undefined, "5% is what held-out images have; far more than that means copies"],
+];
+const MOST_HEADLINES = 3;
+
+/** Returns the place of a figure among those that head a page; those without a meaning come last. */
+export function rankOf(column: string): number {
+  const place = MEANINGS.findIndex(([pattern]) => pattern.test(nameIn(column)));
+  return place < 0 ? MEANINGS.length : place;
+}
+
+/** Returns true if a figure with value `a` is better than with `b`; never for figures that are neither. */
+export function isBetter(column: string, a: number, b: number): boolean {
+  const better = MEANINGS[rankOf(column)]?.[1];
+  return better === "lower" ? a < b : better === "higher" && a > b;
+}
+
+/** Returns the name of the figure in a column's, which begins with the stage. */
+export function nameIn(column: string): string {
+  return column.slice(column.indexOf(" ") + 1);
+}
+
+/** Returns the figures that head a page: of single stages, or means over seeds. */
+export function headlines(metrics: readonly ReportMetrics[]): Html[] {
+  const figures = metrics.flatMap(({ title, record }) => record.metrics.map((metric) => ({ title, ...metric })))
+    .filter(({ timesteps, label }) => timesteps === undefined && label === undefined);
+  const cards = MEANINGS.flatMap(([pattern, better, meaning]) => {
+    const last = figures.findLast(({ name }) => pattern.test(name));
+    const own = figures.filter(({ name, title }) => name === last?.name && entryOf(title) === entryOf(last.title));
+    if (last === undefined || own.some(({ title }) => axesOf(title).keys().some((axis) => axis !== "seed"))) return [];
+    const seeds = own.length > 1 ? ` Mean of ${own.length} seeds, with their deviation (n - 1).` : "";
+    return [
+      drawHeadline(
+        last.name,
+        summarize(own),
+        `${meaning}.${
+          better === undefined ? "" : better === "lower" ? " Lower is better." : " Higher is better."
+        }${seeds}`,
+      ),
+    ];
+  });
+  return cards.length === 0 ? [] : [markup`<dl class="headlines">${cards.slice(0, MOST_HEADLINES)}</dl>`];
+}
+
+/** Returns one value with its deviation, or the mean over seeds with the sample standard deviation (n - 1). */
+export function summarize(
+  figures: readonly Pick<Metric, "value" | "deviation">[],
+): readonly [value: string, spread: string] {
+  const [{ value, deviation }] = figures as [Metric];
+  if (figures.length === 1) return deviation === undefined ? [shortNumber(value), ""] : withDeviation(value, deviation);
+  const mean = figures.reduce((sum, one) => sum + one.value, 0) / figures.length;
+  // Rounding of equal values is no deviation.
+  if (figures.every((one) => Math.abs(one.value - mean) <= 1e-12 * Math.abs(mean))) return [shortNumber(mean), ""];
+  const squares = figures.reduce((sum, one) => sum + (one.value - mean) ** 2, 0);
+  const [shown, spread] = withDeviation(mean, Math.sqrt(squares / (figures.length - 1)));
+  return [shown, spread];
+}
+
+/** The meaning is shown where a pointer or the keyboard's focus is, and is always there for screen readers. */
+function drawHeadline(name: string, [value, spread]: readonly [string, string], meaning: string): Html {
+  return markup`<div><dt>${name}</dt><dd>${copyButton(value, joined([value, spread || undefined], " "))}
+<small>${spread}</small></dd><dd class="meaning">${meaning}</dd></div>`;
+}

@@ -1,0 +1,50 @@
+import { chartPlace, mainCurves } from "./charts.ts";
+import { framesOf, grouped, stepSlider } from "./frames.ts";
+import { headlines } from "./headlines.ts";
+import type { Report, ReportMetrics, ReportPicture } from "./model.ts";
+import { sweepOf } from "./sweep.ts";
+import { entryOf, type Html, markup } from "./text.ts";
+
+/** Pictures of samples that stand beside the real images: of several seeds, the first. */
+const MOST_PICTURES = 3;
+
+/** The first screen of a page. */
+interface Overview {
+  readonly body: readonly Html[];
+  /** The pictures in it, which need not be shown again. */
+  readonly shown: ReadonlySet<ReportPicture>;
+}
+
+/** Returns the figures that say how good a run's samples are, the samples beside real images, and the loss. */
+export function overviewOf(report: Report): Overview {
+  const { metrics, curves, samples, data, stages } = report;
+  const sweep = sweepOf(report);
+  const real = grouped(data).slice(0, 1);
+  const chosen = sweep === undefined ? chooseSamples(samples, metrics) : [];
+  const learning = mainCurves(curves, stages);
+  const parts = [
+    ...framesOf(chosen),
+    ...framesOf(real),
+    ...learning === undefined ? [] : [chartPlace(learning.title, "loss")],
+  ];
+  const hero = parts.length === 0 ? [] : [markup`<div class="hero">${parts}</div>`];
+  const shown = new Set([...chosen, ...real].flat());
+  if (sweep === undefined) return { body: [...headlines(metrics), ...stepSlider(grouped(samples)), ...hero], shown };
+  return {
+    body: [...headlines(metrics), ...sweep.body, ...sweep.frames, ...hero],
+    shown: shown.union(sweep.shown),
+  };
+}
+
+/** Chooses the samples that the last scores are of, else the last grid, else the last pictures of all. */
+function chooseSamples(samples: readonly ReportPicture[], metrics: readonly ReportMetrics[]): ReportPicture[][] {
+  const groups = grouped(samples);
+  const scored = new Set(metrics.map(({ record }) => record.images["fake"]?.digest));
+  const [first] = [
+    groups.findLast((group) => group.some(({ digest }) => digest !== undefined && scored.has(digest))),
+    groups.findLast((group) => group.some(({ cells }) => cells !== undefined)),
+    groups.at(-1),
+  ].filter((group) => group !== undefined);
+  const nameOf = ([one]: ReportPicture[]) => entryOf(one!.title);
+  return first === undefined ? [] : groups.filter((one) => nameOf(one) === nameOf(first)).slice(0, MOST_PICTURES);
+}

@@ -1,0 +1,141 @@
+import { framesOf } from "./frames.ts";
+import { isBetter, nameIn, rankOf, summarize } from "./headlines.ts";
+import type { LogRow, Report, ReportPicture } from "./model.ts";
+import { axesOf, entryOf, type Html, joined, markup, moreOf, scriptJson, type Shown, table } from "./text.ts";
+
+/** The axis over whose values figures are averaged. */
+const SEED = "seed";
+const [MOST_COLUMNS, MOST_ROWS, MOST_PICTURES, MOST_LINES] = [8, 12, 12, 8];
+/** Values of an axis that are as far apart stand on a logarithmic scale. */
+const LOG_SPAN = 20;
+
+/** A setting of a sweep, with all of its seeds. */
+interface Setting {
+  readonly name: string;
+  readonly axes: ReadonlyMap<string, string>;
+  /** By the stage and name of the figure, one value for each seed. */
+  readonly figures: ReadonlyMap<string, readonly number[]>;
+  readonly pictures: readonly ReportPicture[];
+}
+
+/**
+ * Returns a sweep: a table of its settings, with means over seeds, the best value of each figure marked; the first
+ * figure against each axis; the samples of each setting. Undefined if fewer than two settings have figures or samples.
+ */
+export function sweepOf({ metrics, samples }: Pick<Report, "metrics" | "samples">) {
+  const figures = metrics.flatMap(({ title, record }) =>
+    record.metrics.filter(({ timesteps, label }) => timesteps === undefined && label === undefined)
+      .map(({ name, value }) => ({ title, name, value }))
+  );
+  const pictured = samples.filter(({ cells }) => cells !== undefined);
+  const settings = settingsIn([...figures, ...pictured].map(({ title }) => title)).map(({ name, axes }): Setting => {
+    const isOwn = ({ title }: { readonly title: string }) => isWithin(axesOf(title), axes) && axesOf(title).size > 0;
+    const own = Map.groupBy(figures.filter(isOwn), ({ title, name }) => `${entryOf(title)} ${name}`);
+    const values = new Map([...own].map(([key, all]) => [key, all.map(({ value }) => value)]));
+    return { name, axes, figures: values, pictures: pictured.filter(isOwn) };
+  });
+  if (settings.length < 2) return undefined;
+  const columns = [...new Set(settings.flatMap((one) => [...one.figures.keys()]))]
+    .sort((a, b) => rankOf(a) - rankOf(b)).slice(0, MOST_COLUMNS);
+  const frames = settings.flatMap(({ name, pictures }) =>
+    framesOf(pictures.slice(-1).map((picture) => [{ ...picture, title: name, note: "", step: undefined }]))
+  );
+  const axes = [...new Set(settings.flatMap(({ axes }) => [...axes.keys()]))];
+  const charts = columns.slice(0, 1).flatMap((column) => axes.flatMap((axis) => axisChart(settings, axis, column)));
+  const body = [
+    settingsTable(settings, axes, columns),
+    ...charts.length > 0 ? [markup`<div class="hero">${charts}</div>`] : [],
+  ];
+  return { body, frames: moreOf(frames, MOST_PICTURES), shown: new Set(settings.flatMap(({ pictures }) => pictures)) };
+}
+
+/** Returns the settings that stages have, without those that are a part of others. */
+function settingsIn(titles: readonly string[]): Pick<Setting, "name" | "axes">[] {
+  const all = new Map(titles.map((title) => {
+    const own = axesOf(title);
+    const axes = new Map([...own].filter(([axis]) => axis !== SEED || own.size === 1));
+    return [joined([...axes].map((pair) => pair.join("=")), ", "), axes] as const;
+  }));
+  const isPart = (one: Setting["axes"]) => all.values().some((other) => other.size > one.size && isWithin(one, other));
+  return [...all].filter(([, axes]) => axes.size > 0 && !isPart(axes)).map(([name, axes]) => ({ name, axes }));
+}
+
+/** Returns true if two settings agree in all axes but the seed that the second one has. */
+function isWithin(part: Setting["axes"], whole: Setting["axes"]): boolean {
+  return part.entries().every(([axis, value]) => whole.get(axis) === value || (axis === SEED && !whole.has(SEED)));
+}
+
+function settingsTable(settings: readonly Setting[], axes: readonly string[], columns: readonly string[]): Html {
+  const meanOf = (one: Setting, column: string) => mean(one.figures.get(column) ?? []);
+  const first = columns[0] ?? "";
+  const worst = isBetter(first, 0, 1) ? Infinity : -Infinity;
+  const sorted = settings.toSorted((a, b) => {
+    const [x, y] = [meanOf(a, first) ?? worst, meanOf(b, first) ?? worst];
+    return Number(isBetter(first, y, x)) - Number(isBetter(first, x, y));
+  });
+  const best = new Map(columns.map((column) => {
+    const means = settings.map((one) => meanOf(one, column)).filter((value) => value !== undefined);
+    return [column, means.reduce((a, b) => isBetter(column, b, a) ? b : a, means[0]!)];
+  }));
+  const rows = sorted.map((one) => [
+    ...axes.map((axis): Shown => one.axes.get(axis)),
+    ...columns.map((column): Shown => {
+      const value = meanOf(one, column);
+      if (value === undefined) return undefined;
+      const [shown, spread] = summarize(one.figures.get(column)!.map((value) => ({ value })));
+      const isBest = value === best.get(column) && isBetter(column, 0, 1) !== isBetter(column, 1, 0);
+      return markup`<data value="${value}"${
+        isBest ? markup` class="best" title="best"` : ""
+      }>${shown}</data> <small>${spread}</small>`;
+    }),
+  ]);
+  const names = columns.map((column) => {
+    const isAlone = columns.every((other) => other === column || nameIn(other) !== nameIn(column));
+    return isAlone ? nameIn(column) : column;
+  });
+  const seeds = Math.max(...settings.flatMap(({ figures }) => [...figures.values()].map(({ length }) => length)));
+  const how = seeds > 1 ? `means of ${seeds} seeds, with their deviation (n - 1)` : "";
+  const words = joined([`${settings.length} settings`, how || undefined, "best values are marked"], "; ");
+  return markup`<p class="provenance">${words}. A click on a column sorts by it.</p>${
+    table([...axes, ...names], rows, { sortable: true, most: MOST_ROWS })
+  }`;
+}
+
+function mean(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/**
+ * Returns a chart of a figure, as means over seeds, against an axis: a line for each choice of the other axes, or for
+ * the best of them where there are many.
+ */
+function axisChart(settings: readonly Setting[], axis: string, column: string): Html[] {
+  const values = [...new Set(settings.map(({ axes }) => axes.get(axis)).filter((value) => value !== undefined))];
+  if (values.length < 2) return [];
+  // Words have places in the order of the file.
+  const areNumbers = values.every((value) => value !== "" && Number.isFinite(Number(value)));
+  const placeOf = (value: string) => areNumbers ? Number(value) : values.indexOf(value);
+  const name = nameIn(column);
+  const points = settings.flatMap(({ axes, figures }) => {
+    const [value, place] = [mean(figures.get(column) ?? []), axes.get(axis)];
+    return value === undefined || place === undefined ? [] : [{ axes, value, step: placeOf(place) }];
+  });
+  const others = ({ axes }: Pick<Setting, "axes">) =>
+    joined([...axes].filter(([name]) => name !== axis).map((pair) => pair.join("=")), ", ") || name;
+  const lines = Map.groupBy(points, others);
+  if (lines.size > MOST_LINES) {
+    const best = Map.groupBy(points, ({ step }) => step).values()
+      .map((own) => own.reduce((a, b) => isBetter(column, b.value, a.value) ? b : a));
+    lines.clear();
+    lines.set("the best of all others", [...best]);
+  }
+  const runs = [...lines].map(([label, own]) => ({
+    label,
+    rows: own.sort((a, b) => a.step - b.step).map(({ step, value }): LogRow => ({ step, [name]: value })),
+  }));
+  const ticks = areNumbers ? "" : markup` data-ticks="${scriptJson(values)}"`;
+  const numbers = values.map(placeOf);
+  const isWide = areNumbers && Math.min(...numbers) > 0 && Math.max(...numbers) >= LOG_SPAN * Math.min(...numbers);
+  const data = markup`data-runs="${scriptJson(runs)}" data-x="${axis}" data-only="${name}"`;
+  return [markup`<div class="charts" ${data}${ticks}${isWide ? markup` data-log` : ""}></div>`];
+}
