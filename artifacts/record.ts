@@ -87,14 +87,18 @@ export function checkWeights(where: string, weights: Float32Array): void {
  * with its arguments
  */
 export function checked<T>(what: string, make: () => T): T {
-  try {
-    return make();
-  } catch (cause) {
+  const refuse = (cause: unknown): never => {
     if (cause instanceof FormatError) throw new FormatError(`${what}, ${cause.what}`, cause);
     if (!(cause instanceof RangeError)) throw cause;
     const [, about, got, wanted] = /^(.*?): got (.*), wanted (.*)$/.exec(cause.message) ?? [];
     if (wanted !== undefined) throw new FormatError(`${what}, ${about}`, { got: got!, wanted, cause });
     throw new FormatError(what, { got: cause.message, wanted: "what fits the rest of the artifact", cause });
+  };
+  try {
+    const made = make();
+    return made instanceof Promise ? made.catch(refuse) as T : made;
+  } catch (cause) {
+    return refuse(cause);
   }
 }
 

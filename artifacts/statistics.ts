@@ -41,7 +41,7 @@ export async function writeStatistics(output: OutputArtifact, { info, statistics
 /** @throws FormatError when the artifact's files are not those of `writeStatistics` */
 export async function readStatistics(artifact: InputArtifact): Promise<StoredStatistics> {
   const info = await readJson(artifact, INFO_FILE, infoSchema);
-  const moments = momentsOf(await readBytes(artifact, ARRAYS_FILE));
+  const moments = await momentsOf(await readBytes(artifact, ARRAYS_FILE));
   const { name, dimension } = info.extractor;
   if (moments.mean.length !== dimension) {
     const got = `${moments.mean.length} means`;
@@ -72,16 +72,15 @@ const HEADER_BYTES = 4_096;
  * Reads `mu` and `sigma` from a file of pytorch-fid or noiseline.
  * @throws FormatError if it is not such a file, or its values are impossible
  */
-export function momentsOf(bytes: Uint8Array): Pick<FeatureStatistics, "mean" | "covariance"> {
+export async function momentsOf(bytes: Uint8Array): Promise<Pick<FeatureStatistics, "mean" | "covariance">> {
   const maxFileBytes = (numbers: number) => HEADER_BYTES + numbers * Float64Array.BYTES_PER_ELEMENT;
   // `mu` is read first, since its length limits the size of `sigma`: a small file can unpack to more than the memory.
-  const mu = decodeNpz(bytes, "mu", maxFileBytes(MAX_FEATURES));
+  const mu = await decodeNpz(bytes, "mu", maxFileBytes(MAX_FEATURES));
   const size = mu?.shape[0] ?? 0;
-  const sigma = size <= MAX_FEATURES ? decodeNpz(bytes, "sigma", maxFileBytes(size * size)) : undefined;
+  const sigma = size <= MAX_FEATURES ? await decodeNpz(bytes, "sigma", maxFileBytes(size * size)) : undefined;
   if (!mu || !sigma || size === 0 || mu.shape.length !== 1 || sigma.shape.join() !== [size, size].join()) {
-    const got = `mu [${mu?.shape ?? "none"}] and sigma [${sigma?.shape ?? "none"}]${
-      mu && sigma ? "" : ` among ${namesInNpz(bytes)}`
-    }`;
+    const others = mu && sigma ? "" : ` among ${await namesInNpz(bytes)}`;
+    const got = `mu [${mu?.shape ?? "none"}] and sigma [${sigma?.shape ?? "none"}]${others}`;
     const fix = "numpy.savez(file, mu=features.mean(0), sigma=numpy.cov(features, rowvar=False))";
     throw new FormatError("statistics", { got, wanted: `mu [D] and sigma [D, D], D from 1 to ${MAX_FEATURES}`, fix });
   }

@@ -91,7 +91,7 @@ async function measureInception(peer: Contender): Promise<void> {
   try {
     const weights = await Deno.readFile(`${folder}/weights.pth`);
     const options = { shape: [BATCH, SIDE, SIDE, 3], resize: "pytorch-fid" } as const;
-    const { extract, dimension } = await openInception(device, readTorchStateDict(weights), options);
+    const { extract, dimension } = await openInception(device, await readTorchStateDict(weights), options);
     const part = BATCH * SIDE * SIDE * 3;
     const ours = async () => {
       let sum = 0;

@@ -5,7 +5,6 @@ import { openZip } from "./zip.ts";
 
 /** The earliest date that a zip can have. A fixed date gives equal bytes for equal arrays. */
 const EPOCH = new Date(1980, 0, 1);
-const ZIP = { what: "npz file", unpacks: true };
 
 export function encodeNpz(arrays: Readonly<Record<string, NpyArray>>): Uint8Array<ArrayBuffer> {
   const files = Object.entries(arrays).map(([name, array]) => [`${name}.npy`, encodeNpy(array)] as const);
@@ -13,8 +12,8 @@ export function encodeNpz(arrays: Readonly<Record<string, NpyArray>>): Uint8Arra
 }
 
 /** Returns the names of the arrays of a file. @throws FormatError when the bytes are not a zip */
-export function namesInNpz(bytes: Uint8Array): string[] {
-  return Array.from(openZip(bytes, ZIP).keys(), (name) => name.replace(/\.npy$/, ""));
+export async function namesInNpz(bytes: Uint8Array): Promise<string[]> {
+  return Array.from((await openZip(bytes, "npz file")).keys(), (name) => name.replace(/\.npy$/, ""));
 }
 
 /**
@@ -24,7 +23,7 @@ export function namesInNpz(bytes: Uint8Array): string[] {
  * @returns undefined if the file has no array of this name
  * @throws FormatError when the bytes are not a zip, or the array is too large or one that `decodeNpy` does not read
  */
-export function decodeNpz(bytes: Uint8Array, array: string, maxBytes: number): NpyArray | undefined {
-  const file = openZip(bytes, ZIP).get(`${array}.npy`);
-  return file && decodeNpy(file(maxBytes));
+export async function decodeNpz(bytes: Uint8Array, array: string, maxBytes: number): Promise<NpyArray | undefined> {
+  const file = (await openZip(bytes, "npz file")).get(`${array}.npy`);
+  return file && decodeNpy(await file.read(maxBytes));
 }

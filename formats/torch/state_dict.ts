@@ -54,14 +54,14 @@ class View {
  * @throws FormatError for a file that is damaged, or holds anything but a dict of dense tensors of float32, float64,
  * int32, int64 and uint8
  */
-export function readTorchStateDict(
+export async function readTorchStateDict(
   bytes: Uint8Array,
   { entry }: { readonly entry?: string } = {},
-): ReadonlyMap<string, SafetensorsTensor> {
+): Promise<ReadonlyMap<string, SafetensorsTensor>> {
   const begins = (mark: Sizes) => mark.every((byte, i) => bytes[i] === byte);
   if (!begins(ZIP) && !begins(LEGACY)) refuse("torch file", "other first bytes", "a zip, or torch's legacy format");
   const lenient = entry !== undefined;
-  const whole = begins(ZIP) ? readZip(bytes, { lenient }) : readLegacy(bytes, { lenient });
+  const whole = begins(ZIP) ? await readZip(bytes, { lenient }) : readLegacy(bytes, { lenient });
   const root = whole instanceof Map && lenient && whole.has(entry) ? whole.get(entry) : whole;
   if (!(root instanceof Map)) return refuse("state dict", describe(root), "a dict of tensors");
   const tensors = new Map<string, SafetensorsTensor>();
@@ -81,22 +81,23 @@ export function readTorchStateDict(
 }
 
 /** Reads a zip of FOLDER/data.pkl, FOLDER/byteorder (in newer files) and FOLDER/data/KEY. */
-function readZip(bytes: Uint8Array, options: PickleOptions): unknown {
-  const files = openZip(bytes, { what: "zip" });
+async function readZip(bytes: Uint8Array, options: PickleOptions): Promise<unknown> {
+  const files = await openZip(bytes, "torch file");
+  const total = files.values().reduce((sum, { size }) => sum + size, 0);
+  // Files that are compressed or share bytes could make a small zip unpack to more than the memory.
+  if (total > bytes.length) {
+    refuse("torch file", `${total} bytes in a zip`, `at most its ${bytes.length}, uncompressed`);
+  }
   const folders = [...files.keys()].flatMap((name) => /^([^/]+\/)data\.pkl$/.exec(name)?.slice(1) ?? []);
   if (folders.length !== 1) refuse("torch file", `a zip with ${folders.length} data.pkl`, "one, in a folder");
   const read = (name: string) =>
-    (files.get(folders[0] + name) ?? (() => refuse("torch file", "nothing", `${describe(name)} in the zip`)))();
-  const order = files.has(`${folders[0]}byteorder`) ? new TextDecoder().decode(read("byteorder")) : "little";
+    (files.get(folders[0] + name) ?? refuse("torch file", "nothing", `${describe(name)} in the zip`)).read(total);
+  const order = files.has(`${folders[0]}byteorder`) ? new TextDecoder().decode(await read("byteorder")) : "little";
   if (order !== "little") refuse("torch file", `byte order ${describe(order)}`, "little");
   const storages: Storages = new Map();
-  const root = readPickle(
-    new ByteCursor("torch file", read("data.pkl")),
-    GLOBALS,
-    (id) => findStorage(storages, id),
-    options,
-  );
-  for (const [key, storage] of storages) fill(storage, new Uint8Array(read(`data/${key}`)));
+  const cursor = new ByteCursor("torch file", await read("data.pkl"));
+  const root = readPickle(cursor, GLOBALS, (id) => findStorage(storages, id), options);
+  for (const [key, storage] of storages) fill(storage, new Uint8Array(await read(`data/${key}`)));
   return root;
 }
 

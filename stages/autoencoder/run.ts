@@ -150,7 +150,7 @@ async function openPerceptual(
   }
   if (lpips === undefined) return {};
   try {
-    return readLpips(readTorchStateDict(await Deno.readFile(lpips)));
+    return readLpips(await readTorchStateDict(await Deno.readFile(lpips)));
   } catch (error) {
     if (!(error instanceof FormatError || error instanceof RangeError)) throw error;
     const fix = 'save it again: torch.save(lpips.LPIPS(net="vgg").state_dict(), path)';

@@ -139,7 +139,7 @@ const openPublished: OpenExtractor = async (context, { height, width, channels }
   if ("status" in file) return file;
   try {
     const shape = [batchSize, height, width, channels] as const;
-    const network = await openInception(device!, readTorchStateDict(file.bytes), { shape, resize });
+    const network = await openInception(device!, await readTorchStateDict(file.bytes), { shape, resize });
     const { classes, dimension, extract, release } = network;
     const info = { name: inceptionName(file.sha256), sha256: file.sha256, dimension, preprocessing: { resize } };
     return { info, logits: classes, extract, release };

@@ -81,10 +81,10 @@ async function open(path: string, note: (message: string) => void): Promise<Imag
   }
   // As openai/guided-diffusion's evaluator takes them.
   const bytes = await readFile(path, "npz file", MAX_BYTES);
-  const array = decodeNpz(bytes, "arr_0", MAX_BYTES);
+  const array = await decodeNpz(bytes, "arr_0", MAX_BYTES);
   const [count = 0, height = 0, width = 0, channels = 0] = array?.shape ?? [];
   if (!(array?.data instanceof Uint8Array) || array.shape.length !== 4 || ![1, 3].includes(channels) || count === 0) {
-    const names = namesInNpz(bytes);
+    const names = await namesInNpz(bytes);
     const dtype = array?.data.constructor.name.replace("Array", "").toLowerCase();
     const got = array === undefined ? `only ${names.join(", ") || "nothing"}` : `${dtype} (${array.shape.join(", ")})`;
     const fixes = [

@@ -47,7 +47,7 @@ export async function importAutoencoder(
 async function readPublished(path: string) {
   const config = readAutoencoderConfig(path);
   if (config === undefined) {
-    const all = checked(path, () => readTorchStateDict(Deno.readFileSync(path), { entry: "state_dict" }));
+    const all = await checked(path, () => readTorchStateDict(Deno.readFileSync(path), { entry: "state_dict" }));
     const { tensors, leftOut } = selectLdmTensors(Object.fromEntries(all));
     const read = fromLdmTensors(namedTensors(path, tensors));
     return "problem" in read ? read : { value: { ...read.value, factor: undefined, leftOut } };

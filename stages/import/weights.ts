@@ -5,11 +5,11 @@ import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 /** Reads the tensors of a file of PyTorch weights, as safetensors or as `torch.save` writes them, with its metadata. */
 export async function readTensors(name: string, path: string) {
   const bytes = await Deno.readFile(path);
-  const { tensors, metadata } = checked(
+  const { tensors, metadata } = await checked(
     name,
-    () =>
+    async () =>
       name.endsWith(".bin")
-        ? { tensors: Object.fromEntries(readTorchStateDict(bytes)), metadata: {} as Record<string, string> }
+        ? { tensors: Object.fromEntries(await readTorchStateDict(bytes)), metadata: {} as Record<string, string> }
         : decodeSafetensors(bytes),
   );
   return { tensors: namedTensors(name, tensors), metadata };

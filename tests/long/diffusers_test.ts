@@ -124,7 +124,7 @@ for (const seed of seeds(1)) {
           assertEquals(errors["indices"] ?? 0, 0);
           const checkpoint = join(place, "model.ckpt");
           if (existsSync(checkpoint)) {
-            const stateDict = readTorchStateDict(await Deno.readFile(checkpoint), { entry: "state_dict" });
+            const stateDict = await readTorchStateDict(await Deno.readFile(checkpoint), { entry: "state_dict" });
             const { tensors, leftOut } = selectLdmTensors(Object.fromEntries(stateDict));
             assertEquals(valueOf(fromLdmTensors(floatsIn(name, tensors))), { config, named });
             assertEquals(leftOut[0], "loss (2)");

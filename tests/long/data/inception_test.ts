@@ -15,7 +15,7 @@ for (const name of ["onnx", "tensorflow", "wasm", "webgpu"] as const) {
   Deno.test(`${name} gives the features of Inception`, async (t) => {
     if (await skipAbsent(t, name)) return;
     const device = await openParityDevice(name, 2);
-    const narrow = readTorchStateDict(await Deno.readFile(NARROW_WEIGHTS));
+    const narrow = await readTorchStateDict(await Deno.readFile(NARROW_WEIGHTS));
     for (const resize of Object.keys(RESIZES) as Resize[]) {
       const { features, logits } = await inceptionErrors(device, narrow, await inceptionAnswers("narrow"), resize);
       assert(Math.max(features, logits) < TOLERANCE, `${resize}: ${features}, ${logits}`);

@@ -230,13 +230,13 @@ function kilobytes(name: string): number {
   return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(Deno.readTextFileSync("/proc/self/status"))![1]);
 }
 
-function measure([name, bytes, decode]: Case): Outcome {
+async function measure([name, bytes, decode]: Case): Promise<Outcome> {
   // This makes the kernel reset the process's peak memory.
   Deno.writeTextFileSync("/proc/self/clear_refs", "5");
   const before = kilobytes("VmRSS");
   let failure: unknown;
   try {
-    decode(bytes);
+    await decode(bytes);
   } catch (error) {
     failure = error;
   }
@@ -250,4 +250,4 @@ function* all(count: number): Generator<Case> {
 }
 
 // deno-lint-ignore no-console
-console.log(JSON.stringify([...all(Number(Deno.args[0])).map(measure)]));
+console.log(JSON.stringify(await Array.fromAsync(all(Number(Deno.args[0])), measure)));

@@ -1,5 +1,5 @@
 /** Fixtures were made by diffusers 0.42.1, with tests/peers/diffusers/autoencoders.py. */
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { AutoencoderConfig } from "../../../diffusion/autoencoder/config.ts";
 import { fromTheirAutoencoder, toTheirAutoencoder } from "../../../diffusion/interchange/autoencoder_config.ts";
 import {
@@ -213,9 +213,10 @@ Deno.test("attention under the names of early releases is read", () => {
   assertEquals(valueOf(fromAutoencoderTensors(older, config)), named);
 });
 
-Deno.test("a checkpoint of PyTorch Lightning is read beside its own objects, and what is left out is named", () => {
+Deno.test("a checkpoint of PyTorch Lightning is read beside its own objects, and what is left out is named", async () => {
   const bytes = bytesOf("lightning.ckpt");
-  const { tensors, leftOut } = selectLdmTensors(Object.fromEntries(readTorchStateDict(bytes, { entry: "state_dict" })));
+  const all = await readTorchStateDict(bytes, { entry: "state_dict" });
+  const { tensors, leftOut } = selectLdmTensors(Object.fromEntries(all));
   assertEquals(tensors, {
     "encoder.conv_in.weight": { shape: [2, 3], data: Float32Array.of(0, 1, 2, 3, 4, 5) },
     "quantize.embedding.weight": { shape: [2], data: Float32Array.of(1, 1) },
@@ -224,7 +225,7 @@ Deno.test("a checkpoint of PyTorch Lightning is read beside its own objects, and
   const alone = selectLdmTensors({ "loss.logvar": 1, "model_ema.decay": 2, colorize: 3, "quant_conv.bias": 4 });
   assertEquals(alone, { tensors: { "quant_conv.bias": 4 }, leftOut: ["loss (1)", "model_ema (1)", "colorize (1)"] });
   // Without the name of the entry, nothing but tensors is allowed.
-  assertThrows(() => readTorchStateDict(bytes), FormatError, 'global "pytorch_lightning.callbacks');
+  await assertRejects(() => readTorchStateDict(bytes), FormatError, 'global "pytorch_lightning.callbacks');
 });
 
 Deno.test("a state dict that is no autoencoder's is refused by what it holds", () => {

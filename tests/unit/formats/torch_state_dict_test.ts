@@ -1,5 +1,5 @@
 /** Files in tests/golden/torch were written by torch 2.15.0, with tools/fid/make_torch_fixtures.py. */
-import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { zipSync } from "fflate";
@@ -56,9 +56,9 @@ const zip = (pickle: string, files: Record<string, Uint8Array> = { "data/0": lat
 const WEIGHT = tensor(storage(2), [2], [1]);
 
 for (const [name, file] of [["a zip", ZIP], ["the legacy format", LEGACY]] as const) {
-  Deno.test(`readTorchStateDict() reads from ${name} what torch says is in it`, () => {
+  Deno.test(`readTorchStateDict() reads from ${name} what torch says is in it`, async () => {
     const { tensors, metadata } = decodeSafetensors(golden("wanted.safetensors"));
-    const read = readTorchStateDict(file);
+    const read = await readTorchStateDict(file);
     assertEquals([...read.keys()], metadata.order!.split("\n"));
     for (const [name, { shape, data }] of read) {
       assertEquals({ name, shape, data: [...data] }, {
@@ -72,30 +72,33 @@ for (const [name, file] of [["a zip", ZIP], ["the legacy format", LEGACY]] as co
   });
 }
 
-Deno.test("tensors that share numbers in the file share them here", () => {
-  const read = readTorchStateDict(LEGACY);
+Deno.test("tensors that share numbers in the file share them here", async () => {
+  const read = await readTorchStateDict(LEGACY);
   assertStrictEquals(read.get("shared.part")!.data.buffer, read.get("shared.all")!.data.buffer);
 });
 
-Deno.test("the bytes may lie anywhere in a buffer, also in one of Node's", () => {
+Deno.test("the bytes may lie anywhere in a buffer, also in one of Node's", async () => {
   const shifted = new Uint8Array(LEGACY.length + 3);
   shifted.set(LEGACY, 3);
   for (const bytes of [shifted.subarray(3), Buffer.from(LEGACY)]) {
-    assertEquals(readTorchStateDict(bytes), readTorchStateDict(LEGACY));
+    assertEquals(await readTorchStateDict(bytes), await readTorchStateDict(LEGACY));
   }
 });
 
-Deno.test("what Python 2 and torch before 0.4 pickled is read: text in bytes, an OrderedDict of pairs, other calls", () => {
+Deno.test("what Python 2 and torch before 0.4 pickled is read: text in bytes, an OrderedDict of pairs, other calls", async () => {
   const tensor = call("torch._utils _rebuild_tensor", storage(2), int(0), tuple(int(2)), tuple(int(1)));
   const pair = `]q\x02(U\x06weight${tensor}e`;
   const old = `ccollections\nOrderedDict\nq\x01](${pair}e\x85R}U\x09_metadata}sb`;
-  assertEquals([...readTorchStateDict(legacy(old))].map(([name, { data }]) => [name, [...data]]), [["weight", [1, 2]]]);
+  assertEquals([...await readTorchStateDict(legacy(old))].map(([name, { data }]) => [name, [...data]]), [["weight", [
+    1,
+    2,
+  ]]]);
 });
 
-Deno.test("files made here are read, so that those below are refused for what is wrong with them", () => {
+Deno.test("files made here are read, so that those below are refused for what is wrong with them", async () => {
   const wanted = new Map([["weight", { shape: [2], data: Float32Array.of(1, 2) }]]);
-  assertEquals(readTorchStateDict(legacy(dict({ weight: WEIGHT }))), wanted);
-  assertEquals(readTorchStateDict(zip(dict({ weight: WEIGHT }))), wanted);
+  assertEquals(await readTorchStateDict(legacy(dict({ weight: WEIGHT }))), wanted);
+  assertEquals(await readTorchStateDict(zip(dict({ weight: WEIGHT }))), wanted);
 });
 
 const REFUSED: Record<string, readonly [file: Uint8Array, message: string]> = {
@@ -218,19 +221,19 @@ const REFUSED: Record<string, readonly [file: Uint8Array, message: string]> = {
     zipSync({ "a/data.pkl": latin1("N."), "b/data.pkl": latin1("N.") }, { level: 0 }),
     "with 2",
   ],
-  "a compressed file": [zipSync({ "a/data.pkl": new Uint8Array(9999) }), "wanted files stored as they are"],
-  "a name that leads out": [zipSync({ "a/../../x": latin1("x") }, { level: 0 }), "without .. in a name"],
+  "a compressed file": [zipSync({ "a/data.pkl": new Uint8Array(9999) }), "wanted at most its"],
+  "a name that leads out": [zipSync({ "a/../../x": latin1("x") }, { level: 0 }), "invalid relative path"],
 };
 
-Deno.test("a long list that many calls name is read once", () => {
+Deno.test("a long list that many calls name is read once", async () => {
   // 10,000 pairs in 10,000 calls: if they were read each time, that would be 10^8.
   const pickle = `](${`](${str("a")}Ne`.repeat(10_000)}eq\0${"ccollections\nOrderedDict\nh\0\x85R".repeat(10_000)}`;
-  assertThrows(() => readTorchStateDict(legacy(pickle)), FormatError, "wanted one value");
+  await assertRejects(() => readTorchStateDict(legacy(pickle)), FormatError, "wanted one value");
 });
 
 for (const [name, [file, message]] of Object.entries(REFUSED)) {
-  Deno.test(`readTorchStateDict() refuses ${name}`, () => {
-    assertThrows(() => readTorchStateDict(file), FormatError, message);
+  Deno.test(`readTorchStateDict() refuses ${name}`, async () => {
+    await assertRejects(() => readTorchStateDict(file), FormatError, message);
   });
 }
 
@@ -245,32 +248,37 @@ function withEntry(entry: number, field: number, size: 2 | 4, value: number): Ui
   return bytes;
 }
 
-Deno.test("a zip whose directory lies about a file is refused", () => {
+Deno.test("a zip whose directory lies about a file is refused", async () => {
   for (
     const [field, size, value, message] of [
-      [16, 4, 1, 'checksum of "a/data/0"'],
-      [20, 4, 9, "8 bytes in 9"],
-      [24, 4, 2 ** 32 - 1, "4294967295 bytes in 8"],
-      [42, 4, 0, 'checksum of "a/data/0"'], // the first file's offset
-      [42, 4, 2 ** 32 - 1, "cut off"],
-      [42, 4, 3, "got mark"],
+      [16, 4, 1, '"a/data/0": got checksum'],
+      [20, 4, 9, "9 != 8"],
+      [24, 4, 2 ** 32 - 1, "8 != 4294967295"],
+      [42, 4, 0, '"a/data/0": got checksum'], // the first file's offset
+      [42, 4, 2 ** 32 - 1, "unexpected EOF"],
+      [42, 4, 3, "signature"],
     ] as const
-  ) assertThrows(() => readTorchStateDict(withEntry(1, field, size, value)), FormatError, message);
+  ) await assertRejects(() => readTorchStateDict(withEntry(1, field, size, value)), FormatError, message);
 });
 
-Deno.test("a zip with more or fewer files than its end says is refused", () => {
-  for (const [count, message] of [[1, "bytes of directory more"], [3, "cut off"], [65535, "cut off"]] as const) {
+Deno.test("a zip with more or fewer files than its end says is refused", async () => {
+  for (
+    const [count, message] of [[1, 'wanted "data/0" in the zip'], [3, "unexpected EOF"], [
+      65535,
+      "unexpected EOF",
+    ]] as const
+  ) {
     const bytes = zip(dict({ weight: WEIGHT }));
     new DataView(bytes.buffer).setUint16(bytes.length - 12, count, true);
-    assertThrows(() => readTorchStateDict(bytes), FormatError, message);
+    await assertRejects(() => readTorchStateDict(bytes), FormatError, message);
   }
 });
 
-Deno.test("a zip with two files of one name, or files that share bytes, is refused", () => {
+Deno.test("a zip with two files of one name, or files that share bytes, is refused", async () => {
   const bytes = zip(dict({ weight: WEIGHT }), { "data/0": latin1(TWO), "data/1": latin1(TWO) });
   const twice = bytes.slice();
   twice[twice.length - 22 - 1] = "0".charCodeAt(0);
-  assertThrows(() => readTorchStateDict(twice), FormatError, '"a/data/0", 8 bytes');
+  await assertRejects(() => readTorchStateDict(twice), FormatError, "files each of another name");
 
   const large = zip(dict({ weight: WEIGHT }), { "data/0": new Uint8Array(2 ** 16) });
   const view = new DataView(large.buffer);
@@ -279,28 +287,28 @@ Deno.test("a zip with two files of one name, or files that share bytes, is refus
   const entry = large.slice(start + 46 + "a/data.pkl".length, large.length - 22);
   const entries = Array.from({ length: 100 }, (_, i) => {
     const copy = entry.slice();
-    copy[copy.length - 1] = i;
+    copy[copy.length - 1] = 128 + i;
     return [...copy];
   }).flat();
   const end = large.slice(-22);
   new DataView(end.buffer).setUint16(10, 100, true);
   new DataView(end.buffer).setUint32(12, entries.length, true);
   const bomb = Uint8Array.from([...large.subarray(0, start), ...entries, ...end]);
-  assertThrows(() => readTorchStateDict(bomb), FormatError, `got 100 files of ${100 * 2 ** 16} bytes`);
+  await assertRejects(() => readTorchStateDict(bomb), FormatError, `got ${100 * 2 ** 16} bytes in a zip`);
 });
 
-Deno.test("many tensors that order one storage anew are refused before they fill the memory", () => {
+Deno.test("many tensors that order one storage anew are refused before they fill the memory", async () => {
   const square = tensor(`${storage(1024)}q\0`, [32, 32], [1, 32]);
   const again = tensor("h\0", [32, 32], [1, 32]);
   const names = Array.from({ length: 99 }, (_, i) => [`${i}`, i === 0 ? square : again]);
   const file = zip(dict(Object.fromEntries(names)), { "data/0": new Uint8Array(4096) });
-  assertThrows(() => readTorchStateDict(file), FormatError, "out of order");
+  await assertRejects(() => readTorchStateDict(file), FormatError, "out of order");
 });
 
 /** Reads any bytes, which gives a state dict or a FormatError. */
-function readOrRefuse(bytes: Uint8Array): ReturnType<typeof readTorchStateDict> | undefined {
+async function readOrRefuse(bytes: Uint8Array) {
   try {
-    const read = readTorchStateDict(bytes);
+    const read = await readTorchStateDict(bytes);
     const buffers = new Set<ArrayBuffer>();
     for (const [name, { shape, data }] of read) {
       assertEquals(typeof name, "string");
@@ -316,43 +324,43 @@ function readOrRefuse(bytes: Uint8Array): ReturnType<typeof readTorchStateDict> 
   }
 }
 
-Deno.test("a file that is cut off anywhere is refused", () => {
+Deno.test("a file that is cut off anywhere is refused", async () => {
   const small = [legacy(dict({ weight: WEIGHT })), zip(dict({ weight: WEIGHT }))];
   // Trying each length of a golden file would take seconds.
   for (const [file, step] of [[ZIP, 17], [LEGACY, 17], [small[0]!, 1], [small[1]!, 1]] as const) {
     for (let length = 0; length < file.length; length += step) {
-      assertThrows(() => readTorchStateDict(file.subarray(0, length)), FormatError);
+      await assertRejects(() => readTorchStateDict(file.subarray(0, length)), FormatError);
     }
   }
 });
 
-Deno.test("a zip with any byte changed gives the same tensors or is refused", () => {
-  const wanted = readTorchStateDict(ZIP);
+Deno.test("a zip with any byte changed gives the same tensors or is refused", async () => {
+  const wanted = await readTorchStateDict(ZIP);
   const change = fc.tuple(fc.nat(ZIP.length - 1), fc.integer({ min: 1, max: 255 }));
-  fc.assert(
-    fc.property(fc.array(change, { minLength: 1, maxLength: 3 }), (changes) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
       const bytes = ZIP.slice();
       for (const [at, bits] of changes) bytes[at]! ^= bits;
-      const read = readOrRefuse(bytes);
+      const read = await readOrRefuse(bytes);
       if (read !== undefined) assertEquals(read, wanted);
     }),
     { numRuns: 300 },
   );
 });
 
-Deno.test("any change of a legacy file, which has no checksums, gives whole tensors or is refused", () => {
+Deno.test("any change of a legacy file, which has no checksums, gives whole tensors or is refused", async () => {
   const change = fc.tuple(fc.nat(LEGACY.length - 1), fc.nat(255));
-  fc.assert(
-    fc.property(fc.array(change, { minLength: 1, maxLength: 3 }), (changes) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
       const bytes = LEGACY.slice();
       for (const [at, byte] of changes) bytes[at] = byte;
-      readOrRefuse(bytes);
+      await readOrRefuse(bytes);
     }),
     { numRuns: 1000 },
   );
 });
 
-Deno.test("any row of opcodes gives whole tensors or is refused", () => {
+Deno.test("any row of opcodes gives whole tensors or is refused", async () => {
   const pieces = [
     "N",
     "\x88",
@@ -376,10 +384,10 @@ Deno.test("any row of opcodes gives whole tensors or is refused", () => {
     "ctorch\nLongStorage\n",
     "\x8a\x01\xff",
   );
-  fc.assert(
-    fc.property(fc.array(fc.constantFrom(...pieces), { maxLength: 30 }), (row) => {
-      readOrRefuse(legacy(row.join("")));
-      readOrRefuse(zip(row.join("")));
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.constantFrom(...pieces), { maxLength: 30 }), async (row) => {
+      await readOrRefuse(legacy(row.join("")));
+      await readOrRefuse(zip(row.join("")));
     }),
     { numRuns: 1000 },
   );

@@ -9,7 +9,7 @@ import { inceptionAnswers, inceptionErrors, NARROW_WEIGHTS } from "../../support
 const TOLERANCE = 1e-5;
 
 Deno.test("Inception gives what pytorch-fid and torch-fidelity give, each with its own resizing", async () => {
-  const state = readTorchStateDict(await Deno.readFile(NARROW_WEIGHTS));
+  const state = await readTorchStateDict(await Deno.readFile(NARROW_WEIGHTS));
   const wanted = await inceptionAnswers("narrow");
   const device = await openOnnxDevice({ threads: 1 });
   for (const resize of Object.keys(RESIZES) as Resize[]) {
@@ -20,7 +20,7 @@ Deno.test("Inception gives what pytorch-fid and torch-fidelity give, each with i
 });
 
 Deno.test("weights that are not those of the network are refused by name", async () => {
-  const state = new Map(readTorchStateDict(await Deno.readFile(NARROW_WEIGHTS)));
+  const state = new Map(await readTorchStateDict(await Deno.readFile(NARROW_WEIGHTS)));
   const name = "Mixed_6b.branch7x7_2.conv.weight";
   const whole = state.get(name)!;
   state.delete(name);

@@ -15,7 +15,7 @@ const FOLDER = Deno.env.get("LPIPS") ?? fileURLToPath(new URL("../../golden/lpip
 // Relative to the largest number. Where all of a pixel's few features are almost 0, the gradient loses digits; that of
 // the whole network is within 1e-5.
 const TOLERANCES = { distances: 1e-5, gradient: 1e-4 };
-const readState = async () => new Map(readTorchStateDict(await Deno.readFile(join(FOLDER, "lpips.pth"))));
+const readState = async () => new Map(await readTorchStateDict(await Deno.readFile(join(FOLDER, "lpips.pth"))));
 
 /** An autoencoder that decodes every latent to the same images. */
 const decoding = (images: tf.Tensor): AutoencoderCode => ({

@@ -151,7 +151,7 @@ Deno.test("statistics are those of the features, go through a file of pytorch-fi
     };
     const statistics = await summarise({ features: real });
     const npz = await statistics.read("statistics.npz");
-    const [mu, sigma] = [decodeNpz(npz, "mu", 1e6), decodeNpz(npz, "sigma", 1e6)];
+    const [mu, sigma] = [await decodeNpz(npz, "mu", 1e6), await decodeNpz(npz, "sigma", 1e6)];
     assertEquals([mu!.shape, sigma!.shape], [[64], [64, 64]]);
     const given = await summarise({}, { path: statistics.path("statistics.npz"), extractor: "pixels", count: 140 });
 

@@ -87,7 +87,7 @@ Deno.test("sample writes films and files for other programs, also when it goes o
     assertEquals(names.filter((name) => name.startsWith("images/")).length, 6);
     assert(["trajectory.png", "trajectory-x0.png", "samples.npz"].every((name) => names.includes(name)));
     const npz = await samples!.read("samples.npz");
-    const [arr_0, arr_1] = [decodeNpz(npz, "arr_0", 1e6), decodeNpz(npz, "arr_1", 1e6)];
+    const [arr_0, arr_1] = [await decodeNpz(npz, "arr_0", 1e6), await decodeNpz(npz, "arr_1", 1e6)];
     const { pixels, labels } = await readImages(samples!);
     assertEquals([arr_0!.shape, arr_0!.data, arr_1!.data], [[6, 8, 8, 1], pixels, labels]);
 
