@@ -4,16 +4,14 @@ import { EXIT, printError, printLine } from "../../cli/io.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 import { measure } from "./measure.ts";
 
-const GIVEN = z.string("wanted a value").regex(/^(?!--)/, { abort: true, error: "wanted a value" });
+export const SWITCH = z.boolean().optional();
 
-export const SWITCH = z.literal(true, "wanted no value").optional();
-
-export const COUNT = GIVEN.regex(/^[1-9]\d{0,8}$/, "wanted a whole number from 1").transform(Number);
+export const COUNT = z.string().regex(/^[1-9]\d{0,8}$/, "wanted a whole number from 1").transform(Number);
 
 /** Parses a list of known names, separated by commas. */
 export function listOf(known: readonly string[]) {
   const name = z.enum(known, { error: ({ input }) => suggestName(`${input}`, known) });
-  return GIVEN.transform((text) => text.split(",")).pipe(z.array(name)).transform((names) => [...new Set(names)]);
+  return z.string().transform((text) => text.split(",")).pipe(z.array(name)).transform((names) => [...new Set(names)]);
 }
 
 /**
@@ -21,7 +19,7 @@ export function listOf(known: readonly string[]) {
  * is only printed.
  */
 export function pythonWith(modules: string, peer: string) {
-  return GIVEN.optional().transform(async (given, { addIssue }) => {
+  return z.string().optional().transform(async (given, { addIssue }) => {
     const program = given ?? "python3";
     const said = await measure({ program, args: ["-c", `import ${modules}`] }, ".").catch((error: Error) =>
       error.message
@@ -36,7 +34,7 @@ export function pythonWith(modules: string, peer: string) {
 
 /**
  * Reads the options of a benchmark before anything runs. For `--help` it prints the first comment of the file `url` and
- * ends; for invalid options it prints a line for each and ends with exit code 2.
+ * ends; for invalid options it says what is wrong and ends with exit code 2.
  */
 export async function readOptions<S extends z.ZodRawShape>(url: string, shape: S, args = Deno.args) {
   if (args.includes("--help")) {
@@ -46,19 +44,15 @@ export async function readOptions<S extends z.ZodRawShape>(url: string, shape: S
   }
   const names = Object.keys(shape);
   const types = names.map((name) => [name, { type: shape[name] === SWITCH ? "boolean" : "string" }] as const);
-  const { values, positionals } = parseArgs({ args, strict: false, options: Object.fromEntries(types) });
-  const { data, error } = await z.strictObject(shape).safeParseAsync({ ...values }, { reportInput: true });
-  const faults = positionals.map((word) => `got "${word}", which belongs to no option; remove it`);
-  for (const issue of error?.issues ?? []) {
-    if (issue.code === "unrecognized_keys") {
-      const fixOf = (key: string) => suggestName(`--${key}`, names.map((name) => `--${name}`));
-      faults.push(...issue.keys.map((key) => `--${key}: no such option; ${fixOf(key)}`));
-    } else {
-      const got = issue.input === true ? "nothing" : `"${issue.input}"`;
-      faults.push(`--${String(issue.path[0])}: got ${got}; ${issue.message}`);
+  try {
+    const { values } = parseArgs({ args, options: Object.fromEntries(types) });
+    const { data, error } = await z.strictObject(shape).safeParseAsync({ ...values }, { reportInput: true });
+    if (error === undefined) return data;
+    for (const { path, input, message } of error.issues) {
+      printError(`error: --${String(path[0])}: got "${input}"; ${message}`);
     }
+  } catch (error) {
+    printError(`error: ${(error as Error).message}`);
   }
-  for (const fault of faults) printError(`error: ${fault}`);
-  if (faults.length > 0) Deno.exit(EXIT.invalid);
-  return data!;
+  Deno.exit(EXIT.invalid);
 }

@@ -9,7 +9,7 @@ async function bench(name: string, args: readonly string[]) {
   return { code, out: stdout.trim().split("\n"), errors: stderr.trim().split("\n") };
 }
 
-Deno.test("a benchmark says all that is wrong with its options at once, before it runs, and ends with 2", async () => {
+Deno.test("a benchmark says all that is wrong with the values of its options at once, before it runs, and ends with 2", async () => {
   const wrong = [
     "--rounds",
     "0",
@@ -17,40 +17,45 @@ Deno.test("a benchmark says all that is wrong with its options at once, before i
     "digits,nosuch,smal",
     "--devices",
     "gpu9",
-    "--ronds=3",
-    "extra",
-    "--compile=x",
   ];
   const { code, errors } = await bench("steps", ["train", ...wrong, "--python", "/no/python"]);
   assertEquals(code, 2);
   const python = errors.pop()!;
   assertStringIncludes(python, `error: --python: got "/no/python"; wanted a Python with torch: Failed to spawn`);
   assertEquals(errors, [
-    `error: got "extra", which belongs to no option; remove it`,
     `error: --devices: got "gpu9"; use one of: auto, tensorflow-gpu, webgpu, onnx, tensorflow, wasm, torch`,
     `error: --cases: got "nosuch"; use one of: digits, small, paper`,
     `error: --cases: got "smal"; did you mean "small"?`,
     `error: --rounds: got "0"; wanted a whole number from 1`,
-    `error: --compile: got "x"; wanted no value`,
-    `error: --ronds: no such option; did you mean "--rounds"?`,
   ]);
 });
 
 Deno.test("numbers of benchmarks are whole and from 1, and options have values", async () => {
-  for (const value of ["-1", "1.5", "abc", "", "1e3"]) {
+  for (const value of ["0", "1.5", "abc", "", "1e3"]) {
     const { code, errors } = await bench("engine", ["--tries", value]);
     assertEquals({ code, errors }, {
       code: 2,
       errors: [`error: --tries: got "${value}"; wanted a whole number from 1`],
     });
   }
-  const { code, errors } = await bench("engine", ["--only", "nosuch", "--max", "5", "--tries"]);
+  const { code, errors } = await bench("engine", ["--only", "nosuch", "--max", "5"]);
   assertEquals(code, 2);
   assertEquals(errors, [
     `error: --only: got "nosuch"; use one of: ninja, snakemake, dvc`,
-    `error: --tries: got nothing; wanted a value`,
     `error: --max: got "5"; use one of: 100, 1000, 10000`,
   ]);
+});
+
+Deno.test("a benchmark refuses options that it does not have, words beside them, and options without their value", async () => {
+  const said: readonly (readonly [string, string])[] = [["--ronds=3", "'--ronds'"], ["extra", "'extra'"], [
+    "--rounds",
+    "'--rounds <value>' argument missing",
+  ], ["--compile=x", "'--compile' does not take an argument"]];
+  for (const [wrong, says] of said) {
+    const { code, errors } = await bench("steps", ["train", wrong]);
+    assertEquals(code, 2);
+    assertStringIncludes(errors.join("\n"), says);
+  }
 });
 
 Deno.test("every benchmark tells its usage", async () => {
