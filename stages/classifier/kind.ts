@@ -9,7 +9,7 @@ import { findStageDevice } from "../shared/device.ts";
 
 export const classifierKind = defineKind({
   kind: "classifier",
-  version: 5,
+  version: 6,
   entry: import.meta.resolve("./run.ts"),
   summary: "Train a small classifier on labelled images, as an extractor of features",
   params: z.strictObject({

@@ -2,30 +2,32 @@ import * as tf from "@tensorflow/tfjs-core";
 import { layoutOf, writeClassifier } from "../../artifacts/classifier.ts";
 import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { describeImageSet, writeMetrics } from "../../artifacts/metrics.ts";
-import type { ContextOf, SavedState, StageEnd } from "../../contract/stage.ts";
+import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import type { TrainingLoss } from "../../diffusion/gradient_step.ts";
 import { initialParameters, packParameters } from "../../diffusion/network.ts";
-import { type Normalizer, recordOf } from "../../diffusion/normalizer.ts";
-import { adamBiasCorrections } from "../../diffusion/recipe.ts";
-import { decodeVectors, encodeVectors, vectorOf } from "../../formats/vectors.ts";
+import { recordOf } from "../../diffusion/normalizer.ts";
+import { ADAM } from "../../diffusion/recipe.ts";
 import { type ClassifierConfig, classify } from "../../metrics/features/classifier_network.ts";
 import { range } from "../../metrics/vectors.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
 import { openClassifier } from "../shared/open_classifier.ts";
 import { withDevice } from "../shared/device.ts";
 import { batchImages } from "../shared/epochs.ts";
-import { scalarFeeds } from "../shared/feeds.ts";
 import { runOf } from "../shared/run_of.ts";
-import { takeSteps } from "../shared/steps.ts";
-import { initialState, makeStepper, type TrainVectors } from "../shared/training.ts";
+import { initialState, type TrainState } from "../shared/training.ts";
+import { trainFromNewest } from "../shared/training_loop.ts";
 import { classifierKind } from "./kind.ts";
 
 type Context = ContextOf<typeof classifierKind>;
 
-const STATE_FILE = "state.safetensors";
-
 /** A norm that no gradient of a classifier reaches. */
 const UNCLIPPED = 1e30;
+
+/** Settings of a training whose learning rate stays, and whose average nobody reads. */
+const PLAIN = {
+  ...{ microBatches: 1, warmupSteps: 0, learningRateDecay: undefined, gradClip: UNCLIPPED, adam: ADAM },
+  ema: { decay: 0, warmup: false },
+} as const;
 
 export default runOf(classifierKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
@@ -34,22 +36,16 @@ export default runOf(classifierKind, async (context) => {
   const { height, width, channels, classes, source } = images.info;
   const network: ClassifierConfig = { height, width, channels, classes: classes!, base: params.base };
   const judged = test ?? images;
-  const trained = await withDevice(context, async (device) => {
-    const vectors = await train(context, { device, images, network });
-    if ("status" in vectors) return vectors;
-    return {
-      params: vectors.params,
-      accuracy: await accuracyOf(vectors.params, { device, images: judged, network, normalizer: images.normalizer }),
-    };
-  });
+  const trained = await train(context, images, network);
   if ("status" in trained) return trained;
-  const { accuracy } = trained;
+  const { params: weights } = trained.vectors;
+  const accuracy = await withDevice(context, (device) => accuracyOf(weights, { device, images: judged, network }));
   const config = {
     ...{ network, steps: params.steps, seed, accuracy: test === undefined ? null : accuracy },
     ...recordOf(images),
     images: source,
   };
-  await writeClassifier(outputs.classifier, { config, params: trained.params });
+  await writeClassifier(outputs.classifier, { config, params: weights });
   const note = test === undefined ? { note: "on the images that it learned from: no others were given" } : {};
   await writeMetrics(outputs.metrics, {
     seed,
@@ -65,47 +61,45 @@ interface Subject {
   readonly network: ClassifierConfig;
 }
 
-async function train(context: Context, { device, images, network }: Subject): Promise<TrainVectors | StageEnd> {
-  const { params, progress, seed } = context;
-  const { batchSize, steps, learningRate } = params;
+function train(context: Context, images: ImageReader, network: ClassifierConfig): Promise<TrainState | StageEnd> {
+  const { params, seed } = context;
+  const { batchSize, learningRate } = params;
   const stream = (purpose: string) => randomStream({ seed, stream: `classifier/${purpose}` });
   const init = stream("init");
-  const saved = await progress.latest();
   const layout = layoutOf(network);
-  const initial = () => initialParameters(layout, (place, _kind, count) => init.uniform(place, count));
-  const vectors = saved === undefined
-    ? initialState(layout, seed, undefined, { params: packParameters(initial(), layout) }).vectors
-    : await readState(saved, layout.count);
-  if (saved?.step === steps) return vectors;
-
-  const { x0, read } = batchImages(images, { batchSize, flip: false }, stream);
-  const loss = classifierLoss(network);
-  const stepper = await makeStepper(device, { loss, params: { batchSize, microBatches: 1 }, vectors });
-  return await takeSteps(context, {
-    from: saved?.step ?? 0,
-    async step(step) {
-      const labels = new Float32Array(batchSize * network.classes);
-      read(step).forEach((image, i) => labels[i * network.classes + images.labels![image]!] = 1);
-      const settings = { learningRate, ...adamBiasCorrections(step), emaDecay: 0, clipNorm: UNCLIPPED };
-      const { loss, gradNorm } = await stepper.step({ x0, labels }, scalarFeeds(settings));
-      if (!Number.isFinite(loss)) {
-        const fix = `lower learningRate (now ${learningRate})`;
-        return { status: "failed", message: `the loss is ${loss} at step ${step}`, fix };
-      }
-      return { loss, gradNorm, learningRate };
+  const { x0, prepare, read } = batchImages(images, { batchSize, flip: false }, stream);
+  return trainFromNewest({ ...context, params: { ...PLAIN, ...params } }, {
+    loss: classifierLoss(network),
+    updates: {},
+    begin() {
+      const initial = initialParameters(layout, (place, _kind, count) => init.uniform(place, count));
+      return initialState(layout, seed, undefined, { params: packParameters(initial, layout) });
     },
-    state: () => stepper.vectors(),
-    encode: ({ params, m, v }) => ({ [STATE_FILE]: encodeVectors({ params, m, v }) }),
+    open: () => ({
+      batch: {
+        at(step) {
+          const labels = new Float32Array(batchSize * network.classes);
+          read(step).forEach((image, i) => labels[i * network.classes + images.labels![image]!] = 1);
+          return { x0, labels };
+        },
+        prepare,
+      },
+      preview: () => Promise.resolve(),
+    }),
+    diverged({ step, loss }) {
+      const fix = `lower learningRate (now ${learningRate})`;
+      return { status: "failed", message: `the loss is ${loss} at step ${step}`, fix };
+    },
   });
 }
 
 async function accuracyOf(
   params: Float32Array<ArrayBuffer>,
-  { device, images, network, normalizer }: Subject & { readonly normalizer: Normalizer },
+  { device, images, network }: Subject,
 ): Promise<number> {
   const { count } = images.info;
   const batchSize = Math.min(256, count);
-  const classifyBatch = await openClassifier({ network, params, normalizer }, { device, batchSize });
+  const classifyBatch = await openClassifier({ network, params, normalizer: images.normalizer }, { device, batchSize });
   let right = 0;
   for (let first = 0; first < count; first += batchSize) {
     const last = Math.min(first + batchSize, count);
@@ -116,14 +110,6 @@ async function accuracyOf(
     }
   }
   return right / count;
-}
-
-/** Reads a saved state, in which there is no average. */
-async function readState(saved: SavedState, parameters: number): Promise<TrainVectors> {
-  const { vectors } = decodeVectors(await saved.read(STATE_FILE));
-  const vector = (name: string) =>
-    vectorOf(vectors, name, { file: STATE_FILE, type: Float32Array, length: parameters });
-  return { params: vector("params"), m: vector("m"), v: vector("v"), ema: vector("params").slice() };
 }
 
 /** The cross-entropy of each image, whose `labels` [B, classes] are one-hot. */
