@@ -11,6 +11,8 @@ const MOST_PICTURES = 3;
 /** The first screen of a page. */
 interface Overview {
   readonly body: readonly Html[];
+  /** True if a table of settings says in short what each of many scores says. */
+  readonly isSweep: boolean;
   /** The pictures in it, which need not be shown again. */
   readonly shown: ReadonlySet<ReportPicture>;
 }
@@ -29,10 +31,13 @@ export function overviewOf(report: Report): Overview {
   ];
   const hero = parts.length === 0 ? [] : [markup`<div class="hero">${parts}</div>`];
   const shown = new Set([...chosen, ...real].flat());
-  if (sweep === undefined) return { body: [...headlines(metrics), ...stepSlider(grouped(samples)), ...hero], shown };
+  if (sweep === undefined) {
+    return { body: [...headlines(metrics), ...stepSlider(grouped(samples)), ...hero], shown, isSweep: false };
+  }
   return {
     body: [...headlines(metrics), ...sweep.body, ...sweep.frames, ...hero],
     shown: shown.union(sweep.shown),
+    isSweep: true,
   };
 }
 

@@ -29,6 +29,7 @@ export function sectionsOf(report: Report): Section[] {
   const demos = report.demos.map(({ title, href }) =>
     markup`<p><a href="${href}">Interactive sampling page of <code>${title}</code></a>: works in any browser, offline.</p>`
   );
+  const detail = overview.isSweep ? "closed" : "open";
   const graph = stages.length === 0 ? [] : [drawDag(stages), stageTable(stages, startedMs)];
   return [
     { id: "overview", title: "Overview", body: overview.body },
@@ -41,12 +42,12 @@ export function sectionsOf(report: Report): Section[] {
     },
     { id: "training", title: "Training", body: curvePlaces(groupCurves(curves)), fold: "open" },
     { id: "films", title: "From noise to image", body: pictures(report.films), fold: "open" },
-    { id: "scores", title: "Scores", body: metricsTables(scores!), fold: "open" },
+    { id: "scores", title: "Scores", body: metricsTables(scores!), fold: detail },
     {
       id: "likelihood",
       title: "Loss and likelihood",
       body: [...metricsTables(likelihoods!), ...pictures(report.rates)],
-      fold: "open",
+      fold: detail,
     },
     { id: "neighbours", title: "Nearest training images", body: pictures(report.neighbours), fold: "open" },
     { id: "pipeline", title: "Pipeline", body: graph, fold: "open" },

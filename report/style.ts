@@ -64,6 +64,8 @@ progress { accent-color: var(--accent); width: 7rem; vertical-align: -.1em; } td
 .runs thead th { vertical-align: bottom; white-space: normal; }
 .runs thead a { display: inline-block; width: max-content; max-width: 15rem; overflow-wrap: anywhere; } .runs tr { background: var(--ground); } .runs tr > :first-child { position: sticky; left: 0; background: inherit; } .runs tbody th { font-weight: 400; } .runs tbody th a { color: var(--accent); }
 .runs tbody tr:hover { background: var(--panel); } .runs .n { text-align: right; } .runs tr > :last-child { padding-right: 0; }
+.thumbnail { display: block; width: 64px; height: 64px; object-fit: none; object-position: 0 0; border-radius: 4px; background: var(--panel); }
+.runs tbody :is(th, td) { vertical-align: middle; } .spark { vertical-align: middle; } .spark polyline { fill: none; stroke: var(--blue); stroke-width: 1.5; }
 .choices { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: .1rem 1rem; padding: .4rem 0; }
 #columns[open] { flex-basis: 100%; } #columns { border: 0; } [aria-current] { font-weight: 600; } nav.pages { padding: 0; } nav.up { padding: 1rem 1.25rem 0; } .up ~ header { padding-top: .5rem; } .wide .up { display: none; }
 button, input, select { font: inherit; color: inherit; } input[type=number] { width: 5.5rem; } select { max-width: 100%; }

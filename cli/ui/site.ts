@@ -39,6 +39,8 @@ const [SCORING_MS, READING_MS] = [250, 1_000];
  * The number of runs whose curves and contents are kept for later looks, and the number of runs whose scores are kept.
  */
 const [MOST_WHOLE, MOST_SCORED] = [64, 10_000];
+/** The number of points of a curve in the table. */
+const MOST_POINTS = 40;
 /** The size limit of artifact files: hashing a larger one would make all clients wait. */
 const FILE_BYTES: Readonly<Record<string, number>> = { ".png": 32 << 20, ".svg": 32 << 20, ".html": 256 << 20 };
 const [TAIL_BYTES, LOG_BYTES, PREVIEW_BYTES] = [8 << 10, 1 << 20, 1 << 20];
@@ -77,6 +79,8 @@ export class Site {
   readonly #curves = new BoundedCache<{ rows: report.ReportCurve["rows"][number][]; next: number }>(MOST_WHOLE);
   readonly #contents = new BoundedCache<ReturnType<typeof report.collectArtifacts>>(MOST_WHOLE);
   readonly #scores = new BoundedCache<Promise<readonly report.Score[]>>(MOST_SCORED);
+  readonly #grids = new BoundedCache<string | undefined>(MOST_SCORED);
+  readonly #histories = new BoundedCache<readonly number[]>(MOST_SCORED);
   readonly #losses = new BoundedCache<number | undefined>(MOST_SCORED);
 
   constructor({ store, cluster }: Place) {
@@ -129,7 +133,12 @@ export class Site {
     }
     const { root } = this.#store;
     const notes = existsSync(root) ? [] : [`There is no store at ${root} so far: the first run makes it.`];
-    return report.renderTable(runs, query, { notes, lossAt: (...of) => this.#lossAt(until + READING_MS, ...of) });
+    return report.renderTable(runs, query, {
+      notes,
+      lossAt: (...of) => this.#lossAt(until + READING_MS, ...of),
+      lossesOf: (...of) => this.#lossesOf(until + READING_MS, ...of),
+      pictureOf: (run) => this.#pictureOf(run),
+    });
   }
 
   async #run(run: Run): Promise<report.Page> {
@@ -193,6 +202,29 @@ export class Site {
     const find = () =>
       this.#curvesOf({ runId, stages: [stage] })[0]?.rows.findLast((row) => row.step <= step)?.["loss"];
     return this.#losses.keep(key, find);
+  }
+
+  /** Returns the last grid of samples of a run, or its last preview. */
+  #pictureOf(run: Run): string | undefined {
+    const grid = this.#grids.keep(resultsKey(run), () => this.#gridOf(run));
+    const shown = run.stages.findLast(({ previews }) => previews.length > 0);
+    if (grid !== undefined) return `/object/${grid}.png`;
+    return shown && report.encodePath("preview", run.runId, shown.id, `${shown.previews.at(-1)}.png`);
+  }
+
+  #gridOf(run: Run): string | undefined {
+    return this.#resultsOf(run).flatMap(([, manifest]) => Object.values(manifest?.outputs ?? {}))
+      .flatMap(({ type, files }) => type === "samples" ? files : []).findLast(({ path }) => path === "grid.png")
+      ?.sha256;
+  }
+
+  #lossesOf(untilMs: number, { runId }: Run, stage: report.LiveStage): readonly number[] | undefined {
+    const key = JSON.stringify([runId, stage.id, stage.figures]);
+    if (!this.#histories.has(key) && performance.now() > untilMs) return undefined;
+    return this.#histories.keep(key, () => {
+      const rows = this.#curvesOf({ runId, stages: [stage] })[0]?.rows ?? [];
+      return report.downsample(rows.flatMap(({ loss }) => loss ?? []), MOST_POINTS);
+    });
   }
 
   /** Returns the log of one stage: of those with output, one that failed, else the one that started last. */

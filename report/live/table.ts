@@ -20,6 +20,10 @@ import { currentStages, timeOf } from "./run.ts";
 export interface TableDetails {
   /** Returns the loss of a stage at a step, if it is known. */
   readonly lossAt?: ((run: LiveRun, stage: LiveStage, step: number) => number | undefined) | undefined;
+  /** Returns the address of a picture of a run's samples, if there is one. */
+  readonly pictureOf?: ((run: LiveRun) => string | undefined) | undefined;
+  /** Returns the losses of a stage, if they are known. */
+  readonly lossesOf?: ((run: LiveRun, stage: LiveStage) => readonly number[] | undefined) | undefined;
   /** Notes on missing content, and why it is missing. */
   readonly notes?: readonly string[];
 }
@@ -115,7 +119,8 @@ function textOf({ pipeline, file, runId, state, host, cluster, tags, overrides }
   return [pipeline, file, runId, state, host, cluster, ...tags, ...overrides].join(" ").toLowerCase();
 }
 
-function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, { lossAt }: TableDetails): Column[] {
+function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, details: TableDetails): Column[] {
+  const { lossAt, pictureOf, lossesOf } = details;
   const stages = new Map(runs.map((run) => [run, stageOf(run)]));
   const stageFor = (run: LiveRun) => stages.get(run);
   const loss = (run: LiveRun) => stageFor(run)?.figures["loss"];
@@ -131,17 +136,22 @@ function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, { lossAt }:
   };
   const lowest = (value: number | string, run: LiveRun) =>
     markup`${figure(Number(value))} <small>at ${count(loss(run)!.at)}</small>`;
+  const picture = (source: number | string) =>
+    markup`<img class="thumbnail" src="${source}" alt="samples" width="64" height="64" loading="lazy">`;
+  const now = (value: number | string, run: LiveRun) =>
+    markup`${figure(Number(value))} ${drawLosses(lossesOf?.(run, stageFor(run)!) ?? [])}`;
   const took = ({ startedMs, endedMs }: LiveRun) => endedMs && endedMs - startedMs;
   const isOn = runs.some(({ state }) => state === "running");
   const { tell = [], same = [] } = scoreColumns(runs);
   return [
+    { id: "samples", title: "samples", value: (run) => pictureOf?.(run), show: picture },
     { id: "state", title: "state", value: (run) => run.state, show: state },
     { id: "stage", title: "stage", value: (run) => stageFor(run)?.id, show: besides },
     { id: "tags", title: "tags", value: ({ tags }) => tags.join(", ") || undefined },
     ...paramColumns(runs),
     { id: "step", title: "step", value: (run) => stageFor(run)?.progress?.done, show: done },
     { id: "eta", title: "time left", value: (run) => stageFor(run)?.etaMs, show: time },
-    { id: "loss", title: isOn ? "loss now" : "loss", value: (run) => loss(run)?.last },
+    { id: "loss", title: isOn ? "loss now" : "loss", value: (run) => loss(run)?.last, show: now },
     { id: "lowest", title: "lowest loss", value: (run) => loss(run)?.lowest, show: lowest },
     ...step > 0 && lossAt ? [{ id: `loss@${step}`, title: `loss at ${count(step)}`, value: at }] : [],
     ...tell,
@@ -149,6 +159,23 @@ function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, { lossAt }:
     ...same,
     { id: "host", title: "host", value: ({ host, cluster }) => cluster ?? host, isExtra: true },
   ];
+}
+
+/** The size of a small curve in pixels. */
+const SMALL = { width: 80, height: 20 };
+
+/** Draws losses as a small curve on a logarithmic axis. */
+function drawLosses(losses: readonly number[]): Html {
+  const logs = losses.filter((one) => one > 0).map(Math.log);
+  const [low, high] = [Math.min(...logs), Math.max(...logs)];
+  if (!(high > low)) return markup``;
+  const { width, height } = SMALL;
+  const points = logs.map((one, i) => {
+    const [x, y] = [width * i / (logs.length - 1), 1 + (height - 2) * (high - one) / (high - low)];
+    return `${x.toFixed(1)},${y.toFixed(1)}`;
+  });
+  const size = markup`width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`;
+  return markup`<svg class="spark" ${size} aria-hidden="true"><polyline points="${points.join(" ")}"/></svg>`;
 }
 
 /**

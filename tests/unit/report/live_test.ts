@@ -351,3 +351,16 @@ Deno.test("of values of any length no more is shown than anybody reads", () => {
   assertStringIncludes(page, `${"a".repeat(2_000)}…`);
   assertStringIncludes(cellsIn(tableOf(runs))[1]!.join(), `${"a".repeat(200)}…`);
 });
+
+Deno.test("a row has a picture of the run's samples and a small curve of its loss, where there are any", () => {
+  const runs = [withLoss("a", 0.5), withLoss("b", 0.4)];
+  const html = tableOf(runs, "", {
+    pictureOf: ({ runId }) => runId === "a" ? `/object/${EVIL}.png` : undefined,
+    lossesOf: ({ runId }) => runId === "a" ? [1, 0.5, NaN, 0, 0.1] : [1],
+  });
+  assertEquals(cellsIn(html)[0]![1], "samples");
+  assert(!html.includes("<img src=x"));
+  assertEquals(html.split('class="thumbnail"').length - 1, 1);
+  // Three losses have logarithms; one makes no curve.
+  assertEquals([...html.matchAll(/points="([^"]*)"/g)].map(([, points]) => points), ["0.0,1.0 40.0,6.4 80.0,19.0"]);
+});
