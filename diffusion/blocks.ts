@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { BlockPlan } from "./block_parameters.ts";
 import type { ForwardInputs } from "./define.ts";
-import { conv, dense, type GroupNormOptions, norm, silu, type Weights } from "./layers.ts";
+import { attend, conv, dense, type GroupNormOptions, norm, silu, type Weights } from "./layers.ts";
 
 /** Details of a block that leave the shapes of its parameters as they are. */
 interface BlockDetails extends GroupNormOptions {
@@ -50,7 +50,6 @@ export function attention(weights: Weights, name: string, x: tf.Tensor, details:
   const pixels = tf.reshape(norm(weights, `${name}.norm`, x, details), flat);
   const parts = tf.split(dense(weights, `${name}.qkv`, pixels), 3, 2).map(apart);
   const [q, k, v] = parts as [tf.Tensor, tf.Tensor, tf.Tensor];
-  const scores = tf.mul(tf.matMul(q, k, false, true), headWidth ** -0.5);
-  const mixed = joined(tf.matMul(tf.softmax(scores), v));
+  const mixed = joined(attend(q, k, v));
   return tf.add(x, tf.reshape(dense(weights, `${name}.out`, mixed), x.shape));
 }

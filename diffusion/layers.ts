@@ -5,6 +5,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors, Tensor } from "../tensor/device.ts";
+import { ATTENTION, layer, SILU, UPSAMPLE } from "../tensor/layer_kernels.ts";
 import { groupNorm, type GroupNormOptions } from "./unet/group_norm.ts";
 
 export { convParameters, denseParameters, normParameters } from "./layer_parameters.ts";
@@ -63,34 +64,25 @@ export function dense(weights: Weights, name: string, x: Tensor): Tensor {
   return tf.reshape(product, [...x.shape.slice(0, -1), outChannels]);
 }
 
-/**
- * x sigmoid(x) (SiLU; the paper's code calls it swish). With s = sigmoid(x) and y = x s, the derivative is
- * y + s (1 - y): four small operations where autodiff makes six.
- */
-export const silu: (x: Tensor) => Tensor = tf.customGrad((...args) => {
-  const [x, save] = args as [tf.Tensor, tf.GradSaveFunc];
-  const gate = tf.sigmoid(x);
-  const value = tf.mul(x, gate);
-  save([gate, value]);
-  return {
-    value,
-    gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-      const [s, y] = saved as [tf.Tensor, tf.Tensor];
-      return tf.mul(dy, tf.add(y, tf.mul(s, tf.sub(1, y))));
-    },
-  };
-});
+/** x sigmoid(x) (SiLU; the paper's code calls it swish), of the same shape. */
+export function silu(x: Tensor): Tensor {
+  return layer(SILU, { x });
+}
 
 /**
- * Doubles height and width by repeating pixels, [B, H, W, C] to [B, 2H, 2W, C].
+ * Attention (Vaswani et al. 2017): softmax(q k^T scale) v, for each image and each head on its own.
  *
- * Pixels are repeated by a product with ones. TF.js's resize kernel is not used: its CPU gradient is wrong for batches
- * of more than one.
+ * @param q [B, N, D] or, with heads, [B, heads, N, D] @param k, v [B, M, D] or [B, heads, M, D]
+ * @param scale default 1 / sqrt(D)
+ * @returns of the shape of q
  */
+export function attend(q: Tensor, k: Tensor, v: Tensor, scale: number = q.shape.at(-1)! ** -0.5): Tensor {
+  return layer(ATTENTION, { q, k, v }, { kept: ["q", "k", "v"], scale });
+}
+
+/** Doubles height and width by repeating pixels, [B, H, W, C] to [B, 2H, 2W, C]. */
 export function upsample(x: Tensor): Tensor {
-  const [batch, height, width, channels] = x.shape as [number, number, number, number];
-  const pixels = tf.reshape(x, [batch * height, 1, width, 1, channels]);
-  return tf.reshape(tf.mul(pixels, tf.ones([1, 2, 1, 2, 1])), [batch, 2 * height, 2 * width, channels]);
+  return layer(UPSAMPLE, { x });
 }
 
 /**

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { convolutionInfo, windowsOf } from "./convolution_info.ts";
+import { LAYERS } from "./layer_kernels.ts";
 import type { NamedAttrMap, NamedTensorInfoMap } from "@tensorflow/tfjs-core";
 
 /**
@@ -10,6 +11,7 @@ import type { NamedAttrMap, NamedTensorInfoMap } from "@tensorflow/tfjs-core";
 type Composition = (inputs: any, attributes: any) => tf.Tensor | tf.Tensor[];
 
 export const COMPOSITIONS: Readonly<Record<string, Composition>> = {
+  ...LAYERS,
   Einsum: (inputs, { equation }) => einsum(equation, Object.values(inputs)),
   AddN: (terms) => tf.sum(tf.stack(Object.values<tf.Tensor>(terms)), 0),
   Maximum: ({ a, b }) => tf.where(tf.greaterEqual(a, b), a, b),

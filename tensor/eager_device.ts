@@ -30,7 +30,7 @@ export async function openEagerDevice(
  * @param backend name of an initialised TF.js backend
  */
 function compileEager(backend: string, fn: PureFunction, inputs: Signature, label: string): EngineFunction {
-  const outputs = signatureOf(trace(fn, inputs, label, backend).outputs);
+  const outputs = signatureOf(trace(fn, inputs, label, { backend }).outputs);
   /** Calls the function once. The caller must dispose of the tensors that it returns. */
   const compute = (feeds: HostTensors, held: NamedTensors) =>
     withBackend(backend, () =>

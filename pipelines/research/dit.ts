@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { defineNetwork, type ForwardInputs, type Init, type NetworkSizes, type ParameterSpec } from "noiseline";
-import { dense, silu } from "noiseline/layers";
+import { attend, dense, silu } from "noiseline/layers";
 import { z } from "zod";
 
 /**
@@ -116,8 +116,7 @@ function attention(weights: Weights, name: string, h: tf.Tensor, heads: number):
   const [batch, tokens, width] = h.shape as [number, number, number];
   const split = tf.reshape(dense(weights, `${name}.qkv`, h), [batch, tokens, 3, heads, width / heads]);
   const [q, k, v] = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4])) as [tf.Tensor, tf.Tensor, tf.Tensor];
-  const shares = tf.softmax(tf.mul(tf.matMul(q, k, false, true), (width / heads) ** -0.5));
-  const mixed = tf.transpose(tf.matMul(shares, v), [0, 2, 1, 3]);
+  const mixed = tf.transpose(attend(q, k, v), [0, 2, 1, 3]);
   return dense(weights, `${name}.out`, tf.reshape(mixed, [batch, tokens, width]));
 }
 

@@ -56,16 +56,23 @@ export function gridOf(shape: readonly number[]): CounterGrid {
   return { images: shape[0]!, size: tf.util.sizeFromShape(shape.slice(1)) };
 }
 
+/** Computes the mask by a loop on the host, 5 ns an element. */
+export function hostKeepMask(key: Int32Array, { shape, site, rate }: KeepMaskAttributes): Float32Array<ArrayBuffer> {
+  const { threshold, scale } = keepRule(rate);
+  const words = counterWords(gridOf(shape), key, site);
+  const mask = new Float32Array(words.length);
+  for (let i = 0; i < mask.length; i++) mask[i] = words[i]! < threshold ? 0 : scale;
+  return mask;
+}
+
 /**
  * Registers the mask for a backend that can read tensors synchronously and takes host arrays, as `cpu`, `wasm` and
- * `tensorflow` do: a loop on the host, 5 ns an element.
+ * `tensorflow` do.
  */
 export function registerHostKeepMask(backendName: string): void {
-  registerKeepMask<tf.KernelBackend>(backendName, ({ key, shape, site, rate, backend }) => {
-    const { threshold, scale } = keepRule(rate);
-    const words = counterWords(gridOf(shape), backend.readSync(key.dataId) as Int32Array, site);
-    const mask = new Float32Array(words.length);
-    for (let i = 0; i < mask.length; i++) mask[i] = words[i]! < threshold ? 0 : scale;
-    return { dataId: backend.write(mask, [...shape], "float32"), shape: [...shape], dtype: "float32" };
+  registerKeepMask<tf.KernelBackend>(backendName, ({ key, backend, ...attributes }) => {
+    const mask = hostKeepMask(backend.readSync(key.dataId) as Int32Array, attributes);
+    const shape = [...attributes.shape];
+    return { dataId: backend.write(mask, shape, "float32"), shape, dtype: "float32" };
   });
 }

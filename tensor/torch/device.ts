@@ -3,11 +3,14 @@ import { compilingDevice } from "../compiling_device.ts";
 import type { Device, DeviceOptions } from "../device.ts";
 import { checkDistinct } from "../feeds.ts";
 import { checkThreads } from "../numerics.ts";
-import { signatureOf, trace } from "../trace/trace.ts";
+import { placeOf, signatureOf, trace } from "../trace/trace.ts";
 import { torchNumerics } from "./describe.ts";
 import { type TorchInstallation, torchInstallation } from "./installation.ts";
 import { openTorch } from "./library.ts";
+import { LAYER_TRANSLATIONS } from "./layers.ts";
 import { Program } from "./program.ts";
+
+const ENGINE = { kernels: LAYER_TRANSLATIONS };
 
 interface TorchOptions extends DeviceOptions {
   /** Use this instead of the installation in its place: for the setup, which tries what it has unpacked. */
@@ -27,11 +30,17 @@ export async function openTorchDevice(options: TorchOptions = {}): Promise<Devic
   await tf.ready();
   const torch = openTorch(installation);
   return compilingDevice({ name, numerics: options.numerics ?? torchNumerics(threads) }, (fn, inputs, label) => {
-    const traced = trace(fn, inputs, label);
+    const traced = trace(fn, inputs, label, ENGINE);
     return {
       outputs: signatureOf(traced.outputs),
       async bind(values, { carried, free }) {
-        const program = new Program(torch, traced, { label, threads, fn, inputs }, values, carried);
+        const program = new Program(
+          torch,
+          traced,
+          { label, threads, placeOf: (value) => placeOf(value, fn, inputs, ENGINE) },
+          values,
+          carried,
+        );
         return {
           async run(feeds, results) {
             checkDistinct(values, results, free.label);

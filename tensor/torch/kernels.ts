@@ -6,14 +6,22 @@ import { type Handle, longs, type Torch } from "./library.ts";
 /** Computes one value from its tensor operands, which stay the caller's. */
 export type Run = (operands: readonly Handle[]) => Handle;
 
-/** Prepares the calls for one value. */
-export type Emit = (value: OperationValue, torch: Torch) => Run;
+/** Prepares the calls for one value, or for several: itself and its parts. */
+export type Emit = (
+  value: OperationValue,
+  torch: Torch,
+) => (operands: readonly Handle[], overwrites: readonly boolean[]) => Handle | readonly Handle[];
+
+/** Returns a tensor whose elements are side by side in memory: itself, or a copy. */
+export function dense(torch: Torch, x: Handle): Handle {
+  return torch.call("aten::contiguous", torch.tensor(x), torch.int(0));
+}
 
 /** Marks a tensor to be freed at the end. */
 export type Own = (tensor: Handle) => Handle;
 
 /** Frees what `body` marks as its own, whether it returns or throws. */
-export function scoped(torch: Torch, body: (own: Own) => Handle): Handle {
+export function scoped<Results>(torch: Torch, body: (own: Own) => Results): Results {
   const owned: Handle[] = [];
   try {
     return body((tensor) => {

@@ -24,8 +24,10 @@ const SYMBOLS = {
   aoti_torch_delete_tensor_object: of("t"),
   aoti_torch_copy_: of("ttw"),
   aoti_torch_clone: of("tb"),
+  aoti_torch_get_data_ptr: of("tb"),
   aoti_torch_get_dim: of("tb"),
   aoti_torch_get_size: of("tlb"),
+  aoti_torch_get_stride: of("tlb"),
   torch_call_dispatcher: of("bbbt"),
   torch_new_list_reserve_size: of("tb"),
   torch_list_push_back: of("tt"),
@@ -41,7 +43,7 @@ const SYMBOLS = {
   aoti_torch_cpu_slice_Tensor: of("tlbblb"),
   aoti_torch_cpu_pad: of("tblbbb"),
   aoti_torch_cpu_cat: of("bllb"),
-  aoti_torch_cpu_convolution: of("tttblblblwbllb"),
+  aoti_torch_cpu_convolution: of("ttbblblblwbllb"),
   aoti_torch_cpu_convolution_backward: of("ttttlblblblwbllblbbb"),
   aoti_torch_cpu_avg_pool2d: of("tblblblwwbb"),
   aoti_torch_cpu_avg_pool3d: of("tblblblwwbb"),
@@ -67,7 +69,7 @@ export type Handle = bigint;
 type Word = bigint;
 
 type Kernel = Extract<keyof typeof SYMBOLS, `aoti_torch_${string}`>;
-export type Argument = bigint | number | boolean | ArrayBufferView;
+export type Argument = bigint | number | boolean | ArrayBufferView | null;
 
 export type Torch = ReturnType<typeof bind>;
 
@@ -102,12 +104,12 @@ function bind(symbols: Symbols, version: bigint) {
   const cpu = symbols.aoti_torch_device_type_cpu() as number;
   const [float32, float64, int32, int64, bool] = (["float32", "float64", "int32", "int64", "bool"] as const)
     .map((name) => symbols[`aoti_torch_dtype_${name}`]() as number) as [number, number, number, number, number];
-  // There are few kernels for uint32.
-  const dtypes: Readonly<Record<ElementType, number>> = { float32, float64, int32, uint32: int64, int64, bool };
+  // No value is recorded in uint32 here.
+  const dtypes: Readonly<Record<ElementType, number>> = { float32, float64, int32, uint32: int32, int64, bool };
   // Gradients are part of the traced function.
   symbols.aoti_torch_grad_mode_set_enabled(false);
-  const results = [0, 0, 0].map(() => new BigUint64Array(1));
-  const first = results[0]!;
+  const cells = [0, 0, 0].map(() => new BigUint64Array(1));
+  const first = cells[0]!;
   const stack = new BigUint64Array(16);
   const bits = new DataView(new ArrayBuffer(8));
   const names = new Map<string, Uint8Array>();
@@ -130,6 +132,14 @@ function bind(symbols: Symbols, version: bigint) {
   };
   const free = (tensor: Handle): void => void symbols.aoti_torch_delete_tensor_object(tensor);
 
+  /** Calls an operation with several results. */
+  const results = (count: number, name: string, ...words: Word[]): Handle[] => {
+    const [operation, overload = ""] = name.split(".") as [string, string?];
+    stack.set(words);
+    check(symbols.torch_call_dispatcher(textOf(operation), textOf(overload), stack, version));
+    return [...stack.subarray(0, count)];
+  };
+
   // Sets the number of threads that OpenMP starts with, so that it does not do so in the first kernel.
   check(symbols.torch_get_num_threads(first));
 
@@ -139,18 +149,14 @@ function bind(symbols: Symbols, version: bigint) {
     kernel,
     /** Calls a kernel with several results, some of which it may leave out. */
     several(count: 2 | 3, name: Kernel, ...args: Argument[]): Handle[] {
-      const cells = results.slice(0, count);
-      for (const cell of cells) cell[0] = 0n;
-      check(symbols[name](...args, ...cells));
-      return cells.map((cell) => cell[0]!);
+      const places = cells.slice(0, count);
+      for (const place of places) place[0] = 0n;
+      check(symbols[name](...args, ...places));
+      return places.map((place) => place[0]!);
     },
     /** Calls an operation, such as `aten::mm` or `aten::sum.dim_IntList`. Tensors among its words are given away. */
-    call(name: string, ...words: Word[]): Handle {
-      const [operation, overload = ""] = name.split(".") as [string, string?];
-      stack.set(words);
-      check(symbols.torch_call_dispatcher(textOf(operation), textOf(overload), stack, version));
-      return stack[0]!;
-    },
+    call: (name: string, ...words: Word[]): Handle => results(1, name, ...words)[0]!,
+    results,
     /** Makes a tensor of an array's own memory. The array has to stay as long as the tensor. */
     view(array: ConstantData | Float64Array, type: ElementType, shape: Shape): Handle {
       const [sizes, strides] = [longs(shape), longs(stridesOf(shape))];

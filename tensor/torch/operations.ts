@@ -1,6 +1,7 @@
 import { type ElementType, type OperationValue, type Shape, sizeOf, type Value } from "../trace/graph.ts";
 import { type Emit, narrow, type Own, padded, permute, reshape, type Run, scoped } from "./kernels.ts";
 import { type Handle, longs, type Torch } from "./library.ts";
+import { LAYERS } from "./layers.ts";
 import { convolution, pool } from "./windows.ts";
 
 /** The operations of a graph as calls of PyTorch's kernels. */
@@ -15,7 +16,7 @@ function each(names: Readonly<Record<string, string>>): Record<string, Emit> {
 }
 
 /** Returns the numbers of a constant operand: axes, a shape or bounds. */
-function numbersOf({ inputs, op }: OperationValue, index: number): number[] {
+export function numbersOf({ inputs, op }: OperationValue, index: number): number[] {
   const input = inputs[index];
   if (input?.kind !== "constant") throw new Error(`Cannot happen: operand ${index} of ${op} is no constant.`);
   const data = Array.from(input.data, Number);
@@ -23,17 +24,6 @@ function numbersOf({ inputs, op }: OperationValue, index: number): number[] {
 }
 
 const attributeOf = ({ attributes }: OperationValue, name: string) => attributes[name] as number;
-
-/** Reduces a result in int64 to the values of uint32, which wrap around. */
-function wrapped(type: ElementType, torch: Torch, run: Run): Run {
-  if (type !== "uint32") return run;
-  const mask = BigInt64Array.of(0xffffffffn);
-  return (operands) =>
-    scoped(torch, (own) => {
-      const words = own(run(operands));
-      return torch.call("aten::bitwise_and.Tensor", torch.tensor(words), torch.view(mask, "int64", []));
-    });
-}
 
 /** Computes integers in float64, which holds every int32 and every quotient of two of them closely enough. */
 function quotientOfIntegers(torch: Torch): Run {
@@ -56,11 +46,11 @@ function add(sign: 1 | -1): Emit {
     if (type === "float32" || type === "float64") return sum;
     // The factor is a float, which PyTorch refuses for integers. A double holds each sum of two of 32 bits, and an
     // int64 that becomes an int32 wraps around.
-    return wrapped(type, torch, (operands) =>
+    return (operands) =>
       scoped(torch, (own) => {
         const total = own(sum(operands.map((one) => own(cast(torch, "float64", one)))));
         return cast(torch, type, own(cast(torch, "int64", total)));
-      }));
+      });
   };
 }
 
@@ -134,10 +124,15 @@ const gather: Emit = (value, torch) => {
     });
 };
 
-const product: Emit = ({ attributes }, torch) => {
+const product: Emit = ({ attributes, shape }, torch) => {
   const [transposesA, transposesB] = [attributes["transA"] === 1, attributes["transB"] === 1];
   const operand = (x: Handle, transposes: boolean) => transposes ? permute(torch, x, [1, 0]) : torch.tensor(x);
-  return ([a, b]) => torch.call("aten::mm", operand(a!, transposesA), operand(b!, transposesB));
+  return ([a, b, bias]) => {
+    const x = operand(a!, transposesA);
+    if (bias === undefined) return torch.call("aten::mm", x, operand(b!, transposesB));
+    const flat = torch.some(reshape(torch, bias, shape.slice(1)));
+    return torch.call("aten::linear", x, operand(b!, !transposesB), flat);
+  };
 };
 
 const expand: Emit = ({ shape }, torch) => {
@@ -181,16 +176,15 @@ export const OPERATIONS: Readonly<Record<string, Emit>> = {
   ...each({ Max: "maximum", Min: "minimum", Pow: "pow.Tensor_Tensor", Where: "where.self", MatMul: "matmul" }),
   ...each({ Equal: "eq.Tensor", Greater: "gt.Tensor", GreaterOrEqual: "ge.Tensor", Less: "lt.Tensor" }),
   ...each({ LessOrEqual: "le.Tensor", And: "logical_and", Or: "logical_or", Xor: "logical_xor", Not: "logical_not" }),
+  ...each({ Silu: "silu", SiluGradient: "silu_backward" }),
+  ...LAYERS,
   Softplus: softplus,
   Elu: elu,
   Add: add(1),
   Sub: add(-1),
-  Mul: ({ type }, torch) => wrapped(type, torch, ([a, b]) => torch.kernel("aoti_torch_cpu_mul_Tensor", a!, b!)),
-  Div: (value, torch) =>
-    value.type === "int32"
-      ? quotientOfIntegers(torch)
-      : same(value.type === "uint32" ? "aten::floor_divide" : "aten::div.Tensor")(value, torch),
-  Cast: ({ type }, torch) => wrapped(type, torch, ([x]) => cast(torch, type, x!)),
+  Mul: (_, torch) => ([a, b]) => torch.kernel("aoti_torch_cpu_mul_Tensor", a!, b!),
+  Div: (value, torch) => value.type === "int32" ? quotientOfIntegers(torch) : same("aten::div.Tensor")(value, torch),
+  Cast: ({ type }, torch) => ([x]) => cast(torch, type, x!),
 
   Reshape: ({ shape }, torch) => ([x]) => reshape(torch, x!, shape),
   Transpose: ({ attributes }, torch) => ([x]) => permute(torch, x!, attributes["perm"] as Shape),
@@ -235,11 +229,14 @@ export const OPERATIONS: Readonly<Record<string, Emit>> = {
   MaxPool: pool,
 };
 
+/** Operations that may overwrite operands which their results replace. */
+export const OVERWRITING: ReadonlySet<string> = new Set(["Adam", "Average"]);
+
 /** Operations with one operand that is a tensor, and constants that say what to do. */
 const TOLD = new Set(
   "Reshape Expand Slice Pad Tile CumSum ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd".split(" "),
 );
 
 export function tensorsOf({ op, inputs }: OperationValue): readonly Value[] {
-  return op === "Range" ? [] : TOLD.has(op) ? inputs.slice(0, 1) : inputs;
+  return op === "Range" || op === "Part" ? [] : TOLD.has(op) ? inputs.slice(0, 1) : inputs;
 }

@@ -1,19 +1,21 @@
 import { setImmediate } from "node:timers/promises";
-import type { HostArray, HostTensors, PureFunction, Signature } from "../device.ts";
-import { sameShape, type Value } from "../trace/graph.ts";
-import { placeOf, type TracedFunction } from "../trace/trace.ts";
-import type { Run } from "./kernels.ts";
+import type { HostArray, HostTensors } from "../device.ts";
+import { sameShape, sizeOf, type Value } from "../trace/graph.ts";
+import type { TracedFunction } from "../trace/trace.ts";
+import type { Emit } from "./kernels.ts";
 import type { Handle, Torch } from "./library.ts";
 import { OPERATIONS } from "./operations.ts";
+import type { Write } from "./places.ts";
 import { planOf, type Step } from "./plan.ts";
 
 interface ProgramOptions {
   readonly label: string;
   readonly threads: number;
-  /** The function that was traced, and its inputs, to find the place of a call that fails. */
-  readonly fn: PureFunction;
-  readonly inputs: Signature;
+  /** Returns where the traced function computes a value. */
+  placeOf(value: Value): string;
 }
+
+type RunnableStep = Step & { readonly run: ReturnType<Emit> };
 
 /** The longest time in ms for which a run keeps the process from doing anything else, such as hearing of a signal. */
 const TURN_MS = 100;
@@ -27,11 +29,10 @@ const TURN_MS = 100;
 export class Program {
   /** Tensors that stay, and while a run lasts its own, by the id of their value. */
   readonly #tensors: (Handle | undefined)[] = [];
-  readonly #each: readonly (Step & { readonly run: Run })[];
+  readonly #each: readonly RunnableStep[];
   readonly #inputs: readonly Value[];
   readonly #kept: readonly Value[];
-  /** Arrays that tensors are views of. */
-  readonly #arrays: ArrayBufferView[] = [];
+  readonly #late: readonly Write[];
   #hasRun = false;
 
   constructor(
@@ -42,12 +43,13 @@ export class Program {
     readonly carried: readonly string[],
   ) {
     const fixed = new Set(Object.keys(held).filter((name) => !carried.includes(name)));
-    const { sources, once, each } = planOf(traced.outputs, fixed);
-    const withRun = (step: Step) => ({ ...step, run: OPERATIONS[step.value.op]!(step.value, torch) });
+    const { sources, once, each, late } = planOf(traced.outputs, { fixed, carried });
+    this.#late = late;
+    const withRun = (step: Step) => ({ ...step, run: OPERATIONS[step.called.op]!(step.called, torch) });
     this.#each = each.map(withRun);
     this.#inputs = sources.filter((value) => value.kind === "input" && !(value.name in held));
     const stay = sources.filter((value) => !this.#inputs.includes(value));
-    this.#kept = [...stay, ...once.map(({ value }) => value)];
+    this.#kept = [...stay, ...once.flatMap(({ results }) => results.filter((result) => result !== undefined))];
     torch.useThreads(options.threads);
     try {
       for (const value of stay) this.#tensors[value.id] = this.#source(value);
@@ -82,7 +84,7 @@ export class Program {
       }
       this.#carry();
     } finally {
-      for (const value of [...this.#inputs, ...this.#each.map((step) => step.value)]) this.#free(value);
+      for (const value of [...this.#inputs, ...this.#each.flatMap((step) => step.results)]) this.#free(value);
     }
   }
 
@@ -95,61 +97,60 @@ export class Program {
     const { torch, held } = this;
     if (value.kind === "input") return torch.view(held[value.name]!, value.type, value.shape);
     const { type, shape, data } = value as Extract<Value, { kind: "constant" }>;
-    const array = type === "uint32" ? BigInt64Array.from(data as Uint32Array, BigInt) : data;
-    this.#arrays.push(array);
-    const isWhole = array.length !== 1 || shape.length === 0;
-    if (isWhole) return torch.view(array, type, shape);
+    const isWhole = data.length !== 1 || shape.length === 0;
+    if (isWhole) return torch.view(data, type, shape);
     // One element stands for all.
     const words = [torch.list(shape.map(torch.int)), torch.bool(false)];
-    return torch.call("aten::expand", torch.view(array, type, []), ...words);
+    return torch.call("aten::expand", torch.view(data, type, []), ...words);
   }
 
-  #compute({ value, operands, done, run }: Step & { readonly run: Run }): void {
+  #compute({ value, called, results, operands, overwrites, writes, done, run }: RunnableStep): void {
     const { torch } = this;
     try {
-      const result = run(operands.map(({ id }) => this.#tensors[id]!));
-      this.#tensors[value.id] = result;
-      if (!this.#hasRun && !sameShape(torch.shapeOf(result), value.shape)) {
-        throw new Error(`its shape is [${torch.shapeOf(result)}], wanted [${value.shape}]`);
+      const made = [run(operands.map(({ id }) => this.#tensors[id]!), overwrites)].flat();
+      made.forEach((tensor, i) => {
+        if (results[i] === undefined) torch.free(tensor);
+        else this.#tensors[results[i].id] = tensor;
+      });
+      for (const { id, shape } of this.#hasRun ? [] : results.filter((result) => result !== undefined)) {
+        const got = torch.shapeOf(this.#tensors[id]!);
+        if (!sameShape(got, shape)) throw new Error(`its shape is [${got}], wanted [${shape}]`);
       }
     } catch (error) {
-      const { label, fn, inputs } = this.options;
-      const place = placeOf(value, fn, inputs);
-      const problem = `PyTorch's part "${value.op}" failed (called at ${place}): ${(error as Error).message}`;
+      const { label, placeOf } = this.options;
+      const place = placeOf(value);
+      const problem = `PyTorch's part "${called.op}" failed (called at ${place}): ${(error as Error).message}`;
       throw new Error(`Cannot run "${label}": ${problem}`, { cause: error });
     }
+    for (const write of writes) this.#replace(write, this.#tensors[write.value.id]!);
     done.forEach((operand) => this.#free(operand));
   }
 
   #write(array: HostArray, { type, shape }: Value, tensor: Handle): void {
     const { torch } = this;
     const target = torch.view(array, type, shape);
-    torch.copy(target, tensor);
+    const place = (one: Handle) => torch.kernel("aoti_torch_get_data_ptr", one);
+    if (place(target) !== place(tensor)) torch.copy(target, tensor);
     torch.free(target);
   }
 
-  /** Writes carried values. What may be a view of one is copied before any is written. */
+  #replace({ value, name, start }: Write, tensor: Handle): void {
+    this.#write(this.held[name]!.subarray(start, start + sizeOf(value.shape)), value, tensor);
+  }
+
+  /** Writes what could not be written before. What may be a view of a carried value is copied before any is written. */
   #carry(): void {
-    const { torch, carried, held, traced: { outputs } } = this;
-    const values = carried.map((name) => outputs.get(name)!);
-    const copies = values.map((value) =>
-      this.#isViewOfCarried(value) ? torch.kernel("aoti_torch_clone", this.#tensors[value.id]!) : undefined
-    );
-    values.forEach((value, i) => this.#write(held[carried[i]!]!, value, copies[i] ?? this.#tensors[value.id]!));
-    for (const copy of copies) if (copy !== undefined) torch.free(copy);
+    const { torch } = this;
+    const copies = this.#late.map(({ value }) => torch.kernel("aoti_torch_clone", this.#tensors[value.id]!));
+    this.#late.forEach((write, i) => this.#replace(write, copies[i]!));
+    copies.forEach(torch.free);
   }
 
-  #isViewOfCarried(value: Value): boolean {
-    if (value.kind === "operation") return MOVES.has(value.op) && this.#isViewOfCarried(value.inputs[0]!);
-    return value.kind === "input" && this.carried.includes(value.name);
-  }
-
-  #free({ id }: Value): void {
+  #free(value: Value | undefined): void {
+    if (value === undefined) return;
+    const { id } = value;
     const tensor = this.#tensors[id];
     if (tensor !== undefined) this.torch.free(tensor);
     this.#tensors[id] = undefined;
   }
 }
-
-/** Operations that may return views of their first operand. */
-const MOVES = new Set(["Reshape", "Transpose", "Expand", "Slice", "Gather", "Cast"]);

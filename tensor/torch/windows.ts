@@ -9,7 +9,7 @@ import { type Argument, type Handle, longs, type Torch } from "./library.ts";
  */
 
 /** Returns the orders of axes that rename [N, ...size, C] to [N, C, ...size], and back. */
-function imageOrders(rank: number) {
+export function imageOrders(rank: number) {
   const sizes = Array.from({ length: rank }, (_, axis) => axis + 1);
   return { first: [0, rank + 1, ...sizes], last: [0, ...sizes.map((axis) => axis + 1), 1] };
 }
@@ -61,9 +61,10 @@ export const convolution: Emit = ({ op, attributes }, torch) => {
   };
 
   if (op === "forward") {
-    return ([x, filter]) =>
+    return ([x, filter, added]) =>
       scoped(torch, (own) => {
-        const operands = [seen(own, x!), filters.seen(own, filter!), 0n];
+        const bias = added === undefined ? null : BigUint64Array.of(own(reshape(torch, added, g.output.slice(-1))));
+        const operands = [seen(own, x!), filters.seen(own, filter!), bias];
         return permute(torch, own(torch.kernel("aoti_torch_cpu_convolution", ...operands, ...shared)), order.last);
       });
   }

@@ -10,7 +10,7 @@ import { POOL } from "./translations/pool.ts";
 import { RANDOM } from "./translations/random.ts";
 import { REDUCE } from "./translations/reduce.ts";
 import { SHAPE } from "./translations/shape.ts";
-import type { TranslationTable } from "./translations/translation.ts";
+import type { KernelCall, Translation, TranslationTable } from "./translations/translation.ts";
 
 /** TF.js backend whose kernels compute nothing and record what they would compute. */
 const RECORDER = "noiseline-recorder";
@@ -19,6 +19,14 @@ const RECORDER = "noiseline-recorder";
 export const KERNEL_NAMES: readonly string[] = Object.entries(tf).flatMap(([exported, name]) =>
   exported === name ? [exported] : []
 );
+
+/** The engine that will run a function. */
+export interface Engine {
+  /** TF.js backend, if any: a kernel that it lacks is refused. */
+  readonly backend?: string;
+  /** Translations of kernels, tried first; undefined leaves a call to the others. */
+  readonly kernels?: Readonly<Record<string, (call: KernelCall) => ReturnType<Translation> | undefined>>;
+}
 
 /** The recording of one function while it is traced. */
 export class Recording {
@@ -30,15 +38,14 @@ export class Recording {
   readonly callSites = new Set<string>();
 
   /**
-   * @param backend TF.js backend that will run the function, if any: a kernel that the backend lacks is refused
    * @param watched a kernel, or the id of a value: `callSites` collects the places that call the kernel or compute the
    * value
    */
-  constructor(readonly label: string, readonly backend?: string, readonly watched?: string | number) {}
+  constructor(readonly label: string, readonly engine: Engine = {}, readonly watched?: string | number) {}
 
   /** Called before each kernel. */
   checkKernel(kernelName: string, inputs: tf.NamedTensorInfoMap, attributes: tf.NamedAttrMap): void {
-    const { backend, watched } = this;
+    const { engine: { backend }, watched } = this;
     if (kernelName === watched) this.#noteCaller();
     if (backend === undefined || kernelName in COMPOSITIONS) return;
     const missing = tf.getKernel(kernelName, backend) === undefined;
@@ -160,7 +167,7 @@ function registerRecorder(): void {
   registered = true;
   // Priority 0 is below every other backend: TF.js never picks the recorder by itself.
   tf.registerBackend(RECORDER, () => BACKEND, 0);
-  for (const kernelName of new Set([...Object.keys(TRANSLATIONS), ...KERNEL_NAMES])) {
+  for (const kernelName of new Set([...[TRANSLATIONS, COMPOSITIONS].flatMap(Object.keys), ...KERNEL_NAMES])) {
     const kernelFunc: tf.KernelFunc = ({ inputs, attrs }) => recordKernel(recordingNow(), kernelName, inputs, attrs);
     tf.registerKernel({ kernelName, backendName: RECORDER, kernelFunc });
   }
@@ -176,14 +183,7 @@ function recordKernel(
   const fail = (problem: string, fix: string): never => {
     throw compileError(recording.label, `TF.js op "${kernelName}": ${problem}`, fix);
   };
-  const translate = TRANSLATIONS[kernelName];
-  if (translate === undefined) {
-    if (kernelName in COMPOSITIONS) return compose(kernelName, inputs, attributes);
-    const { reason, fix } = REFUSED.get(kernelName) ??
-      { reason: "it has no translation", fix: "write it with other ops" };
-    return fail(reason, fix);
-  }
-  const result = translate({
+  const call: KernelCall = {
     graph: recording.graph,
     fail,
     input(name) {
@@ -196,7 +196,14 @@ function recordKernel(
       const dtype = attributes["dtype"] as tf.DataType;
       return tensorType(dtype) ?? fail(`type ${dtype}`, "use float32, int32 or bool");
     },
-  });
+  };
+  const result = recording.engine.kernels?.[kernelName]?.(call) ?? TRANSLATIONS[kernelName]?.(call);
+  if (result === undefined) {
+    if (kernelName in COMPOSITIONS) return compose(kernelName, inputs, attributes);
+    const { reason, fix } = REFUSED.get(kernelName) ??
+      { reason: "it has no translation", fix: "write it with other ops" };
+    return fail(reason, fix);
+  }
   return "kind" in result ? recording.tensorOf(result) : result.map((value) => recording.tensorOf(value));
 }
 

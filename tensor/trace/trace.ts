@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { DType, PureFunction, Signature, TensorSpec } from "../device.ts";
 import { callerOf, cannotCompile, CompileError, withDeepStack } from "./failure.ts";
 import type { Value } from "./graph.ts";
-import { Recording, withRecording } from "./recorder.ts";
+import { type Engine, Recording, withRecording } from "./recorder.ts";
 
 /** The graph that a function would compute, with its inputs and outputs. */
 export type TracedFunction = Readonly<ReturnType<typeof record>>;
@@ -12,20 +12,19 @@ const SHOWN_PLACES = 5;
 
 /**
  * Calls `fn` once on tensors without data and returns the graph that it would compute. TF.js must be ready.
- * @param backend TF.js backend that will run the function, if any
  * @throws CompileError with the label when the signature, the function or its result does not fit, or the backend lacks
  * a kernel. If a gradient fails, the message also says where the function calls the op whose gradient it is.
  */
-export function trace(fn: PureFunction, inputs: Signature, label: string, backend?: string): TracedFunction {
+export function trace(fn: PureFunction, inputs: Signature, label: string, engine?: Engine): TracedFunction {
   for (const [name, spec] of Object.entries(inputs)) checkSpec(name, spec, label);
   try {
-    return record(fn, inputs, new Recording(label, backend));
+    return record(fn, inputs, new Recording(label, engine));
   } catch (error) {
     const watch = gradientThatFailed(error);
     if (watch === undefined) throw error;
     // TF.js computes gradients after the function has returned, so only a second trace can find where the op was
     // called.
-    const again = new Recording(label, backend, watch);
+    const again = new Recording(label, engine, watch);
     try {
       record(fn, inputs, again);
     } catch {
@@ -39,8 +38,8 @@ export function trace(fn: PureFunction, inputs: Signature, label: string, backen
 }
 
 /** Returns where a function computes a value of its trace, which is the same each time. */
-export function placeOf({ id }: Value, fn: PureFunction, inputs: Signature): string {
-  const again = new Recording("place", undefined, id);
+export function placeOf({ id }: Value, fn: PureFunction, inputs: Signature, engine?: Engine): string {
+  const again = new Recording("place", engine, id);
   record(fn, inputs, again);
   return [...again.callSites].join();
 }

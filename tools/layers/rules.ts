@@ -121,8 +121,8 @@ export const REMOVABLE = { files: /^(engine\/cluster\/|cluster\.ts$|job\.ts$)/, 
 
 /** Single imports that a layer's rule would forbid, each with the reason why it is allowed. */
 export const EXCEPTIONS: readonly { readonly from: string; readonly to: RegExp }[] = [
-  // An operation that TF.js does not have.
-  { from: "diffusion/", to: /^tensor\/random\/keep_mask\.ts$/ },
+  // Operations that TF.js does not have.
+  { from: "diffusion/", to: /^tensor\/(random\/keep_mask|layer_kernels)\.ts$/ },
   // The only command that installs anything.
   { from: "cli/commands/setup.ts", to: /^tensor\/setup\// },
   // Pages and cleaning up, which engine.ts would load for every command.

@@ -1,12 +1,13 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { existsSync } from "node:fs";
-import { openDevice } from "../../../tensor/mod.ts";
+import { attend, norm, silu, upsample } from "../../../diffusion/layers.ts";
+import { openDevice, randomStream } from "../../../tensor/mod.ts";
 import { torchNumerics } from "../../../tensor/torch/describe.ts";
 import { openTorchDevice } from "../../../tensor/torch/device.ts";
 import { findTorch } from "../../../tensor/torch/installation.ts";
 import { skipTestsUnless } from "../../support/proc.ts";
-import { float32 } from "../../support/tensors.ts";
+import { assertCloseArrays, float32 } from "../../support/tensors.ts";
 import { checkSameBytes } from "../../unit/stages/same_bytes.ts";
 import {
   assertHeldState,
@@ -51,12 +52,14 @@ test("steps on torch have the same bytes each time, with other numbers of thread
 
 test("torch swaps what two held values replace each other by, and moves one within itself", async () => {
   const device = await openTorchDevice({ threads: 1 });
-  const fn = ({ a, b, c, k }: Record<string, tf.Tensor>) => ({
+  const fn = ({ a, b, c, d, k }: Record<string, tf.Tensor>) => ({
     ...{ a: b!, b: tf.reverse(a!), c: tf.transpose(c!), k: k! },
+    d: tf.concat([tf.mul(tf.slice(d!, 0, 2), 2), tf.add(tf.slice(d!, 2, 2), tf.slice(d!, 0, 2))]),
     sum: tf.sum(a!),
   });
-  const compiled = await device.compile(fn, { a: float32(3), b: float32(3), c: float32(2, 2), k: float32(1) });
-  const held = { a: [1, 2, 3], b: [4, 5, 6], c: [1, 2, 3, 4], k: [7] };
+  const inputs = { a: float32(3), b: float32(3), c: float32(2, 2), d: float32(4), k: float32(1) };
+  const compiled = await device.compile(fn, inputs);
+  const held = { a: [1, 2, 3], b: [4, 5, 6], c: [1, 2, 3, 4], d: [1, 2, 3, 4], k: [7] };
   const bound = await compiled.bind(
     Object.fromEntries(Object.entries(held).map(([name, numbers]) => [name, Float32Array.from(numbers)])),
   );
@@ -65,10 +68,77 @@ test("torch swaps what two held values replace each other by, and moves one with
     a: Float32Array.of(4, 5, 6),
     b: Float32Array.of(3, 2, 1),
     c: Float32Array.of(1, 3, 2, 4),
+    d: Float32Array.of(2, 4, 4, 6),
     k: Float32Array.of(7),
   });
   await device.dispose();
 });
+
+/** Layers on operands that are not side by side in memory, and of unusual shapes. */
+const turned = (x: tf.Tensor) => tf.transpose(x, [0, 2, 1]);
+const LAYERS: Readonly<
+  Record<string, readonly [Record<string, number[]>, (x: Record<string, tf.Tensor>) => tf.Tensor]>
+> = {
+  "attend without heads": [{ q: [2, 5, 8], k: [2, 7, 8], v: [2, 7, 8] }, ({ q, k, v }) => attend(q!, k!, v!)],
+  "attend with heads": [
+    { q: [2, 3, 5, 8], k: [2, 3, 7, 8], v: [2, 3, 7, 8] },
+    ({ q, k, v }) => attend(q!, k!, v!, 0.2),
+  ],
+  "attend, turned": [
+    { q: [2, 8, 5], k: [2, 8, 7], v: [2, 8, 7] },
+    ({ q, k, v }) => attend(turned(q!), turned(k!), turned(v!)),
+  ],
+  "silu": [{ x: [2, 5] }, ({ x }) => silu(x!)],
+  "upsample": [{ x: [2, 4, 3, 5] }, ({ x }) => upsample(tf.transpose(x!, [0, 2, 1, 3]))],
+  "norm": [
+    { x: [2, 4, 3, 10], scale: [8], bias: [8] },
+    ({ x, scale, bias }) => {
+      const part = tf.slice(tf.transpose(x!, [0, 2, 1, 3]), [0, 0, 0, 1], [2, 3, 4, 8]);
+      return norm({ "n.scale": scale!, "n.bias": bias! }, "n", part, { groups: 4 });
+    },
+  ],
+  "norm of one channel": [
+    { x: [2, 3, 3, 2], scale: [1], bias: [1] },
+    ({ x, scale, bias }) => norm({ "n.scale": scale!, "n.bias": bias! }, "n", tf.slice(x!, [0, 0, 0, 1])),
+  ],
+  "a convolution and its bias": [
+    { x: [2, 6, 6, 3], filter: [3, 3, 3, 4], bias: [1, 1, 1, 4] },
+    ({ x, filter, bias }) => tf.add(bias!, tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 2, "same")),
+  ],
+  "a product and its bias": [
+    { x: [6, 5], y: [4, 6], bias: [4] },
+    ({ x, y, bias }) => tf.add(tf.matMul(x!, y!, true, true), bias!),
+  ],
+};
+
+for (const [name, [shapes, fn]] of Object.entries(LAYERS)) {
+  test(`torch computes ${name} and its gradients as ONNX Runtime does`, async () => {
+    const names = Object.keys(shapes);
+    const whole = (inputs: Record<string, tf.Tensor>) => {
+      const loss = (...given: tf.Tensor[]) => {
+        const y = fn(Object.fromEntries(names.map((key, i) => [key, given[i]!])));
+        return tf.sum(tf.mul(y, tf.sin(y)));
+      };
+      const { grads } = tf.valueAndGrads(loss as (...args: tf.Tensor[]) => tf.Scalar)(names.map((key) => inputs[key]!));
+      return { y: fn(inputs), ...Object.fromEntries(grads.map((grad, i) => [`d${names[i]}`, grad])) };
+    };
+    const stream = randomStream({ seed: 3, stream: "test/layers" });
+    const feeds = Object.fromEntries(
+      Object.entries(shapes).map(([key, shape], i) => [key, stream.normal(i, tf.util.sizeFromShape(shape))]),
+    );
+    const [got, wanted] = await Promise.all([openTorchDevice({ threads: 1 }), openDevice("onnx", { threads: 1 })].map(
+      async (opening) => {
+        const device = await opening;
+        const signature = Object.fromEntries(Object.entries(shapes).map(([key, shape]) => [key, float32(...shape)]));
+        const results = await (await device.compile(whole, signature)).run(feeds);
+        await device.dispose();
+        return results;
+      },
+    ));
+    // Both sum up to a few dozen products of float32, in other orders.
+    for (const [key, values] of Object.entries(wanted!)) assertCloseArrays(got![key]!, values, 1e-5);
+  });
+}
 
 test("torch frees what it makes: memory stays the same over many runs, also of runs that fail", async () => {
   if (!existsSync("/proc/self/status")) return;
