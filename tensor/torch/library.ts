@@ -54,6 +54,7 @@ const SYMBOLS = {
   writeMemory: { name: "memcpy", ...of("tbt", "u64") },
   strlen: of("t", "u64"),
   omp_set_num_threads: of("w", "void"),
+  mallopt: { ...of("ww"), optional: true },
 } satisfies Deno.ForeignLibraryInterface;
 
 /** @param parameters a letter for each: a tensor or another 64 bits, a buffer, a long, a word of 32 bits, a double */
@@ -98,6 +99,9 @@ export function openTorch(installation: TorchInstallation): Torch {
   });
 }
 
+/** Options of glibc's `mallopt`, which other systems lack. */
+const [TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD] = [-1, -2, -3] as const;
+
 type Symbols = Readonly<Record<keyof typeof SYMBOLS, (...args: Argument[]) => unknown>>;
 
 function bind(symbols: Symbols, version: bigint) {
@@ -106,6 +110,10 @@ function bind(symbols: Symbols, version: bigint) {
     .map((name) => symbols[`aoti_torch_dtype_${name}`]() as number) as [number, number, number, number, number];
   // No value is recorded in uint32 here.
   const dtypes: Readonly<Record<ElementType, number>> = { float32, float64, int32, uint32: int32, int64, bool };
+  // glibc gives memory that a step has freed back to the kernel, and asks for it again in the next step, unless it is
+  // told to keep up to 2 GiB of it, and to map only blocks above 32 MiB one by one.
+  const kept = [[TRIM_THRESHOLD, 2 ** 31 - 1], [TOP_PAD, 2 ** 28], [MMAP_THRESHOLD, 2 ** 25]] as const;
+  for (const [option, bytes] of kept) (symbols as Partial<Symbols>).mallopt?.(option, bytes);
   // Gradients are part of the traced function.
   symbols.aoti_torch_grad_mode_set_enabled(false);
   const cells = [0, 0, 0].map(() => new BigUint64Array(1));

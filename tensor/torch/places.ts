@@ -97,8 +97,9 @@ export function timesOf(
   const readsFrom = ({ root, start, end }: Place, at: number) =>
     reads.get(root)?.filter((one) => one.at >= at && one.place.start < end && one.place.end > start).length ?? 0;
   const madeAt = new Map<Value, number>();
-  steps.forEach(({ operands, results }, at) => {
-    operands.forEach((operand) => read(operand, at));
+  steps.forEach(({ value, operands, results }, at) => {
+    // A view reads what it shows.
+    operands.forEach((operand) => read(MOVES.has(value.op) ? value : operand, at));
     results.forEach((result) => result !== undefined && madeAt.set(result, at));
   });
   for (const value of returned) read(value, Infinity);
