@@ -101,7 +101,7 @@ Deno.test("a plan frees each value after its last reader, and keeps results and 
   fc.assert(fc.property(fc.array(choice, { minLength: 1, maxLength: 30 }), fc.nat(30), (choices, other) => {
     const values = graphOf(choices);
     const outputs = new Map([["y", values.at(-1)!], ["z", values[other % values.length]!]]);
-    const { sources, once, each } = planOf(outputs, new Set(["fixed"]));
+    const { sources, once, each } = planOf(outputs, { fixed: new Set(["fixed"]), carried: [] });
     // Values that are in memory: each step finds its operands among them.
     const there = new Set(sources);
     for (const { value, operands, done } of once) {
