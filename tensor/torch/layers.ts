@@ -3,6 +3,7 @@ import { hostKeepMask, KEEP_MASK, type KeepMaskAttributes } from "../random/keep
 import { float, type FloatAttribute, type OperationValue, type Shape, type Value } from "../trace/graph.ts";
 import { binary } from "../trace/emit/elementwise.ts";
 import { scalar } from "../trace/emit/shape.ts";
+import { CONV } from "../trace/translations/conv.ts";
 import type { Engine } from "../trace/recorder.ts";
 import type { KernelCall } from "../trace/translations/translation.ts";
 import { dense, type Emit, type Own, permute, scoped } from "./kernels.ts";
@@ -23,7 +24,19 @@ function several(
   return [first, ...more.map((shape, i) => graph.operation("Part", [first], "float32", shape, { index: i + 1 }))];
 }
 
+/** Records a convolution whose filter is in PyTorch's order: its gradient finds it there, and each prediction. */
+const ordered = (name: "Conv2D" | "Conv2DBackpropInput") => (call: KernelCall) =>
+  CONV[name]!({
+    ...call,
+    input(operand) {
+      const value = call.input(operand);
+      return operand === "filter" ? call.graph.operation("FilterOrder", [value], value.type, value.shape) : value;
+    },
+  });
+
 export const LAYER_TRANSLATIONS: NonNullable<Engine["kernels"]> = {
+  Conv2D: ordered("Conv2D"),
+  Conv2DBackpropInput: ordered("Conv2DBackpropInput"),
   [GROUP_NORM]: (call) => {
     const { shape } = call.input("x");
     const { groups, epsilon } = call.attributes;
@@ -183,12 +196,17 @@ const adam: Emit = ({ attributes }, torch) => {
 const average: Emit = (_, torch) => (operands, [overwrites]) =>
   torch.call(`aten::lerp${overwrites === true ? "_" : ""}.Tensor`, ...operands.map(torch.tensor));
 
+/** [kH, kW, C, O], in memory as [O, kH, kW, C]. */
+const filterOrder: Emit = (_, torch) => ([filter]) =>
+  scoped(torch, (own) => permute(torch, own(dense(torch, own(permute(torch, filter!, [3, 0, 1, 2])))), [1, 2, 3, 0]));
+
 /** Layers and their gradients, and updates. */
 export const LAYERS: Readonly<Record<string, Emit>> = {
   GroupNorm: normalisation("aten::native_group_norm", 2),
   GroupNormGradient: normalisation("aten::native_group_norm_backward", 1),
   Attention: attention("aten::_scaled_dot_product_flash_attention_for_cpu", 2),
   AttentionGradient: attention("aten::_scaled_dot_product_flash_attention_for_cpu_backward", 3),
+  FilterOrder: filterOrder,
   KeepMask: mask,
   Adam: adam,
   Average: average,

@@ -28,7 +28,7 @@ export interface Write {
 }
 
 /** Operations that may return views of their first operand. */
-const MOVES = new Set(["Reshape", "Transpose", "Expand", "Slice", "Gather", "Cast"]);
+const MOVES = new Set(["Reshape", "Transpose", "Expand", "Slice", "Gather", "Cast", "FilterOrder"]);
 
 /** Finds what each value may be a view of. Parts of vectors are told apart. */
 function placesOf(live: readonly Value[]): ReadonlyMap<Value, Place> {

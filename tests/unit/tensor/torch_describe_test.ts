@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { dirname, join } from "node:path";
+import type { Write } from "../../../tensor/torch/places.ts";
 import { planOf } from "../../../tensor/torch/plan.ts";
-import { Graph, type Value } from "../../../tensor/trace/graph.ts";
+import { Graph, type OperationValue, type Value } from "../../../tensor/trace/graph.ts";
+import { slice } from "../../../tensor/trace/emit/shape.ts";
 import { binary, unary } from "../../../tensor/trace/emit/elementwise.ts";
 import type { DeviceDescription } from "../../../tensor/devices.ts";
 import { runModule } from "./tensorflow_child.ts";
@@ -128,3 +130,53 @@ Deno.test("a plan frees each value after its last reader, and keeps results and 
 });
 
 const isFed = (value: Value) => value.kind === "input" && value.name === "fed";
+
+Deno.test("a plan replaces parts of the state as if all were replaced at the end", () => {
+  const choice = fc.record({ op: fc.constantFrom("Add", "Average"), a: fc.nat(50), b: fc.nat(50) });
+  const run = fc.record({
+    choices: fc.array(choice, { maxLength: 12 }),
+    parts: fc.array(fc.nat(50), { minLength: 4 }),
+  });
+  fc.assert(fc.property(run, ({ choices, parts }) => {
+    const graph = new Graph();
+    const [state, fed] = ["state", "fed"].map((name) => graph.input(name, "float32", [6])) as [Value, Value];
+    const values = [state, fed].flatMap((whole) =>
+      [0, 2, 4].map((start) => slice(graph, whole, [{ axis: 0, start, count: 2 }]))
+    );
+    const pick = (index: number) => values[index % values.length]!;
+    for (const { op, a, b } of choices) values.push(graph.operation(op, [pick(a), pick(b)], "float32", [2]));
+    const joined = graph.operation("Concat", parts.slice(0, 3).map(pick), "float32", [6], { axis: 0 });
+    const outputs = new Map([["state", joined], ["y", pick(parts[3]!)]]);
+
+    const compute = ({ op, inputs }: OperationValue, operands: readonly Float32Array[]) => {
+      if (op === "Slice") return operands[0]!.subarray(numbersAt(inputs[1]!), numbersAt(inputs[1]!) + 2);
+      const other = operands[1]!.slice();
+      return operands[0]!.map((x, i) => op === "Add" ? x + other[i]! : (x + 2 * other[i]!) / 4);
+    };
+    const start = { state: Float32Array.of(1, 2, 3, 4, 5, 6), fed: Float32Array.of(7, 8, 9, 10, 11, 12) };
+    const wantedOf = (value: Value): Float32Array =>
+      value.kind === "operation"
+        ? compute(value, value.inputs.map(wantedOf))
+        : start[value === state ? "state" : "fed"];
+    const wanted = parts.slice(0, 3).flatMap((part) => [...wantedOf(pick(part))]);
+
+    const held = start.state.slice();
+    const arrays = new Map<Value, Float32Array>([[state, held], [fed, start.fed]]);
+    const { once, each, late } = planOf(outputs, { fixed: new Set(), carried: ["state"] });
+    assertEquals(once, []);
+    const replace = (write: Write, array: Float32Array) => held.set(array, write.start);
+    for (const { value, operands, overwrites, writes } of each) {
+      const made = compute(value, operands.map((operand) => arrays.get(operand)!));
+      const own = overwrites[0] === true ? arrays.get(operands[0]!)! : made;
+      if (own !== made) own.set(made);
+      arrays.set(value, own);
+      for (const write of writes) replace(write, arrays.get(write.value)!);
+    }
+    assertEquals([...arrays.get(outputs.get("y")!)!], [...wantedOf(outputs.get("y")!)]);
+    const copies = late.map(({ value }) => arrays.get(value)!.slice());
+    late.forEach((write, i) => replace(write, copies[i]!));
+    assertEquals([...held], wanted);
+  }));
+});
+
+const numbersAt = (value: Value) => value.kind === "constant" ? Number(value.data[0]) : NaN;
