@@ -23,6 +23,7 @@ const { python, devices, cases, rounds, compile } = await readOptions(import.met
   rounds: COUNT.default(6),
   compile: SWITCH,
 }, args);
+const BF16 = { precision: "bf16" } as const;
 const layouts = [["", "contiguous"], [", channels last", "channels_last"]] as const;
 const peersOf = (python: string) => {
   const both = (name: string, settings: Pick<StepRequest, "precision" | "compile">) =>
@@ -31,14 +32,18 @@ const peersOf = (python: string) => {
   return [
     ...eager,
     { ...eager[1]!, name: `${eager[1]!.name}, malloc tuned`, env: TUNED_MALLOC },
-    ...HAS_BF16 ? both("PyTorch bf16", { precision: "bf16" }) : [],
+    ...HAS_BF16 ? both("PyTorch bf16", BF16) : [],
     ...compile ? both("torch.compile", { compile: true }).slice(0, 1) : [],
   ];
 };
-const commands = [...devices.map(ourContender), ...python === undefined ? [] : peersOf(python)];
+const ours = devices.flatMap((name) => [
+  ourContender(name),
+  ...name === "torch" && HAS_BF16 ? [{ ...ourContender(name), name: "torch bf16", settings: BF16 }] : [],
+]);
+const commands = [...ours, ...python === undefined ? [] : peersOf(python)];
 const what = mode === "train" ? "training step" : "prediction";
 
-printLine(`${what}, ${PROCESSOR}, turns: ${rounds}; \`onnx\` has no bf16`);
+printLine(`${what}, ${PROCESSOR}, turns: ${rounds}; \`torch\` alone has bf16`);
 if (!HAS_BF16) printLine("skipped: PyTorch bf16: the processor has neither AVX-512-bf16 nor AMX");
 for (const name of cases) {
   const { title, ...request } = CASES[name]!;

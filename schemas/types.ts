@@ -618,6 +618,11 @@ export type KindTable = {
     } | undefined | DefinitionInput;
     /** Also log the loss by this many equal ranges of t; 0: only the mean */
     lossBuckets?: number | undefined;
+    /**
+     * Rounding of convolutions, products and attention; all else is float32. bf16: on device torch alone,
+     * where the processor has instructions for it
+     */
+    precision?: "fp32" | "bf16" | undefined;
     /** Also show what the averaged weights draw while training goes on; default: no previews */
     preview?: {
       /** Steps between two previews; the last step has one too */
@@ -802,6 +807,11 @@ export type KindTable = {
     files?: ("png" | "npz")[] | undefined;
     /** Images drawn at a time */
     batchSize?: number | undefined;
+    /**
+     * Rounding of convolutions, products and attention; all else is float32. bf16: on device torch alone,
+     * where the processor has instructions for it
+     */
+    precision?: "fp32" | "bf16" | undefined;
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */

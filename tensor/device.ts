@@ -88,10 +88,18 @@ export interface Device {
   dispose(): Promise<void>;
 }
 
+/**
+ * Rounding of products: that of float32, or inputs and results of matrix products, convolutions and attention rounded
+ * to bfloat16, with sums in float32. Device `torch` alone has the latter.
+ */
+export type Precision = "fp32" | "bf16";
+
 /** Options for opening a device. */
 export interface DeviceOptions {
   /** Worker threads of the engine; default: all logical cores. */
   readonly threads?: number;
+  /** Rounding of products; default: `fp32`. */
+  readonly precision?: Precision;
   /** Use this instead of detecting {@linkcode Device.numerics}: for a process that may not examine the processor. */
   readonly numerics?: string;
 }

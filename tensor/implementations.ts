@@ -6,7 +6,7 @@ import type { ConcreteDeviceName, DeviceDescription, DeviceGrants, DeviceName, D
 import { definedOnly } from "../std/defined_only.ts";
 
 /** The options of a device that affect its description. */
-type DescribeOptions = Pick<DeviceOptions, "threads">;
+type DescribeOptions = Pick<DeviceOptions, "threads" | "precision">;
 
 interface OpenOptions extends DeviceOptions {
   /** The engine's files, if a set-up has not moved them to their place yet. */
@@ -40,7 +40,7 @@ export const IMPLEMENTATIONS: Readonly<Record<ConcreteDeviceName, Implementation
   tensorflow: tensorflow(false),
   "tensorflow-gpu": tensorflow(true),
   torch: {
-    describe: async ({ threads }) => (await import("./torch/describe.ts")).describeTorch(threads),
+    describe: async (options) => (await import("./torch/describe.ts")).describeTorch(options),
     grants: async () => (await import("./torch/describe.ts")).torchGrants(),
     open: async (options) => await (await import("./torch/device.ts")).openTorchDevice(options),
   },
@@ -92,9 +92,9 @@ export async function openDevice(name: DeviceName, options: DeviceOptions = {}):
   if (!DEVICE_NAMES.includes(name)) {
     throw new Error(`Cannot open device "${name}": it does not exist. Fix: use one of ${DEVICE_NAMES.join(", ")}.`);
   }
-  const { numerics, threads } = options;
+  const { numerics, threads, precision } = options;
   if (name !== "auto" && numerics !== undefined) return await IMPLEMENTATIONS[name].open(options);
-  const chosen = await chooseDevice(name, definedOnly({ threads }));
+  const chosen = await chooseDevice(name, definedOnly({ threads, precision }));
   if (!chosen.available) throw new Error(`Cannot open device "${name}": ${chosen.reason}. Fix: ${chosen.fix}.`);
   return await IMPLEMENTATIONS[chosen.name].open({ ...options, numerics: numerics ?? chosen.numerics });
 }
@@ -122,7 +122,15 @@ export async function chooseDevice(
   { describe = wanted === "auto" ? describeForAuto : describeDevice, tryOut, ...options }: ChooseOptions = {},
 ) {
   const passedOver: DeviceDescription[] = [];
-  for (const name of wanted === "auto" ? AUTO_ORDER : [wanted]) {
+  const inBfloat16 = options.precision === "bf16";
+  if (inBfloat16 && wanted !== "auto" && wanted !== "torch") {
+    return {
+      available: false,
+      reason: "it has no precision bf16",
+      fix: "use device torch, or precision fp32",
+    } as const;
+  }
+  for (const name of wanted !== "auto" ? [wanted] : inBfloat16 ? ["torch" as const] : AUTO_ORDER) {
     const looked = await describe(name, options);
     // A software adapter is slower than computing on the CPU directly.
     const isSoftware = wanted === "auto" && name === "webgpu" && looked.available && looked.card !== true;
@@ -138,9 +146,11 @@ export async function chooseDevice(
     passedOver.push(found);
   }
   const [first] = passedOver;
-  const { reason, fix = "use device auto; `deno task doctor` lists the devices of this machine" } = wanted === "auto"
-    ? { reason: `this machine has none: ${list(passedOver)}`, fix: "`deno task doctor` lists what each needs" }
-    : first!;
+  const { reason, fix = "use device auto; `deno task doctor` lists the devices of this machine" } = wanted !== "auto"
+    ? first!
+    : inBfloat16
+    ? { ...first!, reason: `no device here has precision bf16: ${list(passedOver)}` }
+    : { reason: `this machine has none: ${list(passedOver)}`, fix: "`deno task doctor` lists what each needs" };
   return { available: false, reason, fix } as const;
 }
 

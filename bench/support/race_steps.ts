@@ -6,7 +6,7 @@ import { HUGE_PAGES } from "../../engine/process/runtime.ts";
 import { cpuFlags, instructionClass } from "../../tensor/numerics.ts";
 
 const flags = cpuFlags();
-/** True if the processor multiplies bfloat16 itself; otherwise PyTorch's bf16 is slower than its fp32. */
+/** True if the processor has instructions for bfloat16; without AMX they may still be slower than those for float32. */
 export const HAS_BF16 = ["avx512_bf16", "amx_bf16"].some((flag) => flags?.has(flag));
 export const THREADS = navigator.hardwareConcurrency;
 /** The processor's name in tables. */

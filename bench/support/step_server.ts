@@ -18,11 +18,14 @@ import type { StepAnswer, StepRequest } from "./steps_protocol.ts";
 type Step = () => Promise<unknown>;
 
 const [name, threads] = Deno.args as [DeviceName, string];
-const device = await openDevice(name, { threads: Number(threads) });
 let step: Step | undefined;
 const random = randomStream({ seed: 0, stream: "bench" });
 
-async function prepare({ model, batch: batchSize, mode }: StepRequest): Promise<Step> {
+async function prepare({ model, batch: batchSize, mode, precision }: StepRequest): Promise<Step> {
+  const device = await openDevice(name, {
+    threads: Number(threads),
+    precision: precision === "bf16" ? "bf16" : "fp32",
+  });
   const network = await networkOf({ ...model, outChannels: model.inChannels }, []);
   const path = chainPath(makeTables(new Float64Array(1000).fill(0.01)));
   const { vectors } = initialState(network, 0);

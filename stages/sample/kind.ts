@@ -6,7 +6,7 @@ import { samplerParams } from "../../diffusion/samplers.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { extent, legacy } from "../../schemas/roles.ts";
 import { checkDecoder, checkFiles, checkMost, checkWeightsName, decoderInput, problemsOf } from "../shared/checks.ts";
-import { filesParam, longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
+import { filesParam, longRunningParams, positiveInt, precisionParam, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { samplingFacts } from "../shared/draw/check.ts";
 import { checkSampler } from "../shared/draw/sampler.ts";
@@ -55,6 +55,7 @@ const sampleParams = z.strictObject({
   }).optional().describe("Also show how the first images form: strips of x_t and of the predicted x0"),
   files: filesParam(),
   batchSize: positiveInt(65_536).default(64).describe("Images drawn at a time"),
+  precision: precisionParam(),
   ...longRunningParams(),
 });
 

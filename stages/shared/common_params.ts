@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { execution, type Schema } from "../../schemas/roles.ts";
+import { execution, legacy, type Schema } from "../../schemas/roles.ts";
 import { DEVICE_NAMES } from "../../tensor/devices.ts";
 
 /** The device to compute on. `auto` chooses the best that this machine has. */
@@ -8,6 +8,16 @@ export const deviceParam = () =>
     z.enum(DEVICE_NAMES).default("auto").describe(
       "Device to compute on. Not part of the key; devices round differently",
     ),
+  );
+
+/** For kinds that compute with a network. Older results are of float32, and keep their keys. */
+export const precisionParam = () =>
+  legacy(
+    z.enum(["fp32", "bf16"]).default("fp32").describe(
+      "Rounding of convolutions, products and attention; all else is float32. bf16: on device torch alone, where the " +
+        "processor has instructions for it",
+    ),
+    "fp32",
   );
 
 export const threadsParam = () =>

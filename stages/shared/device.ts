@@ -2,16 +2,17 @@ import type { TryDevice } from "../../contract/device.ts";
 import type { DeviceFinding, StageContext } from "../../contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ConcreteDeviceName } from "../../tensor/devices.ts";
-import type { Device, DeviceName } from "../../tensor/mod.ts";
+import type { Device, DeviceName, Precision } from "../../tensor/mod.ts";
 
 interface DeviceParams {
   readonly device: DeviceName;
   readonly threads?: number | undefined;
+  readonly precision?: Precision;
 }
 
 /** Finds the device that a stage's params name on this machine, or says why it is not available. */
 export async function findStageDevice(
-  { device: wanted, threads }: DeviceParams,
+  { device: wanted, threads, precision }: DeviceParams,
   tryDevice: TryDevice,
 ): Promise<DeviceFinding> {
   // Loaded only for stages that may run: an up-to-date plan needs none of it.
@@ -20,7 +21,7 @@ export async function findStageDevice(
     import("./device_trial.ts"),
   ]);
   const tryOut = (device: Parameters<typeof trialOf>[0]) => tryDevice(trialOf(device));
-  const chosen = await chooseDevice(wanted, definedOnly({ tryOut, threads }));
+  const chosen = await chooseDevice(wanted, definedOnly({ tryOut, threads, precision }));
   if (chosen.available) {
     const { available: _, name, ...facts } = chosen;
     const native = name !== "wasm" && name !== "webgpu";

@@ -5,7 +5,7 @@ import { DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../../diffusion/objectives.t
 import { samplerParams } from "../../diffusion/samplers.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { execution, legacy } from "../../schemas/roles.ts";
-import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
+import { longRunningParams, positiveInt, precisionParam, weightsParam } from "../shared/common_params.ts";
 import { trainingParams } from "../shared/training_params.ts";
 
 /** Params of kind `train`. */
@@ -86,6 +86,7 @@ export const trainParams = z.strictObject({
     z.int().min(0).max(1_000).default(0).describe("Also log the loss by this many equal ranges of t; 0: only the mean"),
     0,
   ),
+  precision: precisionParam(),
   preview: execution(
     z.strictObject({
       every: positiveInt(100_000_000).describe("Steps between two previews; the last step has one too"),

@@ -1,5 +1,5 @@
 import * as ort from "onnxruntime-node";
-import type { HostTensors } from "../device.ts";
+import type { DType, HostTensors } from "../device.ts";
 import type { InputValue, Value } from "../trace/graph.ts";
 import { runWithoutCopies } from "./no_copies.ts";
 import { INPUT_PREFIX, OUTPUT_PREFIX, serializeModel } from "./serialize.ts";
@@ -65,7 +65,7 @@ async function explain<T>(what: string, body: () => Promise<T>): Promise<T> {
 /** Wraps the arrays that the graph uses as tensors. */
 function tensorsOf(arrays: HostTensors, values: Iterable<readonly [string, Value]>, prefix: string) {
   return Object.fromEntries([...values].map(([name, { type, shape }]) => {
-    return [prefix + name, new ort.Tensor(type, arrays[name]!, shape)];
+    return [prefix + name, new ort.Tensor(type as DType, arrays[name]!, shape)];
   }));
 }
 

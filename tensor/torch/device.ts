@@ -3,8 +3,10 @@ import { compilingDevice } from "../compiling_device.ts";
 import type { Device, DeviceOptions } from "../device.ts";
 import { checkDistinct } from "../feeds.ts";
 import { checkThreads } from "../numerics.ts";
+import type { Value } from "../trace/graph.ts";
 import { placeOf, signatureOf, trace } from "../trace/trace.ts";
-import { torchNumerics } from "./describe.ts";
+import { inBfloat16 } from "./bfloat16.ts";
+import { roundsToBfloat16, torchNumerics } from "./describe.ts";
 import { type TorchInstallation, torchInstallation } from "./installation.ts";
 import { openTorch } from "./library.ts";
 import { LAYER_TRANSLATIONS } from "./layers.ts";
@@ -29,15 +31,19 @@ export async function openTorchDevice(options: TorchOptions = {}): Promise<Devic
   // After tracing, the previously selected backend is selected again, so there has to be one.
   await tf.ready();
   const torch = openTorch(installation);
-  return compilingDevice({ name, numerics: options.numerics ?? torchNumerics(threads) }, (fn, inputs, label) => {
+  const { numerics = torchNumerics(threads, options.precision) } = options;
+  const rounds = roundsToBfloat16(numerics);
+  return compilingDevice({ name, numerics }, (fn, inputs, label) => {
     const traced = trace(fn, inputs, label, ENGINE);
+    const { outputs, origin } = rounds ? inBfloat16(traced) : { ...traced, origin: new Map<Value, Value>() };
+    const whereIs = (value: Value) => placeOf(origin.get(value) ?? value, fn, inputs, ENGINE);
     return {
-      outputs: signatureOf(traced.outputs),
+      outputs: signatureOf(outputs),
       async bind(values, { carried, free }) {
         const program = new Program(
           torch,
-          traced,
-          { label, threads, placeOf: (value) => placeOf(value, fn, inputs, ENGINE) },
+          { ...traced, outputs },
+          { label, threads, placeOf: whereIs },
           values,
           carried,
         );

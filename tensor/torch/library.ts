@@ -13,6 +13,7 @@ const SYMBOLS = {
   aoti_torch_abi_version: of("", "u64"),
   aoti_torch_dtype_float32: of(""),
   aoti_torch_dtype_float64: of(""),
+  aoti_torch_dtype_bfloat16: of(""),
   aoti_torch_dtype_int32: of(""),
   aoti_torch_dtype_int64: of(""),
   aoti_torch_dtype_bool: of(""),
@@ -106,10 +107,12 @@ type Symbols = Readonly<Record<keyof typeof SYMBOLS, (...args: Argument[]) => un
 
 function bind(symbols: Symbols, version: bigint) {
   const cpu = symbols.aoti_torch_device_type_cpu() as number;
-  const [float32, float64, int32, int64, bool] = (["float32", "float64", "int32", "int64", "bool"] as const)
-    .map((name) => symbols[`aoti_torch_dtype_${name}`]() as number) as [number, number, number, number, number];
-  // No value is recorded in uint32 here.
-  const dtypes: Readonly<Record<ElementType, number>> = { float32, float64, int32, uint32: int32, int64, bool };
+  const typeOf = (name: Exclude<ElementType, "uint32">) => symbols[`aoti_torch_dtype_${name}`]() as number;
+  const dtypes: Readonly<Record<ElementType, number>> = {
+    ...{ float32: typeOf("float32"), float64: typeOf("float64"), bfloat16: typeOf("bfloat16") },
+    // No value is recorded in uint32 here.
+    ...{ int32: typeOf("int32"), uint32: typeOf("int32"), int64: typeOf("int64"), bool: typeOf("bool") },
+  };
   // glibc gives memory that a step has freed back to the kernel, and asks for it again in the next step, unless it is
   // told to keep up to 2 GiB of it, and to map only blocks above 32 MiB one by one.
   const kept = [[TRIM_THRESHOLD, 2 ** 31 - 1], [TOP_PAD, 2 ** 28], [MMAP_THRESHOLD, 2 ** 25]] as const;
@@ -174,8 +177,8 @@ function bind(symbols: Symbols, version: bigint) {
       );
       return first[0]!;
     },
-    /** Makes a float32 tensor with any contents, whose axes are in memory in the given order. */
-    empty(shape: Shape, order: readonly number[]): Handle {
+    /** Makes a tensor with any contents, whose axes are in memory in the given order. */
+    empty(type: ElementType, shape: Shape, order: readonly number[]): Handle {
       const inOrder = stridesOf(order.map((axis) => shape[axis]!));
       const strides = shape.map((_, axis) => inOrder[order.indexOf(axis)]!);
       return kernel(
@@ -183,7 +186,7 @@ function bind(symbols: Symbols, version: bigint) {
         BigInt(shape.length),
         longs(shape),
         longs(strides),
-        dtypes.float32,
+        dtypes[type],
         cpu,
         0,
       );

@@ -1,4 +1,4 @@
-import type { Shape } from "../trace/graph.ts";
+import type { ElementType, Shape } from "../trace/graph.ts";
 import type { ConvolutionGeometry } from "../trace/translations/conv_geometry.ts";
 import { type Emit, narrow, type Own, padded, permute, reshape, scoped } from "./kernels.ts";
 import { type Argument, type Handle, longs, type Torch } from "./library.ts";
@@ -23,7 +23,7 @@ function paddingOf(pads: Shape) {
 }
 
 /** Prepares a convolution or a gradient of one, as `tensor/trace/translations/conv.ts` records them. */
-export const convolution: Emit = ({ op, attributes }, torch) => {
+export const convolution: Emit = ({ op, attributes, type }, torch) => {
   const g = attributes as unknown as ConvolutionGeometry;
   const rank = g.kernel.length;
   const order = imageOrders(rank);
@@ -71,14 +71,14 @@ export const convolution: Emit = ({ op, attributes }, torch) => {
   if (op === "filterGradient") {
     return ([x, dy]) =>
       scoped(torch, (own) => {
-        const [, gradient] = gradients(own, dy!, seen(own, x!), filters.any(own), [0, 1, 0]);
+        const [, gradient] = gradients(own, dy!, seen(own, x!), filters.any(own, type), [0, 1, 0]);
         return filters.shown(own, gradient!);
       });
   }
   return ([dy, filter]) =>
     scoped(torch, (own) => {
       // Only the sizes of the image matter.
-      const image = own(torch.empty(seenShape, [0, ...order.last.slice(1, -1), 1]));
+      const image = own(torch.empty(type, seenShape, [0, ...order.last.slice(1, -1), 1]));
       let [gradient] = gradients(own, dy!, image, filters.seen(own, filter!), [1, 0, 0]);
       for (let axis = 0; axis < rank && !even; axis++) {
         gradient = own(narrow(torch, gradient!, 2 + axis, before[axis]!, g.input[1 + axis]!));
@@ -109,7 +109,8 @@ function filterLayout(torch: Torch, { kernel, filter, groups }: ConvolutionGeome
       return permute(torch, whole, back);
     },
     /** Returns a filter of which only the sizes matter. */
-    any: (own: Own): Handle => own(torch.empty(shape, [0, ...taps.map((axis) => axis + 2), 1])),
+    any: (own: Own, type: ElementType): Handle =>
+      own(torch.empty(type, shape, [0, ...taps.map((axis) => axis + 2), 1])),
   };
 }
 

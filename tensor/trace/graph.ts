@@ -1,5 +1,5 @@
 /** Element types inside a graph; inputs and outputs of a compiled function are float32 or int32 only. */
-export type ElementType = "float32" | "float64" | "int32" | "uint32" | "int64" | "bool";
+export type ElementType = "float32" | "float64" | "bfloat16" | "int32" | "uint32" | "int64" | "bool";
 
 export type Shape = readonly number[];
 

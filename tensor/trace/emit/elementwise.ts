@@ -46,6 +46,7 @@ export const ONNX_TYPE: Readonly<Record<ElementType, number>> = {
   bool: 9,
   float64: 11,
   uint32: 12,
+  bfloat16: 16,
 };
 
 export function cast(graph: Graph, x: Value, type: ElementType): Value {

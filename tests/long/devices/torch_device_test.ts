@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { existsSync } from "node:fs";
 import { attend, norm, silu, upsample } from "../../../diffusion/layers.ts";
 import { openDevice, randomStream } from "../../../tensor/mod.ts";
@@ -179,3 +179,49 @@ test("an operation that fails names the user's line, and lack of memory says so"
   );
   await device.dispose();
 });
+
+/** The nearest bfloat16, the even one of two. */
+function roundedToBfloat16(value: number): number {
+  const bits = new DataView(new ArrayBuffer(4));
+  bits.setFloat32(0, value);
+  const word = bits.getUint32(0);
+  bits.setUint32(0, ((word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000) >>> 0);
+  return bits.getFloat32(0);
+}
+
+// Where the processor has no instructions for bf16, PyTorch computes the same by others, which only tests ask for.
+const BF16 = torchNumerics(THREADS, "bf16");
+
+test("a product in bf16 is that of rounded operands, rounded, and what is no product is not rounded", async () => {
+  const device = await openTorchDevice({ threads: THREADS, numerics: BF16 });
+  const compiled = await device.compile(
+    ({ a, b }) => ({ product: tf.matMul(a!, b!), sum: tf.add(a!, b!) }),
+    { a: float32(2, 2), b: float32(2, 2) },
+  );
+  const [a, b] = [Float32Array.of(1.001, -2.7, 0.3, 4), Float32Array.of(0.1, 3.14159, 2, -1.005)];
+  const [p, q] = [a, b].map((one) => Array.from(one, roundedToBfloat16)) as [number[], number[]];
+  const at = (row: number, column: number) => p[2 * row]! * q[column]! + p[2 * row + 1]! * q[2 + column]!;
+  assertEquals(await compiled.run({ a, b }), {
+    product: Float32Array.from([at(0, 0), at(0, 1), at(1, 0), at(1, 1)], roundedToBfloat16),
+    sum: a.map((value, i) => value + b[i]!),
+  });
+  await device.dispose();
+});
+
+test("a training step in bf16 is that in float32 but for the rounding of its products", async () => {
+  const lossesOn = async (numerics: string) => {
+    const device = await openTorchDevice({ threads: THREADS, numerics });
+    const bound = await (await device.compile(SMALL_STEP, SMALL_STEP_INPUTS)).bind(smallState());
+    const losses: number[] = [];
+    for (let step = 0; step < 3; step++) losses.push((await bound.run(smallBatch(step)))["loss"]![0]!);
+    await device.dispose();
+    return losses;
+  };
+  const [exact, rounded] = [await lossesOn(torchNumerics(THREADS)), await lossesOn(BF16)];
+  // A number of bfloat16 has 8 binary digits; errors of many products mostly cancel.
+  rounded.forEach((loss, i) => assert(Math.abs(loss / exact[i]! - 1) < 2 ** -8, `${loss}, not ${exact[i]}`));
+  assertNotEquals(rounded, exact);
+});
+
+test("train gives the same bytes straight, stopped and resumed, and extended, in bf16 on torch", () =>
+  checkSameBytes({ name: "torch", numerics: BF16 }));

@@ -121,3 +121,18 @@ Deno.test("a device that does not compute is passed over by auto with the reason
     fix: "mend it",
   });
 });
+
+Deno.test("with precision bf16 auto takes torch or nothing, and no other device is taken", async () => {
+  const { describe, looked } = machineWith({ "tensorflow-gpu": {}, onnx: {}, torch: {} });
+  const chosen = await chooseDevice("auto", { describe, precision: "bf16" });
+  assertEquals([chosen.available && chosen.name, looked], ["torch", ["torch"]]);
+  assertEquals(await chooseDevice("onnx", { describe, precision: "bf16" }), {
+    available: false,
+    reason: "it has no precision bf16",
+    fix: "use device torch, or precision fp32",
+  });
+  const without = machineWith({ onnx: {}, torch: { available: false, reason: "not set up", fix: "set it up" } });
+  const refused = await chooseDevice("auto", { describe: without.describe, precision: "bf16" });
+  assertEquals([refused.available, refused.reason], [false, "no device here has precision bf16: torch (not set up)"]);
+  assertEquals(!refused.available && refused.fix, "set it up");
+});

@@ -32,7 +32,7 @@ async function reportWith(files: Readonly<Record<string, string>>) {
       import { openDevice } from "tensor/mod.ts";
       import { describeTorch } from "tensor/torch/describe.ts";
       const error = await openDevice("torch", { threads: 1 }).catch(({ message }) => message);
-      console.log(JSON.stringify({ description: describeTorch(2), error }));`;
+      console.log(JSON.stringify({ description: describeTorch({ threads: 2 }), error }));`;
     const { out, err } = await runModule(program, { env: { XDG_CACHE_HOME: cache } });
     assert(out !== "", err);
     return JSON.parse(out) as { readonly description: DeviceDescription; readonly error: string };
