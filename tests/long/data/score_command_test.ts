@@ -87,7 +87,7 @@ stages:
   const first = await score("fake");
   assertEquals(ran(first), ["scored-pair", "scored-real", "scored-real-images", "scored-sets"], first);
   assertStringIncludes(first, `${EXTRACTOR}, 64 an image, resize:clean-fid, SHA-256 ${SHA256}`);
-  assertStringIncludes(first, "fake: 100 images, 16x24");
+  assertStringIncludes(first, "fake: 100 images, 24x16");
   const again = await score("fake");
   assertStringIncludes(again, "nothing to do");
   const figures = (stdout: string) => stdout.split("\n").filter((line) => line.endsWith("  N 100"));
