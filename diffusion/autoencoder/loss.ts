@@ -22,21 +22,19 @@ export function drawLatents({ mean, logVariance }: Moments, noise?: Tensor): Ten
  * Encodes images, decodes their latents and compares.
  *
  * @param inputs.noise N(0, 1) in the shape of the latents, by which these are drawn. Absent: means are decoded
- * @returns `terms`, the weighted terms of the loss by name, [B] each, whose sum is minimised; `reconstruction`,
- * [B, H, W, C]; and `counts`, how often each code was chosen, if the autoencoder quantises and counts
+ * @returns the weighted terms of the loss by name, [B] each, whose sum is minimised
  */
 export function autoencoderTerms(
   { encode, quantize, decode, loss }: AutoencoderCode,
   { x, noise, dropout }: Omit<EncodeInputs, "weights"> & { readonly noise?: Tensor | undefined },
   weights: Readonly<NamedTensors>,
   options: AutoencoderLossOptions,
-) {
+): Readonly<NamedTensors> {
   const moments = encode({ weights, x, dropout });
   const drawn = drawLatents(moments, noise);
-  const { z, losses: quantizeLosses, counts } = quantize?.({ weights, z: drawn }) ?? { z: drawn, losses: {} };
-  const reconstruction = decode({ weights, z, dropout });
-  const inputs = { x, reconstruction, moments, quantizeLosses, stopGradient };
-  return { terms: loss?.(inputs) ?? builtinTerms(inputs, options), reconstruction, counts };
+  const { z, losses: quantizeLosses } = quantize?.({ weights, z: drawn }) ?? { z: drawn, losses: {} };
+  const inputs = { x, reconstruction: decode({ weights, z, dropout }), moments, quantizeLosses, stopGradient };
+  return loss?.(inputs) ?? builtinTerms(inputs, options);
 }
 
 function builtinTerms(

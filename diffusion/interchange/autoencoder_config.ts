@@ -3,7 +3,9 @@ import { autoencoderParameterSpecs } from "../autoencoder/plan.ts";
 import type { Shapes } from "../misfits.ts";
 import { autoencoderConfigSchema, type TheirAutoencoder } from "./autoencoder_schema.ts";
 import { libraryGroups, normGroupsOf } from "./library_groups.ts";
-import type { Translated } from "./problem.ts";
+import { refusing, type Translated } from "./problem.ts";
+
+const refuse = refusing("autoencoder is not one of Rombach et al. 2022");
 
 /** The epsilon of all normalisations, which both libraries write down. */
 const EPSILON = 1e-6;
@@ -137,11 +139,4 @@ function configOf(
   if (invalid !== undefined) return refuse(invalid.field, invalid.got, invalid.wanted);
   const usual = normGroupsOf(autoencoderParameterSpecs(config));
   return { value: usual.length === 1 && usual[0] === groups ? config : { ...config, groups } };
-}
-
-function refuse(field: string, value: unknown, wanted: string): Translated<never> {
-  const message = `the autoencoder is not one of Rombach et al. 2022, the only ones supported: ${field}`;
-  const got = typeof value === "string" ? value : JSON.stringify(value);
-  const fix = "take an autoencoder with that configuration; these weights belong to other functions";
-  return { problem: { message, got, wanted, fix } };
 }

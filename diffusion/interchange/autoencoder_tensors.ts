@@ -4,7 +4,7 @@ import { shapesOf } from "../misfits.ts";
 import type { NamedArrays } from "../network.ts";
 import { fromLdmShapes } from "./autoencoder_config.ts";
 import type { Translated } from "./problem.ts";
-import { type Dialect, diffusersNames, fromTorchTensors, linksOf } from "./tensors.ts";
+import { type Dialect, diffusersNames, fromTorchTensors, linksOf, SHARED_NAMES } from "./tensors.ts";
 import { type TorchTensor, toTorchTensors } from "./tensors.ts";
 
 type Tensors = Readonly<Record<string, TorchTensor>>;
@@ -38,10 +38,7 @@ const LDM: Dialect = {
     [/\.(\w+sample)\./, ".$1.conv."],
     [/\.shortcut\./, ".nin_shortcut."],
     [/(attn\S*)\.out\./, "$1.proj_out."],
-    [/^encoder\.latent/, "quant_conv"],
-    [/^decoder\.latent/, "post_quant_conv"],
-    [/^codebook\.codes$/, "quantize.embedding.weight"],
-    [/\.(kernel|scale)$/, ".weight"],
+    ...SHARED_NAMES,
   ],
   attention: ["q", "k", "v"],
   pointwise: /\.(nin_shortcut|qkv|proj_out)\.|^(post_)?quant_conv\./,

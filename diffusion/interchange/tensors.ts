@@ -110,6 +110,14 @@ function forEachElementPair(link: TensorLink, visit: (theirs: number, ours: numb
   }
 }
 
+/** Names around the latents of an autoencoder, and of all weights, that diffusers has from CompVis/latent-diffusion. */
+export const SHARED_NAMES: Dialect["names"] = [
+  [/^encoder\.latent/, "quant_conv"],
+  [/^decoder\.latent/, "post_quant_conv"],
+  [/^codebook\.codes$/, "quantize.embedding.weight"],
+  [/\.(kernel|scale)$/, ".weight"],
+];
+
 /** Returns the names of diffusers for a network of so many levels. */
 export const diffusersNames = (levels: number): Dialect => ({
   names: [
@@ -127,10 +135,7 @@ export const diffusersNames = (levels: number): Dialect => ({
     [/\.shortcut\./, ".conv_shortcut."],
     [/(attentions\.\d+)\.norm/, "$1.group_norm"],
     [/(attentions\.\d+)\.out/, "$1.to_out.0"],
-    [/^encoder\.latent/, "quant_conv"],
-    [/^decoder\.latent/, "post_quant_conv"],
-    [/^codebook\.codes$/, "quantize.embedding.weight"],
-    [/\.(kernel|scale)$/, ".weight"],
+    ...SHARED_NAMES,
   ],
   attention: ["to_q", "to_k", "to_v"],
   pointwise: /\.conv_shortcut\.|^(post_)?quant_conv\./,

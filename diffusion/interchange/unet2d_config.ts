@@ -2,7 +2,9 @@ import { attendedWidths, resolutionsOf, type UnetConfig, validateUnetConfig } fr
 import { unetParameterSpecs } from "../unet/plan.ts";
 import type { Unet2dConfig } from "./config_schemas.ts";
 import { libraryGroups, normGroupsOf } from "./library_groups.ts";
-import type { Translated } from "./problem.ts";
+import { refusing, type Translated } from "./problem.ts";
+
+const refuse = refusing("network is not one of Ho et al. 2020");
 
 /** Fields that all networks of noiseline share. Each value is the only one that noiseline computes. */
 const FIXED = {
@@ -131,11 +133,4 @@ function withoutUsual(config: UnetConfig): UnetConfig {
     headWidth: only(attendedWidths(config)),
   };
   return Object.fromEntries(Object.entries(config).filter(([name, value]) => usual[name] !== value)) as UnetConfig;
-}
-
-function refuse(field: string, value: unknown, wanted: string): Translated<never> {
-  const message = `the network is not one of Ho et al. 2020, the only kind supported: ${field}`;
-  const got = typeof value === "string" ? value : JSON.stringify(value);
-  const fix = "train a network with that configuration; these weights belong to a different function";
-  return { problem: { message, got, wanted, fix } };
 }

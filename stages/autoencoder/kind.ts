@@ -74,8 +74,6 @@ export const autoencoderKind = defineKind({
         : { autoencoder: BUILTIN_AUTOENCODER.recordOf(images, model), trained: true },
       averages: Object.keys(params.ema.others ?? {}),
     };
-    // The work of a perceptual term is not known.
-    if ("features" in inputs || params.lpips !== undefined) return { problems, notes, facts: { autoencoder: facts } };
     const work = autoencoderWork(facts.autoencoder, images, {
       passes: TRAIN_WORK_FACTOR * batchSize * params.steps,
       batch: batchSize,
@@ -83,7 +81,12 @@ export const autoencoderKind = defineKind({
       parts: params.microBatches,
       averages: averagesOf(params.ema).length,
     });
-    return { problems, notes, facts: { autoencoder: facts }, ...work };
+    const result = { problems, notes, facts: { autoencoder: facts } };
+    const networks = [..."features" in inputs ? [1] : [], ...params.lpips === undefined ? [] : [1, 1]];
+    if (networks.length === 0) return { ...result, ...work };
+    // The memory of a perceptual term is not known, and its time only from runs with one: shapes are as long as theirs.
+    const { workGflop, workShape = [] } = work;
+    return { ...result, ...definedOnly({ workGflop, workShape: [...workShape, ...networks] }) };
   },
 });
 

@@ -16,7 +16,7 @@ export function autoencoderLoss(autoencoder: Autoencoder, options: AutoencoderLo
     noise: { shape: [batch, latent.height, latent.width, latent.channels], dtype: "float32" },
   });
   const termsOf = ({ x0, noise }: Readonly<Record<string, tf.Tensor>>, weights: Readonly<Record<string, tf.Tensor>>) =>
-    autoencoderTerms(autoencoder, { x: x0!, noise, dropout: (h) => h }, weights, options).terms;
+    autoencoderTerms(autoencoder, { x: x0!, noise, dropout: (h) => h }, weights, options);
   const weights = parameters.map(({ name, shape }) => [`weight ${name}`, { shape, dtype: "float32" }] as const);
   const { outputs } = trace(
     (given) => termsOf(given, Object.fromEntries(parameters.map(({ name }) => [name, given[`weight ${name}`]!]))),

@@ -7,6 +7,7 @@ import { gridPng, imagesIn } from "../../artifacts/pictures.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { autoencoderLoss } from "./loss.ts";
 import type { AutoencoderLossOptions } from "../../diffusion/autoencoder/loss.ts";
+import { type Autoencoder, makeAutoencoder } from "../../diffusion/autoencoder/autoencoder.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { unpackTensors } from "../../diffusion/network.ts";
 import { recordOf } from "../../diffusion/normalizer.ts";
@@ -17,28 +18,28 @@ import { readLpips } from "../../metrics/features/lpips_network.ts";
 import { range } from "../../metrics/vectors.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { type Device, type HostTensors, randomStream } from "../../tensor/mod.ts";
-import { buildAutoencoder, checkAutoencoderCode } from "../shared/autoencoder_checks.ts";
+import { checkAutoencoderCode } from "../shared/autoencoder_checks.ts";
 import { failedCode } from "../shared/checks.ts";
 import { bindCoder, openView } from "../shared/coder.ts";
+import { tryBuild } from "../shared/definition_checks.ts";
 import { withDevice } from "../shared/device.ts";
 import { batchImages } from "../shared/epochs.ts";
 import { definitionByFile } from "../shared/own_definitions.ts";
 import { startPreviews } from "../shared/previews.ts";
 import { runOf } from "../shared/run_of.ts";
-import { initialState, recordOfAverages, type TrainState, weightsByName } from "../shared/training.ts";
+import { initialState, recordOfAverages, weightsByName } from "../shared/training.ts";
 import { trainFromNewest } from "../shared/training_loop.ts";
-import { countCodes } from "./codebook.ts";
 import { autoencoderKind } from "./kind.ts";
 
 type Context = ContextOf<typeof autoencoderKind>;
-type Built = NonNullable<ReturnType<typeof buildAutoencoder>["autoencoder"]>;
+type Coder = Parameters<typeof openView>[0];
 
 export default runOf(autoencoderKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
   using images = await openImages(inputs.images);
   const built = await build(context, images);
   if ("status" in built) return built;
-  const { autoencoder, file } = built;
+  const { autoencoder, record, file } = built;
   await tf.ready();
   const perceptual = await openPerceptual(context);
   if ("status" in perceptual) return perceptual;
@@ -56,77 +57,64 @@ export default runOf(autoencoderKind, async (context) => {
     open: (device, _start, weights) => ({
       batch: makeBatches(context, images, autoencoder),
       preview: startPreviews(context, device, async (device) => {
-        return await drawPairs(device, { images, autoencoder, params: await weights() }, params.preview!.count);
+        const learned = await weights();
+        const coder = { build: () => ({ autoencoder, params: learned.slice() }), form: images };
+        return await drawPairs(device, images, coder, params.preview!.count);
       }),
     }),
-    diverged({ step, gradNorm, terms }, lastSaved) {
-      const bad = Object.entries(terms!).flatMap(([name, mean]) => Number.isFinite(mean) ? [] : [name]);
-      const what = bad.length > 0
-        ? `the loss term ${bad.join(" and ")} is not finite`
-        : `the gradient norm is ${gradNorm}`;
-      const good = lastSaved > 0 ? `the last good state is step ${lastSaved}` : "nothing was saved before it";
-      const fix = `lower learningRate (now ${params.learningRate}) or gradClip (now ${params.gradClip})`;
-      return { status: "failed", message: `${what} at step ${step}; ${good}`, fix };
-    },
+    files: file === undefined ? [] : [file],
   });
   if ("status" in trained) return trained;
   return await withDevice(context, async (device) => {
     const { batchSize, microBatches } = params;
-    const learned = { images, autoencoder, params: trained.vectors.ema.slice() };
-    const usage = await countCodes(device, { ...learned, batchSize });
-    if (usage !== undefined) {
-      const text = `the first ${usage.images} images use ${usage.used} of the ${usage.codes} codes of the codebook`;
-      if (usage.used >= COLLAPSED * usage.codes) context.note(text);
-      else context.warn(`${text}: it has collapsed; use fewer codes, or a lower learning rate`);
-    }
-    const pairs = await drawPairs(device, learned, Math.min(PICTURED, batchSize / microBatches));
+    const coder: Coder = { build: () => ({ autoencoder, params: trained.vectors.ema.slice() }), form: images };
+    if (autoencoder.quantize !== undefined) await tellCodes(context, device, images, coder);
+    const pairs = await drawPairs(device, images, coder, Math.min(PICTURED, batchSize / microBatches));
     await outputs.autoencoder.write("reconstructions.png", pairs);
-    await write(context, images, built, trained);
+    const { vectors, step, log } = trained;
+    const { height, width, channels, source } = images.info;
+    await writeAutoencoder(outputs.autoencoder, {
+      config: {
+        model: record,
+        images: { height, width, channels, ...recordOf(images), source },
+        step,
+        parameters: vectors.params.length,
+        ema: recordOfAverages(params.ema),
+        seed,
+        loss: params.loss,
+      },
+      layout: autoencoder,
+      weights: weightsByName(vectors, params.ema),
+    });
+    await writeLog(outputs.log, log);
   });
 });
 
 /** Most images that the picture of the result shows, and as many as a part of a batch has. */
 const PICTURED = 16;
 
+/** Images whose codes are counted, at most. */
+const MOST_COUNTED = 1024;
+
 /** Share of the codes below which a codebook is of no use. */
 const COLLAPSED = 0.1;
-
-async function write(
-  { params, seed, outputs }: Context,
-  images: ImageReader,
-  { autoencoder, record }: { readonly autoencoder: Built; readonly record: AutoencoderRecord },
-  { vectors, step, log }: TrainState,
-): Promise<void> {
-  const { height, width, channels, source } = images.info;
-  await writeAutoencoder(outputs.autoencoder, {
-    config: {
-      model: record,
-      images: { height, width, channels, ...recordOf(images), source },
-      step,
-      parameters: vectors.params.length,
-      ema: recordOfAverages(params.ema),
-      seed,
-      loss: params.loss,
-    },
-    layout: autoencoder,
-    weights: weightsByName(vectors, params.ema),
-  });
-  await writeLog(outputs.log, log);
-}
 
 /** Builds the autoencoder that the params name, built-in or the user's, or returns what is wrong with it. */
 async function build({ params: { model }, definitions }: Context, { info }: ImageReader) {
   const own = isOwn(model) ? definitionByFile("autoencoder", model, definitions) : undefined;
   const definition = own?.definition ?? await BUILTIN_AUTOENCODER.load();
   const builtin = model as Parameters<typeof BUILTIN_AUTOENCODER.recordOf>[1];
-  const built = buildAutoencoder(definition, info, own?.params ?? builtin);
+  const built = tryBuild(
+    () => definition.build(info, own?.params ?? builtin),
+    (code) => makeAutoencoder(info, code),
+  );
   if ("problem" in built) return failedCode(own?.uses ?? "model", [built.problem]);
   const record: AutoencoderRecord = own?.record ?? BUILTIN_AUTOENCODER.recordOf(info, builtin);
-  return { autoencoder: built.autoencoder, record, file: own?.uses };
+  return { autoencoder: built.value, record, file: own?.uses };
 }
 
 /** Makes the images and the noise of each step, pure functions of (seed, step). */
-function makeBatches({ params: { batchSize, flip }, seed }: Context, images: ImageReader, { latent }: Built) {
+function makeBatches({ params: { batchSize, flip }, seed }: Context, images: ImageReader, { latent }: Autoencoder) {
   const stream = (purpose: string) => randomStream({ seed, stream: `autoencoder/${purpose}` });
   const noises = stream("noise");
   const { x0, prepare, read } = batchImages(images, { batchSize, flip }, stream);
@@ -158,14 +146,31 @@ async function openPerceptual(
   }
 }
 
+/** Tells how many codes of a codebook the first images use, if it counts them. */
+async function tellCodes(
+  { params: { batchSize }, note, warn }: Context,
+  device: Device,
+  images: ImageReader,
+  coder: Coder,
+) {
+  const { run } = await bindCoder("codes", coder, images.info, { device, batchSize });
+  const batches = Math.max(1, Math.floor(Math.min(MOST_COUNTED, images.info.count) / batchSize));
+  const x = new Float32Array(batchSize * images.size);
+  const used: number[] = [];
+  for (let batch = 0; batch < batches; batch++) {
+    images.read(range(batch * batchSize, batchSize), x);
+    (await run(x))["counts"]!.forEach((count, code) => used[code] = Math.max(used[code] ?? 0, Math.sign(count)));
+  }
+  const count = used.reduce((sum, one) => sum + one);
+  if (count === 0) return;
+  const text = `the first ${batches * batchSize} images use ${count} of the ${used.length} codes of the codebook`;
+  if (count >= COLLAPSED * used.length) note(text);
+  else warn(`${text}: it has collapsed; use fewer codes, or a lower learning rate`);
+}
+
 /** Draws the first images, each beside its reconstruction. @returns a PNG */
-async function drawPairs(device: Device, { images, autoencoder, params }: {
-  readonly images: ImageReader;
-  readonly autoencoder: Built;
-  readonly params: Float32Array<ArrayBuffer>;
-}, count: number): Promise<Uint8Array> {
-  const [coder, { info: size }] = [{ build: () => ({ autoencoder, params: params.slice() }), form: images }, images];
-  const options = { device, batchSize: count };
+async function drawPairs(device: Device, images: ImageReader, coder: Coder, count: number): Promise<Uint8Array> {
+  const [options, { info: size }] = [{ device, batchSize: count }, images];
   const x = new Float32Array(count * images.size);
   images.read(range(0, count), x);
   const encoder = await bindCoder("encoder", coder, size, options);

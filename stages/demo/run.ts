@@ -22,13 +22,13 @@ export default runOf(demoKind, async ({ params, seed, inputs, outputs, definitio
   const names = filesOf(weights);
   const files = inputs.checkpoint.files.filter(({ path }) => names.includes(path));
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  const checkpoint = bytes > MOST_BYTES ? undefined : await readCheckpoint(inputs.checkpoint, weights, definitions);
-  const decoder = checkpoint && inputs.autoencoder &&
-    await readDecoder(inputs.autoencoder, checkpoint.form.encoder, definitions);
-  const size = decoder?.imagesOf(checkpoint!.config.images);
+  const checkpoint = await readCheckpoint(inputs.checkpoint, weights, definitions);
+  const { autoencoder } = inputs;
+  const decoder = autoencoder && await readDecoder(autoencoder, checkpoint.form.encoder, definitions);
+  const size = decoder?.imagesOf(checkpoint.config.images);
   const half = decoder?.build(size!);
   const decoderBytes = half?.params.byteLength ?? 0;
-  if (checkpoint === undefined || bytes + decoderBytes > MOST_BYTES) {
+  if (bytes + decoderBytes > MOST_BYTES) {
     return failedBy({
       message: "the weights are too large for a page",
       got: `${bytes} bytes${half === undefined ? "" : ` of the network and ${decoderBytes} of the decoder`}`,

@@ -28,11 +28,9 @@ export const scoreKind = defineKind({
     const [isReal, isFake] = [real, fake].map((facts) => facts && isOfVectors(facts));
     // Undefined if only the run finds out.
     const areVectors = isReal === false || isFake === false ? false : isReal && isFake;
-    const asksForNone = areVectors === false && !fd && !fdInfinity && !perClass && !kid && !manifold &&
-      !inceptionScore &&
-      !reconstruction;
+    const asked = [fd, fdInfinity, perClass, kid, manifold, inceptionScore, reconstruction];
     const problems = problemsOf(
-      asksForNone && {
+      areVectors === false && !asked.some(Boolean) && {
         param: ["fd"],
         message: "no score is requested",
         fix: "remove fd: false, or add kid: {} or another",
@@ -41,20 +39,9 @@ export const scoreKind = defineKind({
       reconstruction === true && checkReconstruction(real, fake),
     );
     const { extractor = hasSize(real) ? params.features : undefined } = inputs.real ?? {};
-    return {
-      problems,
-      ...extractor === undefined || areVectors === undefined ? {} : {
-        facts: {
-          metrics: {
-            names: [
-              ...namesOf(`${extractor}`, params),
-              ...areVectors ? VECTOR_SCORES : [],
-              ...reconstruction ? ["PSNR", "SSIM"] : [],
-            ],
-          },
-        },
-      },
-    };
+    if (extractor === undefined || areVectors === undefined) return { problems };
+    const further = [...areVectors ? VECTOR_SCORES : [], ...reconstruction ? ["PSNR", "SSIM"] : []];
+    return { problems, facts: { metrics: { names: [...namesOf(`${extractor}`, params), ...further] } } };
   },
 });
 

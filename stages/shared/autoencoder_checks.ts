@@ -1,20 +1,14 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { type Autoencoder, makeAutoencoder } from "../../diffusion/autoencoder/autoencoder.ts";
+import type { Autoencoder } from "../../diffusion/autoencoder/autoencoder.ts";
 import { type AutoencoderLossOptions, autoencoderTerms } from "../../diffusion/autoencoder/loss.ts";
-import type { AutoencoderDefinition, ImageSizes } from "../../diffusion/define.ts";
+import type { ImageSizes } from "../../diffusion/define.ts";
 import { gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { NamedTensors, Tensor, TensorSpec } from "../../tensor/device.ts";
 import { CompileError } from "../../tensor/trace/failure.ts";
 import { trace } from "../../tensor/trace/trace.ts";
 import { autoencoderLoss } from "../autoencoder/loss.ts";
-import { BATCH, checkTraces, type CodeProblem, thrown, tryBuild } from "./definition_checks.ts";
-
-/** Builds the autoencoder of a definition, or returns the problem that prevents it. */
-export function buildAutoencoder(definition: AutoencoderDefinition, sizes: ImageSizes, params: object) {
-  const built = tryBuild(() => definition.build(sizes, params), (code) => makeAutoencoder(sizes, code));
-  return "problem" in built ? { problem: built.problem } : { autoencoder: built.value };
-}
+import { BATCH, checkTraces, type CodeProblem, thrown } from "./definition_checks.ts";
 
 /**
  * Reports everything wrong with the code of an autoencoder, before it computes anything: the shapes of what encode,
@@ -26,16 +20,12 @@ export async function checkAutoencoderCode(
   options: AutoencoderLossOptions,
 ): Promise<CodeProblem[]> {
   const { parameters, encode, quantize, decode } = autoencoder;
-  const [image, latent] = [autoencoder.sizes, autoencoder.latent].map((
-    { height, width, channels },
-  ) => [height, width, channels]) as [number[], number[]];
+  const shapeOf = ({ height, width, channels }: ImageSizes) => [height, width, channels];
+  const [image, latent] = [shapeOf(autoencoder.sizes), shapeOf(autoencoder.latent)];
   const dropout = (h: Tensor) => h;
   type Compute = (x: Tensor, weights: Readonly<NamedTensors>) => Tensor;
-  const spec = (batch: number, shape: readonly number[]): TensorSpec => ({
-    shape: [batch, ...shape],
-    dtype: "float32",
-  });
-  const check = (what: string, from: readonly number[], shape: readonly number[], compute: Compute) =>
+  const spec = (batch: number, shape: number[]): TensorSpec => ({ shape: [batch, ...shape], dtype: "float32" });
+  const check = (what: string, from: number[], shape: number[], compute: Compute) =>
     checkTraces(what, {
       parameters,
       signature: (batch) => ({ x: spec(batch, from) }),
@@ -61,10 +51,10 @@ export async function checkAutoencoderCode(
       parameters,
       signature: (batch) => ({ x: spec(batch, image), noise: spec(batch, latent) }),
       shape: [],
-      compute: ({ x, noise }, weights) =>
-        summed("the loss", autoencoderTerms(autoencoder, { x: x!, noise, dropout }, weights, options).terms, [
-          x!.shape[0]!,
-        ]),
+      compute({ x, noise }, weights) {
+        const terms = autoencoderTerms(autoencoder, { x: x!, noise, dropout }, weights, options);
+        return summed("the loss", terms, [x!.shape[0]!]);
+      },
       fixes: { shape: "take the mean of each image", lost: "use each parameter in encode, quantize or decode" },
     });
     if (wrong.length > 0 || parameters.length === 0) return wrong;

@@ -20,7 +20,7 @@ interface CoderOptions {
 const lengthOf = ({ height, width, channels }: ImageSizes) => height * width * channels;
 const dropout = (h: tf.Tensor) => h;
 
-/** The two halves of an autoencoder as functions of weights and of the images or latents that they are given. */
+/** The two halves of an autoencoder, and the use of its codes, as functions of weights and of what they are given. */
 const HALVES = {
   encoder({ encode }: Autoencoder, weights: Readonly<NamedTensors>, x: tf.Tensor): Record<string, tf.Tensor> {
     const { mean, logVariance } = encode({ weights, x, dropout });
@@ -29,14 +29,17 @@ const HALVES = {
   decoder({ quantize, decode }: Autoencoder, weights: Readonly<NamedTensors>, latents: tf.Tensor) {
     return { x: decode({ weights, z: quantize?.({ weights, z: latents }).z ?? latents, dropout }) };
   },
+  codes({ encode, quantize }: Autoencoder, weights: Readonly<NamedTensors>, x: tf.Tensor) {
+    return { counts: quantize?.({ weights, z: encode({ weights, x, dropout }).mean }).counts ?? tf.zeros([1]) };
+  },
 };
 
 /**
- * Puts the encoder or the decoder of an autoencoder on a device, for batches of one size.
+ * Puts a part of an autoencoder on a device, for batches of one size.
  *
  * @returns `run`, whose results the next call changes. An encoder's, from images [B, H, W, C], as networks see them:
  * their latents [B, h, w, c], `mean`, and `deviation` of latents that have a Gaussian each. A decoder's, from latents
- * as the encoder gives them: images, `x`
+ * as the encoder gives them: images, `x`. From images, how often their latents have each code, `counts`: 0 without any
  */
 export async function bindCoder(
   half: keyof typeof HALVES,
@@ -45,7 +48,7 @@ export async function bindCoder(
   { device, batchSize }: CoderOptions,
 ) {
   const { autoencoder, params } = build(sizes);
-  const { height, width, channels } = half === "encoder" ? sizes : autoencoder.latent;
+  const { height, width, channels } = half === "decoder" ? autoencoder.latent : sizes;
   // An autoencoder may be a fixed map, without weights.
   const given = autoencoder.count === 0 ? {} : { params };
   const weights: Signature = { params: { shape: [autoencoder.count], dtype: "float32" } };

@@ -32,14 +32,14 @@ interface Training {
     & { readonly preview: (step: number) => Promise<void> };
   /** Returns how the stage ends after an error of a step. Throws errors that are bugs. */
   failed?(error: unknown, step: number): StageEnd;
-  /** Returns how the stage ends after a step whose loss or gradient is not finite. */
-  diverged(last: StepResult, lastSaved: number): StageEnd;
+  /** The user's files that the loss is computed with. Absent for a kind without params for clipping and warmup. */
+  readonly files?: readonly string[];
 }
 
 /** Trains up to the wanted step, from the newest saved state. */
 export async function trainFromNewest(
   context: LoopContext,
-  { loss, updates, begin, open, failed, diverged }: Training,
+  { loss, updates, begin, open, failed, files }: Training,
 ): Promise<TrainState | StageEnd> {
   const { params, progress, stop } = context;
   const saved = await progress.latest();
@@ -68,7 +68,7 @@ export async function trainFromNewest(
           return failed(error, step);
         }
         const { loss, gradNorm, learningRate } = last;
-        if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(last, lastSaved);
+        if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, last, { lastSaved, files });
         await preview(step);
         return { loss, gradNorm, learningRate };
       },
@@ -79,4 +79,27 @@ export async function trainFromNewest(
       },
     });
   });
+}
+
+/** Returns how a training ends after a step whose loss or gradient is not finite. */
+function diverged(
+  { learningRate, gradClip, warmupSteps }: TrainingParams,
+  { step, loss, terms = {}, gradNorm }: StepResult,
+  { lastSaved, files }: { readonly lastSaved: number; readonly files: readonly string[] | undefined },
+): StageEnd {
+  const own = files?.join(" and ");
+  // At the first step no update can have spoilt the weights.
+  const isOwn = step === 1 && files !== undefined && files.length > 0;
+  const bad = Object.keys(terms).filter((name) => !Number.isFinite(terms[name]));
+  const ofLoss = bad.length > 0 ? `loss term ${bad.join(" and ")} is not finite` : `loss is ${loss}`;
+  const what = Number.isFinite(loss) ? `gradient norm is ${gradNorm}` : ofLoss;
+  const good = lastSaved > 0 ? `the last good checkpoint is step ${lastSaved}` : "no checkpoint was saved before it";
+  const clipping = files && ` or gradClip (now ${gradClip}), or raise warmupSteps (now ${warmupSteps})`;
+  return {
+    status: "failed",
+    message: `${isOwn ? `${own}: ` : ""}the ${what} at step ${step}; ${good}`,
+    fix: isOwn
+      ? `look in ${own} for a division by 0, and for roots and logarithms of what is not above 0`
+      : `lower learningRate (now ${learningRate})${clipping ?? ""}`,
+  };
 }

@@ -11,7 +11,7 @@ import { AUGMENTATION_EMBEDDING } from "../../diffusion/unet/plan.ts";
 import { AugmentationError, makeAugmenter } from "../shared/augmenter.ts";
 import { runOf } from "../shared/run_of.ts";
 import { lossByBucket, makeBuckets } from "../shared/timestep_buckets.ts";
-import { initialState, recordOfAverages, type StepResult, type TrainState, weightsByName } from "../shared/training.ts";
+import { initialState, recordOfAverages, type TrainState, weightsByName } from "../shared/training.ts";
 import { trainFromNewest } from "../shared/training_loop.ts";
 import { makeBatches } from "./batches.ts";
 import { buildTrainingSetup, type TrainingSetup } from "./definitions.ts";
@@ -110,26 +110,6 @@ async function train(
       if (!(error instanceof AugmentationError)) throw error;
       return { status: "failed", message: `${error.message}, at step ${step}` };
     },
-    diverged: (last, lastSaved) => diverged(params, last, { lastSaved, files }),
+    files,
   });
-}
-
-function diverged(
-  params: Context["params"],
-  { step, loss, gradNorm }: StepResult,
-  { lastSaved, files }: { readonly lastSaved: number; readonly files: readonly string[] },
-): StageEnd {
-  const own = files.join(" and ");
-  // At the first step no update can have spoilt the weights.
-  const isOwn = step === 1 && files.length > 0;
-  const what = Number.isFinite(loss) ? `gradient norm is ${gradNorm}` : `loss is ${loss}`;
-  const good = lastSaved > 0 ? `the last good checkpoint is step ${lastSaved}` : "no checkpoint was saved before it";
-  return {
-    status: "failed",
-    message: `${isOwn ? `${own}: ` : ""}the ${what} at step ${step}; ${good}`,
-    fix: isOwn
-      ? `look in ${own} for a division by 0, and for roots and logarithms of what is not above 0`
-      : `lower learningRate (now ${params.learningRate}) or gradClip (now ${params.gradClip}), or raise warmupSteps ` +
-        `(now ${params.warmupSteps})`,
-  };
 }

@@ -110,7 +110,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
       ...(codebook === undefined ? {} : { quantize: ({ z }: { readonly z: tf.Tensor }) => quantize(z, codebook) }),
     };
     const features = (images: tf.Tensor) => [tf.tanh(images), tf.square(images)];
-    const { terms } = autoencoderTerms(code, { x: x!, dropout: (h) => h }, {}, {
+    const terms = autoencoderTerms(code, { x: x!, dropout: (h) => h }, {}, {
       ...autoencoderLossParams.parse(options),
       ...(options.perceptual === undefined ? {} : { features }),
     });

@@ -186,11 +186,9 @@ Deno.test("code that is no autoencoder is refused by what it lacks", () => {
 Deno.test("terms of a loss have names, and an autoencoder's own loss replaces them", () => {
   const { autoencoder, weights, x } = built({ ...SMALL, kind: "vq", codes: 5 }, [4, 4, 1]);
   const options = { ...autoencoderLossParams.parse({}), features: (images: tf.Tensor) => [images] };
-  const { terms, counts, reconstruction } = autoencoderTerms(autoencoder, { x, dropout }, weights, options);
+  const terms = autoencoderTerms(autoencoder, { x, dropout }, weights, options);
   assertEquals(Object.keys(terms).sort(), ["codebook", "commitment", "perceptual", "reconstruction"]);
   for (const term of Object.values(terms)) assertEquals(term.shape, [2]);
-  assertEquals(reconstruction.shape, x.shape);
-  assertEquals(tf.sum(counts!).dataSync()[0], 2 * 2 * 2);
   const quantizeLosses: string[] = [];
   const own = {
     ...autoencoder,
@@ -199,10 +197,10 @@ Deno.test("terms of a loss have names, and an autoencoder's own loss replaces th
       return { mine: tf.mean(tf.square(tf.sub(inputs.x, inputs.reconstruction)), [1, 2, 3]) };
     },
   };
-  assertEquals(Object.keys(autoencoderTerms(own, { x, dropout }, weights, options).terms), ["mine"]);
+  assertEquals(Object.keys(autoencoderTerms(own, { x, dropout }, weights, options)), ["mine"]);
   assertEquals(quantizeLosses, ["codebook", "commitment"]);
   const kl = built(SMALL, [4, 4, 1]);
-  const { terms: ofKl } = autoencoderTerms(kl.autoencoder, { x: kl.x, dropout }, kl.weights, {
+  const ofKl = autoencoderTerms(kl.autoencoder, { x: kl.x, dropout }, kl.weights, {
     ...options,
     features: (images) => [tf.zerosLike(images)],
   });
@@ -217,7 +215,7 @@ Deno.test("a term of a quantizer that the built-in loss does not know counts as 
     quantize: ({ z }: { readonly z: tf.Tensor }) => ({ z, losses: { entropy: tf.tensor1d([3, 4]) } }),
   };
   const options = autoencoderLossParams.parse({ codebook: 7 });
-  const { terms } = autoencoderTerms(own, { x, dropout }, weights, options);
+  const terms = autoencoderTerms(own, { x, dropout }, weights, options);
   assertEquals(Object.keys(terms), ["entropy", "reconstruction"]);
   assertEquals([...terms["entropy"]!.dataSync()], [3, 4]);
 });

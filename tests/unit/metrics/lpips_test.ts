@@ -35,7 +35,7 @@ Deno.test("the perceptual term of published weights is the distance of the packa
     const spec = { shape: x!.shape, dtype: "float32" } as const;
     const compiled = await device.compile((given) => {
       const perceptual = (decoded: tf.Tensor) =>
-        autoencoderTerms(decoding(decoded), { x: given["x"]!, dropout: (h) => h }, {}, options).terms["perceptual"]!;
+        autoencoderTerms(decoding(decoded), { x: given["x"]!, dropout: (h) => h }, {}, options)["perceptual"]!;
       const gradient = tf.grad((decoded) => tf.sum(perceptual(decoded)))(given["y"]!);
       return { distances: perceptual(given["y"]!), gradient };
     }, { x: spec, y: spec });

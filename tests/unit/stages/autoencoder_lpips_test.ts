@@ -45,3 +45,13 @@ Deno.test("LPIPS is refused for images that VGG16 cannot take, and beside a clas
   assertEquals(check({ dtype: "float32" }), ["the network of LPIPS was trained on bytes"]);
   assertEquals(check({}, { features: {} }), ["a loss has one perceptual term"]);
 });
+
+Deno.test("work with a perceptual term is as long as that of runs with the same network, and of no others", () => {
+  const images = { count: 1_000, height: 32, width: 32, channels: 3, dtype: "uint8" };
+  const work = (params: object, more: object = {}) =>
+    autoencoderKind.check!(autoencoderKind.params.parse({ steps: 1, ...params }), { images, ...more } as never);
+  const [plain, features, lpips] = [work({}), work({}, { features: {} }), work({ lpips: "lpips.pth" })];
+  assertEquals(new Set([plain, features, lpips].map(({ workGflop }) => workGflop)).size, 1);
+  assertEquals(new Set([plain, features, lpips].map(({ workShape }) => workShape!.length)).size, 3);
+  assertEquals([plain, features, lpips].map(({ memoryBytes }) => memoryBytes !== undefined), [true, false, false]);
+});

@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
+import { makeAutoencoder } from "../../../diffusion/autoencoder/autoencoder.ts";
 import { autoencoderLossParams } from "../../../diffusion/autoencoder/loss_params.ts";
 import { type AutoencoderCode, defineAutoencoder, type ImageSizes } from "../../../diffusion/define.ts";
 import { describeProblem } from "../../../stages/shared/checks.ts";
-import { buildAutoencoder, checkAutoencoderCode } from "../../../stages/shared/autoencoder_checks.ts";
+import { checkAutoencoderCode } from "../../../stages/shared/autoencoder_checks.ts";
+import { tryBuild } from "../../../stages/shared/definition_checks.ts";
 import { checkAutoencoder } from "../../../stages/testing/definitions.ts";
 import { none } from "./own_definitions.ts";
 
@@ -37,9 +39,9 @@ const SOUND: AutoencoderCode = {
 
 async function problemsOf(code: object): Promise<string[]> {
   const sound: AutoencoderCode = { ...SOUND, ...code };
-  const built = buildAutoencoder(defineAutoencoder({ params: none, build: () => sound }), SIZES, {});
-  if ("problem" in built) return [describeProblem(built.problem!)];
-  const problems = await checkAutoencoderCode(built.autoencoder!, autoencoderLossParams.parse({}));
+  const built = tryBuild(() => sound, (code) => makeAutoencoder(SIZES, code));
+  if ("problem" in built) return [describeProblem(built.problem)];
+  const problems = await checkAutoencoderCode(built.value, autoencoderLossParams.parse({}));
   return problems.map((one) => `${describeProblem(one)}${one.fix === undefined ? "" : ` | ${one.fix}`}`);
 }
 
@@ -155,8 +157,8 @@ Deno.test("an error of build and of a definition without it says where it is", a
       throw new RangeError("Images of 4x6: wanted square ones");
     },
   });
-  const { problem } = buildAutoencoder(definition, SIZES, {});
-  assert(problem!.message.startsWith("Images of 4x6: wanted square ones (at "), problem!.message);
+  const built = tryBuild(() => definition.build(SIZES, {}), (code) => makeAutoencoder(SIZES, code));
+  assert("problem" in built && built.problem.message.startsWith("Images of 4x6: wanted square ones (at "));
   const lost = { ...SOUND, quantize: undefined };
   const check = checkAutoencoder(defineAutoencoder({ params: none, build: () => lost as never }), { images: SIZES });
   await assertRejects(() => check, Error, "The autoencoder fails 1 check:\n- the loss does not depend on 1 of 2");

@@ -372,6 +372,9 @@ Deno.test("a loss that is not finite is reported by the name of its term", async
       inputs: { images },
       definitions: own({ "./code.ts": code }),
     });
-    assertStringIncludes(said(ended), "the loss term edges is not finite at step 1; nothing was saved before it");
+    assertStringIncludes(
+      said(ended),
+      "./code.ts: the loss term edges is not finite at step 1; no checkpoint was saved",
+    );
   });
 });

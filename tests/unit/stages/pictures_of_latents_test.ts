@@ -1,10 +1,13 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { readAutoencoder } from "../../../artifacts/autoencoder.ts";
+import { readAutoencoder, readDecoder } from "../../../artifacts/autoencoder.ts";
+import { filesOf } from "../../../artifacts/checkpoint.ts";
+import { openImages } from "../../../artifacts/image_files.ts";
 import { decodePng } from "../../../formats/png_decoder.ts";
 import { knownCells } from "../../../stages/inpaint/drawer.ts";
 import {
   autoencoderKind,
   decodeKind,
+  demoKind,
   encodeKind,
   inpaintKind,
   interpolateKind,
@@ -65,6 +68,32 @@ Deno.test("with the autoencoder, pictures of samples show decoded images, and th
         "the autoencoder has other latents: got latents of 2 channels, wanted latents of 4 channels",
       );
     }
+  });
+});
+
+Deno.test("a page whose network and decoder are too large together is refused, with the sizes of both", async () => {
+  await withFolder(async (folder) => {
+    const { train: images } = await smallImages(folder);
+    const autoencoder = await made(folder, autoencoderKind, { params: TRAINING, inputs: { images } });
+    const latents = await made(folder, encodeKind, { params: {}, inputs: { images, autoencoder } });
+    const { checkpoint } = await trainedOn(folder, latents);
+    // Files that are said to be so large that they alone would just fit.
+    const held = checkpoint.files.filter(({ path }) => filesOf("ema").includes(path));
+    const missing = (128 << 20) - held.reduce((sum, { size }) => sum + size, 0);
+    const files = checkpoint.files.map((file) => ({
+      ...file,
+      size: file.size + (file.path === "ema.safetensors" ? missing : 0),
+    }));
+    const grown = { ...checkpoint, files };
+    using set = await openImages(latents);
+    const { config, build } = await readDecoder(autoencoder, set.encoder, []);
+    const bytes = build(config.images).params.byteLength;
+    const refused = await runStage(folder, demoKind, { params: {}, inputs: { checkpoint: grown, autoencoder } });
+    assertEquals(
+      said(refused),
+      `the weights are too large for a page: got ${128 << 20} bytes of the network and ${bytes} of the decoder, ` +
+        `wanted at most ${128 << 20}`,
+    );
   });
 });
 
