@@ -38,8 +38,17 @@ Deno.test("planning loads no tensor engine and no decoder: the kinds do without"
   assertEquals(paths.includes("stages/train/kind.ts"), true);
   const packages = new Set(paths.flatMap((one) => /^npm:\/?((?:@[^/]+\/)?[^/@]+)/.exec(one)?.[1] ?? []));
   assertEquals([...packages].sort(), ["zod"]);
-  // `import` reads JSON of a few hundred bytes, to know what network it brings, and `dataset` the header of an array.
-  const light = ["formats/format_error.ts", "formats/npy.ts", "metrics/vectors.ts", "tensor/devices.ts"];
+  // `import` reads JSON of a few hundred bytes, to know what network it brings, and `dataset` the header of an array or
+  // of an image.
+  const light = [
+    "formats/byte_image.ts",
+    "formats/format_error.ts",
+    "formats/jpeg/exif_orientation.ts",
+    "formats/jpeg/segments.ts",
+    "formats/npy.ts",
+    "metrics/vectors.ts",
+    "tensor/devices.ts",
+  ];
   assertEquals(paths.filter((one) => /^(?:formats|tensor|metrics)\//.test(one)).sort(), light);
 });
 
