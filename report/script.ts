@@ -82,6 +82,16 @@ export const SCRIPT = `
     setBeside();
   };
 
+  // Parts that scroll by themselves do so by keys, too.
+  const focusScrollers = () => {
+    for (const part of document.querySelectorAll(".scroll, .legend")) {
+      const scrolls = part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight;
+      if (scrolls) part.tabIndex = 0;
+      else part.removeAttribute("tabindex");
+    }
+  };
+  new ResizeObserver(focusScrollers).observe(document.body);
+
   // The side-by-side view shows the pictures that the frames show now.
   const setBeside = () => {
     const frames = document.querySelectorAll("#samples .frames");

@@ -8,6 +8,7 @@ import { ASSETS, type Page, partsOf, renderServed } from "../../../report/page.t
 import { gridCells, imageGrid } from "../../../pictures/image_grid.ts";
 import { encodePng } from "../../../formats/png_encoder.ts";
 import { curve, liveRun, manyRuns } from "../../support/live_runs.ts";
+import { findViolations } from "../../browser/axe.ts";
 import { Chromium, findChromium, type Page as Tab } from "../../browser/chromium.ts";
 
 const SIZE = { height: 8, width: 8, channels: 1 } as const;
@@ -223,6 +224,7 @@ Deno.test("pages of a server fit narrow and dark windows, name their controls, a
         `[...document.querySelectorAll("input:not([type=hidden]), select, button, progress, svg[role=img]")]
         .filter((one) => !(one.labels?.length || one.ariaLabel || one.textContent.trim())).map((one) => one.outerHTML)`;
       assertEquals(await tab.evaluate(unnamed), []);
+      if (width === 360) assertEquals(await findViolations(tab), [], name);
       const ids = "[...document.querySelectorAll('[id]')].map(({ id }) => id)";
       assertEquals(await tab.evaluate(`${ids}.length - new Set(${ids}).size`), 0);
       assertEquals(tab.problems, []);

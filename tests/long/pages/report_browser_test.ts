@@ -4,6 +4,7 @@ import type { Report } from "../../../report/model.ts";
 import { renderReport } from "../../../report/page.ts";
 import { encodePng } from "../../../formats/png_encoder.ts";
 import { gridCells, imageGrid } from "../../../pictures/image_grid.ts";
+import { findViolations } from "../../browser/axe.ts";
 import { Chromium, findChromium } from "../../browser/chromium.ts";
 
 const picture = (shade: number) =>
@@ -67,6 +68,7 @@ Deno.test("a report opens from disk in a browser without an error, and its contr
         true,
       );
 
+      if (width !== 1000) assertEquals(await findViolations(page), []);
       const shown = () => page.evaluate("document.querySelector('#overview img:not([hidden])').alt");
       assertEquals(await shown(), "sample, after 30 steps. n");
       const reached = () => page.evaluate("document.activeElement.matches('.slider input')");
@@ -165,6 +167,7 @@ Deno.test("a page shows samples by class, sorts and completes its tables, copies
       true,
     );
     assertEquals(sweep.problems, []);
+    assertEquals(await findViolations(sweep), []);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
