@@ -40,10 +40,15 @@ export function nameIn(column: string): string {
   return column.slice(column.indexOf(" ") + 1);
 }
 
+/** Returns the figures over all timesteps and labels, each with its stage as title. */
+export function overallFigures(metrics: readonly ReportMetrics[]) {
+  return metrics.flatMap(({ title, record }) => record.metrics.map((metric) => ({ title, ...metric })))
+    .filter(({ timesteps, label }) => timesteps === undefined && label === undefined);
+}
+
 /** Returns the figures that head a page: of single stages, or means over seeds. */
 export function headlines(metrics: readonly ReportMetrics[]): Html[] {
-  const figures = metrics.flatMap(({ title, record }) => record.metrics.map((metric) => ({ title, ...metric })))
-    .filter(({ timesteps, label }) => timesteps === undefined && label === undefined);
+  const figures = overallFigures(metrics);
   const cards = MEANINGS.flatMap(([pattern, better, meaning]) => {
     const last = figures.findLast(({ name }) => pattern.test(name));
     const own = figures.filter(({ name, title }) => name === last?.name && entryOf(title) === entryOf(last.title));

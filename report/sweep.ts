@@ -1,5 +1,5 @@
 import { framesOf } from "./frames.ts";
-import { isBetter, nameIn, rankOf, summarize } from "./headlines.ts";
+import { isBetter, nameIn, overallFigures, rankOf, summarize } from "./headlines.ts";
 import type { LogRow, Report, ReportPicture } from "./model.ts";
 import { axesOf, entryOf, type Html, joined, markup, moreOf, scriptJson, type Shown, table } from "./text.ts";
 
@@ -23,16 +23,16 @@ interface Setting {
  * figure against each axis; the samples of each setting. Undefined if fewer than two settings have figures or samples.
  */
 export function sweepOf({ metrics, samples }: Pick<Report, "metrics" | "samples">) {
-  const figures = metrics.flatMap(({ title, record }) =>
-    record.metrics.filter(({ timesteps, label }) => timesteps === undefined && label === undefined)
-      .map(({ name, value }) => ({ title, name, value }))
-  );
-  const pictured = samples.filter(({ cells }) => cells !== undefined);
-  const settings = settingsIn([...figures, ...pictured].map(({ title }) => title)).map(({ name, axes }): Setting => {
-    const isOwn = ({ title }: { readonly title: string }) => isWithin(axesOf(title), axes) && axesOf(title).size > 0;
-    const own = Map.groupBy(figures.filter(isOwn), ({ title, name }) => `${entryOf(title)} ${name}`);
-    const values = new Map([...own].map(([key, all]) => [key, all.map(({ value }) => value)]));
-    return { name, axes, figures: values, pictures: pictured.filter(isOwn) };
+  // Names are parsed once, and each setting looks at all that have axes.
+  const withAxes = <T extends { readonly title: string }>(all: readonly T[]) =>
+    all.map((one) => ({ one, axes: axesOf(one.title) })).filter(({ axes }) => axes.size > 0);
+  const figures = withAxes(overallFigures(metrics));
+  const pictured = withAxes(samples.filter(({ cells }) => cells !== undefined));
+  const settings = settingsIn([...figures, ...pictured].map(({ axes }) => axes)).map(({ name, axes }): Setting => {
+    const isOwn = (part: { readonly axes: Setting["axes"] }) => isWithin(part.axes, axes);
+    const own = Map.groupBy(figures.filter(isOwn), ({ one: { title, name } }) => `${entryOf(title)} ${name}`);
+    const values = new Map([...own].map(([key, all]) => [key, all.map(({ one }) => one.value)]));
+    return { name, axes, figures: values, pictures: pictured.filter(isOwn).map(({ one }) => one) };
   });
   if (settings.length < 2) return undefined;
   const columns = [...new Set(settings.flatMap((one) => [...one.figures.keys()]))]
@@ -50,9 +50,8 @@ export function sweepOf({ metrics, samples }: Pick<Report, "metrics" | "samples"
 }
 
 /** Returns the settings that stages have, without those that are a part of others. */
-function settingsIn(titles: readonly string[]): Pick<Setting, "name" | "axes">[] {
-  const all = new Map(titles.map((title) => {
-    const own = axesOf(title);
+function settingsIn(parts: readonly Setting["axes"][]): Pick<Setting, "name" | "axes">[] {
+  const all = new Map(parts.map((own) => {
     const axes = new Map([...own].filter(([axis]) => axis !== SEED || own.size === 1));
     return [joined([...axes].map((pair) => pair.join("=")), ", "), axes] as const;
   }));

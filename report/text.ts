@@ -1,4 +1,5 @@
 import { escapeMarkup } from "../std/escape.ts";
+import { shortNumber } from "../std/figures.ts";
 
 /** HTML that is inserted unescaped. */
 export class Html {
@@ -81,7 +82,7 @@ export function figure(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(3);
-  return String(Number(value.toPrecision(4)));
+  return shortNumber(value);
 }
 
 /** The rows of a table that are there at first. */

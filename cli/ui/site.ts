@@ -55,6 +55,11 @@ class BoundedCache<T> extends Map<string, T> {
     if (this.size >= this.most && !this.has(key)) this.delete(this.keys().next().value!);
     return this.getOrInsertComputed(key, make);
   }
+
+  /** Returns a value that is kept, or makes it if there is time left. */
+  keepUntil(untilMs: number, key: string, make: () => T): T | undefined {
+    return this.has(key) || performance.now() <= untilMs ? this.keep(key, make) : undefined;
+  }
 }
 
 /** Splits a path into its parts, each of which may contain any character; returns no parts for an invalid path. */
@@ -198,10 +203,9 @@ export class Site {
 
   #lossAt(untilMs: number, { runId }: Run, stage: report.LiveStage, step: number): number | undefined {
     const key = JSON.stringify([runId, stage.id, step, stage.figures]);
-    if (!this.#losses.has(key) && performance.now() > untilMs) return undefined;
     const find = () =>
       this.#curvesOf({ runId, stages: [stage] })[0]?.rows.findLast((row) => row.step <= step)?.["loss"];
-    return this.#losses.keep(key, find);
+    return this.#losses.keepUntil(untilMs, key, find);
   }
 
   /** Returns the last grid of samples of a run, or its last preview. */
@@ -220,8 +224,7 @@ export class Site {
 
   #lossesOf(untilMs: number, { runId }: Run, stage: report.LiveStage): readonly number[] | undefined {
     const key = JSON.stringify([runId, stage.id, stage.figures]);
-    if (!this.#histories.has(key) && performance.now() > untilMs) return undefined;
-    return this.#histories.keep(key, () => {
+    return this.#histories.keepUntil(untilMs, key, () => {
       const rows = this.#curvesOf({ runId, stages: [stage] })[0]?.rows ?? [];
       return report.downsample(rows.flatMap(({ loss }) => loss ?? []), MOST_POINTS);
     });
