@@ -1,14 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { drawDag } from "../../../report/dag.ts";
-
-const stage = (id: string, reads: string[] = [], more = {}) => ({
-  id,
-  kind: "source",
-  state: "cached",
-  reads,
-  params: [],
-  ...more,
-});
+import { stage } from "../../support/report.ts";
 
 Deno.test("drawDag() puts each stage after what it reads, with lines around boxes, and leaves very many to the table", () => {
   const reads = [[], [0], [0, 1], [], [2], [0, 4], [3, 5, 1]];

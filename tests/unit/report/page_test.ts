@@ -5,32 +5,10 @@ import type { CurveGroup, Report } from "../../../report/model.ts";
 import { renderReport } from "../../../report/page.ts";
 import { sectionsOf } from "../../../report/sections.ts";
 import { figure, markup, scriptJson } from "../../../report/text.ts";
+import { NOTHING, stage } from "../../support/report.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const PNG = Uint8Array.of(0x89, 0x50, 0x4e, 0x47);
-const NOTHING: Report = {
-  title: "t",
-  subtitle: "s",
-  notes: [],
-  stages: [],
-  curves: [],
-  samples: [],
-  data: [],
-  films: [],
-  schedules: [],
-  rates: [],
-  metrics: [],
-  neighbours: [],
-  demos: [],
-};
-const stage = (id: string, reads: string[] = [], more = {}) => ({
-  id,
-  kind: "source",
-  state: "cached",
-  reads,
-  params: [],
-  ...more,
-});
 const record = (metrics: Report["metrics"][number]["record"]["metrics"]) => ({
   format: 1 as const,
   seed: 3,

@@ -4,12 +4,8 @@ import { settingsOf } from "../../../report/settings.ts";
 import { sweepOf } from "../../../report/sweep.ts";
 import { markup } from "../../../report/text.ts";
 import { parse } from "yaml";
-import type { Report } from "../../../report/model.ts";
+import { NOTHING } from "../../support/report.ts";
 
-const NOTHING: Report = {
-  ...{ title: "t", subtitle: "s", notes: [], stages: [], curves: [], samples: [], data: [], films: [] },
-  ...{ schedules: [], rates: [], metrics: [], neighbours: [], demos: [] },
-};
 const score = (stage: string, figures: Readonly<Record<string, number>>) => ({
   title: stage,
   record: {

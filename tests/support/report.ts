@@ -1,0 +1,27 @@
+import type { Report } from "../../report/model.ts";
+
+/** A report without anything. */
+export const NOTHING: Report = {
+  title: "t",
+  subtitle: "s",
+  notes: [],
+  stages: [],
+  curves: [],
+  samples: [],
+  data: [],
+  films: [],
+  schedules: [],
+  rates: [],
+  metrics: [],
+  neighbours: [],
+  demos: [],
+};
+
+export const stage = (id: string, reads: string[] = [], more = {}) => ({
+  id,
+  kind: "source",
+  state: "cached",
+  reads,
+  params: [],
+  ...more,
+});
