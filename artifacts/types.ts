@@ -40,6 +40,7 @@ const TYPES: Partial<Record<InputArtifact["type"], Type>> = {
   autoencoder: { load: () => import("./autoencoder.ts") },
   selection: { load: () => import("./selection.ts") },
   metrics: { load: () => import("./metrics.ts"), fix: 'write it with writeMetrics of "noiseline"' },
+  picture: { load: () => import("./picture.ts"), fix: "write picture.png or picture.svg, and caption.txt beside it" },
   log: { load: () => import("./log.ts"), fix: 'write lines such as {"step":1,"loss":0.5} to log.jsonl' },
 };
 

@@ -3,6 +3,7 @@ import { imagesInfoSchema } from "../artifacts/image_files.ts";
 import { picturedCount } from "../artifacts/pictures.ts";
 import { classNamesOf } from "../artifacts/labels.ts";
 import { readLog } from "../artifacts/log.ts";
+import { readPicture } from "../artifacts/picture.ts";
 import { readMetrics } from "../artifacts/metrics.ts";
 import { parseRecord, readJson } from "../artifacts/record.ts";
 import type { InputArtifact } from "../contract/stage.ts";
@@ -166,6 +167,10 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     await addPicture(rates, item, "rate-distortion.svg", { title: `${title}: rate and distortion` });
     const note = "each sample, then the training images nearest to it, by pixels";
     await addPicture(neighbours, item, "neighbours.png", { title, note });
+  },
+  async picture(item, { pictures }) {
+    const { path, caption } = await readPicture(item.artifact);
+    await addPicture(pictures, item, path, { title: item.title, note: caption });
   },
   async files({ title, artifact, isServed }, { demos }) {
     const page = artifact.files.find(({ path }) => path === DEMO_FILE);

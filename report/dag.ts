@@ -1,7 +1,7 @@
 import dagre from "@dagrejs/dagre";
 import { formatDuration } from "../std/duration.ts";
 import type { ReportStage } from "./model.ts";
-import { entryOf, type Html, markup, stateWord } from "./text.ts";
+import { entryOf, figureButtons, type Html, markup, stateWord } from "./text.ts";
 
 const BOX = { width: 186, height: 58, gapX: 44, gapY: 16, margin: 8 };
 /** With more boxes the drawing would be unreadable; the table below it lists all stages. */
@@ -40,7 +40,9 @@ export function drawDag(stages: readonly ReportStage[]): Html {
   const size = markup`width="${Math.ceil(width)}" height="${Math.ceil(height)}" viewBox="0 0 ${width} ${height}"`;
   const head = markup`<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"
 orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>`;
-  return markup`<div class="scroll"><svg class="dag" ${size} role="img" aria-label="${label}">${head}${edges}${drawn}</svg></div>`;
+  return markup`<div class="drawn"><div class="scroll"><svg class="dag" ${size} role="img" aria-label="${label}">${head}${edges}${drawn}</svg></div>${
+    figureButtons(true)
+  }</div>`;
 }
 
 function readBy(stages: readonly ReportStage[]): string[] {

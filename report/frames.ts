@@ -1,5 +1,5 @@
 import type { ReportPicture } from "./model.ts";
-import { type Html, link, markup } from "./text.ts";
+import { figureButtons, type Html, link, markup } from "./text.ts";
 
 /** Groups pictures that differ only in the training step; if two have the same step, something else differs too. */
 export function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
@@ -60,6 +60,8 @@ function drawFrame(frames: readonly ReportPicture[]): Html {
     last.cells && markup` data-cells="${JSON.stringify(last.cells)}"`,
     last.labels && markup` data-labels="${JSON.stringify(last.labels)}"`,
   ];
-  const caption = markup`<figcaption>${link(markup`<b>${captionOf(last)}</b>`, last.href)} ${last.note}</figcaption>`;
+  const caption = markup`<figcaption>${link(markup`<b>${captionOf(last)}</b>`, last.href)} ${last.note} ${
+    figureButtons(last.isDrawing ?? false)
+  }</figcaption>`;
   return markup`<figure class="frames" data-name="${last.title}"${data}><div class="scroll">${images}</div>${caption}</figure>`;
 }

@@ -5,8 +5,10 @@ import type { GridCells } from "../pictures/image_grid.ts";
 import type { PlanRecord } from "../schemas/records.ts";
 
 /** The contents of artifacts that a page shows. Every list may be empty; its section is then left out. */
-export interface Content
-  extends Readonly<Record<"samples" | "data" | "films" | "schedules" | "rates" | "neighbours", ReportPicture[]>> {
+export interface Content extends
+  Readonly<
+    Record<"samples" | "data" | "films" | "schedules" | "rates" | "neighbours" | "pictures", ReportPicture[]>
+  > {
   readonly curves: ReportCurve[];
   readonly metrics: ReportMetrics[];
   /** Interactive sampling pages. */
@@ -15,7 +17,7 @@ export interface Content
 
 /** Returns empty content, with lists to add to. */
 export function noContent(): Content {
-  const pictures = { samples: [], data: [], films: [], schedules: [], rates: [], neighbours: [] };
+  const pictures = { samples: [], data: [], films: [], schedules: [], rates: [], neighbours: [], pictures: [] };
   return { ...pictures, curves: [], metrics: [], demos: [] };
 }
 

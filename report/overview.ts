@@ -19,7 +19,9 @@ interface Overview {
 
 /** Returns the figures that say how good a run's samples are, the samples beside real images, and the loss. */
 export function overviewOf(report: Report): Overview {
-  const { metrics, curves, samples, data, stages } = report;
+  const { metrics, curves, data, stages } = report;
+  // Pictures that stages draw stand in for samples where there are none.
+  const samples = report.samples.length > 0 ? report.samples : report.pictures;
   const sweep = sweepOf(report);
   const real = grouped(data).slice(0, 1);
   const chosen = sweep === undefined ? chooseSamples(samples, metrics) : [];

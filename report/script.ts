@@ -1,3 +1,6 @@
+import { COPY_SCRIPT } from "./copy_script.ts";
+import { figureButtons } from "./text.ts";
+
 /**
  * The script of a page: plain JavaScript for a function's body, which uses no network. Its data are in the element
  * `data`.
@@ -151,6 +154,7 @@ export const SCRIPT = `
   };
   const titles = { loss: "loss", gradNorm: "gradient norm", learningRate: "learning rate" };
   let charts = [];
+  const COPIES = '${figureButtons(true).text}';
   // As many charts side by side as fit at 300 pixels or more, and none wider than the page.
   const widthIn = (holder) => {
     const most = holder.dataset.only === undefined ? 3 : 1;
@@ -197,7 +201,7 @@ export const SCRIPT = `
     holder.append(legend);
   };
   const drawChart = (holder, group, name) => {
-    const element = document.createElement("div");
+    const element = Object.assign(document.createElement("div"), { className: "chart" });
     holder.append(element);
     const { log, series, data } = linesOf(group, name);
     const x = holder.dataset.x ?? "step";
@@ -212,6 +216,7 @@ export const SCRIPT = `
       series: [{ label: x }, ...series.map(({ label, href, color, dash, width = 2 }) => ({ label: href ? Object.assign(document.createElement("a"), { href, textContent: label }) : label, stroke: color, dash, width, spanGaps: true }))],
     }, data, element);
     charts.push({ plot, holder, group, name });
+    element.insertAdjacentHTML("beforeend", COPIES);
   };
   const namesOf = ({ runs }) => {
     const names = new Set(runs.flatMap(({ rows }) => Object.keys(rows.at(-1) ?? {})).filter((name) => name !== "step"));
@@ -229,17 +234,7 @@ export const SCRIPT = `
   };
   const drawAll = () => document.querySelectorAll(".charts").forEach(drawIn);
 
-  // Files have no access to the clipboard in some browsers, where the text is selected and copied as by hand.
-  const copyText = async (text) => {
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      const area = document.body.appendChild(Object.assign(document.createElement("textarea"), { value: text }));
-      area.select();
-      document.execCommand("copy");
-      area.remove();
-    }
-  };
+  ${COPY_SCRIPT}
   const showMore = (button) => {
     const place = button.closest("tr") ?? button;
     place.insertAdjacentHTML("beforebegin", button.dataset.more);
@@ -270,7 +265,8 @@ export const SCRIPT = `
     if (target.matches?.(".sort")) sortBy(target.closest("th"));
     const button = target.closest?.("[data-copy]");
     if (!button) return;
-    await copyText(button.dataset.copy);
+    const { copy, form } = button.dataset;
+    await (form === undefined ? copyText(copy) : copyFigure(button.closest("figure, .chart, .drawn"), form));
     button.classList.add("copied");
     setTimeout(() => button.classList.remove("copied"), 1200);
   });

@@ -7,7 +7,7 @@ import type { Report, ReportMetrics, ReportPicture, SourceFacts } from "./model.
 import { overviewOf } from "./overview.ts";
 import { settingsOf } from "./settings.ts";
 import { stageTable } from "./stages.ts";
-import { copyButton, entryOf, figure, type Html, joined, markup, named, type Shown, table } from "./text.ts";
+import { copyButton, entryOf, figure, type Html, joined, markup, moreOf, named, type Shown, table } from "./text.ts";
 
 export interface Section {
   readonly id: string;
@@ -17,6 +17,9 @@ export interface Section {
   /** How the section is at first, if a reader may fold it. */
   readonly fold?: "open" | "closed";
 }
+
+/** The pictures besides those of the first screen that are there at first. */
+const MOST_PICTURES = 24;
 
 /** Returns all sections in reading order: results come before the way they were made. */
 export function sectionsOf(report: Report): Section[] {
@@ -37,7 +40,10 @@ export function sectionsOf(report: Report): Section[] {
     {
       id: "samples",
       title: "More pictures",
-      body: framesOf([...further(report.samples), ...further(report.data)]),
+      body: moreOf(
+        framesOf([...further(report.pictures), ...further(report.samples), ...further(report.data)]),
+        MOST_PICTURES,
+      ),
       fold: "open",
     },
     { id: "training", title: "Training", body: curvePlaces(groupCurves(curves)), fold: "open" },

@@ -36,6 +36,9 @@ figcaption { color: var(--soft); font-size: .92rem; } figcaption > b { color: va
 .classes canvas { display: block; max-width: 100%; } .by-class { margin: .4rem 0; font-size: .85rem; } .classes[hidden] { display: none; }
 .copy { border: 0; padding: 0; background: none; text-align: inherit; cursor: copy; } .copy:hover { color: var(--accent); }
 .copied::after { content: " copied"; font-size: .8rem; font-weight: 400; color: var(--green); }
+.copies { display: inline-flex; gap: .3rem; margin-left: .2rem; } .copies button { font-size: .72rem; line-height: 1.3; padding: 0 .35rem; color: var(--soft); border-color: var(--line); cursor: copy; }
+.chart, .drawn { position: relative; } .chart > .copies { position: absolute; top: 2px; right: 0; }
+@media (hover: hover) { :is(figure, .chart, .drawn):not(:hover, :focus-within) .copies { opacity: 0; } }
 section > details { border: 0; padding: 0; } section > details > summary { list-style-position: outside; margin-left: 1rem; }
 section > details > summary h2 { display: inline; } #overview > h2 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 #overview { border: 0; padding-top: 0; }
@@ -86,5 +89,5 @@ data.best { font-weight: 700; color: var(--green); } data.best::after { content:
 @media (max-width: 40rem) { table:not(.runs) td:first-child { white-space: normal; } .bar { width: 7rem; } }
 @media (prefers-color-scheme: dark) { .frames .drawing { filter: invert(.91) hue-rotate(180deg); } }
 @media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
-@media print { details::details-content { content-visibility: visible; display: block; height: auto; } nav, .controls, .slider { display: none; } }
+@media print { details::details-content { content-visibility: visible; display: block; height: auto; } nav, .controls, .slider, .copies { display: none; } }
 `;

@@ -52,6 +52,15 @@ export function copyButton(text: Shown, copied: string): Html {
   return markup`<button type="button" class="copy" title="copy" data-copy="${copied}">${text}</button>`;
 }
 
+/** Returns buttons that copy the figure that they are in: as PNG, and as SVG if it is a drawing. */
+export function figureButtons(isDrawing: boolean): Html {
+  const forms = isDrawing ? ["SVG", "PNG"] : ["PNG"];
+  const buttons = forms.map((form) =>
+    markup`<button type="button" data-copy="" data-form="${form.toLowerCase()}" title="copy as ${form}">${form}</button>`
+  );
+  return markup`<span class="copies">${buttons}</span>`;
+}
+
 /** Returns a stage's state as a page displays it. */
 export function stateWord(state: string): string {
   return state === "run" ? "to run" : state === "may-run" ? "may run" : state;

@@ -11,6 +11,7 @@ export const ARTIFACT_TYPES = [
   "selection",
   "metrics",
   "log",
+  "picture",
   "files",
 ] as const;
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { execution, extent, externalFile } from "./roles.ts";
 
 /** Types of artifacts that a program of another language may write: their files are documented for other programs. */
-const OUTPUTS = ["images", "checkpoint", "features", "metrics", "files"] as const;
+const OUTPUTS = ["images", "checkpoint", "features", "metrics", "picture", "files"] as const;
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 const NAME = { error: () => "a name of letters, digits and _, which begins with a letter" };

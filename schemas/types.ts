@@ -1114,7 +1114,7 @@ export type KindTable = {
      * Type of the candidates: the best one becomes output `best`, which other stages read; default: only
      * the ranking
      */
-    best?: "images" | "schedule" | "checkpoint" | "samples" | "features" | "statistics" | "classifier" | "autoencoder" | "selection" | "metrics" | "log" | "files" | undefined;
+    best?: "images" | "schedule" | "checkpoint" | "samples" | "features" | "statistics" | "classifier" | "autoencoder" | "selection" | "metrics" | "log" | "picture" | "files" | undefined;
   }; inputs: "candidates" | "metrics" };
   /** Write a trained network or autoencoder in the layout of diffusers */
   export: { params: {
@@ -1219,7 +1219,7 @@ export type KindTable = {
     /** A param that says how far to go: a longer run continues a shorter one */
     steps?: number | undefined;
     /** The type of each output that the program writes */
-    outputs: Record<string, "images" | "checkpoint" | "features" | "metrics" | "files">;
+    outputs: Record<string, "images" | "checkpoint" | "features" | "metrics" | "picture" | "files">;
     /** Variables of the program's environment, which has few others */
     env?: Record<string, string | number | boolean> | undefined;
     /** The program saves its progress and goes on from there */

@@ -201,7 +201,7 @@ export function comparisonPage({ comparison, parts }: Compared): report.Page {
   const curves = [...Map.groupBy(logs, ({ title }) => title)].map(([title, runs]) => ({ title, runs }));
   // For each stage, the pictures of all experiments beside one another.
   const drawn = parts.flatMap(({ content, label, href }) =>
-    content.samples.map((picture) => ({
+    [...content.samples, ...content.pictures].map((picture) => ({
       ...{ ...picture, title: `${label}: ${picture.title}`, href },
       comparisonCell: [report.entryOf(picture.title), label] as const,
     }))

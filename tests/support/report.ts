@@ -14,6 +14,7 @@ export const NOTHING: Report = {
   rates: [],
   metrics: [],
   neighbours: [],
+  pictures: [],
   demos: [],
 };
 

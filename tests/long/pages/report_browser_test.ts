@@ -1,4 +1,4 @@
-import { assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import type { Report } from "../../../report/model.ts";
 import { renderReport } from "../../../report/page.ts";
@@ -44,6 +44,7 @@ const REPORT: Report = {
   rates: [],
   metrics: [],
   neighbours: [],
+  pictures: [],
   demos: [],
 };
 
@@ -91,6 +92,89 @@ Deno.test("a report opens from disk in a browser without an error, and its contr
       assertEquals(await page.evaluate(legend), ["step", "each step"]);
       assertEquals(page.problems, []);
     }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("figures are copied: charts, the graph and drawings as SVG and PNG, grids as PNG; drawings run no script", async () => {
+  const executablePath = await findChromium();
+  if (executablePath === undefined) return;
+  const folder = await Deno.makeTempDir({ prefix: "noiseline-browser-" });
+  await using browser = await Chromium.start(executablePath);
+  try {
+    const path = join(folder, "report.html");
+    const drawing = '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="30" height="20" ' +
+      `onload="top.document.title='ran'"><script>top.document.title = "ran"</script><rect width="30" height="20"/></svg>`;
+    const own = {
+      title: "plot <b>",
+      note: "a caption </figcaption>",
+      isDrawing: true,
+      source: new TextEncoder().encode(drawing),
+    };
+    await Deno.writeTextFile(path, renderReport({ ...REPORT, pictures: [own] }));
+    const page = await browser.newPage({ width: 1_280, height: 900, colorScheme: "light" });
+    await page.open(`file://${path}`);
+    await page.evaluate(`globalThis.copied = [];
+      navigator.clipboard.writeText = async (text) => copied.push(text);
+      navigator.clipboard.write = async ([item]) => copied.push(await item.getType("image/png")); undefined`);
+    const copy = async (figure: string, form: "svg" | "png") => {
+      await page.evaluate(
+        `copied.length = 0; document.querySelector(${
+          JSON.stringify(figure)
+        }).querySelector("[data-form=${form}]").click()`,
+      );
+      for (let i = 0; i < 100 && !(await page.evaluate("copied.length > 0")); i++) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    };
+    const text = async (figure: string) => {
+      await copy(figure, "svg");
+      return await page.evaluate("copied[0]") as string;
+    };
+    // Pixels of a copied picture: its size, and how many colours it has.
+    const pixels = async (figure: string): Promise<[number, number, number]> => {
+      await copy(figure, "png");
+      await page.evaluate(`globalThis.seen = undefined; createImageBitmap(copied[0]).then((bitmap) => {
+        const context = Object.assign(document.createElement("canvas"), { width: bitmap.width, height: bitmap.height }).getContext("2d");
+        context.drawImage(bitmap, 0, 0);
+        const all = new Uint32Array(context.getImageData(0, 0, bitmap.width, bitmap.height).data.buffer);
+        seen = [bitmap.width, bitmap.height, new Set(all).size];
+      }); undefined`);
+      for (;;) {
+        const seen = await page.evaluate("globalThis.seen");
+        if (seen !== undefined) return seen;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    };
+    const isSvg = (svg: string) =>
+      page.evaluate(
+        `new DOMParser().parseFromString(${
+          JSON.stringify(svg)
+        }, "image/svg+xml").querySelector("parsererror") === null`,
+      );
+    const chart = await text("#training .chart");
+    assertEquals([await isSvg(chart), chart.includes(">loss</text>"), chart.includes(">step</text>")], [
+      true,
+      true,
+      true,
+    ]);
+    // The curve of each step, and the smoothed one, each with its 50 points.
+    assertEquals([...chart.matchAll(/d="(M[^"]*L[^"]*)"/g)].map(([, path]) => path!.split("L").length), [50, 50]);
+    const graph = await text("#pipeline .drawn");
+    assertEquals([await isSvg(graph), /<text[^>]* fill="rgb/.test(graph), graph.includes("train")], [true, true, true]);
+    assertEquals(await text("#samples .frames"), drawing);
+    assertEquals(await pixels("#samples .frames"), [30 * 53, 20 * 53, 1]);
+    const [width, height, colours] = await pixels("#training .chart");
+    assert(width >= 600 && height >= 500 && colours > 10, `${width} ${height} ${colours}`);
+    // 8 pixels a side, 80 times as large.
+    assertEquals(await pixels("#overview .frames"), [640, 640, 1]);
+    assertEquals(await page.evaluate("document.querySelector('#overview .frames [data-form=svg]')"), null);
+    assertEquals(
+      await page.evaluate("[document.title, document.querySelectorAll('main script, main b > b, [onload]').length]"),
+      ["browser", 0],
+    );
+    assertEquals(page.problems, []);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
