@@ -11,7 +11,7 @@ const MAX_CAPTION = 2_000;
 
 /** The root element of a drawing begins within so many characters. */
 const MOST_BEFORE = 1 << 16;
-/** What may stand before the root element of an SVG: a declaration, comments and a document type. */
+/** Matches the start of an SVG up to its root element: a declaration, comments and a document type. */
 const SVG_START = /^\uFEFF?(?:\s|<\?[^>]*\?>|<!--(?:(?!-->)[\s\S])*-->|<!DOCTYPE[^[>]*(?:\[[^\]]*\]\s*)?>)*<svg[\s>]/;
 
 /**
