@@ -1116,10 +1116,13 @@ export type KindTable = {
      */
     best?: "images" | "schedule" | "checkpoint" | "samples" | "features" | "statistics" | "classifier" | "autoencoder" | "selection" | "metrics" | "log" | "picture" | "files" | undefined;
   }; inputs: "candidates" | "metrics" };
-  /** Write a trained network or autoencoder in the layout of diffusers */
+  /** Write a trained network or autoencoder in the layout of diffusers, or as ONNX */
   export: { params: {
-    /** A folder for DDPMPipeline.from_pretrained of diffusers, or that of an AutoencoderKL or VQModel */
-    format: "diffusers";
+    /**
+     * diffusers: a folder for DDPMPipeline.from_pretrained, or that of an AutoencoderKL or VQModel. onnx:
+     * model.onnx, or encoder.onnx and decoder.onnx, for batches of any size
+     */
+    format: "diffusers" | "onnx";
     /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */
     weights?: "ema" | "raw" | string | undefined;
   }; inputs: "checkpoint" };

@@ -13,10 +13,11 @@ export const exportKind = defineKind({
   kind: "export",
   version: 1,
   entry: import.meta.resolve("./run.ts"),
-  summary: "Write a trained network or autoencoder in the layout of diffusers",
+  summary: "Write a trained network or autoencoder in the layout of diffusers, or as ONNX",
   params: z.strictObject({
-    format: z.literal("diffusers").describe(
-      "A folder for DDPMPipeline.from_pretrained of diffusers, or that of an AutoencoderKL or VQModel",
+    format: z.enum(["diffusers", "onnx"]).describe(
+      "diffusers: a folder for DDPMPipeline.from_pretrained, or that of an AutoencoderKL or VQModel. onnx: model.onnx, " +
+        "or encoder.onnx and decoder.onnx, for batches of any size",
     ),
     weights: weightsParam(),
   }),
@@ -24,10 +25,11 @@ export const exportKind = defineKind({
     checkpoint: { type: ["checkpoint", "autoencoder"], description: "The network or autoencoder to write" },
   },
   outputs: {
-    files: { type: "files", description: "The folder that diffusers loads" },
+    files: { type: "files", description: "The folder that diffusers loads, or the models" },
   },
-  check({ weights }, inputs) {
+  check({ format, weights }, inputs) {
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
+    if (format === "onnx") return { problems: problemsOf(checkWeightsName(weights, checkpoint)) };
     const { network, objective } = checkpoint ?? {};
     const { autoencoder } = readAutoencoderFacts(inputs.checkpoint) ?? {};
     const theirs = autoencoder && !isOwn(autoencoder) && toTheirAutoencoder({ config: autoencoder, factor: 1 });

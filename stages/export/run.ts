@@ -16,10 +16,12 @@ import { failedBy } from "../shared/checks.ts";
 import { runOf } from "../shared/run_of.ts";
 import { exportKind, ownProblem } from "./kind.ts";
 
-export default runOf(exportKind, async ({ params, inputs, outputs, definitions }) => {
+export default runOf(exportKind, async ({ params: { format, weights }, inputs, outputs, definitions }) => {
+  // A model of ONNX is made by code that a folder for diffusers does not need.
+  const onnx = format === "onnx" ? await import("./onnx_models.ts") : undefined;
   const exported = inputs.checkpoint.type === "autoencoder"
-    ? toAutoencoder(await readAutoencoder(inputs.checkpoint, params.weights, definitions))
-    : toDiffusers(await readCheckpoint(inputs.checkpoint, params.weights, definitions));
+    ? await (onnx?.coderModels ?? toAutoencoder)(await readAutoencoder(inputs.checkpoint, weights, definitions))
+    : await (onnx?.networkModel ?? toDiffusers)(await readCheckpoint(inputs.checkpoint, weights, definitions));
   if ("problem" in exported) return failedBy(exported.problem);
   for (const [name, content] of Object.entries(exported.value)) await outputs.files.write(name, content);
   return undefined;

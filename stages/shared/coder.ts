@@ -21,7 +21,7 @@ const lengthOf = ({ height, width, channels }: ImageSizes) => height * width * c
 const dropout = (h: tf.Tensor) => h;
 
 /** The two halves of an autoencoder, and the use of its codes, as functions of weights and of what they are given. */
-const HALVES = {
+export const HALVES = {
   encoder({ encode }: Autoencoder, weights: Readonly<NamedTensors>, x: tf.Tensor): Record<string, tf.Tensor> {
     const { mean, logVariance } = encode({ weights, x, dropout });
     return { mean, ...definedOnly({ deviation: logVariance && tf.exp(tf.mul(logVariance, 0.5)) }) };

@@ -29,22 +29,42 @@ const INTS = onnx.AttributeProto.AttributeType.INTS;
 export const INPUT_PREFIX = "in:";
 export const OUTPUT_PREFIX = "out:";
 
+/** The parts that only a model for other programs has. */
+interface Published {
+  /** Names of constants. */
+  readonly names: ReadonlyMap<Value, string>;
+  /** The name of the length of the first axis of every input and output. */
+  readonly firstAxis: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 /**
- * Encodes an ONNX ModelProto. Graph inputs and outputs have the given names, after a prefix that keeps them apart; the
- * first output is not a tensor (see `no_copies.ts`).
+ * Encodes an ONNX ModelProto. Graph inputs and outputs have the given names. If they are not published, a prefix keeps
+ * them apart, and the first output is not a tensor (see `no_copies.ts`).
  */
-export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyMap<string, Value>): Uint8Array {
-  const names = new Map<Value, string>();
+export function serializeModel(
+  inputs: readonly InputValue[],
+  outputs: ReadonlyMap<string, Value>,
+  published?: Published,
+): Uint8Array {
+  const [inputPrefix, outputPrefix] = published === undefined ? [INPUT_PREFIX, OUTPUT_PREFIX] : ["", ""];
+  const valueInfo = (name: string, { type, shape }: { type: ElementType; shape: Shape }): object => {
+    const dim = shape.map((dimValue, axis) =>
+      axis === 0 && published !== undefined ? { dimParam: published.firstAxis } : { dimValue }
+    );
+    return { name, type: { tensorType: { elemType: ONNX_TYPE[type], shape: { dim } } } };
+  };
+  const names = new Map<Value, string>(published?.names);
   const copies: [Value, string][] = [];
   for (const [name, value] of outputs) {
-    const output = OUTPUT_PREFIX + name;
+    const output = outputPrefix + name;
     // A computed value is written where the caller wants it; a value that is an input, or already has a name, is
     // copied.
     if (value.kind === "operation" && !names.has(value)) names.set(value, output);
     else copies.push([value, output]);
   }
   const nameOf = (value: Value) =>
-    names.get(value) ?? (value.kind === "input" ? INPUT_PREFIX + value.name : `v${value.id}`);
+    names.get(value) ?? (value.kind === "input" ? inputPrefix + value.name : `v${value.id}`);
   const nodes: object[] = [];
   const initializers: object[] = [];
   for (const value of liveValues(outputs.values())) {
@@ -66,21 +86,28 @@ export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyM
     node: nodes,
     initializer: initializers,
     input: inputs.map((value) => valueInfo(nameOf(value), value)),
-    output: [...outputs].map(([name, value]) => valueInfo(OUTPUT_PREFIX + name, value)),
-  });
+    output: [...outputs].map(([name, value]) => valueInfo(outputPrefix + name, value)),
+  }, published?.metadata);
 }
 
-/** Encodes a GraphProto as a ModelProto, and adds the output that is not a tensor. */
+/**
+ * Encodes a GraphProto as a ModelProto.
+ *
+ * @param metadata of a model for other programs; any other model gets the output that is not a tensor
+ */
 export function encodeModel(
   { node, output, ...graph }: { readonly name: string } & Readonly<Record<"node" | "input" | "output", object[]>> & {
     readonly initializer?: object[];
   },
+  metadata?: Published["metadata"],
 ): Uint8Array {
+  const [nodes, outputs] = metadata === undefined ? [[NO_TENSOR_NODE], [NO_TENSOR_OUTPUT]] : [[], []];
   return onnx.ModelProto.encode({
     irVersion: IR_VERSION,
     opsetImport: [{ domain: "", version: OPSET_VERSION }, { domain: CONTRIB.domain, version: CONTRIB.version }],
     producerName: "noiseline",
-    graph: { ...graph, node: [...node, NO_TENSOR_NODE], output: [NO_TENSOR_OUTPUT, ...output] },
+    graph: { ...graph, node: [...node, ...nodes], output: [...outputs, ...output] },
+    metadataProps: Object.entries(metadata ?? {}).map(([key, value]) => ({ key, value })),
   }).finish();
 }
 
@@ -105,9 +132,4 @@ function initializer(name: string, { type, data }: Pick<ConstantValue, "type" | 
   // ONNX raw data is little-endian, as typed arrays are on every platform of ONNX Runtime.
   const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return { name, dims, dataType: ONNX_TYPE[type], rawData };
-}
-
-function valueInfo(name: string, { type, shape }: { type: ElementType; shape: Shape }): object {
-  const dim = shape.map((dimValue) => ({ dimValue }));
-  return { name, type: { tensorType: { elemType: ONNX_TYPE[type], shape: { dim } } } };
 }

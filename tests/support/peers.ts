@@ -1,5 +1,5 @@
-/** The Python that has torch and diffusers, for tests that compare with them. */
-const PYTHON = Deno.env.get("NOISELINE_PEERS_PYTHON") ?? "python3";
+/** The Python that has other libraries, for tests that compare with them. */
+export const PYTHON = Deno.env.get("NOISELINE_PEERS_PYTHON") ?? "python3";
 
 /** Runs a script of tests/peers. @returns its exit status and what it printed */
 export async function runPeer(script: string, ...args: readonly string[]) {
@@ -9,13 +9,18 @@ export async function runPeer(script: string, ...args: readonly string[]) {
   return { code, printed: text(stdout), said: text(stderr) };
 }
 
-/** Returns why tests that need the library cannot run; undefined if they can. */
-export function whyNoDiffusers(): string | undefined {
+/** Returns why tests that need packages of Python cannot run; undefined if they can. */
+export function whyNoPeers(...packages: readonly string[]): string | undefined {
   try {
-    const args = ["-c", "import importlib.util as u; assert u.find_spec('torch') and u.find_spec('diffusers')"];
+    const found = packages.map((name) => `u.find_spec('${name}')`).join(" and ");
+    const args = ["-c", `import importlib.util as u; assert ${found}`];
     if (new Deno.Command(PYTHON, { args, stderr: "null" }).outputSync().success) return undefined;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  return `${PYTHON} has no torch and diffusers; NOISELINE_PEERS_PYTHON names one that has`;
+  return `${PYTHON} has no ${packages.join(" and ")}; NOISELINE_PEERS_PYTHON names one that has`;
+}
+
+export function whyNoDiffusers(): string | undefined {
+  return whyNoPeers("torch", "diffusers");
 }

@@ -1,7 +1,7 @@
 import { isOperation } from "../../trace/emit/shape.ts";
 import { type Graph, type InputValue, liveValues, type Value } from "../../trace/graph.ts";
 import { rewriteEach } from "./rewrite.ts";
-import { computeConvolution } from "../../trace/translations/conv.ts";
+import { computeConvolution, methodFor } from "../../trace/translations/conv.ts";
 
 /**
  * Cuts a graph in two: the part that depends only on inputs that never change, and the rest.
@@ -69,6 +69,11 @@ export function chooseConvolutions(
   return rewriteEach(graph, outputs, (value, current) => {
     if (value.kind !== "operation") return undefined;
     const [, filter] = value.inputs;
-    return computeConvolution(graph, value, value.inputs.map(current), fastConv && known.has(filter!));
+    return computeConvolution(
+      graph,
+      value,
+      value.inputs.map(current),
+      (g) => methodFor(g, fastConv && known.has(filter!)),
+    );
   });
 }

@@ -27,20 +27,24 @@ function convolution(map: ConvolutionMap, depthwise = false): Translation {
   };
 }
 
+/** True for a convolution, or a gradient of one, whose method is not chosen; its attributes depend on the batch. */
+export function isConvolution({ op }: Pick<OperationValue, "op">): boolean {
+  return op in OPERANDS;
+}
+
 /**
  * Returns the value that computes an operation, if it is a convolution or a gradient of one, from the given operands;
  * undefined for other operations.
- * @param fast true if ONNX Runtime's own convolution is a fast one, and the filter a constant, which that needs
  */
 export function computeConvolution(
   graph: Graph,
   { op, attributes }: OperationValue,
   [a, b]: readonly Value[],
-  fast: boolean,
+  methodOf: (g: ConvolutionGeometry) => keyof typeof METHODS,
 ): Value | undefined {
-  if (!(op in OPERANDS)) return undefined;
+  if (!isConvolution({ op })) return undefined;
   const g = attributes as ConvolutionGeometry;
-  return METHODS[methodFor(g, fast)][op as ConvolutionMap](graph, a!, b!, g);
+  return METHODS[methodOf(g)][op as ConvolutionMap](graph, a!, b!, g);
 }
 
 export const CONV: TranslationTable = {
@@ -84,7 +88,8 @@ const MAX_CONSTANT_BYTES = 2 ** 20;
  * filter that never changes comes from measured times of single layers (docs/performance.md), the rest from measured
  * training steps; nothing is measured at run time, or results would depend on it.
  *
- * @param fast true if ONNX Runtime's own convolution is a fast one: on x86 with AVX, with a constant filter
+ * @param fast true if ONNX Runtime's own convolution is a fast one: on x86 with AVX, with a constant filter, which it
+ * needs
  */
 export function methodFor(g: ConvolutionGeometry, fast: boolean): keyof typeof METHODS {
   if (g.groups > 1) return "channelsFirst";
