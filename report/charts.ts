@@ -11,7 +11,7 @@ export function groupCurves(curves: readonly ReportCurve[]): CurveGroup[] {
 
 /** Returns the group of the last training of a diffusion, else of the last stage that learns. */
 export function mainCurves(curves: readonly ReportCurve[], stages: readonly ReportStage[]): CurveGroup | undefined {
-  const groups = groupCurves(curves);
+  const groups = groupCurves(curves.filter(({ rows }) => rows.length > 1));
   const trainings = new Set(stages.filter(({ kind }) => kind === "train").map(({ id }) => entryOf(id)));
   return groups.findLast(({ title }) => trainings.has(title)) ?? groups.at(-1);
 }

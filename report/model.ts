@@ -45,6 +45,8 @@ export interface ReportStage extends Readonly<Record<"id" | "kind" | "state", st
   readonly durationMs?: number | undefined;
   readonly progress?: { readonly done: number; readonly total: number; readonly unit: string } | undefined;
   readonly etaMs?: number | undefined;
+  /** For a stage that a live run has yet to begin: why it waits. */
+  readonly waits?: string | undefined;
   /** The device and numerics that the stage was computed with. */
   readonly numerics?: string | undefined;
   readonly params: PlanRecord["stages"][number]["params"];

@@ -16,13 +16,13 @@ export function stageTable(stages: readonly ReportStage[], startedMs?: number): 
     stages.some((stage) => stage.startedMs !== undefined);
   const isCounted = stages.some(({ progress }) => progress !== undefined);
   const rows = stages.map((stage) => {
-    const { id, kind, state, reads, durationMs, numerics } = stage;
+    const { id, kind, state, waits, reads, durationMs, numerics } = stage;
     // The stage could begin once the last of the stages that it reads had finished.
     const readyMs = Math.max(startedMs || 0, ...reads.map((one) => ends.get(one) ?? 0));
     return [
       markup`<code>${id}</code>`,
       kind,
-      markup`<span class="state ${state}">${stateWord(state)}</span>`,
+      markup`<span class="state ${state}">${stateWord(state)}</span>${waits && markup` <small>${waits}</small>`}`,
       ...(isCounted ? [progressOf(stage)] : []),
       durationMs === undefined ? undefined : formatDuration(durationMs),
       ...(isTimed ? [drawBar(stage, { readyMs, fromMs: startedMs, spanMs: Math.max(1, endMs - startedMs) })] : []),

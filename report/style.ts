@@ -8,7 +8,7 @@ export const STYLE = `
 @media (prefers-color-scheme: dark) { :root { --text: #ececec; --soft: #b4b4b4; --ground: #161618; --panel: #212124;
   --line: #3c3c40; --blue: #56b4e9; --orange: #f0a35e; --green: #3fcfa4; --purple: #d99ac5; --gold: #f0e442; --sky: #8fd8f0; --red: #ff8a94; --accent: #56b4e9; } }
 * { box-sizing: border-box; }
-body { margin: 0; color: var(--text); background: var(--ground); font: 16px/1.5 system-ui, sans-serif; }
+body { margin: 0; color: var(--text); background: var(--ground); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
 main, header, nav { max-width: 84rem; margin: 0 auto; padding: 0 1.25rem; }
 header { padding-top: 2rem; } h1 { font-size: 1.9rem; margin: 0; } header p { margin: .25rem 0 0; color: var(--soft); }
 .notes { margin: .75rem 0 0; padding: .5rem 1rem .5rem 2rem; border-left: 4px solid var(--orange); background: var(--panel); }
@@ -24,7 +24,7 @@ figure { margin: 0 1.25rem 1.25rem 0; display: inline-block; width: min-content;
 figcaption { color: var(--soft); font-size: .92rem; } figcaption > b { color: var(--text); }
 .frames img { image-rendering: pixelated; max-width: none; height: auto; border: 1px solid var(--line); }
 .frames .drawing { background: #ffffff; image-rendering: auto; border: 0; max-width: 100%; } [hidden] { display: none; }
-.question::first-letter { text-transform: uppercase; } .question { max-width: 60rem; font-size: 1.1rem; } header .question { color: var(--text); }
+.question::first-letter { text-transform: uppercase; } .question { max-width: 60rem; font-size: 1.1rem; } header .question { color: var(--text); } #runs .question { font-size: 1rem; color: var(--soft); }
 .headlines { display: flex; flex-wrap: wrap; gap: .5rem 2.5rem; margin: .25rem 0 1rem; } .headlines > div { position: relative; }
 .headlines dt { color: var(--soft); } .headlines dd { margin: 0; } .headlines .copy { font-size: 1.9rem; font-weight: 650; line-height: 1.2; }
 .headlines .meaning { display: none; position: absolute; z-index: 2; top: 100%; left: 0; width: min(20rem, 80vw); padding: .5rem .75rem;
@@ -40,8 +40,8 @@ figcaption { color: var(--soft); font-size: .92rem; } figcaption > b { color: va
 .chart, .drawn { position: relative; } .chart > .copies { position: absolute; top: 2px; right: 0; }
 @media (hover: hover) { :is(figure, .chart, .drawn):not(:hover, :focus-within) .copies { opacity: 0; } }
 section > details { border: 0; padding: 0; } section > details > summary { list-style-position: outside; margin-left: 1rem; }
-section > details > summary h2 { display: inline; } #overview > h2 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-#overview { border: 0; padding-top: 0; }
+section > details > summary h2 { display: inline; } :is(#overview, #runs) > h2 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+:is(#overview, #runs) { border: 0; padding-top: 0; }
 .slider, .controls { display: flex; gap: 1.5rem; flex-wrap: wrap; align-items: center; margin: .4rem 0; }
 .slider { position: sticky; top: 0; z-index: 1; padding: .3rem 0; background: var(--ground); } .slider input { width: min(24rem, 60vw); accent-color: var(--accent); } .controls input { accent-color: var(--accent); } .controls label { max-width: 100%; }
 details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { cursor: pointer; }
@@ -60,13 +60,15 @@ details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { c
 .bar .failed, .bar .blocked, .bar .interrupted, .bar .killed { fill: var(--orange); }
 progress { accent-color: var(--accent); width: 7rem; vertical-align: -.1em; } td progress { display: block; }
 .now { display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: baseline; margin-top: .6rem; }
-.now p { color: var(--text); } .now [role=status] { font-size: 1.15rem; }
+.now p { color: var(--text); max-width: 100%; } .now [role=status] { font-size: 1.15rem; }
 #gone { position: sticky; top: 0; z-index: 1; margin: 0; padding: .5rem 1.25rem; color: var(--ground); background: var(--orange); }
 .wide main, .wide header, .wide nav { max-width: 100rem; } .runs :is(th, td) { white-space: nowrap; } .runs th a { color: inherit; }
 .runs thead a:not(:hover) { text-decoration: none; }
 .runs thead th { vertical-align: bottom; white-space: normal; }
 .runs thead a { display: inline-block; width: max-content; max-width: 15rem; overflow-wrap: anywhere; } .runs tr { background: var(--ground); } .runs tr > :first-child { position: sticky; left: 0; background: inherit; } .runs tbody th { font-weight: 400; } .runs tbody th a { color: var(--accent); }
 .runs tbody tr:hover { background: var(--panel); } .runs .n { text-align: right; } .runs tr > :last-child { padding-right: 0; }
+.runs tbody th > div { display: flex; gap: .5rem; align-items: center; min-width: 11rem; max-width: 22rem; white-space: normal; overflow-wrap: anywhere; } .runs th small { white-space: nowrap; }
+.bar-below { position: sticky; bottom: 0; padding: .6rem 0; background: var(--ground); }
 .thumbnail { display: block; width: 64px; height: 64px; object-fit: none; object-position: 0 0; border-radius: 4px; background: var(--panel); }
 .runs tbody :is(th, td) { vertical-align: middle; } .spark { vertical-align: middle; } .spark polyline { fill: none; stroke: var(--blue); stroke-width: 1.5; }
 .choices { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: .1rem 1rem; padding: .4rem 0; }
@@ -86,8 +88,8 @@ pre { display: flex; flex-direction: column-reverse; max-height: 24rem; overflow
 .sort { border: 0; padding: 0; background: none; font-weight: 600; } [aria-sort=ascending] .sort::after { content: " ↑"; } [aria-sort=descending] .sort::after { content: " ↓"; }
 data.best { font-weight: 700; color: var(--green); } data.best::after { content: " ★"; font-size: .8em; }
 .u-legend :is(th, td) { border: 0; } .u-legend { color: var(--text); max-height: 12em; overflow-y: auto; } .u-title { font-weight: 600; font-size: 14px; }
-@media (max-width: 40rem) { table:not(.runs) td:first-child { white-space: normal; } .bar { width: 7rem; } }
+@media (max-width: 40rem) { .runs tbody th > div { min-width: 0; max-width: 44vw; } table:not(.runs) td:first-child { white-space: normal; } .bar { width: 7rem; } }
 @media (prefers-color-scheme: dark) { .frames .drawing { filter: invert(.91) hue-rotate(180deg); } }
 @media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
-@media print { details::details-content { content-visibility: visible; display: block; height: auto; } nav, .controls, .slider, .copies { display: none; } }
+@media print { details::details-content { content-visibility: visible; display: block; height: auto; } nav, .controls, .slider, .copies, .bar-below { display: none; } }
 `;

@@ -104,7 +104,8 @@ export function table(
   { sortable = false, most = MOST_ROWS }: { readonly sortable?: boolean; readonly most?: number } = {},
 ): Html {
   const names = header.map((text) => sortable ? markup`<button type="button" class="sort">${text}</button>` : text);
-  const head = names.map((text) => markup`<th scope="col">${text}</th>`);
+  // A cell without a name heads nothing.
+  const head = names.map((text) => text === "" ? markup`<td></td>` : markup`<th scope="col">${text}</th>`);
   const body = rows.map((row) => markup`<tr>${row.map((cell) => markup`<td>${cell}</td>`)}</tr>`);
   const inRow = (button: Html) => markup`<tr><td colspan="${header.length}">${button}</td></tr>`;
   const shown = moreOf(body, most, inRow);

@@ -34,7 +34,7 @@ const LOOK_SHARE = 50;
  * The time that one look at the table may spend on finding scores and on reading losses; those of further runs follow
  * with the next look.
  */
-const [SCORING_MS, READING_MS] = [250, 1_000];
+const [SCORING_MS, READING_MS] = [250, 250];
 /**
  * The number of runs whose curves and contents are kept for later looks, and the number of runs whose scores are kept.
  */

@@ -15,6 +15,7 @@ export const CLIENT = `
     if (old === null) return;
     Idiomorph.morph(old, html, { morphStyle: "outerHTML", callbacks });
     charts = charts.filter(({ holder }) => holder.isConnected);
+    showChosen();
     showFrames();
     for (const holder of document.querySelectorAll(".charts:empty")) drawIn(holder);
   };
@@ -35,6 +36,29 @@ export const CLIENT = `
       else for (const { plot, name } of charts.filter((chart) => chart.holder === holder)) plot.setData(linesOf(group, name).data);
     }
   };
+  // Chosen runs stay chosen on other pages of the table, and with other filters.
+  const [CHOSEN, MOST_CHOSEN] = ["noiseline-chosen", 8];
+  let runs = JSON.parse(sessionStorage.getItem(CHOSEN) ?? "[]");
+  const boxOf = (run) => document.querySelector('#compare [name=run][value="' + CSS.escape(run) + '"]');
+  const showChosen = () => {
+    if (byId("selection") === null) return;
+    for (const box of document.querySelectorAll("#compare [name=run]")) box.checked = runs.includes(box.value);
+    byId("selection").textContent = runs.length === 0
+      ? "select two to eight runs, of any files, or one run with a matrix"
+      : runs.length + " selected" + (runs.length > MOST_CHOSEN ? "; at most eight are compared" : "");
+  };
+  const choose = (next) => {
+    sessionStorage.setItem(CHOSEN, JSON.stringify(runs = next));
+    showChosen();
+  };
+  addEventListener("change", ({ target }) => {
+    if (target.matches("#compare [name=run]")) choose(target.checked ? [...runs, target.value] : runs.filter((run) => run !== target.value));
+  });
+  addEventListener("submit", ({ target }) => {
+    if (target.id !== "compare") return;
+    for (const run of runs) if (boxOf(run) === null) target.append(Object.assign(document.createElement("input"), { type: "hidden", name: "run", value: run }));
+  });
+  addEventListener("pageshow", showChosen);
   const say = (words) => {
     byId("gone").textContent = words;
     byId("gone").hidden = words === "";

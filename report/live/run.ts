@@ -22,7 +22,8 @@ export interface RunDetails {
 /** Renders the current page of one run. */
 export function renderRun(run: LiveRun, { curves, content = noContent(), log, notes = [] }: RunDetails): Page {
   const all = liveContent(run, curves, content);
-  const { pipeline: title, stages, startedMs } = run;
+  const { pipeline: title, startedMs } = run;
+  const stages = withWaits(run);
   const sections = sectionsOf({ title, subtitle: "", notes, ...all, stages, startedMs });
   const more = encodePath("log", run.runId, log?.stage ?? "");
   const end = log &&
@@ -83,6 +84,29 @@ export function currentStages({ stages, state }: LiveRun): LiveStage[] {
   return own.length > 0 || state !== "running" ? own : stages.filter((stage) => stage.state === "waiting");
 }
 
+/** The states of stages that other stages can read, as planned and as they end. */
+const READABLE = new Set(["cached", "restore", "ran", "restored"]);
+const PLANNED = new Set(["run", "extend", "resume", "may-run"]);
+const MOST_NAMED = 3;
+
+/** Returns the stages of a run; those that a live run has yet to begin say why they wait. */
+function withWaits({ stages, state }: LiveRun): LiveStage[] {
+  const open = new Set(stages.filter((stage) => !READABLE.has(stage.state)).map(({ id }) => id));
+  return stages.map((stage) => {
+    if (state !== "running" || !PLANNED.has(stage.state)) return stage;
+    const missing = stage.reads.filter((id) => open.has(id));
+    const waits = missing.length > 0
+      ? `waits for ${listed(missing)}`
+      : "waits for a free processor or card, or another run";
+    return { ...stage, waits };
+  });
+}
+
+function listed(ids: readonly string[]): string {
+  const more = ids.length - MOST_NAMED;
+  return `${ids.slice(0, MOST_NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
 /** Formats a time in UTC, to the minute. */
 export function timeOf(ms: number): string {
   const time = new Date(ms);
@@ -100,6 +124,8 @@ function describeState(run: LiveRun): Html {
     progressOf(stage),
     ...[stage.message?.split("\n")[0], stage.fix && `fix: ${stage.fix}`].map((text) => shorten(text ?? "")),
   ]).filter(Boolean);
+  const next = withWaits(run).filter(({ waits }) => waits !== undefined).map(({ id }) => id);
+  if (next.length > 0) facts.push(`then ${listed(next)}`);
   return markup`<div class="now"><p role="status"><span class="state ${state}">${state}</span>${took} <b>${names}</b></p>
 ${facts.map((fact) => markup`<p>${fact}</p>`)}</div>`;
 }

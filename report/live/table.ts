@@ -40,6 +40,8 @@ interface Column {
 }
 
 const PER_PAGE = 200;
+/** The differences from the run before that name a run. */
+const MOST_DIFFERENCES = 2;
 /** The number of params with differing values that are shown; further ones are shown on request. */
 const FIRST_PARAMS = 4;
 const MOST_CHOICES = 60;
@@ -60,14 +62,18 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
     );
     return { pipeline, all, columns, own: sorted(own, all, query.get("sort") ?? "") };
   });
+  const before = runsBefore(runs);
   const pages = Math.max(1, Math.ceil(found.length / PER_PAGE));
   const page = Math.min(pages, Math.max(1, Math.trunc(Number(query.get("page"))) || 1));
   const rows = groups.flatMap((group) => group.own.map((run) => ({ group, run })));
   const tables = [...Map.groupBy(rows.slice((page - 1) * PER_PAGE, page * PER_PAGE), ({ group }) => group)]
     .map(([{ pipeline, columns, own }, rows]) => {
       const head = columns.map((column) => headOf(column, own, query));
-      const body = rows.map(({ run }) => rowOf(run, columns));
-      return markup`<h3>${pipeline} <small>${countRuns(own)}</small></h3>
+      const body = rows.map(({ run }) => rowOf(run, columns, before.get(run)));
+      const { question } = own[0]!;
+      return markup`<h3>${pipeline} <small>${countRuns(own)}</small></h3>${
+        question && markup`<p class="question">${shorten(question, 200)}</p>`
+      }
 <div class="scroll"><table class="runs"><thead><tr><th scope="col">run</th>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
     });
   const choices = new Map(groups.flatMap(({ all }) => all).map((column) => [column.id, column]));
@@ -81,7 +87,7 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
   });
   const working = runs.filter(({ state }) => state === "running").length;
   return {
-    title: "noiseline",
+    title: "Runs",
     subtitle: `${countRuns(runs)} in this store, ${working} running`,
     notes: details.notes ?? [],
     isWide: true,
@@ -91,12 +97,63 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
       body: [
         runs.length === 0 ? markup`` : controls(query, [...choices.values()].slice(0, MOST_CHOICES), shown),
         found.length === 0 ? markup`<p>${none}</p>` : markup`<form id="compare" action="/compare">${tables}
-<p><button>Compare selected</button> <small>select two to eight runs, or one run with a matrix</small></p></form>`,
+<p class="bar-below"><button>Compare selected</button> <small id="selection" role="status">select two to eight runs, or one run with a matrix</small></p></form>`,
         pages === 1 ? markup`` : markup`<nav class="pages" aria-label="Pages">${links}</nav>`,
       ],
     }],
     curves: [],
   };
+}
+
+/** Returns for each run the last one before it of the same file. */
+function runsBefore(runs: readonly LiveRun[]): Map<LiveRun, LiveRun | undefined> {
+  const byFile = Map.groupBy(runs, ({ file, pipeline }) => `${file} ${pipeline}`).values();
+  return new Map(byFile.flatMap((own) => {
+    const newest = own.toSorted((a, b) => b.startedMs - a.startedMs);
+    return newest.map((run, i) => [run, newest[i + 1]] as const);
+  }));
+}
+
+/** Says how the params of a run differ from those of the run before it. */
+function differenceFrom(before: LiveRun | undefined, run: LiveRun): string {
+  if (before === undefined) return "first run";
+  const [old, now] = paramTexts([before, run]) as [Map<string, string>, Map<string, string>];
+  const all = [...new Set([...now.keys(), ...old.keys()])].filter((name) => old.get(name) !== now.get(name));
+  const told = all.slice(0, MOST_DIFFERENCES).map((name) => {
+    const [from, to] = [old, now].map((texts) => shorten(texts.get(name) ?? "none", 40));
+    return `${name} ${from} → ${to}`;
+  });
+  if (all.length > told.length) told.push(`${all.length - told.length} more`);
+  return told.join("; ") || "same settings";
+}
+
+/** Texts of params by the stages of their run, which stay the same objects while a run does not change. */
+const known = new WeakMap<LiveRun["stages"], Map<string, string>>();
+const SEED = /^[^.]+\.seed$/;
+
+/**
+ * Returns the params of runs as texts, by name; for matrix children, all values that they have. If all stages of each
+ * run have the same seed, it is the seed of the run.
+ */
+function paramTexts(runs: readonly LiveRun[]): Map<string, string>[] {
+  const all = runs.map(({ stages }) => known.get(stages) ?? known.set(stages, readTexts(stages)).get(stages)!);
+  const isOne = all.every((texts) => {
+    const seeds = new Set([...texts].filter(([name]) => SEED.test(name)).map(([, text]) => text));
+    return seeds.size <= 1 && seeds.values().every((text) => !text.includes(","));
+  });
+  return isOne
+    ? all.map((texts) => new Map([...texts].map(([name, text]) => [name.replace(SEED, "seed"), text])))
+    : all;
+}
+
+function readTexts(stages: LiveRun["stages"]): Map<string, string> {
+  const leaves = stages.flatMap(({ id, params }) =>
+    params.map(({ path, value }) => ({ name: paramName(entryOf(id), path), value }))
+  );
+  return new Map([...Map.groupBy(leaves, ({ name }) => name)].map(([name, own]) => {
+    const all = own.map(({ value }) => typeof value === "string" ? value : JSON.stringify(value));
+    return [name, [...new Set(all)].join(", ")];
+  }));
 }
 
 function countRuns({ length }: readonly LiveRun[]): string {
@@ -132,7 +189,7 @@ function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, details: Ta
     `${count(Number(steps))} of ${count(stageFor(run)!.progress!.total)}`;
   const besides = (name: number | string, run: LiveRun) => {
     const others = currentStages(run).filter(({ id }) => id !== name).map(({ id, state }) => `${id} ${state}`);
-    return markup`${name} <small>${others.join(", ")}</small>`;
+    return markup`<span title="${name}">${entryOf(String(name))}</span> <small>${others.join(", ")}</small>`;
   };
   const lowest = (value: number | string, run: LiveRun) =>
     markup`${figure(Number(value))} <small>at ${count(loss(run)!.at)}</small>`;
@@ -215,20 +272,9 @@ function scoresOf({ scores = [] }: LiveRun): Map<string, Score[]> {
 /** Returns a column for each param that differs between the runs that have its stage. */
 function paramColumns(runs: readonly LiveRun[]): Column[] {
   const found = new Map<string, Map<LiveRun, string>>();
-  const seedsOf = ({ stages }: LiveRun) =>
-    new Set(stages.flatMap(({ params }) => params.filter(({ path }) => path === "seed").map(({ value }) => value)));
-  // If all stages of each run have the same seed, it is the seed of the run.
-  const isOne = runs.every((run) => seedsOf(run).size <= 1);
-  for (const run of runs) {
-    const leaves = run.stages.flatMap(({ id, params }) =>
-      params.map(({ path, value }) => ({ name: isOne && path === "seed" ? path : paramName(entryOf(id), path), value }))
-    );
-    // For matrix children, all values that they have.
-    for (const [name, own] of Map.groupBy(leaves, ({ name }) => name)) {
-      const texts = own.map(({ value }) => typeof value === "string" ? value : JSON.stringify(value));
-      found.getOrInsertComputed(name, () => new Map()).set(run, [...new Set(texts)].join(", "));
-    }
-  }
+  paramTexts(runs).forEach((texts, i) => {
+    for (const [name, text] of texts) found.getOrInsertComputed(name, () => new Map()).set(runs[i]!, text);
+  });
   return [...found].filter(([, values]) => new Set(values.values()).size > 1).map(([path, values], i) => ({
     id: `param:${path}`,
     title: path,
@@ -270,7 +316,7 @@ function sameBut(query: URLSearchParams, name: string, value: string | number): 
   return `/?${next}`;
 }
 
-function rowOf(run: LiveRun, columns: readonly Column[]): Html {
+function rowOf(run: LiveRun, columns: readonly Column[], before: LiveRun | undefined): Html {
   const { runId, startedMs } = run;
   const cells = columns.map((column) => {
     const value = column.value(run);
@@ -280,8 +326,10 @@ function rowOf(run: LiveRun, columns: readonly Column[]): Html {
   });
   const pick =
     markup`<input type="checkbox" name="run" value="${runId}" id="pick-${runId}" aria-label="compare ${runId}">`;
-  const link = markup`<a href="${encodePath("run", runId)}" title="${runId}">${timeOf(startedMs)}</a>`;
-  return markup`<tr id="run-${runId}"><th scope="row">${pick} ${link}</th>${cells}</tr>\n`;
+  const link = markup`<a href="${encodePath("run", runId)}" title="${runId}">${differenceFrom(before, run)}</a>`;
+  const name = markup`<div>${pick}<span>${link}<br>
+<small>${timeOf(startedMs)}</small></span></div>`;
+  return markup`<tr id="run-${runId}"><th scope="row">${name}</th>${cells}</tr>\n`;
 }
 
 /** Returns the form that changes the address: it works without a script. */

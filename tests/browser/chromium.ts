@@ -17,6 +17,12 @@ export interface Page {
   open(url: string): Promise<void>;
   /** Returns the value of an expression in the page. */
   evaluate(expression: string): Promise<Answer>;
+  /** Changes the width of its window. */
+  resize(width: number): Promise<void>;
+  /** Changes what the page is shown on, and features that a reader may prefer. */
+  emulate(media: "screen" | "print", features: Readonly<Record<string, string>>): Promise<void>;
+  /** Returns the page as it is printed, as base64. */
+  print(): Promise<string>;
   /** Makes it the visible tab of its window. */
   show(): Promise<void>;
   press(key: keyof typeof KEYS): Promise<void>;
@@ -95,8 +101,15 @@ export class Chromium implements AsyncDisposable {
       if (method === "Network.requestWillBeSent") requests.push(params.request.url);
     });
     for (const domain of ["Page", "Runtime", "Log", "Network"]) await ask(`${domain}.enable`);
-    await ask("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
-    await ask("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: colorScheme }] });
+    const resize = (width: number) =>
+      ask("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
+    const emulate: Page["emulate"] = (media, features) =>
+      ask("Emulation.setEmulatedMedia", {
+        media,
+        features: Object.entries(features).map(([name, value]) => ({ name, value })),
+      });
+    await resize(width);
+    await emulate("screen", { "prefers-color-scheme": colorScheme });
     const evaluate = async (expression: string) => {
       const { result, exceptionDetails } = await ask("Runtime.evaluate", { expression, returnByValue: true });
       if (exceptionDetails !== undefined) throw new Error(`${expression}: ${exceptionDetails.exception.description}`);
@@ -106,6 +119,9 @@ export class Chromium implements AsyncDisposable {
       problems,
       requests,
       evaluate,
+      resize,
+      emulate,
+      print: async () => (await ask("Page.printToPDF", { printBackground: true })).data,
       async open(url) {
         loaded = Promise.withResolvers<void>();
         await ask("Page.navigate", { url });

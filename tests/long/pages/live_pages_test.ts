@@ -182,6 +182,33 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
   }
 });
 
+Deno.test("runs stay selected on other pages of the table, and all of them are compared", async () => {
+  const path = await findChromium();
+  if (path === undefined) return;
+  await using browser = await Chromium.start(path);
+  await using site = new Site();
+  site.isLive = false;
+  const runs = manyRuns(30);
+  const shown = (query: string) => renderTable(runs, new URLSearchParams(query));
+  // Two filters of the same table, as two addresses, which show runs of different files.
+  [site.pages["/"], site.pages["/emoji"]] = [shown("q=ablation"), shown("q=emoji")];
+  const tab = await browser.newPage({ width: 1_000, height: 900, colorScheme: "light" });
+  const at = (path: string) => tab.open(`http://127.0.0.1:${site.port}${path}`);
+  const ids: string[] = [];
+  for (const path of ["/", "/emoji"]) {
+    await at(path);
+    ids.push(await tab.evaluate("document.querySelector('#compare [name=run]').value"));
+    await tab.evaluate("document.querySelector('#compare [name=run]').click()");
+  }
+  assertEquals(await tab.evaluate("document.querySelector('#selection').textContent"), "2 selected");
+  await at("/");
+  const checked = "[...document.querySelectorAll('#compare [name=run]:checked')].map(({ value }) => value)";
+  assertEquals(await tab.evaluate(checked), [ids[0]]);
+  await tab.evaluate("document.querySelector('#compare button').click()");
+  await until(tab, "location.pathname", "/compare");
+  assertEquals(await tab.evaluate("new URLSearchParams(location.search).getAll('run').sort()"), ids.toSorted());
+});
+
 Deno.test("pages of a server fit narrow and dark windows, name their controls, and compare from the keyboard", async () => {
   const path = await findChromium();
   if (path === undefined) return;
