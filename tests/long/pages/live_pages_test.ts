@@ -192,6 +192,7 @@ Deno.test("runs stay selected on other pages of the table, and all of them are c
   const shown = (query: string) => renderTable(runs, new URLSearchParams(query));
   // Two filters of the same table, as two addresses, which show runs of different files.
   [site.pages["/"], site.pages["/emoji"]] = [shown("q=ablation"), shown("q=emoji")];
+  site.pages["/compare"] = shown("q=nothing");
   const tab = await browser.newPage({ width: 1_000, height: 900, colorScheme: "light" });
   const at = (path: string) => tab.open(`http://127.0.0.1:${site.port}${path}`);
   const ids: string[] = [];
