@@ -130,8 +130,19 @@ export const SCRIPT = `
       return mean / share;
     });
   };
-  // The library's own labels have three decimals at most.
-  const values = (_, ticks) => ticks.map((tick) => tick === null ? null : String(Number(tick.toPrecision(4))));
+  // The library's own labels have three decimals at most, and name the ends of a logarithmic axis, which are no round
+  // numbers.
+  const short = (value) => String(Number(value.toPrecision(4)));
+  const isRound = (value) => {
+    const first = value / 10 ** Math.floor(Math.log10(value));
+    return Math.abs(first - Math.round(first)) < 1e-6;
+  };
+  const values = (plot, ticks, at) => {
+    const all = ticks.filter((tick) => tick !== null);
+    const round = plot.scales[plot.axes[at].scale].distr === 3 ? all.filter(isRound) : all;
+    const named = round.length > 1 ? round : all;
+    return ticks.map((tick) => named.includes(tick) ? short(tick) : null);
+  };
   const axis = () => ({ values, stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } });
   // A colour for each setting, dashes for its seeds. Of more settings than there are names for colours, those that are
   // near each other look alike.
@@ -145,7 +156,7 @@ export const SCRIPT = `
       const setting = settingOf(label);
       const [i, seed] = [settings.indexOf(setting), seeds.get(setting) ?? 0];
       seeds.set(setting, seed + 1);
-      const light = matchMedia("(prefers-color-scheme: dark)").matches ? 65 : 40;
+      const light = matchMedia("(prefers-color-scheme: dark)").matches && !document.documentElement.matches(".paper") ? 65 : 40;
       const hue = Math.round(250 - 230 * i / Math.max(1, settings.length - 1));
       const color = settings.length <= colors.length ? css(colors[i]) : "hsl(" + hue + " 65% " + light + "%)";
       // Without seeds, dashes keep lines on top of one another visible.
@@ -200,6 +211,7 @@ export const SCRIPT = `
     });
     holder.append(legend);
   };
+  const value = (_, shown) => shown === null ? "" : short(shown);
   const drawChart = (holder, group, name) => {
     const element = Object.assign(document.createElement("div"), { className: "chart" });
     holder.append(element);
@@ -213,7 +225,7 @@ export const SCRIPT = `
       axes: [{ ...axis(), ...ticksOf(holder), label: x, labelSize: 22, size: 40 }, { ...axis(), size: 62 }],
       legend: { show: group.runs.length === 1, markers: { dash: (_, i) => series[i - 1]?.style ?? "solid" } },
       // Gaps are bridged: a missing value is only a step that another run has.
-      series: [{ label: x }, ...series.map(({ label, href, color, dash, width = 2 }) => ({ label: href ? Object.assign(document.createElement("a"), { href, textContent: label }) : label, stroke: color, dash, width, spanGaps: true }))],
+      series: [{ label: x, value }, ...series.map(({ label, href, color, dash, width = 2 }) => ({ label: href ? Object.assign(document.createElement("a"), { href, textContent: label }) : label, stroke: color, dash, width, value, spanGaps: true }))],
     }, data, element);
     charts.push({ plot, holder, group, name });
     element.insertAdjacentHTML("beforeend", COPIES);
@@ -291,6 +303,18 @@ export const SCRIPT = `
     if (["cell", "left", "right", "edge"].includes(target.id)) setBeside();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  // Paper is light, has its own width, and shows what is folded.
+  const setPaper = (isPaper) => {
+    document.documentElement.classList.toggle("paper", isPaper);
+    for (const part of document.querySelectorAll(isPaper ? "section > details:not([open])" : "[data-folded]")) {
+      part.open = isPaper;
+      part.toggleAttribute("data-folded", isPaper);
+    }
+    showFrames();
+    drawAll();
+  };
+  addEventListener("beforeprint", () => setPaper(true));
+  addEventListener("afterprint", () => setPaper(false));
   let width = innerWidth;
   addEventListener("resize", () => {
     if (innerWidth !== width) {

@@ -5,7 +5,7 @@
 export const STYLE = `
 :root { color-scheme: light dark; --text: #1c1c1c; --soft: #545454; --ground: #ffffff; --panel: #f5f5f3; --line: #d6d6d2;
   --blue: #0072b2; --orange: #b14a00; --green: #00795a; --purple: #8f3f71; --gold: #7d6b00; --sky: #1b87a8; --red: #c0263c; --accent: #0072b2; }
-@media (prefers-color-scheme: dark) { :root { --text: #ececec; --soft: #b4b4b4; --ground: #161618; --panel: #212124;
+@media (prefers-color-scheme: dark) { :root:not(.paper) { --text: #ececec; --soft: #b4b4b4; --ground: #161618; --panel: #212124;
   --line: #3c3c40; --blue: #56b4e9; --orange: #f0a35e; --green: #3fcfa4; --purple: #d99ac5; --gold: #f0e442; --sky: #8fd8f0; --red: #ff8a94; --accent: #56b4e9; } }
 * { box-sizing: border-box; }
 body { margin: 0; color: var(--text); background: var(--ground); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
@@ -23,7 +23,7 @@ figure { margin: 0 1.25rem 1.25rem 0; display: inline-block; width: min-content;
   vertical-align: top; }
 figcaption { color: var(--soft); font-size: .92rem; } figcaption > b { color: var(--text); }
 .frames img { image-rendering: pixelated; max-width: none; height: auto; border: 1px solid var(--line); }
-.frames .drawing { background: #ffffff; image-rendering: auto; border: 0; max-width: 100%; } [hidden] { display: none; }
+.frames .drawing { background: #ffffff; image-rendering: auto; border: 0; max-width: 100%; } figure:has(.drawing) { width: fit-content; } [hidden] { display: none; }
 .question::first-letter { text-transform: uppercase; } .question { max-width: 60rem; font-size: 1.1rem; } header .question { color: var(--text); } #runs .question { font-size: 1rem; color: var(--soft); }
 .headlines { display: flex; flex-wrap: wrap; gap: .5rem 2.5rem; margin: .25rem 0 1rem; } .headlines > div { position: relative; }
 .headlines dt { color: var(--soft); } .headlines dd { margin: 0; } .headlines .copy { font-size: 1.9rem; font-weight: 650; line-height: 1.2; }
@@ -87,9 +87,13 @@ pre { display: flex; flex-direction: column-reverse; max-height: 24rem; overflow
 .legend > ::before { content: ""; display: inline-block; width: 1.6rem; margin-right: .4rem; vertical-align: .25em; border-top: var(--mark); }
 .sort { border: 0; padding: 0; background: none; font-weight: 600; } [aria-sort=ascending] .sort::after { content: " ↑"; } [aria-sort=descending] .sort::after { content: " ↓"; }
 data.best { font-weight: 700; color: var(--green); } data.best::after { content: " ★"; font-size: .8em; }
-.u-legend :is(th, td) { border: 0; } .u-legend { color: var(--text); max-height: 12em; overflow-y: auto; } .u-title { font-weight: 600; font-size: 14px; }
+.u-legend :is(th, td) { border: 0; } .u-inline.u-live th::after { content: ""; } .u-legend { color: var(--text); max-height: 12em; overflow-y: auto; } .u-title { font-weight: 600; font-size: 14px; }
 @media (max-width: 40rem) { .runs tbody th > div { min-width: 0; max-width: 44vw; } table:not(.runs) td:first-child { white-space: normal; } .bar { width: 7rem; } }
-@media (prefers-color-scheme: dark) { .frames .drawing { filter: invert(.91) hue-rotate(180deg); } }
+@media (prefers-color-scheme: dark) { :root:not(.paper) .frames .drawing { filter: invert(.91) hue-rotate(180deg); } }
 @media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
-@media print { details::details-content { content-visibility: visible; display: block; height: auto; } nav, .controls, .slider, .copies, .bar-below { display: none; } }
+:root.paper { color-scheme: light; } .paper body { width: 44rem; }
+@media print { details::details-content { content-visibility: visible; display: block; height: auto; } nav, .controls, .slider, .copies, .bar-below, [data-more] { display: none; }
+  .scroll { overflow: visible; } .dag { max-width: 100%; height: auto; } td, td small { white-space: normal !important; } td :is(code, small) { overflow-wrap: anywhere; } .legend { max-height: none; } td:first-child { min-width: 6rem; } .bar { width: 9rem; }
+  .hero { display: block; orphans: 1; widows: 1; } .hero > :is(figure, .charts) { display: inline-flex; flex-direction: column; width: 47%; margin-right: 2%; vertical-align: top; }
+  figure, .chart, .drawn, tr { break-inside: avoid; } h2, h3, summary { break-after: avoid; } }
 `;

@@ -19,8 +19,8 @@ export interface Page {
   evaluate(expression: string): Promise<Answer>;
   /** Changes the width of its window. */
   resize(width: number): Promise<void>;
-  /** Changes what the page is shown on, and features that a reader may prefer. */
-  emulate(media: "screen" | "print", features: Readonly<Record<string, string>>): Promise<void>;
+  /** Changes the medium of the page, if one is named, and features that a reader may prefer. */
+  emulate(media: "" | "print", features: Readonly<Record<string, string>>): Promise<void>;
   /** Returns the page as it is printed, as base64. */
   print(): Promise<string>;
   /** Makes it the visible tab of its window. */
@@ -109,7 +109,7 @@ export class Chromium implements AsyncDisposable {
         features: Object.entries(features).map(([name, value]) => ({ name, value })),
       });
     await resize(width);
-    await emulate("screen", { "prefers-color-scheme": colorScheme });
+    await emulate("", { "prefers-color-scheme": colorScheme });
     const evaluate = async (expression: string) => {
       const { result, exceptionDetails } = await ask("Runtime.evaluate", { expression, returnByValue: true });
       if (exceptionDetails !== undefined) throw new Error(`${expression}: ${exceptionDetails.exception.description}`);

@@ -169,12 +169,12 @@ Deno.test("pages print with all of their sections and without their controls, an
       `[...document.querySelectorAll("nav, .controls, .slider, .copies, #compare button")].filter((one) => one.checkVisibility()).length`;
     assertEquals(await page.evaluate(controls), 0, name);
     assert((await page.print()).startsWith("JVBERi0"), name);
-    await page.emulate("screen", { "prefers-reduced-motion": "reduce" });
+    await page.emulate("", { "prefers-reduced-motion": "reduce" });
     const moving = `[...document.querySelectorAll("*")].filter((one) => {
       const { scrollBehavior, animationName, transitionDuration } = getComputedStyle(one);
       return scrollBehavior === "smooth" || animationName !== "none" || parseFloat(transitionDuration) > 0;
     }).length`;
     assertEquals(await page.evaluate(moving), 0, name);
-    await page.emulate("screen", { "prefers-color-scheme": "dark" });
+    await page.emulate("", { "prefers-color-scheme": "dark" });
   });
 });
