@@ -4,7 +4,7 @@ import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts"
 import { refuse } from "../formats/format_error.ts";
 import { decodeNpy, decodeNpyHeader, encodeNpy, encodeNpyHeader, type NpyHeader } from "../formats/npy.ts";
 import { type FeatureVectors, firstNotFinite, range, vectorsOf } from "../metrics/vectors.ts";
-import { BYTE_LABELS, checkLabels, type LabelNumbers } from "./image_files.ts";
+import { checkLabels, type LabelNumbers, labelTypeOf } from "./image_files.ts";
 import { imageSetSchema } from "./metrics.ts";
 import { fileOf, readBytes, readJson, writeJson } from "./record.ts";
 import { bytesOf, readRows, writeAll } from "./rows.ts";
@@ -98,7 +98,7 @@ export async function openFeatures(artifact: InputArtifact) {
     checkRows(logits, LOGITS_FILE, { columns: classes });
   }
   const labelled = artifact.files.some(({ path }) => path === LABELS_FILE);
-  const labelType = (info.classes ?? 0) > BYTE_LABELS ? Uint16Array : Uint8Array;
+  const labelType = labelTypeOf(info.classes);
   const labels = labelled ? await read(LABELS_FILE, labelType, [count]) as LabelNumbers : undefined;
   if (labels !== undefined) checkLabels(LABELS_FILE, labels, info.classes);
   const file = await Deno.open(artifact.path(fileOf(artifact, FEATURES_FILE).path));

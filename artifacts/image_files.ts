@@ -2,8 +2,10 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { InputArtifact, OutputArtifact, SavedState } from "../contract/stage.ts";
 import {
+  dtypeOf,
   formOf,
   formRecord,
+  joinValues,
   normalize,
   recordOf,
   VALUE_TYPES,
@@ -36,7 +38,7 @@ const MEMORY_BYTES = 64 << 20;
 /** Two tensors need less than 300 bytes of header. */
 const MAX_HEADER_BYTES = 64 << 10;
 /** Number of labels that a byte can tell apart. */
-export const BYTE_LABELS = 256;
+const BYTE_LABELS = 256;
 const MOST_CLASSES = 65_535;
 
 const size = z.int().min(1);
@@ -115,7 +117,7 @@ function openFiles(
   });
   const labelled = files.filter(({ labels }) => labels !== undefined);
   if (labelled.length % files.length !== 0) refuse("labels", `${labelled.length} files with`, `${files.length}`);
-  const labels = labelled.length === 0 ? undefined : joinLabels(files.map(({ labels }) => labels!));
+  const labels = labelled.length === 0 ? undefined : joinValues(files.map(({ labels }) => labels!)) as LabelNumbers;
   if (labels !== undefined) checkLabels(TENSORS_FILE, labels, info.classes);
 
   const Type = VALUE_TYPES[formOf(info).dtype];
@@ -202,35 +204,26 @@ function readHead(name: string, file: Deno.FsFile, info: ImagesInfo) {
   const head = new Uint8Array(Math.min(size, MAX_HEADER_BYTES));
   readAt(file, 0, head);
   const { entries, dataStart } = decodeSafetensorsHeader(head, size);
-  const find = (tensor: string, dtypes: readonly SafetensorsDType[], shape: readonly number[]) => {
+  const find = (tensor: string, dtype: SafetensorsDType, shape: readonly number[]) => {
     const entry = entries.find((one) => one.name === tensor);
-    if (entry !== undefined && dtypes.includes(entry.dtype) && entry.shape.join() === shape.join()) return entry;
-    const got = entry === undefined ? "none" : `${entry.dtype} [${entry.shape}]`;
-    throw new FormatError(`${name}, tensor ${tensor}`, { got, wanted: `${dtypes.join(" or ")} [${shape}]` });
+    const [got, wanted] = [entry && `${entry.dtype} [${entry.shape}]`, `${dtype} [${shape}]`];
+    return got === wanted ? entry! : refuse(`${name}, tensor ${tensor}`, got ?? "none", wanted);
   };
   const stored = channels * (posterior ? 2 : 1);
-  const images = find("images", [TENSOR_TYPES[dtype ?? "uint8"]], [count, height, width, stored]);
+  const images = find("images", TENSOR_TYPES[dtype ?? "uint8"], [count, height, width, stored]);
   const isLabelled = classes !== null || entries.some((one) => one.name === "labels");
   if (!isLabelled) return { offset: dataStart + images.begin, labels: undefined };
-  const { begin, dtype: type } = find("labels", ["U8", "U16"], [count]);
-  const labels: LabelNumbers = type === "U8" ? new Uint8Array(count) : new Uint16Array(count);
+  const Type = labelTypeOf(classes);
+  const { begin } = find("labels", TENSOR_TYPES[dtypeOf(new Type())], [count]);
+  const labels = new Type(count);
   readAt(file, dataStart + begin, bytesOf(labels));
   return { offset: dataStart + images.begin, labels };
 }
 
+/** Returns the type of the labels of so many classes. */
+export const labelTypeOf = (classes: number | null | undefined) =>
+  (classes ?? 0) > BYTE_LABELS ? Uint16Array : Uint8Array;
 const TENSOR_TYPES = { uint8: "U8", uint16: "U16", float32: "F32" } as const;
-
-function joinLabels(parts: readonly LabelNumbers[]): LabelNumbers {
-  if (parts.length === 1) return parts[0]!;
-  const count = parts.reduce((sum, { length }) => sum + length, 0);
-  const all = parts.every((part) => part instanceof Uint8Array) ? new Uint8Array(count) : new Uint16Array(count);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
 
 /** @throws FormatError for a label that the data set does not have */
 export function checkLabels(file: string, labels: LabelNumbers, classes: number | null, first = 0): void {
@@ -300,14 +293,14 @@ export function openImagesWriter(
   const size = storedSizeOf(info);
   const perFile = Math.max(1, Math.floor(FILE_BYTES / (size * VALUE_TYPES[dtype].BYTES_PER_ELEMENT)));
   const fileCount = Math.ceil(info.count / perFile);
-  const labelType = (info.classes ?? 0) > BYTE_LABELS ? Uint16Array : Uint8Array;
+  const labelType = labelTypeOf(info.classes);
   const headerOf = (count: number, minBytes = 0) => {
     const images = {
       name: "images",
       dtype: TENSOR_TYPES[dtype],
       shape: [count, info.height, info.width, info.channels * (info.posterior ? 2 : 1)],
     };
-    const labels = { name: "labels", dtype: labelType === Uint8Array ? "U8" : "U16", shape: [count] } as const;
+    const labels = { name: "labels", dtype: TENSOR_TYPES[dtypeOf(new labelType())], shape: [count] };
     return encodeSafetensorsHeader(info.classes === null ? [images] : [images, labels], { minBytes });
   };
   const stride = size * VALUE_TYPES[dtype].BYTES_PER_ELEMENT;

@@ -77,7 +77,7 @@ export function gridPng(images: readonly Values[], size: GridSize, form: ValueFo
     return encodePng(imageGrid(plots.map(({ data }) => data), { ...plots[0]!, ...(columns && { columns }) }));
   }
   const bytes = images[0] instanceof Uint8Array ? images as readonly Uint8Array[] : toBytes(images, form);
-  if (channels === 1 || channels === 3 || (channels === 4 && bytes === images)) {
+  if (channels === 1 || channels === 3 || (channels === 4 && form.dtype !== "float32")) {
     return encodePng(imageGrid(bytes, size));
   }
   const panels = Math.min(channels, MOST_PANELS);

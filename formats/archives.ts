@@ -6,7 +6,7 @@ import yauzl from "yauzl";
 import { FormatError, refuse } from "./format_error.ts";
 import { unpacksToMore } from "./inflate.ts";
 
-/** One file of an archive, which can be read until the next one is asked for. */
+/** One file of an archive, which can be read until the next one is asked for; of a zip in memory, at any time. */
 export interface Entry {
   readonly name: string;
   readonly isFile: boolean;
@@ -19,22 +19,33 @@ const [FILE_TYPE, REGULAR] = [0o170000, 0o100000];
 
 /** A file of a zip, which can also be read piece by piece. */
 interface ZipEntry extends Entry {
+  /** Number of bytes, unpacked. */
+  readonly size: number;
   /** @throws FormatError at its end, if it is damaged */
   stream(): AsyncIterable<Uint8Array>;
 }
 
-/** Goes through a zip, also one of more than 4 GiB or 65,535 files, by its directory. */
-export async function* zipEntries(path: string): AsyncGenerator<ZipEntry> {
+/**
+ * Goes through a zip, also one of more than 4 GiB or 65,535 files, by its directory.
+ * @param path for messages alone if there are `bytes`
+ */
+export async function* zipEntries(path: string, bytes?: Uint8Array): AsyncGenerator<ZipEntry> {
   try {
-    const zip = await yauzl.openPromise(path);
+    const zip = bytes === undefined
+      ? await yauzl.openPromise(path)
+      : await yauzl.fromBufferPromise(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
     for await (const entry of zip.eachEntry()) {
       const { fileName: name, uncompressedSize: size, crc32: wanted } = entry;
       const mode = entry.externalFileAttributes >>> 16 & FILE_TYPE;
       const stream = async function* () {
         let sum = 0;
+        const opened = new Promise<AsyncIterable<Uint8Array>>((resolve, reject) => {
+          // A zip in memory may have failed before anyone waits for its first piece, who then still gets the error.
+          zip.openReadStream(entry, (error, stream) => error ? reject(error) : resolve(stream.on("error", () => {})));
+        });
         try {
           // The reader refuses more or fewer bytes than the size.
-          for await (const piece of await zip.openReadStreamPromise(entry)) {
+          for await (const piece of await opened) {
             sum = crc32(piece, sum);
             yield piece;
           }
@@ -45,6 +56,7 @@ export async function* zipEntries(path: string): AsyncGenerator<ZipEntry> {
       };
       yield {
         name,
+        size,
         isFile: mode === 0 || mode === REGULAR,
         stream,
         async read(mostBytes) {
@@ -56,6 +68,18 @@ export async function* zipEntries(path: string): AsyncGenerator<ZipEntry> {
   } catch (cause) {
     throw asFormatError(cause, path, "a whole zip");
   }
+}
+
+/**
+ * Opens a zip in memory.
+ *
+ * @param what what the zip is, for messages
+ * @returns files by name @throws FormatError when the zip is damaged, or holds two files of one name
+ */
+export async function openZip(bytes: Uint8Array, what: string): Promise<ReadonlyMap<string, ZipEntry>> {
+  const entries = await Array.fromAsync(zipEntries(what, bytes));
+  const files = new Map(entries.map((entry) => [entry.name, entry]));
+  return files.size === entries.length ? files : refuse(what, `${entries.length} files`, "files each of another name");
 }
 
 const GZIP = "1f8b";

@@ -1,10 +1,8 @@
-import { gunzipSync, inflateRawSync, inflateSync } from "node:zlib";
+import { gunzipSync, inflateSync } from "node:zlib";
 import { FormatError, refuse } from "./format_error.ts";
 
-/**
- * Decompressors by the wrapping of the DEFLATE data (RFC 1951): by gzip, by zlib as in PNG, and without any as in zip.
- */
-const UNPACK = { gzip: gunzipSync, zlib: inflateSync, raw: inflateRawSync } as const;
+/** Decompressors by the wrapping of the DEFLATE data (RFC 1951): by gzip, and by zlib as in PNG. */
+const UNPACK = { gzip: gunzipSync, zlib: inflateSync } as const;
 
 /**
  * Bytes are unpacked in pieces of this size, so that a file that holds less than it declares takes no more memory than

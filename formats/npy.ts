@@ -87,7 +87,8 @@ export function decodeNpyHeader<T = (typeof DESCRIPTORS)[Descriptor]>(
 export function decodeNpy(bytes: Uint8Array): NpyArray {
   const { shape, type, length } = decodeNpyHeader(bytes);
   const count = shape.reduce((product, side) => product * side, 1);
-  const body = bytes.slice(length, length + count * type.BYTES_PER_ELEMENT);
+  // A copy, which begins at an address that is aligned for the numbers.
+  const body = new Uint8Array(bytes.subarray(length, length + count * type.BYTES_PER_ELEMENT));
   if (body.length !== count * type.BYTES_PER_ELEMENT) {
     refuse("npy numbers", `${body.length} bytes`, `${count * type.BYTES_PER_ELEMENT}`);
   }

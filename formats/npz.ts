@@ -1,7 +1,7 @@
 /** Several arrays in one file, as numpy.savez writes them: a zip of npy files, stored without compression. */
 import { zipSync } from "fflate";
 import { decodeNpy, encodeNpy, type NpyArray } from "./npy.ts";
-import { openZip } from "./zip.ts";
+import { openZip } from "./archives.ts";
 
 /** The earliest date that a zip can have. A fixed date gives equal bytes for equal arrays. */
 const EPOCH = new Date(1980, 0, 1);

@@ -114,7 +114,7 @@ export function weightsFor(
 }
 
 /** Keys' cubic convolution. */
-function cubic(a: number): (x: number) => number {
+export function cubic(a: number): (x: number) => number {
   return (signed) => {
     const x = Math.abs(signed);
     if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;

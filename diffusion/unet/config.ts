@@ -157,7 +157,8 @@ export function checkUnet(sizes: NetworkSizes, params: UnetParams): DefinitionPr
     // The user cannot change the image size, but can change the number of levels that halve it.
     const param = field === "imageSize" ? "multipliers" : field;
     const message = `the network does not fit images of ${height}x${width}x${channels}: model.${param}`;
-    const fix = "give points and signals a network of your own, as model: { uses: ./points_mlp.ts } of points.yaml";
+    const fix = "give signals one level, multipliers: [1], as signals.yaml does; and points a network of your own, " +
+      "model: { uses: ./points_mlp.ts }, as points.yaml does";
     const isFlat = field === "imageSize" && Math.min(height, width) === 1;
     return { param: [param], message, ...said, ...isFlat && { wanted: "two sides that halve", fix } };
   });

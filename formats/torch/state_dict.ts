@@ -1,7 +1,7 @@
 import { ByteCursor } from "../byte_cursor.ts";
 import { refuse } from "../format_error.ts";
 import { DTYPES, type SafetensorsArray, type SafetensorsDType, type SafetensorsTensor } from "../safetensors.ts";
-import { openZip } from "../zip.ts";
+import { openZip } from "../archives.ts";
 import { describe, PickleList, readPickle } from "./pickle.ts";
 
 /** The pickle of 0x1950a86a20f9469cfc6c, the magic number of the format that torch.save wrote up to 1.5. */

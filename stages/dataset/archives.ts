@@ -1,7 +1,8 @@
+import { parseJson } from "../../artifacts/record.ts";
 import type { Entry } from "../../formats/archives.ts";
-import { type Files, isHidden, kindOfName, MAX_FILE_BYTES, NOT_UTF8, readable } from "./image_files.ts";
+import { kindOfName, NOT_UTF8 } from "./folders.ts";
+import { type Files, isHidden, MAX_FILE_BYTES, readable } from "./image_files.ts";
 import type { BrokenFiles } from "./items.ts";
-import { parseJson } from "./labels.ts";
 
 /** Goes through the files of an archive once, in their order. */
 type Pass = () => AsyncIterable<Entry>;
@@ -33,7 +34,7 @@ export async function listArchive(pass: Pass, column: string | undefined): Promi
     else if (name.endsWith(".cls") && isFile && column === undefined) {
       samples.set(sampleOf(name), new TextDecoder().decode(await entry.read(MOST_LABEL_BYTES)).trim());
     } else if (name.endsWith(".json") && isFile && column !== undefined) {
-      const said = parseJson(new TextDecoder().decode(await entry.read(MOST_LABEL_BYTES)), name);
+      const said = parseJson(name, new TextDecoder().decode(await entry.read(MOST_LABEL_BYTES)));
       samples.set(sampleOf(name), (said as Readonly<Record<string, unknown>> | null)?.[column]);
     } else if (kind === "other") others++;
     else if (name.includes("\ufffd")) broken.set(name, NOT_UTF8);

@@ -1,17 +1,18 @@
 import { relative } from "node:path";
 import { tarEntries, zipEntries } from "../../formats/archives.ts";
 import { listArchive, sampleOf } from "./archives.ts";
-import { decodeImage, type Files, isHidden, kindOfName, listImages } from "./image_files.ts";
+import { kindOfName } from "./folders.ts";
+import { decodeImage, type Files, isHidden, listImages } from "./image_files.ts";
 import { type Items, type Labels, labelsOfValues } from "./items.ts";
 import { labelsOfEdm, labelsOfFolders, labelsOfTable } from "./labels.ts";
 import type { DatasetParams } from "./params.ts";
 
 /** Opens images that are files, in a folder or in archives. */
-export async function open(paths: readonly string[], params: DatasetParams): Promise<Items> {
+export async function open(paths: readonly string[], params: Pick<DatasetParams, "source" | "labels">): Promise<Items> {
   const { source, labels } = params;
   const column = typeof labels === "object" && labels.file === undefined ? labels.column ?? "label" : undefined;
   const files = source === "folder"
-    ? await listImages(paths[0]!)
+    ? listImages(paths[0]!)
     : await listArchive(source === "zip" ? () => zipEntries(paths[0]!) : () => tarEntries(paths), column);
   const table = source === "folder" && typeof labels === "object" ? relative(paths[0]!, labels.file ?? "") : "..";
   const isTableInside = !table.startsWith("..") && !isHidden(table) && kindOfName(table) === "other";

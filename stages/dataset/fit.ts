@@ -1,5 +1,5 @@
 import type { DeepImage } from "../../formats/byte_image.ts";
-import { resample, type Shares, weightsFor } from "../../pictures/resize.ts";
+import { cubic, resample, type Shares, weightsFor } from "../../pictures/resize.ts";
 import type { DatasetParams, ResizeName } from "./params.ts";
 import { cropCentre, flatten, mostOf, overlaps } from "./pixels.ts";
 
@@ -93,14 +93,7 @@ const sinc = (x: number) => x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 /** Pillow's filters (src/libImaging/Resample.c), with their reach in pixels. */
 const FILTERS = {
   box: { reach: 0.5, shape: (x: number) => x > -0.5 && x <= 0.5 ? 1 : 0 },
-  bicubic: {
-    reach: 2,
-    shape(signed: number) {
-      const x = Math.abs(signed);
-      if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
-      return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
-    },
-  },
+  bicubic: { reach: 2, shape: cubic(-0.5) },
   lanczos: { reach: 3, shape: (x: number) => x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0 },
 } as const;
 

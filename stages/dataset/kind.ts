@@ -5,7 +5,7 @@ import { type CheckProblem, defineKind, type DownloadExternal, type RunOf } from
 import { definedOnly } from "../../std/defined_only.ts";
 import { problemsOf } from "../shared/checks.ts";
 import { formOfArray } from "./array_form.ts";
-import { classesOf, firstSize } from "./class_folders.ts";
+import { classesOf, firstSize } from "./folders.ts";
 import { classesOfTable } from "./labels.ts";
 import { type DatasetParams, datasetParams } from "./params.ts";
 import { isOwn, type Source, SOURCES } from "./sources.ts";

@@ -1,5 +1,6 @@
 import { basename, extname } from "node:path";
 import type { ImageFacts } from "../../artifacts/facts.ts";
+import { parseJson } from "../../artifacts/record.ts";
 import { FormatError, refuse } from "../../formats/format_error.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type Labels, labelsOfNames, labelsOfValues } from "./items.ts";
@@ -131,7 +132,7 @@ function jsonRecords(text: string, path: string): TableRecord[] {
   return text.split("\n").flatMap((each, i) => {
     if (each.trim() === "") return [];
     const what = `${path}, line ${i + 1}`;
-    const record = parseJson(each, what);
+    const record = parseJson(what, each);
     if (typeof record === "object" && record !== null && !Array.isArray(record)) {
       return [{ line: i + 1, record: record as TableRecord["record"] }];
     }
@@ -139,16 +140,8 @@ function jsonRecords(text: string, path: string): TableRecord[] {
   });
 }
 
-export function parseJson(text: string, what: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new FormatError(what, { got: (cause as Error).message, wanted: "JSON", cause });
-  }
-}
-
 function edmRows(text: string, path: string): Row[] | undefined {
-  const { labels } = (parseJson(text, path) ?? {}) as { readonly labels?: unknown };
+  const { labels } = (parseJson(path, text) ?? {}) as { readonly labels?: unknown };
   if (labels === null) return undefined;
   if (!Array.isArray(labels) || !labels.every((each) => Array.isArray(each) && each.length === 2)) {
     throw new FormatError(path, {

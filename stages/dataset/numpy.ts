@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { startOf, zipEntries } from "../../formats/archives.ts";
 import { FormatError, refuse } from "../../formats/format_error.ts";
-import { decodeNpyHeader } from "../../formats/npy.ts";
+import { decodeNpyHeader, type NpyHeader } from "../../formats/npy.ts";
 import { type Item, type Items, type Labels, labelsOfValues, MOST_ITEMS } from "./items.ts";
 import type { DatasetParams } from "./params.ts";
 import { itemShape, VALUES } from "./array_form.ts";
@@ -46,10 +46,12 @@ export async function open({ path, ...params }: DatasetParams & { readonly path:
   };
 }
 
+/** Returns the names of the arrays of an npz. */
+export const arraysOf = (path: string) => Array.fromAsync(zipEntries(path), ({ name }) => name.replace(/\.npy$/, ""));
+
 /** Returns the array that a user means who names none. */
 async function onlyArray(path: string, labels: string | undefined): Promise<string> {
-  const names = (await Array.fromAsync(zipEntries(path), ({ name }) => name.replace(/\.npy$/, "")))
-    .filter((name) => name !== labels);
+  const names = (await arraysOf(path)).filter((name) => name !== labels);
   const found = names.length === 1 ? names[0] : names.find((name) => name === "arr_0");
   return found ?? refuse(path, `arrays ${names.join(", ") || "none"}`, "column: the name of one of them");
 }
@@ -86,8 +88,12 @@ async function* readRows(
   }
 }
 
-/** Opens an .npy, or an array of an .npz, at its first number. */
-async function openArray<T>(path: string, array: string | undefined, types: Readonly<Record<string, T>>) {
+/** Opens an .npy, or an array of an .npz, at its first number. @param types as `decodeNpyHeader` takes them */
+export async function openArray<T = NpyHeader["type"]>(
+  path: string,
+  array: string | undefined,
+  types?: Readonly<Record<string, T>>,
+) {
   const what = array === undefined ? path : `${path}, ${array}`;
   const bytes = new Taker(piecesOf(path, array));
   try {
@@ -116,7 +122,7 @@ async function* piecesOf(path: string, array: string | undefined): AsyncGenerato
 /** Takes exact numbers of bytes out of a stream. */
 class Taker {
   readonly #pieces: AsyncGenerator<Uint8Array>;
-  #left = new Uint8Array();
+  #left: Uint8Array = new Uint8Array();
 
   constructor(pieces: AsyncGenerator<Uint8Array>) {
     this.#pieces = pieces;
@@ -131,19 +137,12 @@ class Taker {
     for (let had = this.#left.length; had < length;) {
       const { done, value } = await this.#pieces.next();
       if (done === true) return undefined;
-      pieces.push(value as Uint8Array<ArrayBuffer>);
+      pieces.push(value);
       had += value.length;
     }
-    const last = pieces.pop()!;
-    const out = new Uint8Array(length);
-    let at = 0;
-    for (const piece of pieces) {
-      out.set(piece, at);
-      at += piece.length;
-    }
-    out.set(last.subarray(0, length - at), at);
-    this.#left = last.subarray(length - at);
-    return out;
+    const all = pieces.length === 1 ? this.#left : Buffer.concat(pieces);
+    this.#left = all.subarray(length);
+    return new Uint8Array(all.subarray(0, length));
   }
 
   async close(): Promise<void> {

@@ -7,12 +7,12 @@ import {
 } from "hyparquet";
 import { basename } from "node:path";
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
+import { parseJson } from "../../artifacts/record.ts";
 import { readAt } from "../../artifacts/rows.ts";
 import { asFormatError } from "../../formats/archives.ts";
 import { FormatError, refuse } from "../../formats/format_error.ts";
 import { decodeImage } from "./image_files.ts";
 import { type Items, type Labels, labelsOfValues, MOST_ITEMS } from "./items.ts";
-import { parseJson } from "./labels.ts";
 import type { DatasetParams } from "./params.ts";
 
 /** A group of rows is in memory at once, and so is a page of it, unpacked. */
@@ -193,7 +193,7 @@ function leafOf(path: string, metadata: FileMetaData, column: string): { readonl
 function withNames(labels: Labels | string, { path, metadata }: ParquetFile, column: string): Labels | string {
   const text = metadata.key_value_metadata?.find(({ key }) => key === "huggingface")?.value;
   if (typeof labels === "string" || labels.classNames !== undefined || text === undefined) return labels;
-  const said = parseJson(text, path) as
+  const said = parseJson(path, text) as
     | { info?: { features?: Record<string, { names?: unknown } | undefined> } }
     | null;
   const names = said?.info?.features?.[column]?.names;

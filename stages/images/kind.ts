@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { defineKind } from "../../contract/stage.ts";
 import { externalFile } from "../../schemas/roles.ts";
-import { countImages } from "../dataset/class_folders.ts";
+import { countImages } from "../dataset/folders.ts";
 
 export const imagesKind = defineKind({
   kind: "images",

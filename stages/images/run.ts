@@ -1,44 +1,45 @@
 import { basename, join } from "node:path";
 import { type ImagesWriter, openImagesWriter } from "../../artifacts/image_files.ts";
-import { imageAt } from "../../artifacts/pictures.ts";
 import type { RunOf } from "../../contract/stage.ts";
 import { type ByteImage, type DeepImage, toBytes } from "../../formats/byte_image.ts";
 import { FormatError, refuse } from "../../formats/format_error.ts";
-import { decodeNpz, namesInNpz } from "../../formats/npz.ts";
+import { range } from "../../metrics/vectors.ts";
 import { countOf } from "../../std/count_of.ts";
+import { open } from "../dataset/files.ts";
 import { fitImage } from "../dataset/fit.ts";
-import { brokenFiles, decodeImage, Forms, listImages } from "../dataset/image_files.ts";
-import { readFile } from "../dataset/read_file.ts";
+import { brokenFiles, Forms } from "../dataset/image_files.ts";
+import type { Items } from "../dataset/items.ts";
+import { arraysOf, open as openRows, openArray } from "../dataset/numpy.ts";
 import type { imagesKind } from "./kind.ts";
 
-/** An npz is read whole. */
-const MAX_BYTES = 2 ** 31;
 const TRANSPARENT = "transparent; save it without: other programs ignore that, and would score other pixels";
 
 export default (async ({ params: { path, size, channels }, outputs, stop, report, note, warn }) => {
   try {
-    const { count, nameOf, images, broken } = await open(path, note);
+    const { names, broken, others, read } = await ((await Deno.stat(path)).isDirectory ? openFolder : openNpz)(path);
+    if (others > 0) note(`skipped ${countOf(others, "file")} of another kind than images`);
+    const count = names.length;
     const deep: string[] = [];
     const sizes = new Forms();
     using opened = new DisposableStack();
     let writer: ImagesWriter | undefined;
-    let i = -1;
-    for await (const read of images) {
+    let done = 0;
+    for await (const got of read(range(0, count))) {
       if (stop.aborted) return { status: "interrupted", step: 0 };
-      i++;
-      const image = typeof read === "string" ? read : toBytes(read);
-      if (typeof read !== "string" && read.data instanceof Uint16Array) deep.push(nameOf(i));
-      if (typeof image === "string") broken.set(nameOf(i), image);
-      else if (isTransparent(image)) broken.set(nameOf(i), TRANSPARENT);
+      const name = names[done++]!;
+      const image = typeof got === "string" ? got : toBytes(got as DeepImage);
+      if (typeof got !== "string" && got.data instanceof Uint16Array) deep.push(name);
+      if (typeof image === "string") broken.set(name, image);
+      else if (isTransparent(image)) broken.set(name, TRANSPARENT);
       else {
         const { width, height, data } = fitImage(image, { channels, size: size === undefined ? size : [size, size] });
-        sizes.add(`${height}x${width}`, nameOf(i));
+        sizes.add(`${height}x${width}`, name);
         const info = { count, height, width, channels, classes: null, source: { name: "given" } };
         writer ??= opened.use(openImagesWriter(outputs.images, info));
         // Another size fails the stage once all images have been looked at.
         if (sizes.size === 1) await writer.add(data);
       }
-      report({ done: i + 1, total: count, unit: "image" });
+      report({ done, total: count, unit: "image" });
     }
     if (broken.size > 0) return brokenFiles(broken, count);
     if (sizes.size > 1) {
@@ -56,53 +57,42 @@ export default (async ({ params: { path, size, channels }, outputs, stop, report
     if (!(error instanceof FormatError)) throw error;
     const fix =
       "give a folder of PNG and JPEG files, or an npz with arr_0; a result is named by its pipeline and stage";
-    return { status: "failed", message: `${path}: ${error.message}`, fix: error.fix ?? fix };
+    return { status: "failed", message: error.message, fix: error.fix ?? fix };
   }
 }) satisfies RunOf<typeof imagesKind>;
 
-interface Images {
-  readonly count: number;
-  readonly nameOf: (i: number) => string;
-  /** Each image, or what is wrong with its file. */
-  readonly images: AsyncIterable<DeepImage | string> | Iterable<ByteImage>;
-  readonly broken: Map<string, string>;
-}
-
 /** @throws FormatError for what holds no images */
-async function open(path: string, note: (message: string) => void): Promise<Images> {
-  if ((await Deno.stat(path)).isDirectory) {
-    const { images: names, broken, others, read } = await listImages(path);
-    // The pictures beside a result are overviews of it.
-    const isResult = await Deno.stat(join(path, "images.json")).then(() => true, () => false);
-    if (isResult || names.length + broken.size === 0) refuse("folder", "no image of its own", "PNG or JPEG files");
-    if (others > 0) note(`skipped ${countOf(others, "file")} of another kind than images`);
-    const images = decoded(read(names.map((_, i) => i)));
-    return { count: names.length, nameOf: (i) => names[i]!, images, broken };
+async function openFolder(path: string): Promise<Items> {
+  const items = await open([path], { source: "folder", labels: "none" });
+  // The pictures beside a result are overviews of it.
+  const isResult = await Deno.stat(join(path, "images.json")).then(() => true, () => false);
+  if (isResult || items.names.length + items.broken.size === 0) {
+    refuse(path, "no image of its own", "PNG or JPEG files");
   }
-  // As openai/guided-diffusion's evaluator takes them.
-  const bytes = await readFile(path, "npz file", MAX_BYTES);
-  const array = await decodeNpz(bytes, "arr_0", MAX_BYTES);
-  const [count = 0, height = 0, width = 0, channels = 0] = array?.shape ?? [];
-  if (!(array?.data instanceof Uint8Array) || array.shape.length !== 4 || ![1, 3].includes(channels) || count === 0) {
-    const names = await namesInNpz(bytes);
-    const dtype = array?.data.constructor.name.replace("Array", "").toLowerCase();
-    const got = array === undefined ? `only ${names.join(", ") || "nothing"}` : `${dtype} (${array.shape.join(", ")})`;
-    const fixes = [
-      array === undefined && `numpy.savez("${basename(path)}", ${names[0] ?? "images"}) calls its array arr_0`,
-      height <= 4 && channels > 4 && "arr_0.transpose(0, 2, 3, 1) has the channels last",
-      array !== undefined && dtype !== "uint8" && 'arr_0.astype("uint8") for levels from 0 to 255, ' +
-        '((arr_0 + 1) * 127.5).round().astype("uint8") for levels from -1 to 1',
-    ];
-    const fix = fixes.filter(Boolean).join("; ") || undefined;
-    throw new FormatError("array arr_0", { got, wanted: "uint8 (N, H, W, C), C 1 or 3", fix });
-  }
-  const [pixels, form] = [array.data as Uint8Array<ArrayBuffer>, { height, width, channels }];
-  const images = Array.from({ length: count }, (_, i) => ({ ...form, data: imageAt(pixels, i, form) }));
-  return { count, nameOf: (i) => `image ${i}`, images, broken: new Map() };
+  return items;
 }
 
-async function* decoded(files: AsyncIterable<Uint8Array | string>) {
-  for await (const file of files) yield typeof file === "string" ? file : decodeImage(file);
+/** Opens an npz as openai/guided-diffusion's evaluator takes it. @throws FormatError for what holds no images */
+async function openNpz(path: string): Promise<Items> {
+  const arrays = await arraysOf(path);
+  const isThere = arrays.includes("arr_0");
+  const array = isThere ? await openArray(path, "arr_0") : undefined;
+  await array?.bytes.close();
+  const { shape = [], type } = array ?? {};
+  const [count = 0, height = 0, , channels = 0] = shape;
+  if (type === Uint8Array && shape.length === 4 && [1, 3].includes(channels) && count > 0) {
+    return await openRows({ source: "numpy", path, column: "arr_0" });
+  }
+  const dtype = type?.name.replace("Array", "").toLowerCase();
+  const fixes = [
+    !isThere && `numpy.savez("${basename(path)}", ${arrays[0] ?? "images"}) calls its array arr_0`,
+    height <= 4 && channels > 4 && "arr_0.transpose(0, 2, 3, 1) has the channels last",
+    isThere && dtype !== "uint8" && 'arr_0.astype("uint8") for levels from 0 to 255, ' +
+      '((arr_0 + 1) * 127.5).round().astype("uint8") for levels from -1 to 1',
+  ];
+  const got = isThere ? `${dtype} (${shape.join(", ")})` : `only ${arrays.join(", ") || "nothing"}`;
+  const fix = fixes.filter(Boolean).join("; ") || undefined;
+  throw new FormatError(`${path}: array arr_0`, { got, wanted: "uint8 (N, H, W, C), C 1 or 3", fix });
 }
 
 function isTransparent({ channels, data }: ByteImage): boolean {

@@ -9,15 +9,18 @@ import { Project } from "../../support/project.ts";
 /** Runs a pipeline of data that is no image, outside the clone, with few steps. */
 async function runShort(
   name: string,
+  steps: number,
+  options: readonly string[],
   files: Readonly<Record<string, Uint8Array>> = {},
 ): Promise<{ project: Project; output: string } & AsyncDisposable> {
   const project = new Project();
   const copied = [`${name}.yaml`, "points_mlp.ts", "stages/make_moons.ts"];
   for (const file of copied) project.copy(`pipelines/${file}`, file);
   for (const [file, bytes] of Object.entries(files)) project.write(file, bytes);
-  const changes = ["train.steps=300", "train.learningRateDecay.until=300", "train.preview.every=100"];
+  const changes = ["steps", "learningRateDecay.until"].map((param) => `train.${param}=${steps}`)
+    .concat(`train.preview.every=${steps / 3}`);
   const args = [`${name}.yaml`, ...changes.flatMap((change) => ["--set", change])];
-  const ran = await project.cli(["run", ...args, "--grant", "train:native"]);
+  const ran = await project.cli(["run", ...args, ...options]);
   assertEquals(ran.code, 0, ran.stdout + ran.stderr);
   assertStringIncludes(ran.stdout + ran.stderr, "3 previews took");
   assertStringIncludes((await project.cli(["plan", ...args])).stdout, "nothing to do");
@@ -35,7 +38,7 @@ function scoresOf(project: Project, name: string): Record<string, number> {
 }
 
 Deno.test("points.yaml trains on points, samples them in their own units, and shows noise become moons", async () => {
-  await using run = await runShort("points");
+  await using run = await runShort("points", 300, ["--grant", "train:native"]);
   const { project } = run;
   // Squares of 192 pixels for each of 9 frames, and of 384 for a set; 2 pixels around each.
   assertEquals(pictureOf(project, "points/sample/trajectory.png"), [9 * 194 + 2, 196]);
@@ -53,13 +56,13 @@ Deno.test("signals.yaml trains on signals of an array, and shows each as a line"
     const [i, place] = [Math.floor(at / 40), at % 40];
     return Math.SQRT2 * Math.sin((1 + i % 10) * place / 10 + i);
   });
-  await using run = await runShort("signals", { "mnist1d.npy": encodeNpy({ shape: [2_000, 40], data }) });
+  await using run = await runShort("signals", 30, [], { "mnist1d.npy": encodeNpy({ shape: [2_000, 40], data }) });
   const { project } = run;
   // Plots of 128x80 pixels; 2 pixels around each.
   assertEquals(pictureOf(project, "signals/sample/trajectory.png"), [9 * 130 + 2, 6 * 82 + 2]);
   assertEquals(pictureOf(project, "signals/signals/train/preview.png"), [8 * 130 + 2, 8 * 82 + 2]);
   const page = project.read("outputs/signals/report.html");
-  for (const note of ["1,024 signals of length 40", "1,000 signals of length 40; numpy"]) {
+  for (const note of ["512 signals of length 40", "1,000 signals of length 40; numpy"]) {
     assertStringIncludes(page, note);
   }
   const scores = scoresOf(project, "signals");

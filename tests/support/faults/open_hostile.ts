@@ -44,7 +44,7 @@ async function readAll(items: Items): Promise<number> {
 }
 
 const files = (source: "zip" | "tar", labels?: { readonly column: string }): Open => async (path) => {
-  return await readAll(await openFiles([path], { source, path, labels }));
+  return await readAll(await openFiles([path], { source, labels }));
 };
 const numpy = (params: { readonly column?: string; readonly labels?: { readonly column: string } }): Open => {
   return async (path) => await readAll(await openNumpy({ source: "numpy", path, ...params }));
@@ -89,7 +89,7 @@ const SOURCES: Readonly<Record<string, () => readonly Case[]>> = {
     [1, 2, 3, 4].map((channels) => {
       const data = levels.subarray(0, 30 * channels);
       const open: Open = async (path) => {
-        const image = decodeImage(await Deno.readFile(path));
+        const image = await decodeImage(await Deno.readFile(path));
         if (typeof image === "string") throw new FormatError("image", { got: image, wanted: "another" });
       };
       const [header, idat] = chunksOf(encode({ width: 6, height: 5, channels, depth: 16, data }));

@@ -87,6 +87,6 @@ Deno.test("decodeNpz() refuses an array that says it is larger than memory befor
   await assertRejects(
     () => decodeNpz(bytes, "mu", MOST),
     FormatError,
-    'npz file, "mu.npy": got 4294967294 bytes, wanted at most 2147483648',
+    "npz file, mu.npy: got 4294967294 bytes, wanted at most 2147483648",
   );
 });

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { gridPng } from "../../../artifacts/pictures.ts";
-import type { Normalizer } from "../../../diffusion/normalizer.ts";
+import { formOf, type Normalizer, rangeNormalizer, type ValueForm } from "../../../diffusion/normalizer.ts";
 import { decodePng } from "../../../formats/png_decoder.ts";
 import { linePlots, pointPlots } from "../../../pictures/plots.ts";
 import type { ByteImage } from "../../../formats/byte_image.ts";
@@ -92,4 +92,20 @@ Deno.test("a long signal of many channels is drawn by few of its numbers, and it
   const six = wide.filter((_, at) => at % 9 < 6);
   const size = { height: 1, width: 10 };
   assertEquals(gridPng([wide], { ...size, channels: 9 }, alone), gridPng([six], { ...size, channels: 6 }, alone));
+});
+
+Deno.test("colours with alpha are pictured as such in 8 and 16 bits, and four other channels side by side", () => {
+  const size = { height: 2, width: 2, channels: 4 };
+  const picture = (pixel: Uint8Array | Uint16Array | Float32Array, form: ValueForm) => {
+    const image = new (pixel.constructor as Uint8ArrayConstructor)(16);
+    for (let at = 0; at < 16; at += 4) image.set(pixel, at);
+    const { channels, width, data } = decodePng(gridPng([image], size, form));
+    const inside = 3 * width + 3;
+    return [channels, ...data.subarray(inside * channels, (inside + 1) * channels)];
+  };
+  assertEquals(picture(Uint8Array.of(255, 0, 51, 128), formOf({})), [4, 255, 0, 51, 128]);
+  const deep = Uint16Array.of(65_535, 0, 51 * 257, 128 * 257);
+  assertEquals(picture(deep, formOf({ dtype: "uint16" })), [4, 255, 0, 51, 128]);
+  const normalizer = rangeNormalizer(0, 1);
+  assertEquals(picture(Float32Array.of(1, 0, 0.2, 0.5), formOf({ dtype: "float32", normalizer })), [1, 255]);
 });

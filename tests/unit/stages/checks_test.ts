@@ -39,8 +39,12 @@ Deno.test("train's check compares the network and the batch with the images", ()
     ];
     assertEquals(message, `the network does not fit images of ${height}x${width}x1: model.multipliers`);
     assertEquals([got, wanted], ["1", "two sides that halve"]);
-    assertEquals(fix!.split(", ")[0], "give points and signals a network of your own");
+    assertEquals(fix!.split(", ")[0], "give signals one level");
   }
+  assertEquals(
+    summary(check({ model: { channels: 8, multipliers: [1], attention: [1] } }, { ...DIGITS, height: 1 })),
+    [],
+  );
 });
 
 Deno.test("facts flow from train to evaluate and sample", () => {

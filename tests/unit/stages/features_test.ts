@@ -354,9 +354,9 @@ Deno.test("statistics by hand are those that were planned, of a size that can be
     // The maximum size is known before unpacking: 2 means have 4 covariances.
     assertStringIncludes(
       await failure(take(npz(2, { rows: 99 }))),
-      'npz file, "sigma.npy": got 78536 bytes, wanted at most',
+      "npz file, sigma.npy: got 78536 bytes, wanted at most",
     );
-    assertStringIncludes(await failure(take(npz(17_000, { rows: 1 }))), 'npz file, "mu.npy": got 136128 bytes');
+    assertStringIncludes(await failure(take(npz(17_000, { rows: 1 }))), "npz file, mu.npy: got 136128 bytes");
 
     // Each pair is possible, but not all three together: an eigenvalue is -0.8.
     const three = (await take(npz(3, { sigma: (i, j) => i === j ? 1 : -0.9 }))).outputs["statistics"]!;

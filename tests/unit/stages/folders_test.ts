@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
 import { encodePng } from "../../../formats/png_encoder.ts";
-import { classesOf } from "../../../stages/dataset/class_folders.ts";
+import { classesOf } from "../../../stages/dataset/folders.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { Project } from "../../support/project.ts";
@@ -23,12 +23,12 @@ const LAYOUTS: Readonly<Record<string, readonly string[]>> = {
   "one class": ["only/1.png", "only/2.png"],
   loose: ["1.png", "2.png", "3.png"],
   "loose and text folders": ["1.png", "2.png", "notes/a.txt"],
+  "a linked class": ["a/1.png", "b -> a"],
+  "a link in a class": ["a/1.png", "b/1.png", "b/2.png -> 1.png"],
 };
 /** Folders whose names alone do not determine the labels; a run accepts some and refuses others. */
 const UNSURE: Readonly<Record<string, readonly string[]>> = {
   mixed: ["a/1.png", "b/1.png", "3.png"],
-  "a linked class": ["a/1.png", "b -> a"],
-  "a link in a class": ["a/1.png", "b/1.png", "b/2.png -> 1.png"],
   nothing: ["a/", "readme.txt"],
 };
 
