@@ -70,7 +70,7 @@ export async function trainFromNewest(
         const { loss, gradNorm, learningRate } = last;
         if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, last, { lastSaved, files });
         await preview(step);
-        return { loss, gradNorm, learningRate };
+        return { loss, gradNorm, learningRate, ...last.terms };
       },
       state: () => last.state(),
       encode(state) {
