@@ -82,6 +82,7 @@ export class Site {
   /** Artifact files that pages link to, by name. */
   readonly #files = new Map<string, Experiment["artifacts"][number]["artifact"]["files"][number]>();
   readonly #curves = new BoundedCache<{ rows: report.ReportCurve["rows"][number][]; next: number }>(MOST_WHOLE);
+  readonly #before = new BoundedCache<report.ReportCurve["rows"]>(MOST_WHOLE);
   readonly #contents = new BoundedCache<ReturnType<typeof report.collectArtifacts>>(MOST_WHOLE);
   readonly #scores = new BoundedCache<Promise<readonly report.Score[]>>(MOST_SCORED);
   readonly #grids = new BoundedCache<string | undefined>(MOST_SCORED);
@@ -151,13 +152,13 @@ export class Site {
     const artifacts = this.#resultsOf(run).flatMap((one) => artifactsOf(...one, this.#store));
     const collect = () => report.collectArtifacts(artifacts, { isServed: true });
     const content = await this.#contents.keep(resultsKey(run), collect);
-    const details = { curves: this.#curvesOf(run), content, log: this.#logOf(run), notes: content.unreadable };
+    const details = { curves: this.#wholeCurvesOf(run), content, log: this.#logOf(run), notes: content.unreadable };
     return report.renderRun(run, details);
   }
 
   async #compare(all: readonly Run[]): Promise<report.Page> {
     const parts = all.flatMap((run) => {
-      const now = { run, curves: this.#curvesOf(run) };
+      const now = { run, curves: this.#wholeCurvesOf(run) };
       return this.#experimentsOf(run).map((experiment) => ({ experiment, now }));
     });
     return comparisonPage(await compareExperiments(parts));
@@ -192,12 +193,33 @@ export class Site {
   /** Returns the histories of a run's figures, and reads only their new lines. */
   #curvesOf({ runId, stages }: Pick<Run, "runId" | "stages">): report.ReportCurve[] {
     return stages.filter(({ figures }) => Object.keys(figures).length > 0).map(({ id }) => {
-      const place = this.#placeOf(runId, id)!;
-      const known = this.#curves.keep(JSON.stringify([runId, id, place.runId]), () => ({ rows: [], next: 0 }));
-      const { rows, next } = engine.readFigures(place, known.next);
-      for (const { step, figures } of rows) known.rows.push({ ...figures, step });
-      known.next = next;
-      return { title: id, rows: known.rows };
+      return { title: id, rows: this.#rowsAt(runId, this.#placeOf(runId, id)!) };
+    });
+  }
+
+  #rowsAt(runId: string, place: engine.StagePlace): report.ReportCurve["rows"][number][] {
+    const known = this.#curves.keep(JSON.stringify([runId, place.stage, place.runId]), () => ({ rows: [], next: 0 }));
+    const { rows, next } = engine.readFigures(place, known.next);
+    for (const { step, figures } of rows) known.rows.push({ ...figures, step });
+    known.next = next;
+    return known.rows;
+  }
+
+  /** Returns the same histories from their beginnings, which may lie in earlier runs. */
+  #wholeCurvesOf(run: Run): report.ReportCurve[] {
+    return this.#curvesOf(run).map(({ title, rows }) => {
+      const place = this.#placeOf(run.runId, title)!;
+      const first = rows[0]?.step ?? 0;
+      const before = this.#before.keep(JSON.stringify([run.runId, title, place.runId, first]), () => {
+        const whole: typeof rows[number][] = [];
+        if (first <= 1) return whole;
+        for (const earlier of this.#reader.earlierPlacesOf(place.runId, place.stage)) {
+          const own = engine.readFigures(earlier).rows.filter(({ step }) => step < (whole[0]?.step ?? first));
+          whole.unshift(...own.map(({ step, figures }) => ({ ...figures, step })));
+        }
+        return whole;
+      });
+      return { title, rows: [...before, ...rows] };
     });
   }
 

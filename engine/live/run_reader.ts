@@ -161,6 +161,20 @@ export class RunReader {
     return line && this.#placeOf(known!, line);
   }
 
+  /**
+   * Returns where the files of a stage lie in the runs that worked on the same result before, newest first: a stage
+   * that continues has only its own steps in its run.
+   */
+  earlierPlacesOf(id: string, stage: string): StagePlace[] {
+    const { runs } = this.store;
+    const keyIn = (runId: string) => runs.used(runId).progress[stage];
+    const [pipeline, key] = [this.lookAt(id)?.record.pipeline, keyIn(id)];
+    if (pipeline === undefined || key === undefined) return [];
+    const places = this.look(pipeline).map(({ record: { runId } }) => runId)
+      .filter((runId) => runId < id && keyIn(runId) === key).map((runId) => ({ runs, runId, stage }));
+    return places.take(MOST_CONTINUED).toArray();
+  }
+
   #planOf({ record }: KnownRun): readonly PlannedLine[] {
     const { runId } = record;
     return this.#plans.getOrInsertComputed(runId, () => this.store.runs.plan(runId)?.stages ?? planOf(record));
@@ -249,6 +263,9 @@ export class RunReader {
     return { runs: this.store.runs, runId, stage: id, ...source };
   }
 }
+
+/** The runs that one curve may span. */
+const MOST_CONTINUED = 50;
 
 /** Returns the milliseconds left now. Work since the stage's last report counts too, since reports may be rare. */
 export function etaLeft(progress: LiveProgress | undefined, nowMs: number): number | undefined {

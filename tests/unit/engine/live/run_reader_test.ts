@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { Site } from "../../../../cli/ui/site.ts";
 import { MAX_PLANNED, type RunRecord } from "../../../../schemas/records.ts";
 import { readFigures, RunReader } from "../../../../engine/live/run_reader.ts";
 import { readTail } from "../../../../engine/store/reading.ts";
@@ -134,6 +135,39 @@ Deno.test("RunReader tells stages as planned, at work and as they ended, and fol
   tags.write("good", { format: 1, pipeline: "p", overrides: [], results: { a: key("A"), b: key("B") } });
   tags.write("other", { format: 1, pipeline: "p", overrides: [], results: { a: key("A"), b: key("C") } });
   assertEquals(reader.readRuns().map((one) => one.tags), [["good"], []]);
+});
+
+Deno.test("the curves of a run that continues others begin where the first of them began", async () => {
+  await using folder = await makeTempFolder();
+  const store = openFreshStore(folder.path);
+  // Saved states at steps 20 and 30, each after some steps that were lost; one run of another configuration.
+  const parts = [[1, 25], [21, 33], [1, 50], [31, 40]].map(([from, to], i) => {
+    const train = { ...ended("ran"), state: "interrupted" as const };
+    const run = record(i, i === 3 ? {} : { status: "interrupted", stages: { train } });
+    store.runs.start(run, { format: 1, stages: [planned("train", i === 0 ? "run" : "resume")] });
+    store.runs.use(run.runId, { results: {}, progress: { train: key(i === 2 ? "other" : "same") } });
+    store.runs.note(run.runId, { stage: "train", event: "started", state: "run", at: at(i) });
+    store.runs.writeProgress(run.runId, "train", progress(to!));
+    const lines = Array.from(
+      { length: to! - from! + 1 },
+      (_, k) => ({ step: from! + k, at: at(i), figures: { loss: i } }),
+    );
+    const path = store.runs.figuresPath(run.runId, "train");
+    Deno.mkdirSync(dirname(path), { recursive: true });
+    Deno.writeTextFileSync(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    return run.runId;
+  });
+  const places = new RunReader(store).earlierPlacesOf(parts[3]!, "train");
+  assertEquals(places.map(({ runId }) => runId), [parts[1], parts[0]]);
+  const site = new Site({ store: store.root });
+  const look = async (id: string) => {
+    const { page } = (await site.look(new URL(`http://localhost/run/${id}`)))!;
+    return page.curves[0]!.runs[0]!.rows.map(({ step, loss }) => [step, loss]);
+  };
+  const steps = (from: number, to: number, loss: number) =>
+    Array.from({ length: to - from + 1 }, (_, k) => [from + k, loss]);
+  assertEquals(await look(parts[3]!), [...steps(1, 20, 0), ...steps(21, 30, 1), ...steps(31, 40, 3)]);
+  assertEquals(await look(parts[2]!), steps(1, 50, 2));
 });
 
 Deno.test("RunReader shows of a run without a plan what ran, and reads a run that is over once", async () => {
