@@ -199,13 +199,15 @@ export const SCRIPT = `
     const words = JSON.parse(ticks);
     return { splits: () => words.map((_, i) => i), values: (_, splits) => splits.map((i) => words[i]) };
   };
+  // All curves of a legend are of one stage: children of a matrix are told apart by the rest of their names.
+  const childOf = (label) => label.replace(/^[\\w-]*~/, "").replaceAll("~", ", ");
   // One legend for all charts of a group.
   const drawLegend = (holder, { runs }) => {
     const legend = document.createElement("div");
     legend.className = "legend";
     stylesOf(runs).forEach(({ color, dash: [style] }, i) => {
       const { label, href } = runs[i];
-      const entry = Object.assign(document.createElement(href ? "a" : "span"), { textContent: label, ...href && { href } });
+      const entry = Object.assign(document.createElement(href ? "a" : "span"), { textContent: childOf(label), ...href && { href } });
       entry.style.setProperty("--mark", "3px " + style + " " + color);
       legend.append(entry);
     });

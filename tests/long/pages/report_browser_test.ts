@@ -235,9 +235,12 @@ Deno.test("a page shows samples by class, sorts and completes its tables, copies
     assertEquals(await page.evaluate("document.querySelector('#params [data-copy]').matches('.copied')"), true);
     assertEquals(page.problems, []);
 
-    await Deno.writeTextFile(path, renderReport({ ...REPORT, samples: [], metrics }));
+    const curves = [0, 1].map((seed) => ({ ...REPORT.curves[0]!, title: `train~lr=1~seed=${seed}` }));
+    await Deno.writeTextFile(path, renderReport({ ...REPORT, samples: [], metrics, curves }));
     const sweep = await browser.newPage({ width: 360, height: 900, colorScheme: "dark" });
     await sweep.open(`file://${path}`);
+    const legend = "[...document.querySelectorAll('#training .legend > *')].map(({ textContent }) => textContent)";
+    assertEquals(await sweep.evaluate(legend), ["lr=1, seed=0", "lr=1, seed=1"]);
     const first = "[...document.querySelectorAll('#overview .scroll tbody tr')].map((row) => row.cells[0].textContent)";
     const bestFirst = await sweep.evaluate(first);
     assertEquals([bestFirst.length, ...bestFirst.slice(0, 2), bestFirst.at(-1)], [13, "5", "4", "show 8 more"]);
