@@ -1,4 +1,6 @@
-"""What a Python program gets from noiseline when it is a stage: docs/other-languages.md. Needs no packages."""
+"""What a Python program gets from noiseline when it is a stage: docs/other-languages.md. Needs no packages.
+
+Any other program may read results with it: `results` needs numpy."""
 
 import atexit
 import base64
@@ -14,17 +16,23 @@ import time
 from collections import namedtuple
 from pathlib import Path
 
-if "NOISELINE_STAGE" not in os.environ:
-    raise RuntimeError("noiseline starts this program; docs/other-languages.md, 'Without noiseline', says how else")
-_stage = json.loads(Path(os.environ["NOISELINE_STAGE"]).read_text("utf-8"))
+_file = os.environ.get("NOISELINE_STAGE")
+_stage = json.loads(Path(_file).read_text("utf-8")) if _file else None
 # Processes that this program starts may import this module too, but have no descriptor to speak on.
 _main = os.environ.setdefault("_NOISELINE_PID", str(os.getpid()))
 
-params = _stage["params"]  # with `steps`
-seed = _stage["seed"]
 _folders = lambda port: [_folders(one) for one in port] if isinstance(port, list) else Path(port["folder"])
-inputs = {name: _folders(port) for name, port in _stage["inputs"].items()}  # a list for an input that is a list
-outputs = {name: _folders(port) for name, port in _stage["outputs"].items()}
+if _file:
+    params = _stage["params"]  # with `steps`
+    seed = _stage["seed"]
+    inputs = {name: _folders(port) for name, port in _stage["inputs"].items()}  # a list for an input that is a list
+    outputs = {name: _folders(port) for name, port in _stage["outputs"].items()}
+
+
+def __getattr__(name):
+    if name in ("params", "seed", "inputs", "outputs", "progress"):
+        raise RuntimeError("noiseline starts this program; docs/other-languages.md, 'Without noiseline', says how else")
+    raise AttributeError(f"module 'noiseline' has no attribute '{name}'")
 
 
 def _say(**event):
@@ -143,8 +151,37 @@ def _check_lock(path):
             fail(f"{sys.executable} {has} {name}, and the lock names {version}", "install what the lock names into it")
 
 
-progress = _Progress(_stage["progress"])
-if __name__ == "__main__":
-    _check_lock(_stage["lock"])
-elif str(os.getpid()) == _main:
-    atexit.register(_report_modules)
+Results = namedtuple("Results", "images metrics")  # each by stage, or by stage and output: "images/train"
+
+
+def results(name, folder="outputs"):
+    """Returns the results of a pipeline: images, numpy arrays [N, H, W, C] as they are stored, and lists of figures."""
+    place = Path(folder) / name
+    if not place.is_dir():
+        raise FileNotFoundError(f"no results in {place}: run the pipeline {name} first")
+    found = {Path(at).relative_to(place).as_posix(): names for at, _, names in os.walk(place, followlinks=True)}
+    with_file = lambda name: [at for at, names in sorted(found.items()) if name in names]
+    metrics = {at: json.loads((place / at / "metrics.json").read_text("utf-8"))["metrics"] for at in with_file("metrics.json")}
+    return Results({at: _images(place / at) for at in with_file("images.json")}, metrics)
+
+
+def _images(folder):
+    import numpy
+
+    channels, parts = json.loads((folder / "images.json").read_text("utf-8"))["channels"], []
+    for path in sorted(folder.glob("images*.safetensors")):
+        with open(path, "rb") as file:
+            start = int.from_bytes(file.read(8), "little")
+            images = json.loads(file.read(start))["images"]
+        dtype = {"U8": "u1", "U16": "<u2", "F32": "<f4"}[images["dtype"]]
+        offset = 8 + start + images["data_offsets"][0]
+        parts.append(numpy.memmap(path, dtype, "r", offset, tuple(images["shape"]))[..., :channels])
+    return parts[0] if len(parts) == 1 else numpy.concatenate(parts)
+
+
+if _file:
+    progress = _Progress(_stage["progress"])
+    if __name__ == "__main__":
+        _check_lock(_stage["lock"])
+    elif str(os.getpid()) == _main:
+        atexit.register(_report_modules)

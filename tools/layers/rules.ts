@@ -92,6 +92,13 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     deno: true,
     fix: "what runs from a registry is small, and loads the rest from files",
   },
+  notebook: {
+    imports: ["notebook", "package", "artifacts", "pictures", "std"],
+    types: ["diffusion", "schemas"],
+    packages: ["node:"],
+    deno: true,
+    fix: "a notebook reads files of results, and calls the program for all else",
+  },
   cli: {
     imports: [
       "cli",

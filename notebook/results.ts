@@ -1,0 +1,161 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { openImages } from "../artifacts/image_files.ts";
+import { readLog } from "../artifacts/log.ts";
+import { readMetrics } from "../artifacts/metrics.ts";
+import type { Metric } from "../schemas/types.ts";
+import type { Values } from "../diffusion/normalizer.ts";
+import { lineChartsSvg } from "../pictures/line_charts.ts";
+import { escapeMarkup } from "../std/escape.ts";
+import { display, type Forms, type Shown, tableOf } from "./shown.ts";
+
+/** A page or picture on disk is shown up to this size. */
+const MOST_BYTES = 64 << 20;
+
+/** A set of images or samples. A notebook shows its picture. */
+export interface RunImages extends Shown {
+  /** Reads all values, [N, H, W, C] row-major, as they are stored, and the number of each image's class, [N]. */
+  read(): Promise<
+    { shape: readonly [number, number, number, number]; data: Values; labels?: Uint8Array | Uint16Array }
+  >;
+}
+
+/** The log of a training. A notebook draws its figures. */
+export interface RunCurve extends Shown {
+  /** The lines of the log, in order. */
+  readonly rows: readonly Readonly<Record<string, unknown> & { step: number }>[];
+}
+
+/** The results of a pipeline's last run. A notebook shows its page. */
+export interface Run extends Shown {
+  /** The folder of the results. */
+  readonly folder: string;
+  /** Sets of images and samples, by stage, or by stage and output: `sample`, `images/train`. */
+  readonly images: Readonly<Record<string, RunImages>>;
+  /** Figures, by stage. */
+  readonly metrics: Readonly<Record<string, readonly Metric[]>> & Shown;
+  /** Curves of trainings, by stage. */
+  readonly curves: Readonly<Record<string, RunCurve>>;
+}
+
+/**
+ * Opens the results of a pipeline.
+ *
+ * @param name the pipeline's name, or the folder of its results
+ * @param from where to look for the folder `outputs`: here, or in a folder above. Default: the working directory
+ * @throws Error if there are none
+ */
+export async function openRun(name: string, from: string = Deno.cwd()): Promise<Run> {
+  const folder = find(name, resolve(from));
+  const places = foldersWith(folder);
+  const named = async <T>(file: string, make: (folder: string) => Promise<T>): Promise<Record<string, T>> => {
+    const found = places.filter(({ files }) => files.includes(file));
+    return Object.fromEntries(
+      await Promise.all(found.map(async ({ path }) => [nameIn(folder, path), await make(path)])),
+    );
+  };
+  const metrics = await named("metrics.json", async (path) => (await readMetrics(filesOf(path))).metrics);
+  return {
+    folder,
+    images: await named("images.json", imagesIn),
+    metrics: Object.assign(metrics, { [display]: () => formsOfMetrics(metrics) }),
+    curves: await named("log.jsonl", curveIn),
+    [display]: () => formsOfPage(folder),
+  };
+}
+
+function find(name: string, from: string): string {
+  const given = resolve(from, name);
+  if (existsSync(join(given, "report.html"))) return given;
+  for (let above = from;; above = dirname(above)) {
+    const outputs = join(above, "outputs");
+    if (/^[^/\\]+$/.test(name) && existsSync(join(outputs, name))) return join(outputs, name);
+    if (above !== dirname(above)) continue;
+    throw new Error(
+      `no results of "${name}" here or above, in ${from}. Fix: run its pipeline first, or give the folder`,
+    );
+  }
+}
+
+/** Returns the folders below a folder that have files; results are links to the store. */
+function foldersWith(folder: string, depth = 4): { readonly path: string; readonly files: readonly string[] }[] {
+  const names = readdirSync(folder);
+  const isFolder = (name: string) => Deno.statSync(join(folder, name)).isDirectory;
+  const below = names.filter(isFolder);
+  const files = names.filter((name) => !below.includes(name));
+  const here = files.length > 0 ? [{ path: folder, files }] : [];
+  return depth === 0 ? here : [...here, ...below.flatMap((name) => foldersWith(join(folder, name), depth - 1))];
+}
+
+function nameIn(folder: string, path: string): string {
+  return relative(folder, path).replaceAll(sep, "/");
+}
+
+/** Files of a folder, without their digests. */
+function filesOf(folder: string) {
+  const path = (name: string) => join(folder, name);
+  return {
+    path,
+    files: readdirSync(folder).map((name) => ({ path: name, size: Deno.statSync(path(name)).size, sha256: "" })),
+    read: (name: string) => Deno.readFile(path(name)),
+    readText: (name: string) => Deno.readTextFile(path(name)),
+  };
+}
+
+function imagesIn(folder: string): Promise<RunImages> {
+  const png = ["grid.png", "preview.png"].map((name) => join(folder, name)).find((path) => existsSync(path));
+  return Promise.resolve({
+    async read() {
+      using set = await openImages({ type: "images", digest: "", ...filesOf(folder) });
+      const data = set.rows(Array.from({ length: set.shape[0] }, (_, i) => i));
+      return { shape: set.shape, data, ...set.labels && { labels: set.labels } };
+    },
+    [display]: () =>
+      png === undefined
+        ? { "text/plain": `images without a picture, in ${folder}` }
+        : { "image/png": readFileSync(png).toString("base64"), "text/plain": png },
+  });
+}
+
+async function curveIn(folder: string): Promise<RunCurve> {
+  const rows = await readLog(filesOf(folder));
+  const names = Object.keys(rows[0] ?? {}).filter((name) => name !== "step" && typeof rows[0]![name] === "number");
+  const charts = names.map((title) => {
+    const values = Float64Array.from(rows, (row) => Number(row[title] ?? NaN));
+    return {
+      ...{ title, values, xLabel: "line of the log", color: "#1d5fd1" },
+      note: `to step ${rows.at(-1)!.step}`,
+      scale: values.every((value) => value > 0) ? "log" as const : "linear" as const,
+    };
+  });
+  const svg = () =>
+    lineChartsSvg(charts, { title: "Training", description: `Figures of a training: ${names.join(", ")}` });
+  return { rows, [display]: () => ({ "image/svg+xml": svg(), "text/plain": `${rows.length} lines, ${folder}` }) };
+}
+
+/** Lists figures over all timesteps and classes, with their deviations. */
+function formsOfMetrics(metrics: Readonly<Record<string, readonly Metric[]>>): Forms {
+  const rows = Object.entries(metrics).flatMap(([stage, all]) => {
+    return all.filter(({ timesteps, label }) => timesteps === undefined && label === undefined)
+      .map((
+        { name, value, deviation, count },
+      ) => [stage, name, shortNumber(value), shortNumber(deviation), `${count}`]);
+  });
+  return tableOf(["stage", "figure", "value", "deviation", "images"], rows);
+}
+
+function shortNumber(value: number | undefined): string {
+  return value === undefined ? "" : String(Number(value.toPrecision(5)));
+}
+
+function formsOfPage(folder: string): Forms {
+  const file = join(folder, "report.html");
+  const plain = { "text/plain": folder };
+  if (!existsSync(file) || Deno.statSync(file).size > MOST_BYTES) return plain;
+  const page = escapeMarkup(readFileSync(file, "utf8"));
+  return {
+    "text/html":
+      `<iframe sandbox="allow-scripts" style="width: 100%; height: 720px; border: 0" srcdoc="${page}"></iframe>`,
+    ...plain,
+  };
+}

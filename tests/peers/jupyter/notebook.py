@@ -1,0 +1,63 @@
+"""Runs notebooks as users do: python notebook.py DENO FILE.ipynb, in the folder of a project.
+
+Prints a line of JSON for each output of a cell. Then runs the last cell of code of a second notebook, interrupts the
+kernel once a cell shows progress, and runs it again.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import jupyter_client.manager
+import nbclient
+import nbformat
+
+deno, file, long = sys.argv[1:]
+kernels = Path("jupyter/kernels/deno")
+kernels.mkdir(parents=True)
+argv = [deno, "jupyter", "--kernel", "--conn", "{connection_file}"]
+(kernels / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Deno", "language": "typescript"}))
+os.environ["JUPYTER_PATH"] = str(Path("jupyter").resolve())
+
+
+def tell(kind, output):
+    data = output.get("data", {})
+    brief = {name: value if len(str(value)) < 4000 else str(value)[:4000] for name, value in data.items()}
+    print(json.dumps({"from": kind, "type": output["output_type"], "data": brief, "error": output.get("evalue")}))
+
+
+notebook = nbformat.read(file, as_version=4)
+nbclient.NotebookClient(notebook, timeout=300, kernel_name="deno").execute()
+for cell in notebook.cells:
+    for output in cell.get("outputs", []):
+        tell("notebook", output)
+
+manager, client = jupyter_client.manager.start_new_kernel(kernel_name="deno", startup_timeout=60)
+
+
+def run(code, interrupt=False):
+    asked = client.execute(code)
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        message = client.get_iopub_msg(timeout=300)
+        if message["parent_header"].get("msg_id") != asked:
+            continue
+        kind, content = message["msg_type"], message["content"]
+        if kind in ("execute_result", "error"):
+            tell("kernel", {"output_type": kind, **content})
+        # The first progress of the training has passed when a number of steps is shown.
+        if interrupt and " of " in content.get("data", {}).get("text/plain", "") and manager.is_alive():
+            interrupt = False
+            manager.interrupt_kernel()
+        if kind == "status" and content["execution_state"] == "idle":
+            return
+
+
+try:
+    run('import { run } from "noiseline/notebook";')
+    run(f"String(await run({long}))", interrupt=True)
+    run(f"await run({long}); 'whole'")
+finally:
+    manager.shutdown_kernel(now=True)
