@@ -33,12 +33,21 @@ interface Kernel {
 
 /** Returns a function that shows forms in one place of the cell's output, each in place of those before. */
 export function placeInCell(): (forms: Forms) => Promise<void> {
-  const { jupyter } = Deno as unknown as { readonly jupyter?: Kernel };
+  const kernel = kernelHere();
   const place = crypto.randomUUID();
   let shown = false;
   return async (forms) => {
     const update = shown;
     shown = true;
-    await jupyter?.display(forms, { raw: true, display_id: place, update });
+    await kernel?.display(forms, { raw: true, display_id: place, update });
   };
+}
+
+/** Returns the kernel that runs this code; undefined in any other program, where Deno throws an error. */
+function kernelHere(): Kernel | undefined {
+  try {
+    return (Deno as unknown as { readonly jupyter: Kernel }).jupyter;
+  } catch {
+    return undefined;
+  }
 }

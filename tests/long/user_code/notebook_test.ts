@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { CLONE } from "../../support/cli_process.ts";
 import { PYTHON, whyNoPeers } from "../../support/peers.ts";
 import { Project } from "../../support/project.ts";
@@ -24,7 +25,7 @@ Deno.test({
     project.copy("pipelines/smoke.yaml", "pipelines/smoke.yaml");
     project.copy("docs/notebook.ipynb", "notebook.ipynb");
     const script = join(CLONE, "tests/peers/jupyter/notebook.py");
-    const long = `"pipelines/smoke.yaml", { set: { "train.steps": 300 }, stages: ["train"] }`;
+    const long = `"pipelines/smoke.yaml", { set: { "train.steps": 1000 }, stages: ["train"] }`;
     const { success, stdout, stderr } = await new Deno.Command(PYTHON, {
       args: [script, Deno.execPath(), "notebook.ipynb", long],
       cwd: project.root,
@@ -39,7 +40,7 @@ Deno.test({
       assertEquals([picture, curves, numbers], ["image/png,text/plain", "image/svg+xml,text/plain", "text/plain"]);
       assertMatch(outputs[0]!.data["text/plain"]!, /^train {2}ran/m);
       assertMatch(outputs[4]!.data["text/plain"]!, /^score {2}FD-/m);
-      assertMatch(outputs[5]!.data["text/plain"]!.replaceAll(/\u001b\[\d+m/g, ""), /\[ 16, 8, 8, 1 \], 1024/);
+      assertMatch(stripVTControlCharacters(outputs[5]!.data["text/plain"]!), /\[ 16, 8, 8, 1 \], 1024/);
       assertMatch(outputs[6]!.data["text/plain"]!, /^train {2}extend {2}param/m);
     });
 

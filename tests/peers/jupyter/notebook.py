@@ -15,6 +15,7 @@ import nbclient
 import nbformat
 
 deno, file, long = sys.argv[1:]
+began = time.monotonic()
 kernels = Path("jupyter/kernels/deno")
 kernels.mkdir(parents=True)
 argv = [deno, "jupyter", "--kernel", "--conn", "{connection_file}"]
@@ -25,7 +26,7 @@ os.environ["JUPYTER_PATH"] = str(Path("jupyter").resolve())
 def tell(kind, output):
     data = output.get("data", {})
     brief = {name: value if len(str(value)) < 4000 else str(value)[:4000] for name, value in data.items()}
-    print(json.dumps({"from": kind, "type": output["output_type"], "data": brief, "error": output.get("evalue")}))
+    print(json.dumps({"at": round(time.monotonic() - began), "from": kind, "type": output["output_type"], "data": brief, "error": output.get("evalue")}))
 
 
 notebook = nbformat.read(file, as_version=4)
