@@ -3,6 +3,7 @@
 import plotScript from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import plotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import morphScript from "idiomorph/dist/idiomorph.min.js" with { type: "text" };
+import { ICON } from "../std/icon.ts";
 import { CLIENT } from "./live/client.ts";
 import type { CurveGroup, LogRow, Report } from "./model.ts";
 import { SCRIPT } from "./script.ts";
@@ -124,14 +125,6 @@ export function partsOf({ title, question, subtitle, notes, state, sections }: P
   ];
   return parts.map(({ id, html }) => ({ id, html: html.text }));
 }
-
-/** Noise that becomes a disc, in the colour of links. */
-const ICON = `data:image/svg+xml,${
-  encodeURIComponent(
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" fill="#0072b2"><path d="M1 2h2v2H1zM5 1h1v1H5zM2 6h1v2H2z' +
-      'M4 12h2v2H4zM1 11h1v2H1zM4 8h2v1H4zM5 4h1v2H5z"/><circle cx="10.5" cy="8" r="5"/></svg>',
-  )
-}`;
 
 function assemble(page: Page, { head, body, script }: Readonly<Record<"head" | "body" | "script", Html>>): string {
   const [header, contents, ...sections] = partsOf(page).map(({ html }) => new Html(`${html}\n`));

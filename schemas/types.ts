@@ -1148,7 +1148,7 @@ export type KindTable = {
   demo: { params: {
     /** Heading of the page */
     title?: string | undefined;
-    /** Images at the start: those of `sample` with the same seed */
+    /** Images that the page has from the start: those of `sample` with the same seed */
     count?: number | undefined;
     /** Sampler at the start; the page also offers the built-in samplers that fit */
     sampler?: {

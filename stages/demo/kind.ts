@@ -13,13 +13,15 @@ const SAMPLED = sampleKind.params.parse({ count: 1 });
 
 export const demoKind = defineKind({
   kind: "demo",
-  version: 4,
+  version: 5,
   entry: import.meta.resolve("./run.ts"),
   browser: import.meta.resolve("./browser/toolkit.ts"),
   summary: "Write an interactive sampling page: one HTML file that samples images in a browser, and works offline",
   params: z.strictObject({
     title: z.string().min(1).max(200).default("Interactive sampling page").describe("Heading of the page"),
-    count: positiveInt(256).default(16).describe("Images at the start: those of `sample` with the same seed"),
+    count: positiveInt(256).default(16).describe(
+      "Images that the page has from the start: those of `sample` with the same seed",
+    ),
     sampler: ownable(
       samplerParams.default({ name: "ddim", steps: 20, eta: 0, spacing: "trailing" }).describe(
         "Sampler at the start; the page also offers the built-in samplers that fit",

@@ -26,6 +26,8 @@ export interface Page {
   /** Makes it the visible tab of its window. */
   show(): Promise<void>;
   press(key: keyof typeof KEYS): Promise<void>;
+  /** Drags a mouse or a finger over an element, between two places given as shares of its width and height. */
+  drag(selector: string, by: "mouse" | "touch", places: readonly (readonly [x: number, y: number])[]): Promise<void>;
   /** Returns a picture of the first element that a selector finds, as base64. */
   picture(selector: string): Promise<string>;
   /** Exceptions of the page, and errors that it logged. */
@@ -133,6 +135,22 @@ export class Chromium implements AsyncDisposable {
         const common = { key, windowsVirtualKeyCode: code };
         await ask("Input.dispatchKeyEvent", { type: "keyDown", ...common, ...text === undefined ? {} : { text } });
         await ask("Input.dispatchKeyEvent", { type: "keyUp", ...common });
+      },
+      async drag(selector, by, places) {
+        const { x, y, width, height } = await evaluate(`(() => {
+          const element = document.querySelector(${JSON.stringify(selector)});
+          element.scrollIntoView({ block: "center", behavior: "instant" });
+          return element.getBoundingClientRect().toJSON();
+        })()`);
+        const points = places.map(([across, down]) => ({ x: x + across * width, y: y + down * height }));
+        const mouse = (type: string, point: object) =>
+          ask("Input.dispatchMouseEvent", { type, ...point, button: "left", buttons: 1, clickCount: 1 });
+        const touch = (type: string, touchPoints: object[]) => ask("Input.dispatchTouchEvent", { type, touchPoints });
+        for (const [i, point] of points.entries()) {
+          if (by === "mouse") await mouse(i === 0 ? "mousePressed" : "mouseMoved", point);
+          else await touch(i === 0 ? "touchStart" : "touchMove", [point]);
+        }
+        await (by === "mouse" ? mouse("mouseReleased", points.at(-1)!) : touch("touchEnd", []));
       },
       async picture(selector) {
         // An element out of view would be pictured in a larger window, in which the page may be laid out otherwise.

@@ -107,6 +107,13 @@ await keep(live, "comparison.png", "#contents, #metrics, #params");
 
 const demo = await browser.newPage({ ...SCREEN, width: 1_000 });
 await demo.open(`file://${project.path("outputs/digits/demo/demo.html")}`);
-await until(demo, `/^\\d+ images in /.test(document.querySelector("#state").textContent)`);
-await keep(demo, "page-that-draws.png", "#none");
+const done = `/^\\d+ images in /.test(document.querySelector("#state").textContent)`;
+await until(demo, `document.querySelector("#state").textContent === "Ready to sample."`);
+await demo.evaluate(`document.querySelector("[name=brush]").value = 3`);
+await demo.drag("#mask", "mouse", [[0.25, 0.65], [0.75, 0.65]]);
+await demo.evaluate(`document.querySelector("#anew button").click()`);
+await until(demo, done);
+await demo.evaluate(`document.querySelector("#way button").click()`);
+await until(demo, `document.querySelector("#points .large").hidden === false`);
+await keep(demo, "page-that-draws.png", "#bar");
 for (const pid of findServers(project)) Deno.kill(pid);

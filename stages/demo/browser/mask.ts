@@ -43,12 +43,27 @@ export function makeMask(canvas: HTMLCanvasElement, brush: HTMLInputElement, sai
       if (isNear(Math.floor(i / width), row) && isNear(i % width, column)) painted[i] = paints ? 1 : 0;
     }
   };
-  canvas.onpointerdown = canvas.onpointermove = ({ buttons, type, offsetX, offsetY }) => {
-    if (buttons === 0) return;
-    moveTo(offsetY / canvas.clientHeight * height, offsetX / canvas.clientWidth * width);
-    if (type === "pointerdown") paints = !isPainted();
-    paint();
+  const tell = () => {
+    said.textContent = `Row ${row + 1}, column ${column + 1}${isPainted() ? ", marked" : ""}`;
     show();
+  };
+  canvas.onpointerdown = canvas.onpointermove = ({ buttons, type, offsetX, offsetY, pointerId }) => {
+    if (buttons === 0) return;
+    const from = [row, column] as const;
+    moveTo(offsetY / canvas.clientHeight * height, offsetX / canvas.clientWidth * width);
+    if (type === "pointerdown") {
+      canvas.setPointerCapture(pointerId);
+      paints = !isPainted();
+      paint();
+    }
+    // A fast pointer skips pixels: the brush goes along the line to the place where it is now.
+    const to = [row, column] as const;
+    const far = Math.max(Math.abs(to[0] - from[0]), Math.abs(to[1] - from[1]));
+    for (let i = 1; type === "pointermove" && i <= far; i++) {
+      moveTo(from[0] + 0.5 + (to[0] - from[0]) * i / far, from[1] + 0.5 + (to[1] - from[1]) * i / far);
+      paint();
+    }
+    tell();
   };
   canvas.onkeydown = (event) => {
     const arrow = ARROWS[event.key];
@@ -57,8 +72,7 @@ export function makeMask(canvas: HTMLCanvasElement, brush: HTMLInputElement, sai
     if (arrow === undefined) paints = !isPainted();
     else moveTo(row + arrow[0]!, column + arrow[1]!);
     if (arrow === undefined || event.shiftKey) paint();
-    said.textContent = `Row ${row + 1}, column ${column + 1}${isPainted() ? ", marked" : ""}`;
-    show();
+    tell();
   };
   canvas.onfocus = canvas.onblur = show;
   return {

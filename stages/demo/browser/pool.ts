@@ -1,5 +1,5 @@
 import { BACKENDS } from "./protocol.ts";
-import type { BackendName, DemoData, Frame, FromWorker, Port, Task, ToWorker } from "./protocol.ts";
+import type { BackendName, Batch, DemoData, Frame, FromWorker, Port, ToWorker } from "./protocol.ts";
 
 interface PoolOptions {
   readonly data: DemoData;
@@ -42,9 +42,9 @@ export async function openPool({ data, forced, begin }: PoolOptions) {
       const message = { kind: "open", backend, forced: forced !== undefined, data } as const;
       try {
         const [first] = await Promise.all(ports.map((port) => ask(port, message)));
-        const { on, model } = first as Extract<FromWorker, { kind: "opened" }>;
+        const { on } = first as Extract<FromWorker, { kind: "opened" }>;
         const why = passed.length === 0 ? "" : `, because ${passed.join(" and ")}`;
-        return { name, most, model, about: `Sampled by ${name} on ${on}${why}.` };
+        return { name, most, about: `Sampled by ${name} on ${on}${why}.` };
       } catch (error) {
         skipBackend(name, error);
       }
@@ -54,14 +54,16 @@ export async function openPool({ data, forced, begin }: PoolOptions) {
   let opened = await open();
 
   return {
-    model: opened.model,
     /** Describes for people which backend is used, and why no better one. */
     about: () => opened.about,
     /**
      * Samples images; `onFrame` gets the current state of the images from `first` on.
      * @returns true unless it was stopped
      */
-    async draw(task: Task, count: number, onFrame: (first: number, frame: Frame) => void): Promise<boolean> {
+    async draw(
+      { task, count }: Pick<Batch, "task" | "count">,
+      onFrame: (first: number, frame: Frame) => void,
+    ): Promise<boolean> {
       stopped = false;
       const size = Math.min(opened.most, Math.ceil(count / ports.length));
       const firsts = Array.from({ length: Math.ceil(count / size) }, (_, i) => i * size);
@@ -78,7 +80,7 @@ export async function openPool({ data, forced, begin }: PoolOptions) {
       if (left.length === 0) throw failed.reason;
       skipBackend(opened.name, failed.reason);
       opened = await open();
-      return await this.draw(task, count, onFrame);
+      return await this.draw({ task, count }, onFrame);
     },
     stop() {
       stopped = true;

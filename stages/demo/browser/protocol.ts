@@ -4,6 +4,8 @@ import type { SamplerParam } from "../../shared/draw/sampler.ts";
 
 /** The backends, best first. The page and its workers exchange plain data, whose types are in this file. */
 export const BACKENDS = ["webgpu", "webgl", "wasm"] as const;
+/** Maximum number of frames per image, besides the last; more would not make its slider better. */
+export const MOST_FRAMES = 100;
 export type BackendName = typeof BACKENDS[number];
 
 /** A sampling task: images of a seed, as `sample` makes them, or an inpainting or interpolation from the same noise. */
@@ -33,7 +35,11 @@ export interface DemoData {
   readonly weights: string;
   /** TF.js's engine in base64, with SIMD and without threads. */
   readonly wasm: string;
-  readonly defaults: Pick<Task, "seed" | "sampler" | "guidance"> & { readonly count: number };
+  readonly model: Model;
+  /** The task at the start, and how many of its images. */
+  readonly start: Pick<Batch, "task" | "count">;
+  /** Images of that task that were sampled beforehand, from noise to the end. */
+  readonly made: readonly StoredFrame[];
 }
 
 /**
@@ -46,10 +52,17 @@ export interface Model extends Partial<Labels> {
   readonly samplers: readonly SamplerParam[];
 }
 
+/** A part of a task: some of its images. */
+export interface Batch {
+  readonly task: Task;
+  readonly first: number;
+  readonly count: number;
+}
+
 export type ToWorker =
   /** @param forced true to accept a software renderer as well, which is slower than WebAssembly */
   | { readonly kind: "open"; readonly backend: BackendName; readonly forced: boolean; readonly data: DemoData }
-  | { readonly kind: "draw"; readonly task: Task; readonly first: number; readonly count: number }
+  | { readonly kind: "draw" } & Batch
   | { readonly kind: "stop" };
 
 /**
@@ -62,13 +75,23 @@ export type Frame = Readonly<
   & { latents?: Float32Array }
 >;
 
+/** A frame of the images from `first` on, its arrays in base64. */
+export type StoredFrame =
+  & Readonly<Record<"first" | "done" | "total", number> & Record<"x" | "x0", string>>
+  & { readonly latents?: string };
+
 export type FromWorker =
   /** `ready` is a worker's first message: the page has no other way to see that the worker has started. */
   | { readonly kind: "ready" | "drawn" }
-  | { readonly kind: "opened"; readonly on: string; readonly model: Model }
+  | { readonly kind: "opened"; readonly on: string }
   | { readonly kind: "frame"; readonly frame: Frame }
   /** @param final true if no other backend would do better */
   | { readonly kind: "failed"; readonly message: string; readonly final: boolean };
+
+export function frameOf({ x, x0, latents, ...frame }: StoredFrame): Frame {
+  const numbers = latents && { latents: new Float32Array(bytesOf(latents).buffer) };
+  return { ...frame, x: bytesOf(x), x0: bytesOf(x0), ...numbers };
+}
 
 export function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));

@@ -1,27 +1,17 @@
 import { readAutoencoder, type StoredDecoder } from "../../../artifacts/autoencoder.ts";
-import { labelFacts, readCheckpoint, type StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
-import type { ImageSize } from "../../../artifacts/facts.ts";
+import { readCheckpoint, type StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import type { InputArtifact, OwnDefinition } from "../../../contract/stage.ts";
-import { denormalize, normalize, type ValueForm } from "../../../diffusion/normalizer.ts";
-import { learnsVariance } from "../../../diffusion/network.ts";
-import { samplerParams } from "../../../diffusion/samplers.ts";
-import { mix } from "../../../diffusion/samplers/mix.ts";
 import { FormatError } from "../../../formats/format_error.ts";
-import { isOwn } from "../../../schemas/definitions.ts";
-import { definedOnly } from "../../../std/defined_only.ts";
 import { CompileError } from "../../../tensor/trace/failure.ts";
-import { knownCells, makeDrawer as makeInpainter } from "../../inpaint/drawer.ts";
-import { initialNoise, labelsOf, makeDrawer as makeSampler } from "../../sample/drawer.ts";
-import { describeProblem, isError } from "../../shared/checks.ts";
-import { openView } from "../../shared/coder.ts";
-import { checkSampler, chooseSampler, type SamplerParam } from "../../shared/draw/sampler.ts";
-import { NonFiniteImages, openSampler, SamplerError } from "../../shared/draw/walk.ts";
+import { describeProblem } from "../../shared/checks.ts";
+import { NonFiniteImages, SamplerError } from "../../shared/draw/walk.ts";
+import { sampleFrames } from "../frames.ts";
 import { OPEN, type Opened } from "./backends.ts";
-import { bytesOf } from "./protocol.ts";
-import type { DemoData, Frame, FromWorker, Model, Port, Task, ToWorker } from "./protocol.ts";
+import { bytesOf, MOST_FRAMES } from "./protocol.ts";
+import type { DemoData, FromWorker, Port, ToWorker } from "./protocol.ts";
 
-/** Maximum number of frames per image; more would not make its slider better. Decoded ones cost time. */
-const MOST_FRAMES = { shown: 100, decoded: 10 };
+/** As `MOST_FRAMES`, of decoded images, which cost time. */
+const MOST_DECODED = 10;
 
 /**
  * Samples images that the page asks for, a batch at a time.
@@ -38,30 +28,17 @@ export function serve(port: Port<FromWorker, ToWorker>, definitions: readonly Ow
       checkpoint ??= await readCheckpoint(artifactOf("checkpoint", data.files), data.weights, definitions);
       decoder ??= data.decoder && await readAutoencoder(artifactOf("autoencoder", data.decoder), "raw", definitions);
       engine = await OPEN[backend](forced, data.wasm);
-      return { kind: "opened", on: engine.on, model: modelOf(checkpoint, decoder, data.defaults.sampler, definitions) };
+      return { kind: "opened", on: engine.on };
     }
     const device = await engine!.device();
-    const { task, first, count: batchSize } = message;
-    const sampler = chooseSampler(task.sampler, definitions);
     try {
-      const walk = await openSampler(checkpoint!, { device, batchSize, guidance: task.guidance, sampler });
-      const { form, config: { images: latents } } = checkpoint!;
-      const size = decoder?.imagesOf(latents) ?? latents;
-      const { steps: total, draw } = drawerOf(task, batchSize, checkpoint!, walk, size);
-      const view = decoder &&
-        await openView({ ...decoder, form: shownForm(decoder.form) }, size, { device, batchSize });
-      const decoded = async (z: Float32Array) => await view!.show([denormalize(z, form)]) as Uint8Array<ArrayBuffer>;
-      const most = view === undefined ? MOST_FRAMES.shown : MOST_FRAMES.decoded;
-      const see = async (done: number, x: Float32Array, x0: Float32Array) => {
-        const frame: Frame = view === undefined
-          ? { done, total, x: pixelsOf(x, shownForm(form)), x0: pixelsOf(x0, shownForm(form), task) }
-          : { done, total, x: await decoded(x), x0: await decoded(x0), latents: x0.slice() };
-        port.postMessage({ kind: "frame", frame });
-      };
-      const { images } = await draw(first, () => {
-        if (stopped) throw new Error("The page said stop");
-      }, (done, { x, x0 }, ended) => ended || done % Math.ceil(total / most) > 0 || see(done, x, x0));
-      await see(total, images, images);
+      await sampleFrames({ checkpoint: checkpoint!, decoder, definitions }, device, message, {
+        most: decoder === undefined ? MOST_FRAMES : MOST_DECODED,
+        onStep() {
+          if (stopped) throw new Error("The page said stop");
+        },
+        see: (frame) => port.postMessage({ kind: "frame", frame }),
+      });
     } finally {
       await device.dispose();
     }
@@ -94,79 +71,4 @@ function artifactOf(type: InputArtifact["type"], given: DemoData["files"]): Inpu
   const files = Object.entries(held).map(([path, { length: size }]) => ({ path, size, sha256: "" }));
   const readText = async (name: string) => new TextDecoder().decode(await read(name));
   return { type, digest: "", files, path: (name) => name, read, readText };
-}
-
-function modelOf(
-  { config, network: { sizes }, path: { timesteps, tables } }: StoredCheckpoint,
-  decoder: StoredDecoder | undefined,
-  given: SamplerParam,
-  definitions: readonly OwnDefinition[],
-): Model {
-  const learnedVariance = learnsVariance(sizes);
-  const known = { timesteps, learnedVariance, variancePreserving: tables !== undefined, ownSampler: config.ownSampler };
-  const usual = ["ddim", "dpmpp-2m", "heun", "ancestral"].filter((name) => isOwn(given) || given.name !== name);
-  const variance = learnedVariance ? "learned" : "fixedsmall";
-  const others = usual.map((name) => samplerParams.parse({ name, ...(name === "ancestral" ? { variance } : {}) }));
-  const fits = (param: SamplerParam) =>
-    !checkSampler(param, known, chooseSampler(param, definitions).definition).some(isError);
-  return {
-    images: decoder?.imagesOf(config.images) ?? config.images,
-    ...labelFacts(config),
-    timesteps,
-    samplers: [given, ...others.filter(fits)],
-  };
-}
-
-/** Returns the form in which the page holds images: bytes, for the network's numbers from -1 to 1 or nearly all. */
-function shownForm({ dtype, normalizer }: ValueForm): ValueForm {
-  if (dtype === "uint8") return { dtype, normalizer };
-  const most = normalizer.how === "moments" ? 2.5 : 1;
-  return { dtype: "uint8", normalizer: { ...normalizer, scale: [127.5 / most], shift: [most] } };
-}
-
-/** Converts images to bytes. As in the stage, kept pixels of an inpainted image keep their exact bytes. */
-function pixelsOf(images: Float32Array, form: ValueForm, { inpaint }: Partial<Task> = {}): Uint8Array<ArrayBuffer> {
-  // The kind takes checkpoints of 8-bit images only.
-  const bytes = denormalize(images, form) as Uint8Array<ArrayBuffer>;
-  if (inpaint === undefined) return bytes;
-  const { image, kept } = inpaint;
-  return bytes.map((value, i) => kept[i % kept.length] === 1 ? image[i % image.length]! : value);
-}
-
-function drawerOf(
-  { seed, labels, inpaint, way }: Task,
-  batchSize: number,
-  checkpoint: StoredCheckpoint,
-  walk: Awaited<ReturnType<typeof openSampler>>,
-  size: ImageSize,
-) {
-  const params = { batchSize, repeats: 1 };
-  if (inpaint !== undefined) {
-    const told = typeof labels === "string" ? undefined : Uint8Array.from(labels);
-    const { image } = inpaint;
-    const images: Parameters<typeof makeInpainter>[2]["images"] = {
-      info: { count: 1 },
-      labels: told,
-      read(indices, out) {
-        const { normalizer } = shownForm(checkpoint.form);
-        for (let i = 0; i < indices.length; i++) {
-          if (image instanceof Float32Array) out.set(image, i * image.length);
-          else normalize(image, out.subarray(i * image.length), normalizer);
-        }
-      },
-    };
-    return makeInpainter({ params, seed }, checkpoint, {
-      walk,
-      images,
-      kept: knownCells(inpaint.kept, size, checkpoint.config.images),
-    });
-  }
-  const labelOf = labelsOf({ labels }, labelFacts(checkpoint.config));
-  const noiseOf = way && ((point: number) => {
-    const end = (of: number) => initialNoise(of, walk.pixels)(way.image);
-    // On a circle: the squares of the factors add up to 1, so that each point is noise as well.
-    const angle = Math.PI / 2 * point / (way.points - 1);
-    return mix([Math.cos(angle), end(seed)], [Math.sin(angle), end(way.to)]);
-  });
-  return makeSampler({ params, seed }, checkpoint, walk, { labelOf, ...definedOnly({ noiseOf }) });
 }

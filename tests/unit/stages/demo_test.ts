@@ -28,11 +28,19 @@ Deno.test("a page holds the files of the wanted weights, what it draws first, th
     assertEquals(digests(await makeDemo(folder, { params, inputs: { checkpoint } })), digests(made));
     const page = await made.outputs["files"]!.readText("demo.html");
     const inside = (id: string) => new RegExp(`<script type="[^"]+" id="${id}">(.*?)</script`, "is").exec(page)![1]!;
-    const { files, wasm, ...data } = JSON.parse(inside("demo-data"));
+    const { files, wasm, made: early, model, ...data } = JSON.parse(inside("demo-data"));
+    const sampler = { name: "ddim", steps: 20, eta: 0, spacing: "trailing" };
     assertEquals(data, {
       weights: "raw",
-      defaults: { count: 5, seed: 7, sampler: { name: "ddim", steps: 20, eta: 0, spacing: "trailing" }, guidance: 1 },
+      start: { task: { seed: 7, sampler, guidance: 1, labels: "cycle" }, count: 5 },
     });
+    assertEquals([model.images, model.timesteps], [{ height: 8, width: 8, channels: 1 }, 50]);
+    assertEquals(model.samplers.map(({ name }: { name: string }) => name), ["ddim", "dpmpp-2m", "heun", "ancestral"]);
+    // From noise to the end, with a frame before each of 20 evaluations.
+    assertEquals(early.map(({ done }: { done: number }) => done), Array.from({ length: 21 }, (_, i) => i));
+    for (const { x, x0 } of early) {
+      assertEquals([x, x0].map((frame) => Uint8Array.fromBase64(frame).length), [5 * 64, 5 * 64]);
+    }
     assertEquals(Object.keys(files).sort(), ["config.json", "schedule.safetensors", "weights.safetensors"]);
     for (const [name, base64] of Object.entries<string>(files)) {
       assertEquals(Uint8Array.fromBase64(base64), await checkpoint.read(name));

@@ -10,10 +10,9 @@ import type {
   ToWorker,
 } from "../../../../stages/demo/browser/protocol.ts";
 
-const DEFAULTS = { seed: 1, sampler: { uses: "./s.ts" }, guidance: 1, count: 1 };
-const DATA: DemoData = { files: {}, weights: "ema", wasm: "", defaults: DEFAULTS };
 const TASK: Task = { seed: 1, sampler: { uses: "./s.ts" }, guidance: 1, labels: "cycle" };
 const MODEL = { images: { height: 1, width: 1, channels: 1 }, timesteps: 10, samplers: [] };
+const DATA: DemoData = { files: {}, weights: "ema", wasm: "", model: MODEL, start: { task: TASK, count: 1 }, made: [] };
 const FRAME: Frame = { done: 1, total: 1, x: new Uint8Array(1), x0: new Uint8Array(1) };
 
 interface World {
@@ -37,7 +36,7 @@ async function pretend({ broken = {}, breaks = {}, forced }: World) {
         backend = message.backend;
         const problem = broken[backend];
         asked.push(`${name} ${backend}${message.forced ? " forced" : ""}`);
-        return [problem === undefined ? { kind: "opened", on: "a card", model: MODEL } : fault(problem)];
+        return [problem === undefined ? { kind: "opened", on: "a card" } : fault(problem)];
       }
       asked.push(`${name} ${message.first}+${message.count}`);
       return [{ kind: "frame", frame: FRAME }, breaks[backend!] ?? { kind: "drawn" }];
@@ -65,7 +64,7 @@ const fault = (message: string, final = false): Extract<FromWorker, { kind: "fai
 Deno.test("the best backend draws, all images at once, in one worker", async () => {
   const { pool, asked } = await pretend({});
   const frames: number[] = [];
-  assertEquals(await pool.draw(TASK, 100, (first) => frames.push(first)), true);
+  assertEquals(await pool.draw({ task: TASK, count: 100 }, (first) => frames.push(first)), true);
   assertEquals(asked, ["0 webgpu", "0 0+64", "0 64+36"]);
   assertEquals(frames, [0, 64]);
   assertEquals(pool.about(), "Sampled by WebGPU on a card.");
@@ -73,7 +72,7 @@ Deno.test("the best backend draws, all images at once, in one worker", async () 
 
 Deno.test("without a graphics processor two workers draw half of the images each, and the page says why", async () => {
   const { pool, asked } = await pretend({ broken: { webgpu: "no driver.", webgl: "it would run in software" } });
-  await pool.draw(TASK, 15, () => {});
+  await pool.draw({ task: TASK, count: 15 }, () => {});
   assertEquals(asked, ["0 webgpu", "0 webgl", "0 wasm", "1 wasm", "0 0+8", "1 8+7"]);
   assertStringIncludes(
     pool.about(),
@@ -83,7 +82,7 @@ Deno.test("without a graphics processor two workers draw half of the images each
 
 Deno.test("a backend that fails while it draws falls to the next, which draws all of it", async () => {
   const { pool, asked } = await pretend({ breaks: { webgpu: fault("lost") } });
-  await pool.draw(TASK, 3, () => {});
+  await pool.draw({ task: TASK, count: 3 }, () => {});
   assertEquals(asked, ["0 webgpu", "0 0+3", "0 webgl", "0 0+3"]);
   assertStringIncludes(pool.about(), "Sampled by WebGL on a card, because WebGPU cannot be used (lost).");
 });
@@ -91,9 +90,9 @@ Deno.test("a backend that fails while it draws falls to the next, which draws al
 Deno.test("the last backend's failure, and one that is the sampler's, are told and end the drawing alone", async () => {
   const broken = { webgpu: "none", webgl: "none" };
   const last = await pretend({ broken, breaks: { wasm: fault("out of memory") } });
-  await assertRejects(() => last.pool.draw(TASK, 2, () => {}), Failure, "out of memory");
+  await assertRejects(() => last.pool.draw({ task: TASK, count: 2 }, () => {}), Failure, "out of memory");
   const own = await pretend({ breaks: { webgpu: fault("asks for no end", true) } });
-  await assertRejects(() => own.pool.draw(TASK, 2, () => {}), Failure, "asks for no end");
+  await assertRejects(() => own.pool.draw({ task: TASK, count: 2 }, () => {}), Failure, "asks for no end");
   assertEquals(own.asked, ["0 webgpu", "0 0+2"]);
 });
 
@@ -106,6 +105,6 @@ Deno.test("a backend that is named is the only one that is tried, and one that i
 
 Deno.test("a drawing that is stopped begins no further batch", async () => {
   const { pool, asked } = await pretend({});
-  assertEquals(await pool.draw(TASK, 200, () => pool.stop()), false);
+  assertEquals(await pool.draw({ task: TASK, count: 200 }, () => pool.stop()), false);
   assertEquals(asked, ["0 webgpu", "0 0+64"]);
 });

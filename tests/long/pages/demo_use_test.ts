@@ -1,0 +1,75 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { findViolations } from "../../browser/axe.ts";
+import { bytesOf, ignore, onPages, removePages, SIZE, submit } from "../../support/demo_page.ts";
+
+Deno.test.afterAll(removePages);
+
+Deno.test({
+  name: "a link carries the settings, and one that asks for others than the page has says so",
+  ignore,
+  fn: () =>
+    onPages(async (open) => {
+      const settings = { seed: 9, sampler: "heun", steps: 2, guidance: 2.5, count: 3 };
+      const { page } = await open("wasm");
+      await page.evaluate("document.querySelector('[name=labels][value=\"4\"]').click()");
+      await submit(page, "draw", settings);
+      const images = await bytesOf(page, "images");
+      assertEquals(
+        await page.evaluate("[...document.querySelectorAll('#images .grid button')].map((one) => one.textContent)"),
+        ["4", "4", "4"],
+      );
+      const hash: string = await page.evaluate("location.hash");
+      // Both networks of a guided step are seen in the images, and the page opens with those of the link.
+      const { page: opened, state } = await open("wasm", { hash });
+      assertStringIncludes(state, "3 images in");
+      assertEquals(await bytesOf(opened, "images"), images);
+      assertEquals(await opened.evaluate("document.getElementById('made').hidden"), true);
+      assertEquals(await opened.evaluate("document.querySelector('[name=guidance]').value"), "2.5");
+      for (const asked of ["seed=-1", "sampler=none", "steps=1e9", "labels=77", "count=x"]) {
+        const { state } = await open("wasm", { hash: `#backend=wasm&${asked}` });
+        assertEquals(state, "The link asks for settings that this page does not have, so it shows its own.", asked);
+      }
+    }),
+});
+
+Deno.test({
+  name: "a mask is painted by a mouse and by a finger, and films play",
+  ignore,
+  fn: () =>
+    onPages(async (open) => {
+      const { page } = await open("wasm");
+      const masked = `(() => {
+        const { width, height } = document.querySelector("#mask");
+        const { data } = document.querySelector("#mask").getContext("2d").getImageData(0, 0, width, height);
+        return Array.from({ length: width * height }, (_, i) => data[4 * i] !== data[4 * i + 2]);
+      })()`;
+      await page.evaluate("document.querySelector('[name=brush]').value = 1");
+      for (const by of ["mouse", "touch"] as const) {
+        await page.evaluate("document.getElementById('clear').click()");
+        // Along the second row of eight, with one move from end to end.
+        await page.drag("#mask", by, [[0.5 / 8, 1.5 / 8], [7.5 / 8, 1.5 / 8]]);
+        const marked: boolean[] = await page.evaluate(masked);
+        assertEquals(marked, Array.from({ length: SIZE }, (_, i) => Math.floor(i / 8) === 1), by);
+      }
+      const place = "document.querySelector('#images input').value";
+      await page.evaluate("document.querySelector('#images .controls button').click()");
+      assertEquals(await page.evaluate(place), "0");
+      while (await page.evaluate(place) !== "3") await new Promise((resolve) => setTimeout(resolve, 50));
+      assertEquals(await page.evaluate("document.querySelector('#images .controls button').textContent"), "Play");
+    }),
+});
+
+Deno.test({
+  name: "axe-core finds nothing on a page, before and after sampling, and the page fits its window",
+  ignore,
+  fn: () =>
+    onPages(async (open) => {
+      for (const [width, colorScheme] of [[360, "dark"], [1_920, "light"]] as const) {
+        const { page } = await open("wasm", { width, colorScheme });
+        await page.evaluate("document.getElementById('what').open = true");
+        await submit(page, "way", { points: 33 });
+        assertEquals(await findViolations(page), []);
+        assertEquals(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);
+      }
+    }),
+});
