@@ -56,7 +56,12 @@ export function sectionsOf(report: Report): Section[] {
       fold: detail,
     },
     { id: "neighbours", title: "Nearest training images", body: pictures(report.neighbours), fold: "open" },
-    { id: "pipeline", title: "Pipeline", body: graph, fold: "open" },
+    {
+      id: "pipeline",
+      title: "Pipeline",
+      body: graph,
+      fold: stages.some(({ state }) => state === "running") ? "open" : detail,
+    },
     { id: "schedule", title: "Noise schedule", body: pictures(report.schedules), fold: "closed" },
     { id: "params", title: "Settings", body: settingsOf(stages), fold: "closed" },
   ];

@@ -8,7 +8,7 @@ export const CLIENT = `
     // Charts update themselves.
     beforeNodeMorphed: (node) => !node.matches?.(".charts"),
     // Settings of the reader are kept.
-    beforeAttributeUpdated: (name, node) => !(name === "open" || ["value", "checked"].includes(name) && node.matches("input")),
+    beforeAttributeUpdated: (name, node) => !(["open", "style"].includes(name) || ["value", "checked"].includes(name) && node.matches("input")),
   };
   const merge = ({ id, html }) => {
     const old = byId(id);
@@ -36,6 +36,10 @@ export const CLIENT = `
       else for (const { plot, name } of charts.filter((chart) => chart.holder === holder)) plot.setData(linesOf(group, name).data);
     }
   };
+  // Grids of small images show some of these, larger pictures all that they have.
+  document.addEventListener("load", ({ target }) => {
+    if (target.matches?.(".thumbnail") && target.naturalWidth > 340) target.style.objectFit = "cover";
+  }, true);
   // Chosen runs stay chosen on other pages of the table, and with other filters.
   const [CHOSEN, MOST_CHOSEN] = ["noiseline-chosen", 8];
   let runs = JSON.parse(sessionStorage.getItem(CHOSEN) ?? "[]");
@@ -43,6 +47,7 @@ export const CLIENT = `
   const showChosen = () => {
     if (byId("selection") === null) return;
     for (const box of document.querySelectorAll("#compare [name=run]")) box.checked = runs.includes(box.value);
+    byId("clear").hidden = runs.length === 0;
     byId("selection").textContent = runs.length === 0
       ? "select two to eight runs, of any files, or one run with a matrix"
       : runs.length + " selected" + (runs.length > MOST_CHOSEN ? "; at most eight are compared" : "");
@@ -58,6 +63,7 @@ export const CLIENT = `
     if (target.id !== "compare") return;
     for (const run of runs) if (boxOf(run) === null) target.append(Object.assign(document.createElement("input"), { type: "hidden", name: "run", value: run }));
   });
+  addEventListener("click", ({ target }) => target.id === "clear" && choose([]));
   addEventListener("pageshow", showChosen);
   const say = (words) => {
     byId("gone").textContent = words;

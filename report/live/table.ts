@@ -44,6 +44,8 @@ const PER_PAGE = 200;
 const MOST_DIFFERENCES = 2;
 /** The number of params with differing values that are shown; further ones are shown on request. */
 const FIRST_PARAMS = 4;
+/** The number of scores that are shown, distances first. */
+const FIRST_SCORES = 3;
 const MOST_CHOICES = 60;
 
 /**
@@ -97,7 +99,7 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
       body: [
         runs.length === 0 ? markup`` : controls(query, [...choices.values()].slice(0, MOST_CHOICES), shown),
         found.length === 0 ? markup`<p>${none}</p>` : markup`<form id="compare" action="/compare">${tables}
-<p class="bar-below"><button>Compare selected</button> <small id="selection" role="status">select two to eight runs, or one run with a matrix</small></p></form>`,
+<p class="bar-below"><button>Compare selected</button> <button type="button" id="clear" hidden>Clear</button> <small id="selection" role="status">select two to eight runs, or one run with a matrix</small></p></form>`,
         pages === 1 ? markup`` : markup`<nav class="pages" aria-label="Pages">${links}</nav>`,
       ],
     }],
@@ -243,8 +245,9 @@ function scoreColumns(runs: readonly LiveRun[]) {
   const found = new Map(runs.map((run) => [run, scoresOf(run)]));
   const names = [...new Set([...found.values()].flatMap((scores) => [...scores.keys()]))];
   const isLess = (name: string) => Number(!/ [FK]I?D\b/.test(name));
-  const all = names.sort((a, b) => isLess(a) - isLess(b) || a.localeCompare(b)).map((name): Column => ({
+  const all = names.sort((a, b) => isLess(a) - isLess(b) || a.localeCompare(b)).map((name, i): Column => ({
     id: `score:${name}`,
+    isExtra: i >= FIRST_SCORES,
     title: name,
     value: (run) => found.get(run)!.get(name)?.[0]?.value,
     show: (value, run) => {

@@ -1,9 +1,10 @@
 /**
  * Makes the pictures of pages in README and docs/live-pages.md from real runs: `pipelines/digits.yaml` near the end of
  * its training and at its end, a small sweep, the table of these runs, a comparison, and the interactive sampling page.
- * Takes about eight minutes on two cores.
+ * Takes about eight minutes on two cores. Arguments go to the run of digits.yaml.
  *
  *     deno task pictures
+ *     deno task pictures --set train.threads=1
  */
 import { join } from "node:path";
 import { CLONE } from "../support/cli_process.ts";
@@ -69,7 +70,7 @@ const env = await userOf(project);
 await using browser = await Chromium.start((await findChromium())!);
 const live = await browser.newPage({ ...SCREEN, width: 1_160 });
 
-await using run = project.start(["run", "pipelines/digits.yaml", "--open", "--json"], { env });
+await using run = project.start(["run", "pipelines/digits.yaml", "--open", "--json", ...Deno.args], { env });
 const { message } = await run.event(({ type, message }) => type === "note" && message.startsWith("live page: "));
 const address = /http:\S+/.exec(message)![0];
 await live.open(address);

@@ -205,6 +205,14 @@ Deno.test("runs stay selected on other pages of the table, and all of them are c
   await at("/");
   const checked = "[...document.querySelectorAll('#compare [name=run]:checked')].map(({ value }) => value)";
   assertEquals(await tab.evaluate(checked), [ids[0]]);
+  await at("/emoji");
+  await tab.evaluate("document.querySelector('#compare [name=run]').click()");
+  assertEquals(await tab.evaluate("document.querySelector('#selection').textContent"), "1 selected");
+  await tab.evaluate("document.querySelector('#clear').click()");
+  assertEquals(await tab.evaluate("[document.querySelector('#clear').hidden, sessionStorage.length]"), [true, 1]);
+  await tab.evaluate("document.querySelector('#compare [name=run]').click()");
+  await at("/");
+  await tab.evaluate("document.querySelector('#compare [name=run]').click()");
   await tab.evaluate("document.querySelector('#compare button').click()");
   await until(tab, "location.pathname", "/compare");
   assertEquals(await tab.evaluate("new URLSearchParams(location.search).getAll('run').sort()"), ids.toSorted());

@@ -141,16 +141,17 @@ Deno.test("scores are means over seeds where there are any, else one value or th
 
 Deno.test("scores that tell runs apart come before those that do not, distances first; seeds of stages are one", () => {
   const seed = (value: number) => [{ path: "seed", value, origin: [] }];
-  const run = (value: number) => {
-    const scores = ["L_T", "accuracy", "KD-classifier", "FD-classifier"].map((metric) => {
+  const run = (value: number, ...metrics: string[]) => {
+    const scores = ["L_T", ...metrics, "FD-classifier"].map((metric) => {
       return { stage: "score", metric, value: metric === "L_T" ? 1 : value };
     });
     const stages = [liveStage("train", { params: seed(value) }), liveStage("sample", { params: seed(value) })];
     return liveRun({ runId: `r${value}`, state: "done", stages, scores });
   };
-  assertEquals(cellsIn(tableOf([run(2), run(3)]))[0], [
-    ...["run", "state", "seed", "score FD-classifier", "score KD-classifier", "score accuracy", "score L_T"],
-  ]);
+  const columns = (...metrics: string[]) => cellsIn(tableOf([run(2, ...metrics), run(3, ...metrics)]))[0];
+  assertEquals(columns("a"), ["run", "state", "seed", "score FD-classifier", "score a", "score L_T"]);
+  // Further scores are shown on request.
+  assertEquals(columns("a", "KD-b"), ["run", "state", "seed", "score FD-classifier", "score KD-b", "score a"]);
 });
 
 Deno.test("what waits is said to run, or that it may", () => {
