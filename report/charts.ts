@@ -1,3 +1,4 @@
+import type { Metric } from "../artifacts/metrics.ts";
 import type { CurveGroup, LogRow, ReportCurve, ReportMetrics, ReportStage } from "./model.ts";
 import { count, entryOf, figure, type Html, link, markup, scriptJson, type Shown } from "./text.ts";
 
@@ -56,14 +57,22 @@ function nameOfFigure(name: string): string {
   return { gradNorm: "gradient norm" }[name] ?? name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
+/** Figures of fewer ranges of timesteps are numbers in a table. */
+const FEWEST_CHARTED = 3;
+
+/** Returns the figures that a record has for ranges of timesteps, if these make a chart. */
+export function chartedFigures({ metrics }: ReportMetrics["record"]): ReadonlySet<Metric> {
+  const ranged = Map.groupBy(metrics.filter(({ timesteps }) => timesteps !== undefined), ({ name }) => name);
+  return new Set(ranged.values().flatMap((own) => own.length < FEWEST_CHARTED ? [] : own));
+}
+
 /**
  * Returns charts of the figures that records have for ranges of timesteps. Their data are part of the page's text,
  * since they change only with it.
  */
 export function timestepCharts(all: readonly ReportMetrics[]): Html[] {
   const runs = all.map(({ title, record }) => {
-    const figures = record.metrics.filter(({ timesteps }) => timesteps !== undefined);
-    const rows = [...Map.groupBy(figures, ({ timesteps }) => timesteps!.from)].sort(([a], [b]) => a - b)
+    const rows = [...Map.groupBy(chartedFigures(record), ({ timesteps }) => timesteps!.from)].sort(([a], [b]) => a - b)
       .map(([step, own]): LogRow => ({ step, ...Object.fromEntries(own.map(({ name, value }) => [name, value])) }));
     return { label: title, rows };
   }).filter(({ rows }) => rows.length > 0);

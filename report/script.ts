@@ -232,8 +232,9 @@ export const SCRIPT = `
     charts.push({ plot, holder, group, name });
     element.insertAdjacentHTML("beforeend", COPIES);
   };
-  const namesOf = ({ runs }) => {
-    const names = new Set(runs.flatMap(({ rows }) => Object.keys(rows.at(-1) ?? {})).filter((name) => name !== "step"));
+  // Rows of figures have all names, rows of timesteps those of figures with such a range.
+  const namesOf = ({ runs, isExact }) => {
+    const names = new Set(runs.flatMap(({ rows }) => isExact ? rows.flatMap(Object.keys) : Object.keys(rows.at(-1) ?? {})).filter((name) => name !== "step"));
     return [...Object.keys(titles).filter((name) => names.delete(name)), ...names].slice(0, 9);
   };
   const drawIn = (holder) => {

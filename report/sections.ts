@@ -1,6 +1,6 @@
 import type { Metric } from "../artifacts/metrics.ts";
 import { withDeviation } from "../std/figures.ts";
-import { curvePlaces, groupCurves, timestepCharts } from "./charts.ts";
+import { chartedFigures, curvePlaces, groupCurves, timestepCharts } from "./charts.ts";
 import { drawDag } from "./dag.ts";
 import { framesOf, grouped, pictures } from "./frames.ts";
 import type { Report, ReportMetrics, ReportPicture, SourceFacts } from "./model.ts";
@@ -74,9 +74,11 @@ function metricsTables(all: readonly ReportMetrics[]): Html[] {
   const alike = Map.groupBy(all, ({ title, record }) => JSON.stringify([entryOf(title), provenance(record)]));
   return [...alike.values()].reverse().map((group) => {
     const several = group.length > 1;
-    const figures = group.flatMap(({ title, record }) => record.metrics.map((metric) => ({ title, metric })));
-    const overall = figures.filter(({ metric }) => metric.timesteps === undefined);
-    const rows = [...Map.groupBy(overall, ({ metric }) => metric.name + qualifier(metric)).values()].flat()
+    const figures = group.flatMap(({ title, record }) => {
+      const charted = chartedFigures(record);
+      return record.metrics.filter((one) => !charted.has(one)).map((metric) => ({ title, metric }));
+    });
+    const rows = [...Map.groupBy(figures, ({ metric }) => metric.name + qualifier(metric)).values()].flat()
       .map(({ title, metric }) => [
         markup`${metric.name}${small(qualifier(metric))}`,
         ...(several ? [markup`<code>${title}</code>`] : []),
@@ -98,8 +100,8 @@ function valueOf({ value, deviation }: Metric): Html {
   return markup`${copyButton(markup`<b>${shown}</b>`, String(value))}${small(spread)}`;
 }
 
-function qualifier({ label }: Metric): string {
-  return named("label", label) ?? "";
+function qualifier({ label, timesteps }: Metric): string {
+  return joined([named("label", label), timesteps && `timesteps ${timesteps.from} to ${timesteps.to}`], ", ");
 }
 
 function small(text: string | undefined): Shown {

@@ -106,13 +106,18 @@ Deno.test("figures are copied: charts, the graph and drawings as SVG and PNG, gr
     const path = join(folder, "report.html");
     const drawing = '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="30" height="20" ' +
       `onload="top.document.title='ran'"><script>top.document.title = "ran"</script><rect width="30" height="20"/></svg>`;
+    // Figures whose ranges of timesteps end at different places, and one with a single range.
+    const ranges = (name: string, ...starts: number[]) =>
+      starts.map((from) => ({ name, value: 1 + from, count: 9, timesteps: { from, to: from + 1 } }));
+    const metrics = [...ranges("L_simple", 0, 100, 200), ...ranges("L_t", 0, 50, 90), ...ranges("L_0", 0)];
+    const ranged = { title: "evaluate", record: { format: 1 as const, seed: 0, images: {}, metrics } };
     const own = {
       title: "plot <b>",
       note: "a caption </figcaption>",
       isDrawing: true,
       source: new TextEncoder().encode(drawing),
     };
-    await Deno.writeTextFile(path, renderReport({ ...REPORT, pictures: [own] }));
+    await Deno.writeTextFile(path, renderReport({ ...REPORT, pictures: [own], metrics: [ranged] }));
     const page = await browser.newPage({ width: 1_280, height: 900, colorScheme: "light" });
     await page.open(`file://${path}`);
     await page.evaluate(`globalThis.copied = [];
@@ -147,6 +152,10 @@ Deno.test("figures are copied: charts, the graph and drawings as SVG and PNG, gr
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     };
+    const charts = "[...document.querySelectorAll('#likelihood .u-title')].map(({ textContent }) => textContent)";
+    assertEquals(await page.evaluate(charts), ["L_simple", "L_t"]);
+    const cells = "[...document.querySelectorAll('#likelihood td')].map(({ innerText }) => innerText)";
+    assertEquals((await page.evaluate(cells)).slice(0, 2), ["L_0 timesteps 0 to 1", "1"]);
     const isSvg = (svg: string) =>
       page.evaluate(
         `new DOMParser().parseFromString(${
