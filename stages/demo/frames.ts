@@ -11,13 +11,24 @@ import { initialNoise, labelsOf, makeDrawer as makeSampler } from "../sample/dra
 import { openView } from "../shared/coder.ts";
 import { chooseSampler } from "../shared/draw/sampler.ts";
 import { openSampler } from "../shared/draw/walk.ts";
-import type { Batch, Frame, Task } from "./browser/protocol.ts";
+import { type Batch, type Frame, MOST_FRAMES, type Task } from "./browser/protocol.ts";
+
+/** The bytes of images made beforehand, frames included, that a page has at most; it has one image at least. */
+const MOST_MADE = 4 << 20;
 
 /** A network with the decoder of its latents, if it samples latents, and the user's definitions that it needs. */
 interface Sampled {
   readonly checkpoint: StoredCheckpoint;
   readonly decoder?: StoredDecoder | undefined;
   readonly definitions: readonly OwnDefinition[];
+}
+
+/** Returns how many of `count` images a page has, and how many frames of each besides the last. */
+export function fitPage(count: number, { height, width, channels }: ImageSize): Record<"total" | "most", number> {
+  // A frame shows an image twice: as it is, and as it is predicted. An image has two frames at least.
+  const fitting = MOST_MADE / (2 * height * width * channels);
+  const total = Math.max(1, Math.min(count, Math.floor(fitting / 2)));
+  return { total, most: Math.max(1, Math.min(MOST_FRAMES, Math.floor(fitting / total) - 1)) };
 }
 
 /**

@@ -35,7 +35,7 @@ export function renderPage(
 <link rel="icon" href="${ICON}">
 <title>${escapeMarkup(title)}</title>
 <style>${STYLE}</style>
-<header><h1>${escapeMarkup(title)}</h1>
+<header><h1 dir="auto">${escapeMarkup(title)}</h1>
 <p>${escapeMarkup(about)}</p></header>
 <main id="demo" data-starting>${renderParts(data)}</main>
 <footer>${NOTICE}</footer>
@@ -53,7 +53,7 @@ const STYLE = `
   --accent: light-dark(#0072b2, #56b4e9); background: var(--paper); color: var(--ink); }
 * { box-sizing: border-box; }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 76rem; margin: 0 auto; padding: 1rem clamp(1rem, 3vw, 2rem); }
-h1 { margin: .5rem 0 0; font-size: 1.9rem; line-height: 1.2; overflow-wrap: anywhere; }
+h1 { margin: .5rem 0 0; font-size: 1.9rem; line-height: 1.2; } header { overflow-wrap: anywhere; }
 h2 { margin: 0 0 .5rem; font-size: 1.35rem; }
 p, footer, label, legend { color: var(--faint); margin: .25rem 0; }
 section { padding: 1.25rem 0; } section + section { border-top: 1px solid var(--line); }
@@ -97,5 +97,5 @@ progress { width: 100%; height: 4px; display: block; } progress[value="0"] { vis
 canvas { display: block; width: 100%; border-radius: 3px; image-rendering: pixelated; }
 [aria-pressed=true] { box-shadow: 0 0 0 3px var(--accent); }
 canvas.large { max-width: 22rem; } #mask { touch-action: none; cursor: crosshair; }
-#versions .grid { max-width: 32rem; }
+#versions .grid { max-width: none; grid-template-columns: repeat(auto-fill, minmax(min(8rem, 40%), 10rem)); }
 #points .grid { max-width: none; grid-template-columns: repeat(auto-fit, minmax(2.75rem, 1fr)); } #points .grid button { max-width: 8rem; }`;

@@ -8,8 +8,8 @@ import { withDevice } from "../shared/device.ts";
 import { faultOf } from "../shared/draw/draw_images.ts";
 import { failedBy } from "../shared/checks.ts";
 import { runOf } from "../shared/run_of.ts";
-import { type Frame, MOST_FRAMES, type StoredFrame, type Task } from "./browser/protocol.ts";
-import { sampleFrames } from "./frames.ts";
+import type { Frame, StoredFrame, Task } from "./browser/protocol.ts";
+import { fitPage, sampleFrames } from "./frames.ts";
 import { demoKind } from "./kind.ts";
 import { modelOf } from "./model.ts";
 import { renderPage } from "./page.ts";
@@ -17,8 +17,6 @@ import { renderPage } from "./page.ts";
 /** A page with more bytes is too much for many browsers. */
 const MOST_BYTES = 128 << 20;
 
-/** The bytes of images made beforehand, frames included, that a page has at most; it has one image at least. */
-const MOST_MADE = 4 << 20;
 const BATCH = 16;
 
 export default runOf(
@@ -44,17 +42,14 @@ export default runOf(
     }
     const model = modelOf(checkpoint, decoder, params.sampler, definitions);
     const task: Task = { seed, sampler: params.sampler, guidance, labels: "cycle" };
-    const { height, width, channels } = model.images;
-    // A frame shows an image twice: as it is, and as it is predicted. Two frames are the least.
-    const fitting = Math.floor(MOST_MADE / (2 * height * width * channels));
-    const total = Math.max(1, Math.min(count, Math.floor(fitting / 2)));
+    const { total, most } = fitPage(count, model.images);
     const made: StoredFrame[] = [];
     try {
       await withDevice({ params: { threads: 1 }, device }, async (device) => {
         for (let first = 0; first < total; first += BATCH) {
           const batch = { task, first, count: Math.min(BATCH, total - first) };
           await sampleFrames({ checkpoint, decoder, definitions }, device, batch, {
-            most: Math.max(1, Math.min(MOST_FRAMES, Math.floor(fitting / total) - 1)),
+            most,
             onStep: () => stop.throwIfAborted(),
             see: (frame) => made.push(storedFrame(first, frame)),
           });

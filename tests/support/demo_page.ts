@@ -66,10 +66,13 @@ export async function onPages(
   const samples = openInput(folderArtifact(project.path("outputs/demo/sample"), "samples"));
   const { pixels } = await readImages(samples);
   await using stack = new AsyncDisposableStack();
-  await use(async (backend, { width = 900, colorScheme = "light", hash = `#backend=${backend}` } = {}) => {
+  await use(async (backend, { width = 900, colorScheme = "light", hash = `#backend=${backend}`, change } = {}) => {
     const browser = stack.use(await Chromium.start(CHROMIUM, FLAGS[backend]));
     const page = await browser.newPage({ width, height: 900, colorScheme });
-    await page.open(`file://${project.path("outputs/demo/page/demo.html")}${hash}`);
+    let path = "outputs/demo/page/demo.html";
+    if (change !== undefined) project.write("changed.html", change(project.read(path)));
+    if (change !== undefined) path = "changed.html";
+    await page.open(`file://${project.path(path)}${hash}`);
     const state = await drawnOn(page);
     if (state !== READY) return { page, state, about: "", early: [] };
     const early = await bytesOf(page, "images");
@@ -87,6 +90,8 @@ interface Look {
   readonly width: number;
   readonly colorScheme: "light" | "dark";
   readonly hash: string;
+  /** Changes the text of the page. */
+  readonly change: (text: string) => string;
 }
 
 interface Opened {

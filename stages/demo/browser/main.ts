@@ -20,7 +20,7 @@ export function start({ definitions }: { readonly definitions: readonly OwnDefin
   if (typeof document === "undefined") return serve(self as unknown as Port<FromWorker, ToWorker>, definitions);
   startPage().catch((error) => {
     const message = error instanceof Failure ? error.message : `This page failed: ${error}`;
-    byId("state").textContent = message;
+    [byId("state").textContent, byId("backend").textContent] = [message, ""];
   });
 }
 

@@ -73,3 +73,23 @@ Deno.test({
       }
     }),
 });
+
+Deno.test({
+  name: "a browser without WebAssembly shows what was made beforehand, with its film, and says why it cannot sample",
+  ignore,
+  fn: () =>
+    onPages(async (open, drawn) => {
+      // In the code that the page and its workers run.
+      const change = (text: string) => text.replace('id="demo-code">', "$&delete globalThis.WebAssembly;");
+      const { page, state } = await open("wasm", { change });
+      assertStringIncludes(state, "This browser cannot sample: WebAssembly cannot be used (");
+      assertEquals((await bytesOf(page, "images")).length, drawn.length);
+      await page.evaluate("document.querySelector('#images input').focus()");
+      await page.press("ArrowLeft");
+      assertEquals(
+        await page.evaluate("document.querySelector('#images b').textContent"),
+        "Noise to image: step 2 of 3",
+      );
+      assertEquals(await page.evaluate("document.querySelector('#draw button:not([type])').disabled"), true);
+    }),
+});

