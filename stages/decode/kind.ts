@@ -1,13 +1,11 @@
 import { z } from "zod";
-import { hasSize, readAutoencoderFacts, readImageFacts } from "../../artifacts/facts.ts";
+import { readAutoencoderFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
-import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
-import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { checkDecoder, checkFiles, checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
 import { deviceParam, filesParam, positiveInt, threadsParam, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { autoencoderWork } from "../shared/work.ts";
+import { autoencoderWork, decodedSize } from "../shared/work.ts";
 
 export const decodeKind = defineKind({
   kind: "decode",
@@ -45,9 +43,7 @@ export const decodeKind = defineKind({
     const { channels, dtype, autoencoder: model } = autoencoder;
     const { classes, classNames, count } = latents;
     // For a user's autoencoder only the run finds out.
-    const factor = model && !isOwn(model) && BUILTIN_AUTOENCODER.downsamplingOf(model);
-    const size = factor && hasSize(latents) && { height: factor * latents.height, width: factor * latents.width };
-    const facts = { ...size || {}, channels, ...definedOnly({ dtype, classes, classNames, count }) };
+    const facts = { ...decodedSize(model, latents), channels, ...definedOnly({ dtype, classes, classNames, count }) };
     return {
       problems: [...problems, ...checkFiles(params.files, facts)],
       facts: { samples: facts },

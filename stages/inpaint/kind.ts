@@ -41,6 +41,6 @@ export const inpaintKind = defineKind({
       checkMost(["count"], count, images?.count, { message: "there are not that many images" }),
     );
     if (checkpoint === undefined) return { problems };
-    return { problems, ...samplingFacts(checkpoint, params, { count, walks: count * repeats, classes: null }) };
+    return { problems, ...samplingFacts(checkpoint, params, { count, walks: count * repeats, inputs, classes: null }) };
   },
 });

@@ -55,6 +55,9 @@ export const interpolateKind = defineKind({
     if (checkpoint === undefined) return { problems };
     const count = params.pairs * params.points;
     const share = Math.min(1, (params.timestep + 1) / (checkpoint.timesteps ?? Infinity));
-    return { problems, ...samplingFacts(checkpoint, params, { count, walks: count * share, classes: null }) };
+    return {
+      problems,
+      ...samplingFacts(checkpoint, params, { count, walks: count * share, inputs, classes: null }),
+    };
   },
 });

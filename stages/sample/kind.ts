@@ -106,6 +106,7 @@ export const sampleKind = defineKind({
         count,
         walks: asked * drawn,
         together: guide === undefined ? asked : 1,
+        inputs,
         classes,
       }),
     };

@@ -2,7 +2,7 @@ import { type AutoencoderFacts, hasSize, type ImageFacts, type NetworkFacts } fr
 import type { CheckResult } from "../../contract/stage.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
-import { isOwn } from "../../schemas/definitions.ts";
+import { isOwn, type OwnParam } from "../../schemas/definitions.ts";
 
 /** A training step takes the forward pass, and about twice as much for the gradients of weights and activations. */
 export const TRAIN_WORK_FACTOR = 3;
@@ -95,19 +95,42 @@ export function networkWork(
   if (network === undefined || passes === undefined || isOwn(network)) return {};
   const [parameters, activations] = [BUILTIN_NETWORK.parameterCount(network), BUILTIN_NETWORK.activationCount(network)];
   const perPass = BUILTIN_NETWORK.forwardGflop(network);
-  const probed = Math.max(1, Math.min(MOST_PROBE_IMAGES, Math.floor(PROBE_STEP_GFLOP / (TRAIN_WORK_FACTOR * perPass))));
-  const entry = import.meta.resolve("../train/probe.ts");
-  const stepGflop = probed * TRAIN_WORK_FACTOR * perPass;
   return {
     workGflop: passes * perPass,
     workShape: [...BUILTIN_NETWORK.shape(network), batch],
-    probe: { entry, params: { network, images: probed }, stepGflop },
+    probe: probeOf(network),
     ...memoryOf({ parameters, activations }, HELD_ACTIVATIONS, batch, held),
   };
 }
 
+/** Returns the probe that trains a network for a few steps, to measure the speed of this machine. */
+function probeOf(network: Exclude<NetworkFacts, OwnParam>) {
+  const perImage = TRAIN_WORK_FACTOR * BUILTIN_NETWORK.forwardGflop(network);
+  const images = Math.max(1, Math.min(MOST_PROBE_IMAGES, Math.floor(PROBE_STEP_GFLOP / perImage)));
+  return { entry: import.meta.resolve("../train/probe.ts"), params: { network, images }, stepGflop: images * perImage };
+}
+
+/** Returns height and width of the images that a built-in autoencoder makes of latents, if both are known. */
+export function decodedSize(model: AutoencoderFacts["autoencoder"], latents: ImageFacts) {
+  const factor = model && !isOwn(model) && BUILTIN_AUTOENCODER.downsamplingOf(model);
+  return factor && hasSize(latents) ? { height: factor * latents.height, width: factor * latents.width } : {};
+}
+
+/** Adds up the facts of two networks in one process; those of the first alone if the second has none. */
+export function addWork(first: Work, { workGflop = 0, memoryBytes = BASE_BYTES }: Work): Work {
+  const more = memoryBytes - BASE_BYTES;
+  const { batchMemory: batch } = first;
+  return first.memoryBytes === undefined ? first : {
+    ...first,
+    workGflop: first.workGflop! + workGflop,
+    memoryBytes: first.memoryBytes + more,
+    batchMemory: { ...batch!, first: batch!.first + more },
+  };
+}
+
 /**
- * Returns the facts that forecasts of a built-in autoencoder are based on; how fast it is, only past runs tell.
+ * Returns the facts that forecasts of a built-in autoencoder are based on. The probe is of a U-Net with the same blocks
+ * at the same resolutions.
  *
  * @param size of the images; nothing is returned if it, the autoencoder or the number of passes is unknown
  * @param halves that each pass goes through
@@ -123,11 +146,14 @@ export function autoencoderWork(
 ): Work {
   if (model === undefined || isOwn(model) || passes === undefined || !hasSize(size)) return {};
   const cost = BUILTIN_AUTOENCODER.work(model, size, halves);
-  const { channels, multipliers } = model;
+  const { channels, multipliers, blocks } = model;
+  const { height, width, channels: outChannels } = size;
+  const alike = { channels, multipliers: [...multipliers], blocks, attention: [] };
   const meanChannels = channels * multipliers.reduce((sum, one) => sum + one, 0) / multipliers.length;
   return {
     workGflop: passes * cost.gflop,
     workShape: [meanChannels ** 2, size.height * size.width, batch],
+    probe: probeOf(BUILTIN_NETWORK.recordOf({ height, width, channels: outChannels, outChannels }, alike)),
     ...memoryOf(cost, HELD_OF_AUTOENCODER, batch, held),
   };
 }

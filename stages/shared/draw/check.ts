@@ -1,11 +1,11 @@
-import type { CheckpointFacts, ImageFacts } from "../../../artifacts/facts.ts";
+import { type CheckpointFacts, type ImageFacts, readAutoencoderFacts } from "../../../artifacts/facts.ts";
 import type { CheckProblem, Facts } from "../../../contract/stage.ts";
 import { chainPath } from "../../../diffusion/path.ts";
 import { builtinSampler, samplerParams } from "../../../diffusion/samplers.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { isOwn, ownable } from "../../../schemas/definitions.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
-import { networkWork } from "../work.ts";
+import { addWork, autoencoderWork, decodedSize, networkWork } from "../work.ts";
 import { checkSameSize, checkWeightsName, problemsOf } from "../checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../common_params.ts";
 import { checkSampler, type SamplerParam } from "./sampler.ts";
@@ -51,18 +51,25 @@ export function lastTime(param: SamplerParam, timesteps: number): number {
   }
 }
 
+/** Latents that pictures show decoded: so many, */
+const PICTURED = 64;
+/** and so many at a time. */
+export const SHOWN_AT_ONCE = 8;
+
 /**
  * Returns the facts of images that a network will sample, and of the work.
  * @param walks number of images that are sampled along the whole chain; may be a fraction
  * @param together number of evaluations of the network per image in one batch
+ * @param inputs of the stage, whose autoencoder decodes what pictures show
  */
 export function samplingFacts(
   checkpoint: CheckpointFacts,
   { sampler, batchSize }: { readonly sampler: SamplerParam; readonly batchSize: number },
-  { count, walks, together = 1, classes }: {
+  { count, walks, together = 1, inputs, classes }: {
     readonly count: number;
     readonly walks: number;
     readonly together?: number;
+    readonly inputs: { readonly autoencoder?: Facts | undefined };
     readonly classes?: number | null | undefined;
   },
 ) {
@@ -71,5 +78,9 @@ export function samplingFacts(
   const { definition, params } = isOwn(sampler) ? {} : builtinSampler(sampler);
   const evaluations = timesteps === undefined ? undefined : definition?.evaluations?.(params!, timesteps);
   const samples = definedOnly({ count, height, width, channels, dtype, latent, classes });
-  return { facts: { samples }, ...networkWork(network, evaluations && walks * evaluations, batchSize, { together }) };
+  const work = networkWork(network, evaluations && walks * evaluations, batchSize, { together });
+  const { autoencoder: model, channels: colours } = readAutoencoderFacts(inputs.autoencoder) ?? {};
+  const shown = { ...decodedSize(model, checkpoint), ...definedOnly({ channels: colours }) };
+  const decoding = { halves: ["decoder"], passes: Math.min(count, PICTURED), batch: SHOWN_AT_ONCE } as const;
+  return { facts: { samples }, ...addWork(work, autoencoderWork(model, shown, decoding)) };
 }

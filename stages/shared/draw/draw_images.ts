@@ -17,6 +17,7 @@ import {
   inPartsOnDevice,
   type Rows,
 } from "../parts.ts";
+import { SHOWN_AT_ONCE } from "./check.ts";
 import type { PredictorOptions } from "./predictor.ts";
 import { chooseSampler, type SamplerParam } from "./sampler.ts";
 import { type BatchWalk, openSampler, SamplerError, type Walk } from "./walk.ts";
@@ -41,9 +42,6 @@ export interface BatchDrawer {
 const MOST_BYTES = 64 << 20;
 /** Files of a saved state hold whole batches. Each is named for the number of this process's images before it. */
 const fileFrom = (done: number) => done === 0 ? "images.safetensors" : `images-${done}.safetensors`;
-
-/** Latents that are decoded at a time, for pictures. */
-const SHOWN_AT_ONCE = 8;
 
 /** The stored values of a batch, [B, H, W, C] row-major. */
 interface DrawnRows extends Rows {

@@ -7,11 +7,12 @@ import { makeAutoencoder } from "../../../diffusion/autoencoder/autoencoder.ts";
 import builtin from "../../../diffusion/autoencoder/network.ts";
 import { BUILTIN_AUTOENCODER } from "../../../diffusion/autoencoders.ts";
 import { makeModelOutput, modelOutputSignature, unpackTensors } from "../../../diffusion/network.ts";
+import { type UnetConfig, validateUnetConfig } from "../../../diffusion/unet/config.ts";
 import { BUILTIN_NETWORK } from "../../../diffusion/networks.ts";
 import type { NamedTensors } from "../../../tensor/mod.ts";
 import { liveValues, sizeOf } from "../../../tensor/trace/graph.ts";
 import { trace } from "../../../tensor/trace/trace.ts";
-import { autoencoderKind, decodeKind, encodeKind, trainKind } from "../../support/builtin_kinds.ts";
+import { autoencoderKind, decodeKind, encodeKind, sampleKind, trainKind } from "../../support/builtin_kinds.ts";
 
 /** Networks by the properties that determine their size: width, levels, blocks, attention and images. */
 const NETWORKS = [
@@ -141,9 +142,30 @@ Deno.test("forecasts of autoencoder, encode and decode count the halves that a p
   near(trained.workGflop, 3 * 80 * (encoding + decoding));
   near(encoded.workGflop, 200 * encoding);
   near(decoded.workGflop, 200 * decoding);
+  // A U-Net with the same blocks tells how fast this machine is.
+  const { network, images: probed } = trained.probe!.params as { network: UnetConfig; images: number };
+  assertEquals(validateUnetConfig(network), []);
+  assertEquals([network.channels, network.multipliers, network.imageSize], [128, [1, 2, 4], 64]);
+  assertEquals(trained.probe!.stepGflop, 3 * probed * BUILTIN_NETWORK.forwardGflop(network));
   // More in a training; and less for smaller batches.
   assert(trained.memoryBytes! > trained.batchMemory!.first && trained.batchMemory!.first > encoded.batchMemory!.first);
   assert(decoded.memoryBytes! > encoded.memoryBytes! && encoded.memoryBytes! > encoded.batchMemory!.first);
+  // Sampling decodes the 64 images of its picture, 8 at a time.
+  const unet = trainKind.params.parse({ steps: 1, model: { channels: 32, multipliers: [1, 2], attention: [] } });
+  const { checkpoint } = trainKind.check!(unet, { images: encoded.facts!["images"]! }).facts!;
+  const sampled = (more: object) =>
+    sampleKind.check!(sampleKind.params.parse({ count: 100 }), {
+      checkpoint: { ...checkpoint, timesteps: 9 },
+      ...more,
+    });
+  const [bare, shown] = [sampled({}), sampled({ autoencoder })];
+  const eight = decodeKind.check!(decodeKind.params.parse({ batchSize: 8 }), {
+    samples: encoded.facts!["images"]!,
+    autoencoder,
+  });
+  near(shown.workGflop! - bare.workGflop!, 64 * decoding);
+  assertEquals(shown.memoryBytes! - bare.memoryBytes!, eight.memoryBytes! - 200e6);
+  assertEquals(shown.batchMemory!.first - bare.batchMemory!.first, eight.memoryBytes! - 200e6);
   const own = { ...params, model: { uses: "./mine.ts" } };
   assertEquals(autoencoderKind.check!(own as never, { images } as never).memoryBytes, undefined);
 });
