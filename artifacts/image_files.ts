@@ -14,7 +14,7 @@ import {
 } from "../diffusion/normalizer.ts";
 import { FormatError, refuse } from "../formats/format_error.ts";
 import { decodeSafetensorsHeader, encodeSafetensorsHeader, type SafetensorsDType } from "../formats/safetensors.ts";
-import { firstNotFinite, range } from "../metrics/vectors.ts";
+import { firstNotFinite, range, takeRows } from "../metrics/vectors.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import type { ImageSize } from "./facts.ts";
@@ -145,14 +145,7 @@ export function imagesInMemory({ info, values, labels }: {
   readonly values: Values;
   readonly labels?: LabelNumbers | undefined;
 }): ImageReader {
-  const size = storedSizeOf(info);
-  const rows = (indices: ArrayLike<number>) => {
-    const own = new (values.constructor as new (length: number) => Values)(indices.length * size);
-    for (let i = 0; i < indices.length; i++) {
-      own.set(values.subarray(indices[i]! * size, (indices[i]! + 1) * size), i * size);
-    }
-    return own;
-  };
+  const rows = (indices: ArrayLike<number>) => takeRows(values, storedSizeOf(info), indices);
   return { ...reader(info, labels, rows), [Symbol.dispose]: () => {} };
 }
 

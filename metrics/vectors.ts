@@ -11,15 +11,21 @@ export function vectorsOf(data: Float32Array, dimension: number): FeatureVectors
   return {
     count: data.length / dimension,
     dimension,
-    // deno-lint-ignore require-await -- others read from a file
-    async rows(indices) {
-      const rows = new Float32Array(indices.length * dimension);
-      for (let i = 0; i < indices.length; i++) {
-        rows.set(data.subarray(indices[i]! * dimension, (indices[i]! + 1) * dimension), i * dimension);
-      }
-      return rows;
-    },
+    rows: (indices) => Promise.resolve(takeRows(data, dimension, indices)),
   };
+}
+
+/** Copies rows of so many numbers, in the order of their indices. */
+export function takeRows<V extends Uint8Array | Uint16Array | Float32Array>(
+  values: V,
+  size: number,
+  indices: ArrayLike<number>,
+): V {
+  const rows = new (values.constructor as new (length: number) => V)(indices.length * size);
+  for (let i = 0; i < indices.length; i++) {
+    rows.set(values.subarray(indices[i]! * size, (indices[i]! + 1) * size), i * size);
+  }
+  return rows;
 }
 
 /** Returns consecutive indices from `first`. */

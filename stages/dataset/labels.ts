@@ -160,33 +160,32 @@ function matchRows(rows: readonly Row[], images: readonly string[], table: strin
   const places = new Map(images.map((name, place) => [name, place]));
   const values: unknown[] = new Array(images.length);
   const seen = new Uint8Array(images.length);
-  const faults = { absent: [] as string[], twice: [] as string[], unlabelled: [] as string[] };
+  const [absent, twice, unlabelled]: [string[], string[], string[]] = [[], [], []];
   const placeOf = ({ name }: Row) => typeof name === "string" ? places.get(name.replace(/^\.\//, "")) : undefined;
   for (const each of rows) {
     const { row, name, label } = each;
-    const place = placeOf(each);
-    if (place === undefined) faults.absent.push(`${row}: ${String(name)}`);
-    else if (seen[place]) faults.twice.push(`${row}: ${String(name)}`);
-    else if (label === undefined || label === null || label === "") faults.unlabelled.push(`${row}: ${String(name)}`);
+    const [place, told] = [placeOf(each), `${row}: ${String(name)}`];
+    if (place === undefined) absent.push(told);
+    else if (seen[place]) twice.push(told);
+    else if (label === undefined || label === null || label === "") unlabelled.push(told);
     if (place === undefined) continue;
     seen[place] = 1;
     values[place] = label;
   }
-  const left = images.filter((_, place) => seen[place] === 0);
-  const parts = [
-    [faults.absent, "rows that name no image that is there"],
-    [faults.twice, "rows that name an image a second time"],
-    [faults.unlabelled, "rows without a label"],
-  ] as const;
-  const said = parts.flatMap(([found, fault]) => found.length === 0 ? [] : [named(fault, found)]);
-  if (left.length > 0) said.push(named("images without a row", left));
+  const said = [
+    ...named("rows that name no image that is there", absent),
+    ...named("rows that name an image a second time", twice),
+    ...named("rows without a label", unlabelled),
+    ...named("images without a row", images.filter((_, place) => seen[place] === 0)),
+  ];
   if (said.length > 0) return `${table} does not fit the images:\n${said.join("\n")}`;
   return labelsOfValues(values, (place) => {
     return `${images[place]} in ${table}, ${rows.find((row) => placeOf(row) === place)!.row}`;
   });
 }
 
-function named(fault: string, found: readonly string[]): string {
+function named(fault: string, found: readonly string[]): string[] {
+  if (found.length === 0) return [];
   const more = found.length > MOST_NAMED ? `, and ${found.length - MOST_NAMED} more` : "";
-  return `  ${fault} (${found.length}): ${found.slice(0, MOST_NAMED).join(", ")}${more}`;
+  return [`  ${fault} (${found.length}): ${found.slice(0, MOST_NAMED).join(", ")}${more}`];
 }

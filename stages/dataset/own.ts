@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { StageEnd } from "../../contract/stage.ts";
+import { refuse } from "../../formats/format_error.ts";
 import { downloadAll } from "../../std/download.ts";
 import type { Items } from "./items.ts";
 import { type DatasetContext, downloadsOf } from "./kind.ts";
@@ -19,23 +20,13 @@ export async function openOwn(context: DatasetContext): Promise<Items | StageEnd
   }
   const isFolder = (await Deno.stat(path)).isDirectory;
   const names = source === "tar" || source === "parquet" ? SEVERAL[source] : undefined;
-  if (source === "folder" && !isFolder) {
-    return { status: "failed", message: `${path} is a file`, fix: "set path to the folder of the images" };
-  }
-  if (source !== "folder" && isFolder && names === undefined) {
-    return { status: "failed", message: `${path} is a folder`, fix: "set path to the file" };
-  }
+  if (source === "folder" && !isFolder) refuse(path, "a file", "the folder of the images");
+  if (source !== "folder" && isFolder && names === undefined) refuse(path, "a folder", "the file");
   const paths = isFolder && names !== undefined
     ? (await Array.fromAsync(Deno.readDir(path), ({ name }) => name)).filter((name) => names.test(name)).sort()
       .map((name) => join(path, name))
     : [path];
-  if (paths.length === 0) {
-    return {
-      status: "failed",
-      message: `there is no ${source} file in ${path}`,
-      fix: "set path to the file or its folder",
-    };
-  }
+  if (paths.length === 0) refuse(path, `no ${source} file`, "the file, or the folder of several");
   if (source === "numpy") return await (await import("./numpy.ts")).open({ ...params, path });
   if (source === "parquet") return await (await import("./parquet.ts")).open(paths, params);
   return await (await import("./files.ts")).open(paths, params);

@@ -52,7 +52,7 @@ export default (async (context) => {
     return undefined;
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    const fix = error.fix ?? (isOwn(source) ? "correct the files" : READERS[source].fix);
+    const fix = error.fix ?? (isOwn(source) ? "correct the files, or path" : READERS[source].fix);
     return { status: "failed", message: error.message, fix };
   }
 }) satisfies RunOf<typeof datasetKind>;

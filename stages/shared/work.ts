@@ -56,6 +56,8 @@ interface Held {
   readonly parts?: number;
   /** Number of averages of the weights, if the process trains them. */
   readonly averages?: number | undefined;
+  /** The facts of another network that the process holds and uses as well. */
+  readonly besides?: Work;
 }
 
 /**
@@ -66,12 +68,12 @@ function memoryOf(
   cost: Readonly<Record<"parameters" | "activations", number>>,
   held: typeof HELD_ACTIVATIONS,
   batch: number,
-  { images = batch, together = 1, parts = 1, averages }: Held,
+  { images = batch, together = 1, parts = 1, averages, besides: { memoryBytes: more = BASE_BYTES } = {} }: Held,
 ) {
   const perImage = together * held[averages === undefined ? "inference" : "training"] * cost.activations;
   const bytesWith = (images: number, inParts: boolean) => {
     const fixed = valuesPerParameter(averages, inParts) * cost.parameters;
-    return Math.round(BASE_BYTES + 4 * (fixed + perImage * images));
+    return Math.round(more + 4 * (fixed + perImage * images));
   };
   return {
     memoryBytes: bytesWith(images, parts > 1),
@@ -96,7 +98,7 @@ export function networkWork(
   const [parameters, activations] = [BUILTIN_NETWORK.parameterCount(network), BUILTIN_NETWORK.activationCount(network)];
   const perPass = BUILTIN_NETWORK.forwardGflop(network);
   return {
-    workGflop: passes * perPass,
+    workGflop: passes * perPass + (held.besides?.workGflop ?? 0),
     workShape: [...BUILTIN_NETWORK.shape(network), batch],
     probe: probeOf(network),
     ...memoryOf({ parameters, activations }, HELD_ACTIVATIONS, batch, held),
@@ -116,18 +118,6 @@ export function decodedSize(model: AutoencoderFacts["autoencoder"], latents: Ima
   return factor && hasSize(latents) ? { height: factor * latents.height, width: factor * latents.width } : {};
 }
 
-/** Adds up the facts of two networks in one process; those of the first alone if the second has none. */
-export function addWork(first: Work, { workGflop = 0, memoryBytes = BASE_BYTES }: Work): Work {
-  const more = memoryBytes - BASE_BYTES;
-  const { batchMemory: batch } = first;
-  return first.memoryBytes === undefined ? first : {
-    ...first,
-    workGflop: first.workGflop! + workGflop,
-    memoryBytes: first.memoryBytes + more,
-    batchMemory: { ...batch!, first: batch!.first + more },
-  };
-}
-
 /**
  * Returns the facts that forecasts of a built-in autoencoder are based on. The probe is of a U-Net with the same blocks
  * at the same resolutions.
@@ -138,7 +128,7 @@ export function addWork(first: Work, { workGflop = 0, memoryBytes = BASE_BYTES }
 export function autoencoderWork(
   model: AutoencoderFacts["autoencoder"],
   size: ImageFacts | undefined,
-  { halves, passes, batch, ...held }: Omit<Held, "together"> & {
+  { halves, passes, batch, ...held }: Omit<Held, "together" | "besides"> & {
     readonly halves?: readonly ("encoder" | "decoder")[];
     readonly passes: number | undefined;
     readonly batch: number;

@@ -5,7 +5,7 @@ import { builtinSampler, samplerParams } from "../../../diffusion/samplers.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { isOwn, ownable } from "../../../schemas/definitions.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
-import { addWork, autoencoderWork, decodedSize, networkWork } from "../work.ts";
+import { autoencoderWork, decodedSize, networkWork } from "../work.ts";
 import { checkSameSize, checkWeightsName, problemsOf } from "../checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../common_params.ts";
 import { checkSampler, type SamplerParam } from "./sampler.ts";
@@ -78,9 +78,10 @@ export function samplingFacts(
   const { definition, params } = isOwn(sampler) ? {} : builtinSampler(sampler);
   const evaluations = timesteps === undefined ? undefined : definition?.evaluations?.(params!, timesteps);
   const samples = definedOnly({ count, height, width, channels, dtype, latent, classes });
-  const work = networkWork(network, evaluations && walks * evaluations, batchSize, { together });
   const { autoencoder: model, channels: colours } = readAutoencoderFacts(inputs.autoencoder) ?? {};
   const shown = { ...decodedSize(model, checkpoint), ...definedOnly({ channels: colours }) };
   const decoding = { halves: ["decoder"], passes: Math.min(count, PICTURED), batch: SHOWN_AT_ONCE } as const;
-  return { facts: { samples }, ...addWork(work, autoencoderWork(model, shown, decoding)) };
+  const besides = autoencoderWork(model, shown, decoding);
+  const passes = evaluations && walks * evaluations;
+  return { facts: { samples }, ...networkWork(network, passes, batchSize, { together, besides }) };
 }

@@ -201,8 +201,8 @@ Deno.test("sources that are not what they are said to be fail with one message t
     ["points.npz", { source: "numpy", column: "z" }, "got no array z"],
     ["parquet", { source: "parquet", column: "picture" }, "wanted a column picture"],
     ["parquet", { source: "parquet", labels: { column: "kind" } }, "wanted a column kind"],
-    ["parquet", { source: "tar" }, "there is no tar file in"],
-    ["parquet", { source: "zip" }, "parquet is a folder"],
+    ["parquet", { source: "tar" }, "parquet: got no tar file, wanted the file, or the folder of several"],
+    ["parquet", { source: "zip" }, "parquet: got a folder, wanted the file"],
   ];
   for (const [file, params, says] of cases) {
     const end = await read(file, params);
