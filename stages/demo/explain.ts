@@ -5,27 +5,27 @@
 const STEPS: Readonly<Record<string, readonly [title: string, sentence: string, equation: string]>> = {
   ddim: [
     "DDIM",
-    "DDIM (Song et al. 2021) then takes a step to a time s with less noise: it mixes the predicted image and the " +
-    "predicted noise as that time wants them, and at η above 0 replaces a part of it, ς, by new noise z",
-    "x_s = α_s x̂_0 + (σ_s^2 − ς^2)^½ ε̂ + ς z",
+    "DDIM (Song et al. 2021) then steps to a time s with less noise: it adds the predicted image and the predicted noise " +
+    "in the proportions of that time, and if η is above 0, replaces a part ς of the noise by new noise z",
+    "x_s = α_s x̂_0 + √(σ_s^2 − ς^2) ε̂ + ς z",
   ],
   "dpmpp-2m": [
     "DPM-Solver++(2M)",
-    "DPM-Solver++ (Lu et al. 2022) then takes a step to a time s with less noise, towards D, which continues the trend " +
-    "of the last two predicted images over the steps h of λ = ln(α/σ)",
-    "x_s = σ_s / σ_t x_t + α_s (1 − e^−h) D , D = x̂_0 + h / 2h′ (x̂_0 − x̂′_0)",
+    "DPM-Solver++ (Lu et al. 2022) then steps to a time s with less noise, towards an image D that continues the trend of " +
+    "the last two predictions, where h is this step and h′ the last one, measured in λ = ln(α/σ)",
+    "x_s = {σ_s|σ_t} x_t + α_s (1 − e^−h) D , D = x̂_0 + {h|2h′} (x̂_0 − x̂′_0)",
   ],
   heun: [
     "Heun",
-    "Heun's method (Karras et al. 2022) then takes a step to a time s with less noise twice, and follows the mean of the " +
-    "noises predicted at both of its ends",
-    "x_s / α_s = x_t / α_t + (σ_s / α_s − σ_t / α_t) (ε̂_t + ε̂_s) / 2",
+    "Heun's method (Karras et al. 2022) then steps to a time s with less noise, predicts the noise there too, and takes " +
+    "the step again along the mean of the two",
+    "{x_s|α_s} = {x_t|α_t} + ({σ_s|α_s} − {σ_t|α_t}) {ε̂_t + ε̂_s|2}",
   ],
   ancestral: [
     "Ancestral (DDPM)",
-    "Ancestral sampling (Ho et al. 2020) then takes a step to a time s with less noise: to the mean of all images that " +
-    "could have become x_t, plus new noise z",
-    "x_s = α_s β / σ_t^2 x̂_0 + α_t σ_s^2 / (α_s σ_t^2) x_t + ς z",
+    "Ancestral sampling (Ho et al. 2020) then steps to a time s with less noise: to the mean of the images from which xₜ " +
+    "could have come by noise of variance β, plus new noise z of deviation ς",
+    "x_s = {α_s β|σ_t^2} x̂_0 + {α_t σ_s^2|α_s σ_t^2} x_t + ς z",
   ],
 };
 
@@ -43,25 +43,27 @@ export function explainSampler(name: string): string {
 
 const inline = (text: string) => mathOf(text, "inline");
 
-/** Writes a formula in MathML: one-letter names with indices (x_t) and exponents (x^2), numbers and operators. */
-function mathOf(text: string, display: "inline" | "block"): string {
+const mathOf = (text: string, display: "inline" | "block") => `<math display="${display}">${rowOf(text)}</math>`;
+
+/** Writes MathML of letters, indices (x_t), exponents (x^2), numbers, operators, roots √(…) and fractions {…|…}. */
+function rowOf(text: string): string {
   const atom = (name: string): string => {
-    const kind = /^[\p{L}]/u.test(name) ? "mi" : /^[\d½]/.test(name) ? "mn" : "mo";
-    return name.length > 1 && name.startsWith("−")
-      ? `<mrow>${[...name].map(atom).join("")}</mrow>`
-      : `<${kind}>${name}</${kind}>`;
+    if (name.startsWith("−") && name !== "−") return rowOf(`− ${name.slice(1)}`);
+    const hat = /^(.)\u0302(′?)$/u.exec(name);
+    if (hat !== null) return `<mover accent="true"><mi>${hat[1]}${hat[2]}</mi><mo stretchy="false">^</mo></mover>`;
+    const kind = /^\p{L}/u.test(name) ? "mi" : /^\d/.test(name) ? "mn" : "mo";
+    return `<${kind}>${name}</${kind}>`;
   };
-  const parts = text.matchAll(/(\p{L}\p{M}?′?|\d+|[^\s\p{L}\d])(?:_(\p{L}|\d))?(?:\^(−?(?:\p{L}|\d|½)))?/gu);
-  const row = Array.from(
-    parts,
-    ([, base, low, high]) =>
-      low === undefined && high === undefined
-        ? atom(base!)
-        : low === undefined
-        ? `<msup>${atom(base!)}${atom(high!)}</msup>`
-        : high === undefined
-        ? `<msub>${atom(base!)}${atom(low)}</msub>`
-        : `<msubsup>${atom(base!)}${atom(low)}${atom(high)}</msubsup>`,
-  );
-  return `<math display="${display}"><mrow>${row.join("")}</mrow></math>`;
+  const plain = (part: string) =>
+    Array.from(part.matchAll(/(\p{L}\p{M}?′?|\d+|[^\s\p{L}\d])(?:_(\p{L}|\d))?(?:\^(−?(?:\p{L}|\d)))?/gu), (found) => {
+      const [, base, low, high] = found as unknown as [string, string, string?, string?];
+      const kind = low === undefined ? high === undefined ? "mrow" : "msup" : high === undefined ? "msub" : "msubsup";
+      return `<${kind}>${[base, low ?? [], high ?? []].flat().map(atom).join("")}</${kind}>`;
+    }).join("");
+  const parts = text.split(/(√\(.*?\)|\{.*?\})/).map((part) => {
+    if (part.startsWith("√")) return `<msqrt>${plain(part.slice(2, -1))}</msqrt>`;
+    if (part.startsWith("{")) return `<mfrac>${part.slice(1, -1).split("|").map(rowOf).join("")}</mfrac>`;
+    return plain(part);
+  });
+  return `<mrow>${parts.join("")}</mrow>`;
 }

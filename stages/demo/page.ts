@@ -60,7 +60,8 @@ section { padding: 1.25rem 0; } section + section { border-top: 1px solid var(--
 footer { margin-top: 2rem; font-size: .8125rem; }
 [hidden] { display: none !important; }
 summary { cursor: pointer; color: var(--accent); } details div { max-width: 44rem; } math { color: var(--ink); }
-math[display=block] { font-size: 1.25rem; margin: .75rem 0; overflow-x: auto; }
+mi { font-style: italic; text-transform: none; }
+math[display=block] { font-size: clamp(.75rem, 4.2vw, 1.25rem); margin: .75rem 0; }
 .split { display: grid; gap: 1.25rem 2rem; align-items: start; }
 .split > * { min-width: 0; }
 @media (min-width: 48rem) { .split { grid-template-columns: minmax(0, 1fr) 22rem; }

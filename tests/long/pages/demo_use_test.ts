@@ -1,6 +1,6 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { findViolations } from "../../browser/axe.ts";
-import { bytesOf, ignore, onPages, removePages, SIZE, submit } from "../../support/demo_page.ts";
+import { bytesOf, drawnOn, ignore, onPages, removePages, SIZE, submit } from "../../support/demo_page.ts";
 
 Deno.test.afterAll(removePages);
 
@@ -25,6 +25,10 @@ Deno.test({
       assertEquals(await bytesOf(opened, "images"), images);
       assertEquals(await opened.evaluate("document.getElementById('made').hidden"), true);
       assertEquals(await opened.evaluate("document.querySelector('[name=guidance]').value"), "2.5");
+      // Another link that is followed on the page.
+      await opened.evaluate("location.hash = '#backend=wasm&count=2'");
+      // A page that is being loaded again cannot be asked.
+      for (let said = ""; !said.startsWith("2 images in");) said = await drawnOn(opened).catch(() => "");
       for (const asked of ["seed=-1", "sampler=none", "steps=1e9", "labels=77", "count=x"]) {
         const { state } = await open("wasm", { hash: `#backend=wasm&${asked}` });
         assertEquals(state, "The link asks for settings that this page does not have, so it shows its own.", asked);
@@ -91,5 +95,31 @@ Deno.test({
         "Noise to image: step 2 of 3",
       );
       assertEquals(await page.evaluate("document.querySelector('#draw button:not([type])').disabled"), true);
+    }),
+});
+
+Deno.test({
+  name: "whoever asks for less motion sees images when they are done, and not how they come about",
+  ignore,
+  fn: () =>
+    onPages(async (open) => {
+      const { page } = await open("wasm");
+      await page.evaluate(`{
+        globalThis.painted = 0;
+        const { putImageData } = CanvasRenderingContext2D.prototype;
+        CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+          painted += this.canvas.closest("#images") ? 1 : 0;
+          putImageData.apply(this, given);
+        };
+      }`);
+      const paintedBy = async () => {
+        await page.evaluate("painted = 0");
+        await submit(page, "draw", { count: 2 });
+        return await page.evaluate("painted");
+      };
+      // Two workers with an image each, seen before each of three steps and at the end, and some more for the other.
+      assert(await paintedBy() >= 8);
+      await page.evaluate("globalThis.matchMedia = () => ({ matches: true })");
+      assert(await paintedBy() <= 4);
     }),
 });
