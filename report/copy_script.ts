@@ -14,13 +14,15 @@ export const COPY_SCRIPT = `
   const svgStart = (width, height) => \`<svg xmlns="http://www.w3.org/2000/svg" width="\${width}" height="\${height}" viewBox="0 0 \${width} \${height}">
 <rect width="100%" height="100%" fill="\${css("--ground")}"/>\`;
   const xml = (text) => String(text).replace(/[&<>"]/g, (sign) => "&#" + sign.charCodeAt(0) + ";");
+  const TITLE = 14;
   // A chart is drawn anew from its data, with its legend below it.
   const svgOfChart = ({ plot, holder, group, name }) => {
     const { series } = linesOf(group, name);
     const several = group.runs.length > 1;
     const [{ left, top, width, height }, soft] = [plot.bbox, css("--soft")];
-    const [x0, y0, w, h] = [left, top, width, height].map((one) => one / devicePixelRatio);
-    const total = plot.height + (several ? 20 * series.length : 0);
+    const [x0, y1, w, h] = [left, top, width, height].map((one) => one / devicePixelRatio);
+    const y0 = y1 + TITLE;
+    const [below, total] = [plot.height + TITLE, plot.height + TITLE + (several ? 20 * series.length : 0)];
     const text = (x, y, words, more = 'text-anchor="middle"') => \`<text x="\${x}" y="\${y}" \${more}>\${xml(words)}</text>\`;
     const parts = plot.axes.flatMap(({ _splits = [], _values = [] }, i) => _splits.map((at, k) => {
       const place = (i === 0 ? x0 : y0) + plot.valToPos(at, i === 0 ? "x" : "y");
@@ -36,7 +38,7 @@ export const COPY_SCRIPT = `
       return points.length === 0 ? "" : \`<path d="\${d}" fill="none" stroke="\${color}" stroke-width="\${width}" stroke-linecap="round" stroke-dasharray="\${dash ?? ""}"/>\`;
     });
     const legend = several ? series.map(({ label, color, dash }, i) => {
-      const y = plot.height + 20 * i + 8;
+      const y = below + 20 * i + 8;
       return \`<path d="M\${x0} \${y}h26" stroke="\${color}" stroke-width="2" stroke-dasharray="\${dash ?? ""}"/>\` + text(x0 + 34, y + 4, childOf(label), "");
     }) : [];
     const words = text(x0 + w / 2, y0 + h + 36, holder.dataset.x ?? "step") + text(plot.width / 2, 18, titles[name] ?? name, 'text-anchor="middle" font-weight="600"');
