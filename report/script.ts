@@ -10,10 +10,23 @@ export const SCRIPT = `
   const data = JSON.parse(byId("data").textContent);
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+  // Pictures of points and signals are drawn on this grey; on dark pages they are turned like other drawings.
+  const PLOT_GREY = 246;
+  const markPlot = (image) => {
+    const { naturalWidth: width, naturalHeight: height } = image;
+    if (width < 9 || height < 9) return;
+    const context = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+    const isGrey = ([x, y]) => {
+      context.drawImage(image, x, y, 1, 1, 0, 0, 1, 1);
+      return context.getImageData(0, 0, 1, 1).data.slice(0, 3).every((level) => level === PLOT_GREY);
+    };
+    image.classList.toggle("plot", [[4, 4], [4, height - 5], [width - 5, 4]].every(isGrey));
+  };
   // Small grids are enlarged by a whole factor, so that pixels stay squares.
   const enlarge = (image) => {
     const { naturalWidth } = image;
     if (naturalWidth === 0 || image.matches(".drawing")) return;
+    markPlot(image);
     const figure = image.closest(".hero > figure");
     if (figure === null) image.style.width = naturalWidth * Math.max(1, Math.floor(280 / naturalWidth)) + "px";
     else {

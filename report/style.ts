@@ -23,7 +23,7 @@ figure { margin: 0 1.25rem 1.25rem 0; display: inline-block; width: min-content;
   vertical-align: top; }
 figcaption { color: var(--soft); font-size: .92rem; } figcaption > b { color: var(--text); }
 .frames img { image-rendering: pixelated; max-width: none; height: auto; border: 1px solid var(--line); }
-.frames .drawing { background: #ffffff; image-rendering: auto; border: 0; max-width: 100%; } figure:has(.drawing) { width: fit-content; } [hidden] { display: none; }
+.frames .drawing { background: #ffffff; image-rendering: auto; border: 0; max-width: 100%; } figure:has(.drawing) { width: fit-content; } .frames .plot { border: 0; } [hidden] { display: none; }
 .question::first-letter { text-transform: uppercase; } .question { max-width: 60rem; font-size: 1.1rem; } header .question { color: var(--text); } #runs .question { font-size: 1rem; color: var(--soft); }
 .headlines { display: flex; flex-wrap: wrap; gap: .5rem clamp(1rem, 4vw, 2.5rem); margin: .25rem 0 1rem; } .headlines > div { position: relative; }
 .headlines dt { color: var(--soft); } .headlines dd { margin: 0; } .headlines .copy { font-size: 1.9rem; font-weight: 650; line-height: 1.2; }
@@ -66,7 +66,7 @@ progress { accent-color: var(--accent); width: 7rem; vertical-align: -.1em; } td
 .runs thead a:not(:hover) { text-decoration: none; }
 .runs thead th { vertical-align: bottom; white-space: normal; }
 .runs thead a { display: inline-block; width: max-content; max-width: 15rem; overflow-wrap: anywhere; } .runs tr { background: var(--ground); } .runs tr > :first-child { position: sticky; left: 0; background: inherit; } .runs tbody th { font-weight: 400; } .runs tbody th a { color: var(--accent); }
-.runs tbody tr:hover { background: var(--panel); } .runs .n { text-align: right; } .runs tr > :last-child { padding-right: 0; }
+.runs tbody tr:hover { background: var(--panel); } .runs .n { text-align: right; } .runs :is(th, td) { padding-right: .7rem; } .runs tr > :last-child { padding-right: 0; }
 .runs tbody th > div { display: flex; gap: .5rem; align-items: center; min-width: 11rem; max-width: 22rem; white-space: normal; overflow-wrap: anywhere; } .runs th small { white-space: nowrap; }
 .bar-below { position: sticky; bottom: 0; padding: .6rem 0; background: var(--ground); }
 .thumbnail { display: block; width: 64px; height: 64px; object-fit: none; object-position: 0 0; border-radius: 4px; background: var(--panel); }
@@ -89,7 +89,7 @@ pre { display: flex; flex-direction: column-reverse; max-height: 24rem; overflow
 data.best { font-weight: 700; color: var(--green); } data.best::after { content: " ★"; font-size: .8em; }
 .u-legend :is(th, td) { border: 0; } .u-inline.u-live th::after { content: ""; } .u-legend { color: var(--text); max-height: 12em; overflow-y: auto; } .u-title { font-weight: 600; font-size: 14px; }
 @media (max-width: 40rem) { .runs tbody th > div { min-width: 0; max-width: 44vw; } table:not(.runs) td:first-child { white-space: normal; } .bar { width: 7rem; } }
-@media (prefers-color-scheme: dark) { :root:not(.paper) .frames .drawing { filter: invert(.91) hue-rotate(180deg); } }
+@media (prefers-color-scheme: dark) { :root:not(.paper) :is(.frames .drawing, .plot) { filter: invert(.91) hue-rotate(180deg); } }
 @media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
 :root.paper { color-scheme: light; } .paper body { width: 44rem; }
 @media print { details::details-content { content-visibility: visible; display: block; height: auto; } nav, .controls, .slider, .copies, .bar-below, [data-more] { display: none; }

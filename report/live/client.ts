@@ -16,6 +16,7 @@ export const CLIENT = `
     Idiomorph.morph(old, html, { morphStyle: "outerHTML", callbacks });
     charts = charts.filter(({ holder }) => holder.isConnected);
     showChosen();
+    fitAll();
     showFrames();
     for (const holder of document.querySelectorAll(".charts:empty")) drawIn(holder);
   };
@@ -37,9 +38,13 @@ export const CLIENT = `
     }
   };
   // Grids of small images show some of these, larger pictures all that they have.
-  document.addEventListener("load", ({ target }) => {
-    if (target.matches?.(".thumbnail") && target.naturalWidth > 340) target.style.objectFit = "cover";
-  }, true);
+  const fit = (image) => {
+    if (image.naturalWidth > 340) image.style.objectFit = "cover";
+    markPlot(image);
+  };
+  const fitAll = () => document.querySelectorAll(".thumbnail").forEach((image) => image.complete && fit(image));
+  document.addEventListener("load", ({ target }) => target.matches?.(".thumbnail") && fit(target), true);
+  fitAll();
   // Chosen runs stay chosen on other pages of the table, and with other filters.
   const [CHOSEN, MOST_CHOSEN] = ["noiseline-chosen", 8];
   let runs = JSON.parse(sessionStorage.getItem(CHOSEN) ?? "[]");

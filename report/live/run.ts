@@ -30,7 +30,6 @@ export function renderRun(run: LiveRun, { curves, content = noContent(), log, no
     markup`<p><code>${log.stage}</code>, last lines; <a href="${more}">more</a></p><pre tabindex="0">${log.text}</pre>`;
   sections.splice(-1, 0, { id: "log", title: "Log", body: end === undefined ? [] : [end] });
   const facts = joined([
-    run.file,
     run.overrides.length > 0 ? shorten(run.overrides.join(" ")) : undefined,
     `began ${timeOf(startedMs)} UTC on ${run.cluster ?? run.host}`,
     run.tags.length > 0 ? `tagged ${run.tags.join(", ")}` : undefined,
@@ -38,7 +37,9 @@ export function renderRun(run: LiveRun, { curves, content = noContent(), log, no
   return {
     title,
     question: run.question,
-    subtitle: markup`<code>${run.runId}</code> · ${facts}`,
+    subtitle: markup`<code>${run.runId}</code> · <span title="${run.file}">${
+      run.file.split(/[\\/]/).at(-1)
+    }</span> · ${facts}`,
     state: describeState(run),
     notes,
     sections,

@@ -1,4 +1,5 @@
 import { formatDuration } from "../../std/duration.ts";
+import { rankOf } from "../headlines.ts";
 import type { Page } from "../page.ts";
 import {
   count,
@@ -244,8 +245,7 @@ function drawLosses(losses: readonly number[]): Html {
 function scoreColumns(runs: readonly LiveRun[]) {
   const found = new Map(runs.map((run) => [run, scoresOf(run)]));
   const names = [...new Set([...found.values()].flatMap((scores) => [...scores.keys()]))];
-  const isLess = (name: string) => Number(!/ [FK]I?D\b/.test(name));
-  const all = names.sort((a, b) => isLess(a) - isLess(b) || a.localeCompare(b)).map((name, i): Column => ({
+  const all = names.sort((a, b) => rankOf(a) - rankOf(b) || a.localeCompare(b)).map((name, i): Column => ({
     id: `score:${name}`,
     isExtra: i >= FIRST_SCORES,
     title: name,

@@ -14,7 +14,7 @@ import { Chromium, findChromium, type Page } from "./chromium.ts";
 
 const SCREEN = { height: 900, colorScheme: "light" } as const;
 /** The elements that a small picture has no room for, by page. */
-const LEFT_OUT = "#contents, #overview ~ section";
+const LEFT_OUT = "#contents, #overview ~ section, #head > p:not(.question)";
 
 /** A sweep that two cores compute in two minutes. */
 const SWEEP = `# Question: which learning rate suits which objective?

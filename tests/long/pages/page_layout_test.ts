@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { encodePng } from "../../../formats/png_encoder.ts";
 import { gridCells, imageGrid } from "../../../pictures/image_grid.ts";
+import { pointPlots } from "../../../pictures/plots.ts";
 import { curvePlaces } from "../../../report/charts.ts";
 import { comparisonSlots } from "../../../report/comparison_slots.ts";
 import { pictures } from "../../../report/frames.ts";
@@ -31,6 +32,11 @@ const sample = (title: string, count: number, classes?: number): ReportPicture =
   cells: { count, ...gridCells(count, SIZE) },
   ...classes === undefined ? {} : { labels: Array.from({ length: count }, (_, i) => `${i % classes} ${ARABIC}`) },
 });
+/** A picture of points, as `dataset` and `sample` write it. */
+function points(): Uint8Array {
+  const [plot] = pointPlots(Array.from({ length: 50 }, (_, i) => Float32Array.of(Math.sin(i), Math.cos(i))), 1, 2.5);
+  return encodePng(imageGrid([plot!.data], plot!));
+}
 const scored = (title: string, value: number): Report["metrics"][number] => ({
   title,
   record: { format: 1, seed: 0, images: {}, metrics: [{ name: "FID", value, count: 9, note: LONG }] },
@@ -78,6 +84,7 @@ const PAGES: Readonly<Record<string, string>> = {
     pictures: [{ title: MARKUP, note: LONG, isDrawing: true, source: drawing }],
     metrics: [scored("score", 12.3456)],
   }),
+  "a report of points": renderReport({ ...NOTHING, data: [{ title: "moons", note: "", source: points() }] }),
   "a report without images": renderReport({ ...NOTHING, stages: STAGES, curves: [curve("train", 9)] }),
   "a report without a training": renderReport({ ...NOTHING, stages: STAGES, data: [sample("data", 64)] }),
   "a report of one stage": renderReport({ ...NOTHING, stages: STAGES.slice(0, 1) }),
@@ -153,6 +160,9 @@ Deno.test("axe-core finds nothing on any page, narrow and dark or wide and light
       await new Promise((resolve) => setTimeout(resolve, 100));
       assertEquals(await findViolations(page), [], `${name}, ${scheme}`);
       if (scheme === "dark") assertEquals(await page.evaluate(BRIGHT), [], name);
+      // Plots are turned like drawings are.
+      const filter = `getComputedStyle(document.querySelector("img")).filter !== "none"`;
+      if (name === "a report of points") assertEquals(await page.evaluate(filter), scheme === "dark");
     });
   }
 });
