@@ -34,7 +34,7 @@ stages:
     inputs: { images: digits.train, schedule: schedule }
     with:
       model: { channels: 16, multipliers: [1, 2], blocks: 1, attention: [4] }
-      steps: 300
+      steps: 200
       batchSize: 32
       learningRate: "\${matrix.lr}"
       objective: "\${matrix.objective}"
