@@ -47,11 +47,8 @@ export function makeGallery(
   root.innerHTML = PARTS;
   root.hidden = true;
   const find = <E extends Element>(name: string) => root.querySelector<E>(name)!;
-  const [grid, large, range] = [
-    find<HTMLElement>("div"),
-    find<HTMLCanvasElement>("canvas"),
-    find<HTMLInputElement>("input"),
-  ];
+  const [grid, large] = [find<HTMLElement>("div"), find<HTMLCanvasElement>("canvas")];
+  const [range, link] = [find<HTMLInputElement>("input"), find<HTMLAnchorElement>("a")];
   const [play, shown] = [find<HTMLButtonElement>("button"), find<HTMLSelectElement>("select")];
   shown.parentElement!.hidden = along;
   let canvases: HTMLCanvasElement[] = [];
@@ -86,7 +83,7 @@ export function makeGallery(
   shown.oninput = show;
   play.onclick = () => {
     if (playing !== undefined) return pause();
-    if (range.value === range.max) [range.value] = ["0"];
+    if (range.value === range.max) range.value = "0";
     play.textContent = "Pause";
     move();
     playing = setInterval(() => {
@@ -95,7 +92,6 @@ export function makeGallery(
       if (range.value === range.max) pause();
     }, Math.max(LEAST_MS, FILM_MS / (Number(range.max) + 1)));
   };
-  const link = find<HTMLAnchorElement>("a");
   // The selected image, or the first.
   link.onclick = () =>
     link.href = (grid.querySelector<HTMLCanvasElement>("[aria-pressed=true] canvas") ?? canvases[0])!.toDataURL();
@@ -105,13 +101,8 @@ export function makeGallery(
     /** Starts over with `count` empty images. */
     start(count: number): void {
       pause();
-      [root.hidden, large.hidden, range.max, shown.value, films] = [
-        false,
-        true,
-        along ? `${count - 1}` : "0",
-        "x0",
-        [],
-      ];
+      [root.hidden, large.hidden] = [false, true];
+      [range.max, shown.value, films] = [along ? `${count - 1}` : "0", "x0", []];
       canvases = Array.from({ length: count }, () => document.createElement("canvas"));
       grid.style.setProperty("--columns", `${Math.min(8, Math.ceil(Math.sqrt(count)))}`);
       grid.replaceChildren(...canvases.map((canvas, image) => {

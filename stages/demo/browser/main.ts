@@ -40,6 +40,8 @@ async function startPage(): Promise<void> {
   setBusy(true);
 
   const form = byId<HTMLFormElement>("draw");
+  // Some browsers restore what was set before the page was loaded again.
+  form.reset();
   const taskNow = (): Task => {
     const { seed, sampler: name, steps, labels = "cycle", guidance = 1 } = valuesOf("draw");
     const sampler = samplers.find((param) => samplerName(param) === name)!;
@@ -67,16 +69,10 @@ async function startPage(): Promise<void> {
       mask.start(end);
     },
   });
-  const versions = makeGallery(byId("versions"), {
-    size,
-    nameOf: (image) => `Version ${image + 1}`,
-    onSelect: mask.start,
-  });
-  const points = makeGallery(byId("points"), {
-    size,
-    nameOf: (image) => `Point ${image + 1} of the path`,
-    along: true,
-  });
+  const nameVersion = (image: number) => `Version ${image + 1}`;
+  const versions = makeGallery(byId("versions"), { size, nameOf: nameVersion, onSelect: mask.start });
+  const namePoint = (image: number) => `Point ${image + 1} of the path`;
+  const points = makeGallery(byId("points"), { size, nameOf: namePoint, along: true });
 
   // The address carries the settings that differ from those of the page.
   const settings = () => new URLSearchParams(valuesOf("draw"));
@@ -86,7 +82,6 @@ async function startPage(): Promise<void> {
     return `${new URLSearchParams([...changed, ...(forced === undefined ? [] : [["backend", forced]])])}`;
   };
   const readLink = () => {
-    form.reset();
     const asked = new URLSearchParams(location.hash.slice(1));
     for (const [name, value] of asked) {
       const field = form.elements.namedItem(name);
