@@ -47,6 +47,8 @@ Deno.test("a page holds the files of the wanted weights, what it draws first, th
       assertEquals(Uint8Array.fromBase64(base64), await checkpoint.read(name));
     }
     assert(WebAssembly.validate(Uint8Array.fromBase64(wasm)));
+    const stopped = await makeDemo(folder, { params, inputs: { checkpoint }, stop: AbortSignal.abort() });
+    assertEquals(stopped.end, { status: "interrupted", step: 0 });
     // In a JavaScript string, \/ is / and \! is !.
     assertEquals(inside("demo-code"), CODE.replaceAll("</", "<\\/").replace("<!", "<\\!"));
     assertEquals(page.match(/<\/script/gi)!.length, 3);
