@@ -6,7 +6,7 @@ import { EXIT, Exit, fail, failWith, problem, refuseWith } from "./io.ts";
 import { makePlanner, openCacheFor } from "./open.ts";
 
 /** Options of `run` that apply to this machine only; they have no meaning where the jobs run. */
-const LOCAL_ONLY = ["jobs", "gpus", "force", "forceAll", "replace"] as const;
+const LOCAL_ONLY = ["jobs", "gpus", "force", "forceAll", "replace", "mirror"] as const;
 
 interface OnOptions extends Readonly<Partial<Record<typeof LOCAL_ONLY[number], unknown>>> {
   readonly detach?: true | undefined;

@@ -1,6 +1,6 @@
 /**
  * Event files of TensorBoard: records of TensorFlow's record format, each a protocol buffer of type Event
- * (tensorflow/core/util/event.proto). Only scalars are supported.
+ * (tensorflow/core/util/event.proto). Only scalars and pictures are supported.
  */
 
 export interface ScalarEvent {
@@ -10,18 +10,36 @@ export interface ScalarEvent {
   readonly value: number;
 }
 
+interface ImageEvent extends Omit<ScalarEvent, "value"> {
+  /** A whole PNG. */
+  readonly png: Uint8Array;
+}
+
 /** @param wallTime seconds since 1970, for all events */
-export async function encodeEvents(events: readonly ScalarEvent[], wallTime: number): Promise<Uint8Array<ArrayBuffer>> {
+export async function encodeEvents(
+  events: readonly (ScalarEvent | ImageEvent)[],
+  wallTime: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { default: { Writer } } = await import("protobufjs/minimal.js");
   const event = (step: number) =>
     Writer.create().uint32(tag(1, FIXED64)).double(wallTime).uint32(tag(2, VARINT)).int64(step);
   const version = event(0).uint32(tag(3, LENGTH)).string("brain.Event:2");
-  const scalars = events.map(({ step, tag: name, value }) => {
-    const nested = event(step).uint32(tag(5, LENGTH)).fork().uint32(tag(1, LENGTH)).fork();
-    return nested.uint32(tag(1, LENGTH)).string(name).uint32(tag(2, FIXED32)).float(value).ldelim().ldelim();
+  const values = events.map((one) => {
+    const nested = event(one.step).uint32(tag(5, LENGTH)).fork().uint32(tag(1, LENGTH)).fork();
+    nested.uint32(tag(1, LENGTH)).string(one.tag);
+    if ("value" in one) nested.uint32(tag(2, FIXED32)).float(one.value);
+    else {
+      const header = new DataView(one.png.buffer, one.png.byteOffset + PNG_SIZES, 8);
+      nested.uint32(tag(4, LENGTH)).fork().uint32(tag(1, VARINT)).int32(header.getUint32(4));
+      nested.uint32(tag(2, VARINT)).int32(header.getUint32(0)).uint32(tag(4, LENGTH)).bytes(one.png).ldelim();
+    }
+    return nested.ldelim().ldelim();
   });
-  return Uint8Array.from([version, ...scalars].flatMap((each) => [...record(each.finish())]));
+  return Uint8Array.from([version, ...values].flatMap((each) => [...record(each.finish())]));
 }
+
+/** The place of width and height in a PNG, big-endian. */
+const PNG_SIZES = 16;
 
 /** Wire types of protocol buffers. */
 const [VARINT, FIXED64, LENGTH, FIXED32] = [0, 1, 2, 5];

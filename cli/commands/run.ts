@@ -22,6 +22,7 @@ const EXAMPLES = `
   deno task run pipelines/digits.yaml --cache /mnt/team/noiseline                  # share results in a folder
   deno task run pipelines/digits.yaml --cache s3://team/noiseline --cache-mode read # read only
   deno task run pipelines/digits.yaml --on lab                # on a cluster, see docs/cluster.md
+  deno task run pipelines/digits.yaml --mirror mlflow=http://localhost:5000        # see docs/trackers.md
   deno task run pipelines/digits.yaml --json                  # one event a line`;
 
 /** `run FILE [STAGE…]` */
@@ -38,6 +39,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--detach", "with --on: submit, and do not wait")
     .option("--replace-queued", "with --on: cancel waiting jobs of an earlier version of this file")
     .option("--open", "show the run in a browser while it goes on; see `ui`")
+    .option(
+      "--mirror <tracker>",
+      "send figures, previews, scores and the page: mlflow=ADDRESS, wandb or tensorboard=FOLDER; repeatable",
+      collect,
+    )
     .option("-y, --yes", "do not ask before a run that would take more than a day")
     .addOption(GRANT)
     .action(async (file, targets, options) => {
@@ -52,12 +58,15 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       const given = { file, ...options, targets };
       const opened = openForCommand(settings, given);
+      const mirroring = options.mirror &&
+        await importLate<typeof import("../mirror/open.ts")>(import.meta.resolve("../mirror/open.ts"));
       const isPlain = !options.forceAll && options.force === undefined && !usesSharedCache(options);
       const reporter = await openReporter(json);
       using ending = new DisposableStack();
       ending.defer(() => reporter.close());
       const say = (message: string) => reporter.emit({ type: "note", message });
       const warn = (diagnostic: Diagnostic) => reporter.emit({ type: "warning", diagnostic });
+      const mirrors = mirroring?.openMirrors(options.mirror!, warn) ?? [];
       const warnOfAll = (all: readonly Diagnostic[]) => json ? all.forEach(warn) : printDiagnostics(all);
       const nothing = isPlain ? await checkUpToDate(opened.loader, opened.store, targets) : undefined;
       const known = nothing && opened.store.viewsOf(nothing.pipeline.name).pathIfNewest(PAGE);
@@ -82,6 +91,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const open = options.open ? makePageOpener(store, say, cluster) : undefined;
       const emit: Emit = (event) => {
         if (event.type === "run-started") open?.(`/run/${event.runId}`);
+        for (const mirror of mirrors) mirror.hear(event);
         if (event.type === "run-finished") finished.push(event);
         else reporter.emit(event);
       };
@@ -116,6 +126,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           import.meta.resolve("../results/page.ts"),
         );
         const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
+        const { status } = result.value;
+        await Promise.all(mirrors.map((mirror) => mirror.close(status, end, signals.kill)));
         const whole = reached && { durationMs: performance.now() - started };
         for (const event of finished) reporter.emit({ ...event, ...whole, ...results(), ...end });
         await open?.(newestPage(store, pipeline.name), true);

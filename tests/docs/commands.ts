@@ -32,6 +32,7 @@ const RUN_ONLY: Readonly<Record<string, boolean>> = {
   "--gpus": true,
   "--cache": true,
   "--cache-mode": true,
+  "--mirror": true,
   "--open": false,
 };
 

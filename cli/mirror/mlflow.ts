@@ -1,0 +1,112 @@
+import { type Figure, type MirroredRun, Refused, type Tracker } from "./mirror.ts";
+
+/** Time in ms for one answer. */
+const ANSWER_MS = 10_000;
+/** No answer that is read is longer. */
+const MOST_BYTES = 1 << 20;
+/** The most params in one request, and characters in one value (MLflow's REST API). */
+const [MOST_PARAMS, MOST_TEXT] = [100, 500];
+
+const ENDS = { done: "FINISHED", failed: "FAILED", interrupted: "KILLED" } as const;
+
+/**
+ * Sends runs to a tracking server of MLflow, by its REST API 2.0: an experiment for each pipeline.
+ * `MLFLOW_TRACKING_TOKEN`, or `…_USERNAME` and `…_PASSWORD`, log in, as they do for MLflow's own client.
+ *
+ * @param address of the server
+ */
+export function mlflowTracker(address: URL): Tracker {
+  const headers: Record<string, string> = {};
+  const [token, user, password] = ["TOKEN", "USERNAME", "PASSWORD"].map((name) =>
+    Deno.env.get(`MLFLOW_TRACKING_${name}`)
+  );
+  if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
+  else if (user !== undefined) headers["authorization"] = `Basic ${btoa(`${user}:${password ?? ""}`)}`;
+  const base = address.href.replace(/\/$/, "");
+  const send = async (method: string, path: string, body?: unknown): Promise<Answer> => {
+    const isFile = body instanceof Uint8Array;
+    const response = await fetch(`${base}/api/2.0/${path}`, {
+      method,
+      headers: { ...headers, "content-type": isFile ? "application/octet-stream" : "application/json" },
+      ...body === undefined ? {} : { body: isFile ? body as Uint8Array<ArrayBuffer> : JSON.stringify(body) },
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    const text = await readShort(response);
+    if (response.status === 404 && method === "GET") return {};
+    // The server may be too busy, or restarted behind a proxy.
+    if (response.status >= 500 || response.status === 429) throw new Error(`status ${response.status}`);
+    if (!response.ok) throw new Refused(`status ${response.status}: ${text.slice(0, 300)}`);
+    try {
+      return isFile ? {} : JSON.parse(text) as Answer;
+    } catch {
+      throw new Refused("its answer is not JSON: is this the address of a tracking server?");
+    }
+  };
+  let run: { readonly id: string; readonly artifacts: string | undefined } | undefined;
+  return {
+    async begin({ runId, pipeline, params, startedMs }: MirroredRun) {
+      const named = `mlflow/experiments/get-by-name?experiment_name=${encodeURIComponent(pipeline)}`;
+      const known = (await send("GET", named)).experiment?.experiment_id;
+      const experiment = known ?? (await send("POST", "mlflow/experiments/create", { name: pipeline })).experiment_id;
+      // After a lost answer the run may be there.
+      const filter = `tags.noiseline = '${runId}'`;
+      const asked = { experiment_ids: [experiment], filter, max_results: 1 };
+      const found = (await send("POST", "mlflow/runs/search", asked)).runs?.[0];
+      const tags = [{ key: "noiseline", value: runId }, { key: "mlflow.runName", value: runId }];
+      const created = { experiment_id: experiment, start_time: startedMs, run_name: runId, tags };
+      const { info } = found ?? (await send("POST", "mlflow/runs/create", created)).run ?? {};
+      if (info === undefined) throw new Refused("it makes no run");
+      run = { id: info.run_id, artifacts: /^mlflow-artifacts:\/(?:\/[^/]*\/)?(.+)$/.exec(info.artifact_uri)?.[1] };
+      const all = Object.entries(params).map(([key, value]) => ({ key, value: value.slice(0, MOST_TEXT) }));
+      for (let at = 0; at < all.length; at += MOST_PARAMS) {
+        await send("POST", "mlflow/runs/log-batch", { run_id: run.id, params: all.slice(at, at + MOST_PARAMS) });
+      }
+    },
+    async figures(figures: readonly Figure[]) {
+      const metrics = figures.map(({ name, step, value, atMs }) => ({
+        key: keyOf(name),
+        value,
+        step,
+        timestamp: atMs,
+      }));
+      await send("POST", "mlflow/runs/log-batch", { run_id: run!.id, metrics });
+    },
+    async file(name, bytes, step) {
+      // Other stores of artifacts are not behind the server.
+      if (run!.artifacts === undefined) return;
+      const path = step === undefined ? name : name.replace(/(\.\w+)$/, `-${String(step).padStart(8, "0")}$1`);
+      const place = `${run!.artifacts}/${path}`.split("/").map(encodeURIComponent).join("/");
+      await send("PUT", `mlflow-artifacts/artifacts/${place}`, bytes);
+    },
+    async end(status) {
+      await send("POST", "mlflow/runs/update", { run_id: run!.id, status: ENDS[status], end_time: Date.now() });
+    },
+  };
+}
+
+interface RunAnswer {
+  readonly info: { readonly run_id: string; readonly artifact_uri: string };
+}
+
+interface Answer {
+  readonly experiment?: { readonly experiment_id: string };
+  readonly experiment_id?: string;
+  readonly run?: RunAnswer;
+  readonly runs?: readonly RunAnswer[];
+}
+
+/** Replaces characters that MLflow does not take in names. */
+function keyOf(name: string): string {
+  return name.replaceAll(/[^\w\-. :/]/g, "_").slice(0, 250);
+}
+
+async function readShort(response: Response): Promise<string> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > MOST_BYTES) throw new Refused("its answer is too long");
+    chunks.push(chunk);
+  }
+  return await new Blob(chunks).text();
+}
