@@ -81,7 +81,7 @@ const { code, stdout, stderr } = await run.outcome();
 if (code !== 0) throw new Error(stdout + stderr);
 await until(live, `document.querySelector("#head .state").innerText === "done"`);
 await live.open(live.requests.findLast((url) => url.includes("/run/"))!);
-await keep(live, "report.png", LEFT_OUT);
+await keep(live, "report.png", `${LEFT_OUT}, #head .now`);
 
 for (
   const args of [
@@ -97,12 +97,14 @@ for (
 const open = (path: string) => live.open(new URL(path, address).href);
 // The first looks have no time for all scores and curves.
 for (let i = 0; i < 3; i++) await open("/");
+await live.resize(1_360);
 await keep(live, "runs.png", "#filter");
+await live.resize(1_160);
 const [sweep, ...smoke] = await live.evaluate(
   `[...document.querySelectorAll("#compare [name=run]")].map(({ value }) => value)`,
 );
 await open(`/run/${sweep}`);
-await keep(live, "sweep.png", `${LEFT_OUT}, .hero ~ .hero`);
+await keep(live, "sweep.png", `${LEFT_OUT}, #head .now, .hero ~ .hero`);
 await open(`/compare?${smoke.slice(0, 2).map((id: string) => `run=${id}`).join("&")}`);
 await keep(live, "comparison.png", "#contents, #metrics, #params");
 
