@@ -263,6 +263,8 @@ export interface CheckResult {
   readonly memoryBytes?: number;
   /** The same for a batch of one image, the least that a smaller batch comes to, and what each further image adds. */
   readonly batchMemory?: Readonly<Record<"first" | "further", number>>;
+  /** About how many bytes of disk the result takes, if its kind can tell. */
+  readonly diskBytes?: number;
   /** A way to find out how fast this machine does such work, if no past run tells. */
   readonly probe?: Probe;
 }

@@ -2,7 +2,7 @@ import type { Forecast, LiveStage, PlannedAction } from "noiseline/core";
 import * as core from "noiseline/core";
 import { type AnyCommand, type CliSettings, collect, ON, planCommand, printingAnswer } from "../command.ts";
 import { formatForecast, formatLive, formatReasons, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
-import { countOf, parseCount, shortList } from "../format/units.ts";
+import { countOf, formatBytes, parseCount, shortList } from "../format/units.ts";
 import { describeOutlook, describeRights } from "../grants.ts";
 import { formatTable, refuseWith, styleFor } from "../io.ts";
 import { planFor } from "../open.ts";
@@ -97,5 +97,7 @@ function summarise(name: string, stages: Stages, forecasts: Forecasts, times: st
   const needs = [...stages].map(([id, planned]) => [core.memoryNeed(planned) ?? 0, id] as const);
   const [most, largest] = needs.reduce((one, other) => other[0] > one[0] ? other : one);
   const memory = most > 0 ? [`  memory: up to about ${core.formatMemory(most)}, for ${largest}`] : [];
-  return [`${name}: ${parts}${times === "" ? "" : ` (${times})`}`, ...basis, ...memory];
+  const bytes = stages.values().filter(core.mayRun).reduce((sum, { stage }) => sum + (stage.diskBytes ?? 0), 0);
+  const disk = bytes > 0 ? [`  disk: about ${formatBytes(bytes)}, for results of known size`] : [];
+  return [`${name}: ${parts}${times === "" ? "" : ` (${times})`}`, ...basis, ...memory, ...disk];
 }

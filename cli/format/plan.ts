@@ -159,6 +159,7 @@ export function plannedToJson(
     outputs: manifest && Object.fromEntries(Object.entries(manifest.outputs).map(([port, one]) => [port, one.digest])),
     forecast,
     memoryBytes: memoryNeed(planned),
+    diskBytes: stage.diskBytes,
     running: run && { runId: run.runId, pid: run.pid, host: run.host, since, progress, etaMs },
   };
 }

@@ -115,7 +115,8 @@ export interface Binding {
 }
 
 /** A stage whose kind, params and inputs have been checked. */
-export interface Stage extends Pick<CheckResult, "workShape" | "probe" | "notes" | "memoryBytes" | "batchMemory"> {
+export interface Stage
+  extends Pick<CheckResult, "workShape" | "probe" | "notes" | "memoryBytes" | "batchMemory" | "diskBytes"> {
   /** `train`, or `train@2000` for the same stage at another extent. */
   readonly id: string;
   /** The entry of the pipeline file that the stage comes from: `train` for both. */

@@ -3,7 +3,7 @@ import { unboundedFact } from "../../artifacts/facts.ts";
 import { CLASS_NAMES } from "../../artifacts/labels.ts";
 import { type CheckProblem, defineKind, type DownloadExternal, type RunOf } from "../../contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { problemsOf } from "../shared/checks.ts";
+import { diskOf, problemsOf } from "../shared/checks.ts";
 import { formOfArray } from "./array_form.ts";
 import { classesOf, firstSize } from "./folders.ts";
 import { classesOfTable } from "./labels.ts";
@@ -56,14 +56,15 @@ export const datasetKind = defineKind({
     const { channels = params.channels ?? 3, classes = labels === "none" ? null : undefined } = images ?? {};
     const root = source === "folder" && (labels ?? "folders") === "folders" ? near(path) : undefined;
     const told = typeof labels === "object" ? classesOfTable(near(labels.file), labels) : classesOf(root);
-    const dtype = params.depth === 16 ? "uint16" : undefined;
+    const dtype = params.depth === 16 ? "uint16" as const : undefined;
     const ofNumbers = { dtype, ...unboundedFact(normalize, false) };
     const known = { height, width, channels, ...ofNumbers, classes, classNames: CLASS_NAMES[source], ...told };
     const splitOf = (count?: number) => definedOnly({ ...known, count });
     if (counts === undefined) return { problems, facts: { train: splitOf(), test: splitOf() } };
     const test = train === undefined ? testCount! : Math.min(limit, counts.test);
     const rest = train === undefined ? Math.max(1, total - test) : Math.min(limit, train);
-    return { problems, facts: { train: splitOf(rest), test: splitOf(test) } };
+    const facts = { train: splitOf(rest), test: splitOf(test) };
+    return { problems, facts, ...diskOf(facts.train, facts.test) };
   },
 });
 

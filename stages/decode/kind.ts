@@ -2,7 +2,7 @@ import { z } from "zod";
 import { readAutoencoderFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { checkDecoder, checkFiles, checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
+import { checkDecoder, checkFiles, checkWeightsName, diskOf, isError, problemsOf } from "../shared/checks.ts";
 import { deviceParam, filesParam, positiveInt, threadsParam, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { autoencoderWork, decodedSize } from "../shared/work.ts";
@@ -47,6 +47,7 @@ export const decodeKind = defineKind({
     return {
       problems: [...problems, ...checkFiles(params.files, facts)],
       facts: { samples: facts },
+      ...diskOf(facts),
       ...autoencoderWork(model, facts, { halves: ["decoder"], passes: count, batch: params.batchSize }),
     };
   },

@@ -4,7 +4,7 @@ import { defineKind } from "../../contract/stage.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { checkForm, checkWeightsName, isError, problemsOf } from "../shared/checks.ts";
+import { checkForm, checkWeightsName, diskOf, isError, problemsOf } from "../shared/checks.ts";
 import { deviceParam, positiveInt, threadsParam, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { autoencoderWork } from "../shared/work.ts";
@@ -70,15 +70,15 @@ export const encodeKind = defineKind({
     const size = known ? BUILTIN_AUTOENCODER.latentOf(known.model, known.images) : {};
     const { weights } = params;
     const latent = autoencoder?.trained && autoencoder.stage ? { stage: autoencoder.stage, weights } : true;
+    const latents = {
+      ...{ ...size, dtype: "float32", latent, ...unboundedFact(params.normalize, true) } as const,
+      ...definedOnly({ classes, classNames, count }),
+    };
     return {
       problems,
+      facts: { images: latents },
+      ...diskOf(latents, ...params.posterior === "draw" ? [latents] : []),
       ...autoencoderWork(model, images, { halves: ["encoder"], passes: count, batch: params.batchSize }),
-      facts: {
-        images: {
-          ...{ ...size, dtype: "float32", latent, ...unboundedFact(params.normalize, true) },
-          ...definedOnly({ classes, classNames, count }),
-        },
-      },
     };
   },
 });

@@ -137,12 +137,18 @@ export function checkForm(
     : [{ input: port, message: "images of another form than the autoencoder's", got, wanted, fix }];
 }
 
+/** Returns the disk that sets of images take whose number and size are known before the run; 0 for others. */
+export function diskOf(...sets: readonly ImageFacts[]) {
+  const bytesOf = (set: ImageFacts) => numbersIn(set, set.count) * VALUE_TYPES[set.dtype ?? "uint8"].BYTES_PER_ELEMENT;
+  return { diskBytes: sets.reduce((sum, set) => sum + bytesOf(set), 0) };
+}
+
 /** Reports images that the formats of `filesParam` cannot hold. */
 export function checkFiles(files: readonly ("png" | "npz")[] = [], images: ImageFacts): CheckProblem[] {
-  const { channels = 0, count } = images;
+  const { channels = 0 } = images;
   const dtype = images.dtype ?? "uint8";
   const refuse = (message: string, got: string, fix: string) => ({ param: ["files"], message, got, fix });
-  const bytes = numbersIn(images, count) * VALUE_TYPES[dtype].BYTES_PER_ELEMENT;
+  const { diskBytes: bytes } = diskOf(images);
   return problemsOf(
     files.includes("png") && (channels > 4 || dtype === "float32") &&
       refuse("a PNG has up to 4 channels, of integers", `images of ${channels} and ${dtype}`, "use files: [npz]"),

@@ -45,7 +45,7 @@ const HELD_ACTIVATIONS = { training: 1, inference: 0.2 };
  */
 const HELD_OF_AUTOENCODER = { training: 1.45, inference: 0.14 };
 
-type Work = Pick<CheckResult, "workGflop" | "workShape" | "probe" | "memoryBytes" | "batchMemory">;
+type Work = Pick<CheckResult, "workGflop" | "workShape" | "probe" | "memoryBytes" | "batchMemory" | "diskBytes">;
 
 interface Held {
   /** Number of images that are computed at once. Default: the batch. */
@@ -77,6 +77,8 @@ function memoryOf(
   };
   return {
     memoryBytes: bytesWith(images, parts > 1),
+    // Raw weights, and the averages.
+    ...averages !== undefined && { diskBytes: 4 * (1 + averages) * cost.parameters },
     // A smaller training computes the same batch in parts.
     batchMemory: { first: bytesWith(1, averages !== undefined && batch > 1), further: 4 * perImage },
   };

@@ -6,7 +6,7 @@ import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { isOwn, ownable } from "../../../schemas/definitions.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
 import { autoencoderWork, decodedSize, networkWork } from "../work.ts";
-import { checkSameSize, checkWeightsName, problemsOf } from "../checks.ts";
+import { checkSameSize, checkWeightsName, diskOf, problemsOf } from "../checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../common_params.ts";
 import { checkSampler, type SamplerParam } from "./sampler.ts";
 
@@ -83,5 +83,5 @@ export function samplingFacts(
   const decoding = { halves: ["decoder"], passes: Math.min(count, PICTURED), batch: SHOWN_AT_ONCE } as const;
   const besides = autoencoderWork(model, shown, decoding);
   const passes = evaluations && walks * evaluations;
-  return { facts: { samples }, ...networkWork(network, passes, batchSize, { together, besides }) };
+  return { facts: { samples }, ...diskOf(samples), ...networkWork(network, passes, batchSize, { together, besides }) };
 }

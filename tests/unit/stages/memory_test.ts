@@ -12,7 +12,14 @@ import { BUILTIN_NETWORK } from "../../../diffusion/networks.ts";
 import type { NamedTensors } from "../../../tensor/mod.ts";
 import { liveValues, sizeOf } from "../../../tensor/trace/graph.ts";
 import { trace } from "../../../tensor/trace/trace.ts";
-import { autoencoderKind, decodeKind, encodeKind, sampleKind, trainKind } from "../../support/builtin_kinds.ts";
+import {
+  autoencoderKind,
+  datasetKind,
+  decodeKind,
+  encodeKind,
+  sampleKind,
+  trainKind,
+} from "../../support/builtin_kinds.ts";
 
 /** Networks by the properties that determine their size: width, levels, blocks, attention and images. */
 const NETWORKS = [
@@ -168,4 +175,31 @@ Deno.test("forecasts of autoencoder, encode and decode count the halves that a p
   assertEquals(shown.batchMemory!.first - bare.batchMemory!.first, eight.memoryBytes! - 200e6);
   const own = { ...params, model: { uses: "./mine.ts" } };
   assertEquals(autoencoderKind.check!(own as never, { images } as never).memoryBytes, undefined);
+});
+
+Deno.test("plans know the disk that results take, where number and size are declared", () => {
+  const cifar = datasetKind.check!({ source: "cifar10" }, {});
+  assertEquals(cifar.diskBytes, 60_000 * 32 * 32 * 3);
+  const folder = { source: "folder", path: "/x", size: 24 } as const;
+  assertEquals(datasetKind.check!(folder, {}).diskBytes, undefined);
+  const images = { height: 64, width: 64, channels: 3, count: 100 };
+  const model = { channels: 32, multipliers: [1, 2], blocks: 1, latentChannels: 3 };
+  const params = autoencoderKind.params.parse({ model, steps: 1, batchSize: 8 });
+  const { autoencoder } = autoencoderKind.check!(params, { images } as never).facts!;
+  const encoded = (more: object) =>
+    encodeKind.check!(encodeKind.params.parse(more), { images, autoencoder: autoencoder! });
+  // Floats of 32x32 latents with three means each, and as many deviations.
+  assertEquals(encoded({ posterior: "mode" }).diskBytes, 100 * 32 * 32 * 3 * 4);
+  assertEquals(encoded({ flip: true }).diskBytes, 2 * 2 * 100 * 32 * 32 * 3 * 4);
+  const samples = encoded({}).facts!["images"]!;
+  const decoded = decodeKind.check!(decodeKind.params.parse({}), { samples, autoencoder: autoencoder! });
+  assertEquals(decoded.diskBytes, 100 * 64 * 64 * 3);
+  const unet = { channels: 32, multipliers: [1, 2], blocks: 1, attention: [] };
+  const trained = trainKind.check!(trainKind.params.parse({ steps: 1, batchSize: 8, model: unet }), { images });
+  const { network } = trained.facts!["checkpoint"] as { network: UnetConfig };
+  assertEquals(trained.diskBytes, 2 * 4 * BUILTIN_NETWORK.parameterCount(network));
+  const sampled = sampleKind.check!(sampleKind.params.parse({ count: 10 }), {
+    checkpoint: trained.facts!["checkpoint"]!,
+  });
+  assertEquals(sampled.diskBytes, 10 * 64 * 64 * 3);
 });
