@@ -12,7 +12,11 @@ const MEANINGS: readonly (readonly [name: RegExp, better: "lower" | "higher" | u
   [/^FD-/, "lower", "Fréchet distance between features of samples and of real images"],
   [/^(energy-distance|sliced-W)/, "lower", "Distance between the samples and the real points, 0 for equal sets"],
   [/^KI?D\b/, "lower", "Kernel distance between features of samples and of real images"],
-  [/^bits\/dim$/, "lower", "Bits for each pixel and channel that it takes to code an image that was held out"],
+  [
+    /^bits\/dim( of 16 bits)?$/,
+    "lower",
+    "Bits for each pixel and channel that it takes to code an image that was held out",
+  ],
   [/^L_simple$/, "lower", "The loss of training, on images that were held out"],
   [/^precision/, "higher", "Share of samples that lie among the real images, at most 1"],
   [/^recall/, "higher", "Share of real images that lie among the samples, at most 1"],

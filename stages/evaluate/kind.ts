@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type CheckpointFacts, readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
+import { type CheckpointFacts, type ImageFacts, readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { checkVariance } from "../../diffusion/samplers/ancestral.ts";
 import { checkMost, checkSameSize, checkWeightsName, problemsOf } from "../shared/checks.ts";
@@ -77,7 +77,9 @@ export const evaluateKind = defineKind({
       },
       checkSameSize("images", images, { name: "those of the checkpoint", size: checkpoint }),
     );
-    const names = ["L_simple", ...bound === undefined ? [] : ["bits/dim", "bits/dim L_T"]];
+    const depths = checkpoint?.dtype === null ? ["uint8", "uint16"] as const : [checkpoint?.dtype];
+    const bits = bound === undefined ? [] : depths.map(bitsOf).flatMap((name) => [name, `${name} L_T`]);
+    const names = ["L_simple", ...bits];
     const facts = { metrics: { names } };
     if (most === undefined) return { problems, facts };
     const evaluations = 1 + (bound?.timesteps ?? 0);
@@ -85,6 +87,11 @@ export const evaluateKind = defineKind({
     return { problems, facts, ...networkWork(checkpoint?.network, most * evaluations, batch) };
   },
 });
+
+/** Returns the name of the bound of images of a depth: it is never compared with that of another. */
+export function bitsOf(dtype: ImageFacts["dtype"]): string {
+  return dtype === "uint16" ? "bits/dim of 16 bits" : "bits/dim";
+}
 
 function checkBound(
   { timesteps: wanted, variance }: BoundParams,

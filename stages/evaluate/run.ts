@@ -13,7 +13,7 @@ import { runOf } from "../shared/run_of.ts";
 import { makeBuckets } from "../shared/timestep_buckets.ts";
 import { boundTerms, imagePriors, plotRateDistortion, rateDistortion, sumBound } from "./bound.ts";
 import { averageLosses, drawTimesteps, makeEvaluator, noiseErrors, type Work } from "./evaluator.ts";
-import { evaluateKind } from "./kind.ts";
+import { bitsOf, evaluateKind } from "./kind.ts";
 
 type Context = ContextOf<typeof evaluateKind>;
 
@@ -52,7 +52,8 @@ export default runOf(evaluateKind, async (context) => {
     }),
   ];
   if (bound !== undefined) {
-    const most = LARGEST[checkpoint.form.dtype]!;
+    const { dtype } = checkpoint.form;
+    const [most, bits] = [LARGEST[dtype]!, bitsOf(dtype)];
     const priors = imagePriors(images, { form: checkpoint.form, tables: path.tables! }, count);
     const perImage = params.bound!.timesteps;
     const boundScores = scores.subarray(count);
@@ -64,16 +65,16 @@ export default runOf(evaluateKind, async (context) => {
       `standard error over images ${figures.standardError.toPrecision(2)}`;
     // The parts add up to the whole.
     metrics.push(
-      { name: "bits/dim", value: figures.total, count, note },
-      { name: "bits/dim L_T", value: figures.prior, count },
-      { name: "bits/dim L_0", value: figures.decoder, count, timesteps: { from: 0, to: 1 } },
+      { name: bits, value: figures.total, count, note },
+      { name: `${bits} L_T`, value: figures.prior, count },
+      { name: `${bits} L_0`, value: figures.decoder, count, timesteps: { from: 0, to: 1 } },
       ...figures.perBucket.map(({ from, to, sum }) => {
-        return { name: "bits/dim L_t, sum", value: sum, count, timesteps: { from, to } };
+        return { name: `${bits} L_t, sum`, value: sum, count, timesteps: { from, to } };
       }),
       // The points half of the reverse steps on, and at the end of progressive decoding; the whole curve is in a file
       // beside them.
       ...[points[Math.floor((points.length - 1) / 2)]!, points.at(-1)!].flatMap(({ from, to, rate, rmse }) => [
-        { name: "progressive rate, bits/dim", value: rate, count, timesteps: { from, to } },
+        { name: `progressive rate, ${bits}`, value: rate, count, timesteps: { from, to } },
         {
           name: `progressive RMSE, 0 to ${most}`,
           value: rmse,

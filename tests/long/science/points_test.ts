@@ -92,7 +92,7 @@ Deno.test("slices16.yaml trains on 16-bit grey, and samples in the units of the 
   const most = Math.max(...images!.data as Uint16Array);
   assert(most > 255 && most <= 1_000, `${most}`);
   const { metrics } = JSON.parse(project.read("outputs/slices16/evaluate/metrics.json")) as Metrics;
-  assert(metrics.find(({ name }) => name === "bits/dim")!.value > 0);
+  assert(metrics.find(({ name }) => name === "bits/dim of 16 bits")!.value > 0);
   const page = project.read("outputs/slices16/report.html");
   for (const note of ["4 images of 16x12, uint16", "18 images of 16x12, uint16; folder"]) {
     assertStringIncludes(page, note);

@@ -38,6 +38,14 @@ Deno.test("kinds tell before they run which metrics of all images they write", a
       const params = { buckets: 2, ...(bound === undefined ? {} : { bound }) };
       await namesAgree(folder, evaluateKind, { params, inputs: { checkpoint, images: test }, facts });
     }
+    const bounded = evaluateKind.params.parse({ bound: { timesteps: 2 } });
+    const namesOf = (dtype: string | null) =>
+      evaluateKind.check!(bounded, { ...facts, checkpoint: { ...facts.checkpoint, dtype } })
+        .facts!["metrics"]!["names"];
+    // Bits of another depth have another name, so that nothing compares them.
+    const deep = ["bits/dim of 16 bits", "bits/dim of 16 bits L_T"];
+    assertEquals(namesOf("uint16"), ["L_simple", ...deep]);
+    assertEquals(namesOf(null), ["L_simple", "bits/dim", "bits/dim L_T", ...deep]);
     const { classifier } = await namesAgree(folder, classifierKind, {
       params: { steps: 1, batchSize: 4, base: 4 },
       inputs: { images, test },
