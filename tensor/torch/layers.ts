@@ -6,7 +6,7 @@ import { scalar } from "../trace/emit/shape.ts";
 import { CONV } from "../trace/translations/conv.ts";
 import type { Engine } from "../trace/recorder.ts";
 import type { KernelCall } from "../trace/translations/translation.ts";
-import { dense, type Emit, type Own, permute, scoped } from "./kernels.ts";
+import { dense, type Emit, type Own, permute, reshape, scoped } from "./kernels.ts";
 import type { Handle } from "./library.ts";
 import { imageOrders } from "./windows.ts";
 
@@ -196,9 +196,17 @@ const adam: Emit = ({ attributes }, torch) => {
 const average: Emit = (_, torch) => (operands, [overwrites]) =>
   torch.call(`aten::lerp${overwrites === true ? "_" : ""}.Tensor`, ...operands.map(torch.tensor));
 
-/** [kH, kW, C, O], in memory as [O, kH, kW, C]. */
-const filterOrder: Emit = (_, torch) => ([filter]) =>
-  scoped(torch, (own) => permute(torch, own(dense(torch, own(permute(torch, filter!, [3, 0, 1, 2])))), [1, 2, 3, 0]));
+/** [kH, kW, C, O], in memory as [O, kH, kW, C]: PyTorch turns matrices over in blocks, and nothing else. */
+const filterOrder: Emit = ({ shape }, torch) => {
+  const [kernelHeight, kernelWidth, channels, results] = shape as [number, number, number, number];
+  const rows = kernelHeight * kernelWidth * channels;
+  return ([filter]) =>
+    scoped(torch, (own) => {
+      const turned = own(permute(torch, own(reshape(torch, filter!, [rows, results])), [1, 0]));
+      const filters = own(reshape(torch, own(dense(torch, turned)), [results, kernelHeight, kernelWidth, channels]));
+      return permute(torch, filters, [1, 2, 3, 0]);
+    });
+};
 
 /** Layers and their gradients, and updates. */
 export const LAYERS: Readonly<Record<string, Emit>> = {

@@ -123,8 +123,13 @@ function bind(symbols: Symbols, version: bigint) {
   const first = cells[0]!;
   const stack = new BigUint64Array(16);
   const bits = new DataView(new ArrayBuffer(8));
-  const names = new Map<string, Uint8Array>();
-  const textOf = (name: string) => names.getOrInsertComputed(name, () => new TextEncoder().encode(`${name}\0`));
+  const names = new Map<string, readonly Uint8Array[]>();
+  /** An operation's name and its overload's, as C has texts. */
+  const textsOf = (name: string) =>
+    names.getOrInsertComputed(name, () => {
+      const [operation, overload = ""] = name.split(".");
+      return [operation, overload].map((text) => new TextEncoder().encode(`${text}\0`));
+    });
 
   const check = (code: unknown): void => {
     if (code !== 0) throw new Error(lastMessage());
@@ -145,10 +150,10 @@ function bind(symbols: Symbols, version: bigint) {
 
   /** Calls an operation with several results. */
   const results = (count: number, name: string, ...words: Word[]): Handle[] => {
-    const [operation, overload = ""] = name.split(".") as [string, string?];
-    stack.set(words);
-    check(symbols.torch_call_dispatcher(textOf(operation), textOf(overload), stack, version));
-    return [...stack.subarray(0, count)];
+    const [operation, overload] = textsOf(name) as [Uint8Array, Uint8Array];
+    for (let i = 0; i < words.length; i++) stack[i] = words[i]!;
+    check(symbols.torch_call_dispatcher(operation, overload, stack, version));
+    return Array.from({ length: count }, (_, i) => stack[i]!);
   };
 
   // Sets the number of threads that OpenMP starts with, so that it does not do so in the first kernel.
@@ -201,7 +206,11 @@ function bind(symbols: Symbols, version: bigint) {
 
     // Words of arguments, by their types in schemas.
     /** A `Tensor`; the caller keeps its own handle. */
-    tensor: (tensor: Handle): Word => kernel("aoti_torch_new_tensor_handle", tensor),
+    tensor(tensor: Handle): Word {
+      // Not by `kernel`: Deno calls a function of known arguments several times as fast.
+      check(symbols.aoti_torch_new_tensor_handle(tensor, first));
+      return first[0]!;
+    },
     /** An `int` or a `ScalarType`. */
     int: (value: number): Word => BigInt.asUintN(64, BigInt(value)),
     bool: (value: boolean): Word => value ? 1n : 0n,
@@ -230,7 +239,10 @@ function bind(symbols: Symbols, version: bigint) {
 
 /** Returns integers as an argument `int64_t*`. */
 export function longs(values: readonly number[]): BigInt64Array<ArrayBuffer> {
-  return BigInt64Array.from(values, BigInt);
+  // `from` takes several times as long.
+  const integers = new BigInt64Array(values.length);
+  for (let i = 0; i < values.length; i++) integers[i] = BigInt(values[i]!);
+  return integers;
 }
 
 function stridesOf(shape: Shape): number[] {

@@ -31,7 +31,7 @@ export interface Write {
 const MOVES = new Set(["Reshape", "Transpose", "Expand", "Slice", "Gather", "Cast", "FilterOrder"]);
 
 /** Finds what each value may be a view of. Parts of vectors are told apart. */
-function placesOf(live: readonly Value[]): ReadonlyMap<Value, Place> {
+export function placesOf(live: readonly Value[]): ReadonlyMap<Value, Place> {
   const places = new Map<Value, Place>();
   for (const value of live) {
     const whole = { root: value, start: 0, end: sizeOf(value.shape), same: true };
@@ -79,14 +79,14 @@ export function partsOf(
  * @param returned outputs that are not carried
  */
 export function timesOf(
-  { live, steps, returned, writes }: {
+  { places, live, steps, returned, writes }: {
+    readonly places: ReturnType<typeof placesOf>;
     readonly live: readonly Value[];
     readonly steps: readonly Call[];
     readonly returned: ReadonlySet<Value>;
     readonly writes: readonly Write[];
   },
 ) {
-  const places = placesOf(live);
   const inputs = new Map(live.flatMap((value) => value.kind === "input" ? [[value.name, value] as const] : []));
   const reads = new Map<Value, { readonly at: number; readonly place: Place }[]>();
   const read = (value: Value, at: number) => {

@@ -1,6 +1,6 @@
 import { liveValues, type OperationValue, sameShape, sizeOf, type Value } from "../trace/graph.ts";
 import { OVERWRITING, tensorsOf } from "./operations.ts";
-import { type Call, partsOf, timesOf, type Write } from "./places.ts";
+import { type Call, partsOf, placesOf, timesOf, type Write } from "./places.ts";
 
 export interface Step extends Call {
   /** For each operand, true if the step may overwrite it. */
@@ -12,8 +12,8 @@ export interface Step extends Call {
 }
 
 /**
- * Puts the operations of a graph in order. `once` depends on constants and fixed inputs alone; its values that `each`
- * reads, or that are results, stay. What `each` has not written when it ends is in `late`.
+ * Puts the operations of a graph in order. `once` depends on constants and fixed inputs alone, or shows a carried input,
+ * which changes in its place; its values that `each` reads, or that are results, stay. What `each` has not written when it ends is in `late`.
  *
  * @param fixed names of inputs that never change @param carried names of inputs that outputs replace
  */
@@ -28,6 +28,12 @@ export function planOf(
   const wanted = new Set([...returned, ...writes.map(({ value }) => value)]);
   const live = liveValues(wanted);
   const read = new Set([...wanted, ...readBy(live)]);
+  const places = placesOf(live);
+  /** True if a value is a tensor of a carried input's own elements. */
+  const isShown = (value: Value) => {
+    const { root, same } = places.get(value)!;
+    return same && root.kind === "input" && carried.includes(root.name);
+  };
   const unchanging = new Set<Value>();
   const [first, rest]: [OperationValue[], OperationValue[]] = [[], []];
   const sources: Value[] = [];
@@ -53,7 +59,7 @@ export function planOf(
       continue;
     }
     results.set(value, [read.has(value) ? value : undefined]);
-    (known ? first : rest).push(value);
+    (known || isShown(value) ? first : rest).push(value);
   }
   const callOf = (value: OperationValue): Call => {
     return {
@@ -64,10 +70,10 @@ export function planOf(
     };
   };
   const [callsOnce, calls] = [first.map(callOf), rest.map(callOf)];
-  const { early, late, mayOverwrite } = timesOf({ live, steps: calls, returned, writes });
+  const { early, late, mayOverwrite } = timesOf({ places, live, steps: calls, returned, writes });
   const kept = new Set([...wanted, ...calls.flatMap(({ operands }) => operands)]);
   const once = stepsOf(callsOnce, (value) => kept.has(value));
-  const stay = new Set([...returned, ...late.map(({ value }) => value), ...unchanging]);
+  const stay = new Set([...returned, ...late.map(({ value }) => value), ...unchanging, ...first]);
   const each = stepsOf(calls, (value) => stay.has(value), early).map((step, at): Step => {
     if (!OVERWRITING.has(step.called.op)) return step;
     return { ...step, overwrites: step.operands.map((operand, i) => mayOverwrite(operand, step.results[i], at)) };
