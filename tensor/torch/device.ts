@@ -8,6 +8,7 @@ import { placeOf, signatureOf, trace } from "../trace/trace.ts";
 import { inBfloat16 } from "./bfloat16.ts";
 import { roundsToBfloat16, torchNumerics } from "./describe.ts";
 import { type TorchInstallation, torchInstallation } from "./installation.ts";
+import { withHeldFilters } from "./filters.ts";
 import { openTorch } from "./library.ts";
 import { LAYER_TRANSLATIONS } from "./layers.ts";
 import { Program } from "./program.ts";
@@ -40,19 +41,15 @@ export async function openTorchDevice(options: TorchOptions = {}): Promise<Devic
     return {
       outputs: signatureOf(outputs),
       async bind(values, { carried, free }) {
-        const program = new Program(
-          torch,
-          { ...traced, outputs },
-          { label, threads, placeOf: whereIs },
-          values,
-          carried,
-        );
+        const ordered = withHeldFilters({ graph: traced.graph, outputs }, carried);
+        const options = { label, threads, placeOf: (value: Value) => whereIs(ordered.origin.get(value) ?? value) };
+        const program = new Program(torch, ordered, options, values, carried);
         return {
           async run(feeds, results) {
             checkDistinct(values, results, free.label);
             await program.run(feeds, results);
           },
-          read: async (names) => Object.fromEntries(names.map((name) => [name, values[name]!.slice()])),
+          read: async (names) => Object.fromEntries(names.map((name) => [name, program.read(name)])),
           release: async () => program.release(),
         };
       },

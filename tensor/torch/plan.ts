@@ -30,8 +30,9 @@ export function planOf(
   const read = new Set([...wanted, ...readBy(live)]);
   const places = placesOf(live);
   /** True if a value is a tensor of a carried input's own elements. */
-  const isShown = (value: Value) => {
+  const isShown = (value: Value): boolean => {
     const { root, same } = places.get(value)!;
+    if (value.kind === "operation" && value.op === "Transpose") return isShown(value.inputs[0]!);
     return same && root.kind === "input" && carried.includes(root.name);
   };
   const unchanging = new Set<Value>();

@@ -1,8 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import type { HostArray, HostTensors } from "../device.ts";
 import { sameShape, sizeOf, type Value } from "../trace/graph.ts";
-import type { TracedFunction } from "../trace/trace.ts";
-import type { Emit } from "./kernels.ts";
+import type { HeldFilter } from "./filters.ts";
+import { dense, type Emit, permute, scoped } from "./kernels.ts";
 import type { Handle, Torch } from "./library.ts";
 import { OPERATIONS } from "./operations.ts";
 import type { Write } from "./places.ts";
@@ -37,7 +37,7 @@ export class Program {
 
   constructor(
     readonly torch: Torch,
-    readonly traced: TracedFunction,
+    readonly traced: { readonly outputs: ReadonlyMap<string, Value>; readonly filters: readonly HeldFilter[] },
     readonly options: ProgramOptions,
     readonly held: HostTensors,
     readonly carried: readonly string[],
@@ -51,6 +51,7 @@ export class Program {
     const stay = sources.filter((value) => !this.#inputs.includes(value));
     this.#kept = [...stay, ...once.flatMap(({ results }) => results.filter((result) => result !== undefined))];
     torch.useThreads(options.threads);
+    for (const name of carried) this.#turnFilters(name, held[name]!, true);
     try {
       for (const value of stay) this.#tensors[value.id] = this.#source(value);
       for (const step of once.map(withRun)) this.#compute(step);
@@ -85,6 +86,27 @@ export class Program {
       this.#carry();
     } finally {
       for (const value of [...this.#inputs, ...this.#each.flatMap((step) => step.results)]) this.#free(value);
+    }
+  }
+
+  /** Returns a copy of a held value. */
+  read(name: string): HostArray {
+    const copy = this.held[name]!.slice();
+    this.#turnFilters(name, copy, false);
+    return copy;
+  }
+
+  /** Puts the filters in a held vector into the order in which it is held, or back. */
+  #turnFilters(of: string, vector: HostArray, there: boolean): void {
+    const { torch } = this;
+    for (const { start, shape } of this.traced.filters.filter(({ names }) => names.includes(of))) {
+      const [results, rows] = [shape[3]!, sizeOf(shape) / shape[3]!];
+      const [before, after] = there ? [[rows, results], [results, rows]] as const : [[results, rows], [rows, results]];
+      const part = vector.subarray(start, start + rows * results);
+      scoped(torch, (own) => {
+        const turned = own(dense(torch, own(permute(torch, own(torch.view(part, "float32", before!)), [1, 0]))));
+        torch.copy(own(torch.view(part, "float32", after!)), turned);
+      });
     }
   }
 
