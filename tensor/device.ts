@@ -48,8 +48,8 @@ export interface CompiledFunction {
   /**
    * Pass the values of some inputs to the device, which keeps them where it computes: weights and optimizer state of a
    * training loop, weights of a sampler. On `tensorflow-gpu` and `webgpu` they stay in the card's memory, so that a run
-   * transfers only its other inputs and outputs; `onnx` and `torch` compute on the arrays themselves; `tensorflow` and
-   * `wasm` make copies. The arrays belong to the device from then on, which may read and write them at each run.
+   * transfers only its other inputs and outputs; `onnx` and `torch` compute on the arrays themselves; `wasm`
+   * makes copies. The arrays belong to the device from then on, which may read and write them at each run.
    * Nothing else may write to them, and no other binding that does may get them.
    */
   bind(held: HostTensors): Promise<BoundFunction>;

@@ -1,5 +1,5 @@
 /** Devices that `auto` chooses from, best first, in the order in which it tries them. */
-export const AUTO_ORDER = ["tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"] as const;
+export const AUTO_ORDER = ["tensorflow-gpu", "webgpu", "onnx", "wasm"] as const;
 
 /** Every device: also `torch`, which is used only where it is named. */
 export const CONCRETE_DEVICES = [...AUTO_ORDER, "torch"] as const;
@@ -10,8 +10,8 @@ export const DEVICE_NAMES = ["auto", ...CONCRETE_DEVICES] as const;
 /** One of {@linkcode DEVICE_NAMES}. */
 export type DeviceName = typeof DEVICE_NAMES[number];
 
-/** The name of a single device, which `auto` is not. */
-export type ConcreteDeviceName = typeof CONCRETE_DEVICES[number];
+/** A single device: one that may be named, or `tensorflow`, on which tests rehearse `tensorflow-gpu` without a card. */
+export type ConcreteDeviceName = typeof CONCRETE_DEVICES[number] | "tensorflow";
 
 export interface DeviceDescription {
   readonly name: ConcreteDeviceName;

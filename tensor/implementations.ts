@@ -69,9 +69,10 @@ function tensorflow(gpu: boolean): Implementation {
 let adapter: Promise<DeviceDescription> | undefined;
 
 /** Describes every device, or those that are named, without opening any. */
-export async function describeDevices(wanted: readonly string[] = CONCRETE_DEVICES): Promise<DeviceDescription[]> {
-  const names = CONCRETE_DEVICES.filter((name) => wanted.includes(name));
-  return await Promise.all(names.map((name) => IMPLEMENTATIONS[name].describe({})));
+export async function describeDevices(
+  wanted: readonly ConcreteDeviceName[] = CONCRETE_DEVICES,
+): Promise<DeviceDescription[]> {
+  return await Promise.all(wanted.map((name) => IMPLEMENTATIONS[name].describe({})));
 }
 
 /** Mesa's drivers complain on the user's terminal if this variable is missing, as it is without a desktop. */
@@ -85,11 +86,11 @@ async function describeQuietly(): Promise<DeviceDescription> {
 /**
  * Opens a device. Its implementation, TF.js and the engine are loaded only here, so importing this file costs nothing.
  * Without `numerics`, this machine is examined first, which a process with few permissions may not do: its parent gives
- * it a concrete name and the numerics.
+ * it a concrete name and the numerics. `tensorflow`, TensorFlow on the CPU, is for rehearsals of `tensorflow-gpu`.
  * @throws Error when the name is unknown or the device is not available.
  */
-export async function openDevice(name: DeviceName, options: DeviceOptions = {}): Promise<Device> {
-  if (!DEVICE_NAMES.includes(name)) {
+export async function openDevice(name: DeviceName | "tensorflow", options: DeviceOptions = {}): Promise<Device> {
+  if (name !== "auto" && !(name in IMPLEMENTATIONS)) {
     throw new Error(`Cannot open device "${name}": it does not exist. Fix: use one of ${DEVICE_NAMES.join(", ")}.`);
   }
   const { numerics, threads, precision } = options;
@@ -118,7 +119,7 @@ type TryOut = (device: DeviceDescription) => Promise<DeviceTrouble | undefined>;
  * would not expect that
  */
 export async function chooseDevice(
-  wanted: DeviceName,
+  wanted: DeviceName | ConcreteDeviceName,
   { describe = wanted === "auto" ? describeForAuto : describeDevice, tryOut, ...options }: ChooseOptions = {},
 ) {
   const passedOver: DeviceDescription[] = [];

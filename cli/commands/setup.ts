@@ -5,13 +5,13 @@ import { setUpTorch } from "../../tensor/setup/torch.ts";
 import type { AnyCommand } from "../command.ts";
 import { fail, printLine } from "../io.ts";
 
-const TENSORFLOW = "Install tfjs-node and TensorFlow in the user's cache, for devices tensorflow and tensorflow-gpu. " +
+const TENSORFLOW = "Install tfjs-node and TensorFlow in the user's cache, for device tensorflow-gpu. " +
   "Does nothing if they are there.";
 
 const TENSORFLOW_EXAMPLES = `
 Examples:
-  deno task setup:tensorflow          # TensorFlow on the CPU
-  deno task setup:tensorflow --gpu    # for NVIDIA cards: 3.3 GB to download, 5.3 GB on disk`;
+  deno task setup:tensorflow --gpu    # for NVIDIA cards: 3.3 GB to download, 5.3 GB on disk
+  deno task setup:tensorflow          # on the CPU, for noiseline's own tests`;
 
 const TORCH = "Install PyTorch's libraries in the user's cache, for device torch. Does nothing if they are there.";
 

@@ -37,7 +37,7 @@ export function trialOf(
 /** Describes devices as they are now: results of earlier trials are not used. */
 export async function examineDevices(
   tryDevice: TryDevice,
-  wanted?: readonly string[],
+  wanted?: Parameters<typeof describeDevices>[0],
 ): Promise<DeviceDescription[]> {
   const devices = await describeDevices(wanted);
   const tryAgain = (device: DeviceDescription) => tryDevice(trialOf(device), { again: true });

@@ -31,7 +31,7 @@ export async function openTensorflowDevice(options: TensorflowOptions): Promise<
   if (gpu && !loaded.usesGpu) {
     throw new Error(
       `Cannot open device "${name}": TensorFlow ${installation.tensorflow} finds no GPU that it can use. ` +
-        `Fix: see why with TF_CPP_MIN_LOG_LEVEL=0, check nvidia-smi, or use device "tensorflow".`,
+        `Fix: see why with TF_CPP_MIN_LOG_LEVEL=0, check nvidia-smi, or use device auto.`,
     );
   }
   if (gpu) registerTensorflowKeepMask(TENSORFLOW_BACKEND);

@@ -41,7 +41,7 @@ export async function openTorchDevice(options: TorchOptions = {}): Promise<Devic
     return {
       outputs: signatureOf(outputs),
       async bind(values, { carried, free }) {
-        const ordered = withHeldFilters({ graph: traced.graph, outputs }, carried);
+        const ordered = withHeldFilters({ ...traced, outputs }, carried);
         const options = { label, threads, placeOf: (value: Value) => whereIs(ordered.origin.get(value) ?? value) };
         const program = new Program(torch, ordered, options, values, carried);
         return {

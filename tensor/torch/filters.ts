@@ -1,13 +1,6 @@
-import {
-  type Graph,
-  liveValues,
-  type OperationValue,
-  sameShape,
-  type Shape,
-  sizeOf,
-  type Value,
-} from "../trace/graph.ts";
+import { liveValues, type OperationValue, sameShape, type Shape, sizeOf, type Value } from "../trace/graph.ts";
 import { reshape, transpose } from "../trace/emit/shape.ts";
+import type { TracedFunction } from "../trace/trace.ts";
 import { numbersOf } from "./operations.ts";
 
 /** A filter [kH, kW, C, O] that carried vectors hold, each at the same place: weights, moments, averages. */
@@ -17,13 +10,11 @@ export interface HeldFilter {
   readonly shape: Shape;
 }
 
-type Outputs = ReadonlyMap<string, Value>;
-
 /**
  * Finds the filters that carried vectors may hold as [O, kH, kW, C], the order of convolutions: those that convolutions
  * alone read, and that an update replaces element by element, by a gradient of which only squares are summed besides.
  */
-function heldFilters(outputs: Outputs, carried: readonly string[]) {
+function heldFilters(outputs: TracedFunction["outputs"], carried: readonly string[]) {
   const readers = new Map<Value, OperationValue[]>();
   const live = liveValues(outputs.values()).filter((value) => value.kind === "operation");
   for (const value of live) for (const input of value.inputs) readers.getOrInsertComputed(input, () => []).push(value);
@@ -60,9 +51,7 @@ function heldFilters(outputs: Outputs, carried: readonly string[]) {
     const moments = [1, 2].map((index) => after.find((one) => one.op === "Part" && one.attributes["index"] === index));
     const parts = [...adam.inputs.slice(0, 3), ...averages.map(({ inputs }) => inputs[0]!)];
     const places = parts.map(placeOf);
-    const [first] = places;
-    if (first === undefined) return [];
-    const { start, count } = first;
+    const [start, count] = [places[0]?.start ?? NaN, sizeOf(shape)];
     const results = [adam, ...moments, ...averages];
     const orders = (readers.get(parts[0]!) ?? []).filter((one) => one.op === "Reshape" && sameShape(one.shape, shape))
       .flatMap((filter) => readers.get(filter) ?? []);
@@ -80,9 +69,8 @@ function heldFilters(outputs: Outputs, carried: readonly string[]) {
           other !== undefined && (other.start >= start + count || other.start + other.count <= start);
       })
     ) && isReadBy(flat!, (one) => one === adam || isSquare(one) && isReadBy(one, isSummed));
-    return fits
-      ? [{ start, shape, names: places.map((place) => place!.whole.name), vector: parts[0]!, flat: flat!, orders }]
-      : [];
+    const names = places.map((place) => place?.whole.name ?? "");
+    return fits ? [{ start, shape, names, vector: parts[0]!, flat: flat!, orders }] : [];
   });
 }
 
@@ -91,10 +79,7 @@ function heldFilters(outputs: Outputs, carried: readonly string[]) {
  *
  * @returns the outputs, the filters, and for each value that is new the one that it stands for
  */
-export function withHeldFilters(
-  { graph, outputs }: { readonly graph: Graph; readonly outputs: Outputs },
-  carried: readonly string[],
-) {
+export function withHeldFilters({ graph, outputs }: TracedFunction, carried: readonly string[]) {
   const filters = heldFilters(outputs, carried);
   const instead = new Map<Value, Value>();
   const origin = new Map<Value, Value>();
@@ -104,9 +89,8 @@ export function withHeldFilters(
     const turned = [shape[3]!, ...shape.slice(0, 3)];
     const gradient = (flat as OperationValue).inputs[0]!;
     special.set(flat, () => reshape(graph, transpose(graph, now(gradient), [3, 0, 1, 2]), [sizeOf(shape)]));
-    for (const order of orders) {
-      special.set(order, () => transpose(graph, reshape(graph, vector, turned), [1, 2, 3, 0]));
-    }
+    const whole = () => transpose(graph, reshape(graph, vector, turned), [1, 2, 3, 0]);
+    orders.forEach((order) => special.set(order, whole));
   }
   for (const value of filters.length === 0 ? [] : liveValues(outputs.values())) {
     if (value.kind !== "operation") continue;

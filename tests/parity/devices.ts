@@ -11,6 +11,7 @@ export type ParityDeviceName = ConcreteDeviceName | typeof TFJS_CPU;
 
 export const PARITY_DEVICES: readonly ParityDeviceName[] = [
   ...DEVICE_NAMES.filter((name) => name !== "auto"),
+  "tensorflow",
   TFJS_CPU,
 ];
 

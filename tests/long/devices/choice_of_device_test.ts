@@ -2,7 +2,9 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { DEVICE_NAMES } from "../../../tensor/devices.ts";
 import type { Json } from "../../support/cli_process.ts";
 import { Project } from "../../support/project.ts";
-import { pretendSetUp } from "../../unit/tensor/tensorflow_child.ts";
+import { TORCH_VERSION } from "../../../tensor/torch/installation.ts";
+import { dirname, join } from "node:path";
+import { mkdirSync, writeFileSync } from "node:fs";
 
 const PIPELINE = `name: demo
 seed: 1
@@ -23,7 +25,18 @@ stages:
     with: { device: wasm, count: 2, batchSize: 2, sampler: { name: ddim, steps: 2 } }
 `;
 
-/** Returns an environment in which TensorFlow is not set up, and no GPU is used, whatever the user has and does. */
+/** Makes a folder for `XDG_CACHE_HOME` in which PyTorch seems to be set up: its library exists, but is not a real one. */
+function pretendTorch(): string {
+  const cache = Deno.makeTempDirSync();
+  const folder = join(cache, "noiseline", "torch", `cpu-torch-${TORCH_VERSION}`);
+  const library = "torch/lib/libtorch_cpu.so";
+  mkdirSync(dirname(join(folder, library)), { recursive: true });
+  writeFileSync(join(folder, library), "no library");
+  writeFileSync(join(folder, "setup.json"), JSON.stringify({ torch: TORCH_VERSION, files: { [library]: 10 } }));
+  return cache;
+}
+
+/** Returns an environment in which no engine is set up, and no GPU is used, whatever the user has and does. */
 async function ownCache(project: Project): Promise<Record<string, string>> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   const { denoDir } = JSON.parse(new TextDecoder().decode(stdout));
@@ -31,30 +44,30 @@ async function ownCache(project: Project): Promise<Record<string, string>> {
 }
 
 Deno.test("a device that is named but not there is refused before anything runs", async () => {
-  await using project = new Project({ files: { "p.yaml": PIPELINE.replace("device: wasm", "device: tensorflow") } });
+  await using project = new Project({ files: { "p.yaml": PIPELINE.replace("device: wasm", "device: torch") } });
   const env = await ownCache(project);
   for (const command of ["run", "plan"]) {
     const { code, stderr, stdout } = await project.cli([command, "p.yaml"], { env });
     assertEquals([code, stdout], [2, ""]);
-    assertStringIncludes(stderr, 'p.yaml:10:15: error: stage "train": device "tensorflow" is not available: ');
-    assertMatch(stderr, /fix: +.*deno run -A \S+cli\/main\.ts setup tensorflow/);
+    assertStringIncludes(stderr, 'p.yaml:10:15: error: stage "train": device "torch" is not available: ');
+    assertMatch(stderr, /fix: +.*deno run -A \S+cli\/main\.ts setup torch/);
     assertStringIncludes(stderr, "1 error; nothing was run");
   }
   assertEquals(project.exists("outputs"), false);
-  const asked = await project.cli(["run", "p.yaml", "--set", "sample.device=tensorflow", "--json"], { env });
+  const asked = await project.cli(["run", "p.yaml", "--set", "sample.device=torch", "--json"], { env });
   const places = asked.json.diagnostics.map(({ code, line, origin }: Json) => [code, line, origin?.[0] ?? ""]);
   assertEquals(asked.code, 2);
-  assertEquals(places, [["device", 10, ""], ["device", 17, "--set sample.device=tensorflow, overriding p.yaml:17:21"]]);
+  assertEquals(places, [["device", 10, ""], ["device", 17, "--set sample.device=torch, overriding p.yaml:17:21"]]);
 
   const status = await project.cli(["status", "p.yaml"], { env });
   const why = await project.cli(["why", "p.yaml", "train"], { env });
   assertEquals([status.code, why.code], [0, 0], status.stderr + why.stderr);
-  assertStringIncludes(why.stdout, 'cannot run: stage "train": device "tensorflow" is not available: ');
+  assertStringIncludes(why.stdout, 'cannot run: stage "train": device "torch" is not available: ');
 });
 
 Deno.test("a device that is there and does not compute is refused by name, with the reason", async () => {
-  await using project = new Project({ files: { "p.yaml": PIPELINE.replace("device: wasm", "device: tensorflow") } });
-  const cache = pretendSetUp(false);
+  await using project = new Project({ files: { "p.yaml": PIPELINE.replace("device: wasm", "device: torch") } });
+  const cache = pretendTorch();
   try {
     const env = { ...await ownCache(project), XDG_CACHE_HOME: cache };
     const tries = () => [...Deno.readDirSync(cache + "/noiseline")].filter(({ name }) => name === "devices").length;
@@ -65,13 +78,21 @@ Deno.test("a device that is there and does not compute is refused by name, with 
     assertEquals(tries(), 0);
     const { code, stderr } = await project.cli(["run", "p.yaml"], { env });
     assertEquals(code, 2);
-    const words = 'device "tensorflow" is not available: it does not compute: Cannot load TensorFlow from ';
+    const words = 'device "torch" is not available: it does not compute: Cannot load PyTorch from ';
     assertStringIncludes(stderr, `p.yaml:10:15: error: stage "train": ${words}`);
     assertStringIncludes(stderr, "1 error; nothing was run");
     assertEquals(tries(), 1);
   } finally {
     await Deno.remove(cache, { recursive: true });
   }
+});
+
+Deno.test("a file that names TensorFlow on the CPU is told what to use", async () => {
+  await using project = new Project({ files: { "p.yaml": PIPELINE.replace("device: wasm", "device: tensorflow") } });
+  const { code, stderr } = await project.cli(["run", "p.yaml"]);
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "p.yaml:10:15: error: ");
+  assertStringIncludes(stderr, "tensorflow, on the CPU, is gone, since onnx takes 0.4 of its time");
 });
 
 Deno.test("stages compute on the device that is named, and any other is served their results", async () => {
@@ -92,7 +113,7 @@ Deno.test("stages compute on the device that is named, and any other is served t
   const why = await project.cli(["why", "p.yaml", "train"], { env });
   assertStringIncludes(why.stdout, `computed on ${said.numerics}`);
 
-  for (const device of ["onnx", "tensorflow"]) {
+  for (const device of ["onnx", "torch"]) {
     const again = await project.cli(["run", "p.yaml", "--set", `train.device=${device}`], { env });
     assertEquals(again.code, 0, again.stderr);
     assertStringIncludes(again.stdout, "demo: nothing to do (4 stages cached)\n");

@@ -112,9 +112,9 @@ export default defineStage({
   async run(context) {
     const { params: { batchSize } } = context;
     await withDevice(context, async (device) => {
-      // 16 TiB in all, which TensorFlow asks the system for at once.
+      // 16 TiB in all, which PyTorch asks the system for at once.
       const shape = [batchSize * 2 ** 14, 2 ** 21];
-      const greedy = await device.compile(({ x }) => ({ y: tf.sum(tf.tile(x!, shape)) }), {
+      const greedy = await device.compile(({ x }) => ({ y: tf.sum(tf.exp(tf.tile(x!, shape))) }), {
         x: { shape: [1, 1], dtype: "float32" },
       });
       await greedy.run({ x: new Float32Array(1) });
@@ -123,23 +123,23 @@ export default defineStage({
 });
 `;
 
-const found = await findStageDevice({ device: "tensorflow" }, tryDevice);
+const found = await findStageDevice({ device: "torch" }, tryDevice);
 Deno.test({
   ...onlyIf(
     "device" in found,
-    "TensorFlow is not set up",
+    "PyTorch is not set up",
     "a stage whose device is out of memory says which batch takes half of it",
   ),
   async fn() {
     await using project = new Project({
       files: {
         "greedy.ts": GREEDY,
-        "p.yaml": "name: demo\nstages:\n  a: { uses: ./greedy.ts, with: { batchSize: 128, device: tensorflow } }\n",
+        "p.yaml": "name: demo\nstages:\n  a: { uses: ./greedy.ts, with: { batchSize: 128, device: torch } }\n",
       },
     });
     const { code, stderr, stdout } = await project.cli(["run", "p.yaml", "--grant", "a:native"]);
     assertEquals(code, 1, stderr);
-    assertMatch(stdout + stderr, /device tensorflow is out of memory with batchSize 128: .*OOM when allocating/);
+    assertMatch(stdout + stderr, /device torch is out of memory with batchSize 128: .*can't allocate memory/);
     assertMatch(stdout + stderr, /set batchSize: 64, or use a machine with more memory/);
   },
 });

@@ -25,7 +25,7 @@ Deno.test("auto takes the best device that is there", async () => {
   for (let first = 0; first < AUTO_ORDER.length; first++) {
     assertEquals(await takenBy(...AUTO_ORDER.slice(first)), AUTO_ORDER[first]);
   }
-  assertEquals(AUTO_ORDER, ["tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"]);
+  assertEquals(AUTO_ORDER, ["tensorflow-gpu", "webgpu", "onnx", "wasm"]);
 });
 
 Deno.test("auto says what better devices lack and looks at no worse ones", async () => {

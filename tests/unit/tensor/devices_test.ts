@@ -67,7 +67,7 @@ Deno.test("openDevice() lists the names when it does not know one", async () => 
 
 Deno.test("describeDevices() lists every device with a reason", async () => {
   const devices = await describeDevices();
-  assertEquals(devices.map(({ name }) => name), DEVICE_NAMES.slice(1));
+  assertEquals<readonly string[]>(devices.map(({ name }) => name), DEVICE_NAMES.slice(1));
   for (const { available, reason, numerics } of devices) {
     assert(reason !== "");
     assertEquals(numerics !== undefined, available, reason);
