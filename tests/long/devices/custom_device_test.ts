@@ -113,11 +113,12 @@ export default defineStage({
     const { params: { batchSize } } = context;
     await withDevice(context, async (device) => {
       // 16 TiB in all, which PyTorch asks the system for at once.
-      const shape = [batchSize * 2 ** 14, 2 ** 21];
-      const greedy = await device.compile(({ x }) => ({ y: tf.sum(tf.exp(tf.tile(x!, shape))) }), {
-        x: { shape: [1, 1], dtype: "float32" },
+      const [size, other] = [batchSize * 2 ** 14, 2 ** 21];
+      const greedy = await device.compile(({ x, y }) => ({ sum: tf.sum(tf.matMul(x!, y!)) }), {
+        x: { shape: [size, 1], dtype: "float32" },
+        y: { shape: [1, other], dtype: "float32" },
       });
-      await greedy.run({ x: new Float32Array(1) });
+      await greedy.run({ x: new Float32Array(size), y: new Float32Array(other) });
     });
   },
 });
