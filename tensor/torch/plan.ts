@@ -12,8 +12,9 @@ export interface Step extends Call {
 }
 
 /**
- * Puts the operations of a graph in order. `once` depends on constants and fixed inputs alone, or shows a carried input,
- * which changes in its place; its values that `each` reads, or that are results, stay. What `each` has not written when it ends is in `late`.
+ * Puts the operations of a graph in order. `once` depends on constants and fixed inputs alone, or shows a carried
+ * input, which changes in its place; its values that `each` reads, or that are results, stay. What `each` has not
+ * written when it ends is in `late`.
  *
  * @param fixed names of inputs that never change @param carried names of inputs that outputs replace
  */

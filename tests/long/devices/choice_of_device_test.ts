@@ -25,7 +25,7 @@ stages:
     with: { device: wasm, count: 2, batchSize: 2, sampler: { name: ddim, steps: 2 } }
 `;
 
-/** Makes a folder for `XDG_CACHE_HOME` in which PyTorch seems to be set up: its library exists, but is not a real one. */
+/** Makes a folder for `XDG_CACHE_HOME` in which PyTorch seems to be set up: its library is not a real one. */
 function pretendTorch(): string {
   const cache = Deno.makeTempDirSync();
   const folder = join(cache, "noiseline", "torch", `cpu-torch-${TORCH_VERSION}`);

@@ -163,7 +163,7 @@ Deno.test("a plan replaces parts of the state as if all were replaced at the end
     const held = start.state.slice();
     const arrays = new Map<Value, Float32Array>([[state, held], [fed, start.fed]]);
     const { once, each, late } = planOf(outputs, { fixed: new Set(), carried: ["state"] });
-    // What shows the state is made once.
+    // Parts of the state are made once.
     for (const { value, operands } of once) {
       assert(value.op === "Slice" && operands[0] === state);
       arrays.set(value, compute(value, operands.map((operand) => arrays.get(operand)!)));
