@@ -135,11 +135,15 @@ export const SCRIPT = `
     byId("over").parentElement.style.setProperty("--edge", byId("edge").value + "%");
   };
 
-  const smooth = (values, weight) => {
+  // A mean whose memory is a share of the whole axis: as much in a log of few lines as in a long one, and where lines
+  // get sparser.
+  const smooth = (steps, values, weight) => {
+    const unit = (steps.at(-1) - steps[0]) / 200 || 1;
     let mean = 0, share = 0;
-    return values.map((value) => {
-      mean = weight * mean + (1 - weight) * value;
-      share = weight * share + (1 - weight);
+    return values.map((value, k) => {
+      const kept = k === 0 ? 0 : weight ** ((steps[k] - steps[k - 1]) / unit);
+      mean = kept * mean + (1 - kept) * value;
+      share = kept * share + (1 - kept);
       return mean / share;
     });
   };
@@ -199,10 +203,11 @@ export const SCRIPT = `
         return x.map((step) => found.get(step) ?? null);
       };
       const raw = rows.map((row) => row[name]);
+      const steps = rows.map(({ step }) => step);
       const { color, dash: [style, dash] } = styles[i];
-      const line = { label: weight > 0 ? "smoothed" : "each step", values: at(smooth(raw, weight)), color, style, dash };
+      const line = { label: weight > 0 ? "smoothed" : "each step", values: at(smooth(steps, raw, weight)), color, style, dash };
       if (runs.length > 1) return [{ ...line, label, href }];
-      return weight > 0 ? [{ label: "each step", values: at(raw), color: css("--line"), width: 1.5 }, line] : [line];
+      return weight > 0 ? [{ label: "each step", values: at(raw), color: css("--soft") + "66", width: 1.5 }, line] : [line];
     });
     return { log, series, data: [x, ...series.map(({ values }) => values)] };
   };
@@ -238,7 +243,7 @@ export const SCRIPT = `
       height: 260,
       scales: { x: { time: false, distr: holder.dataset.log === undefined ? 1 : 3 }, y: log ? { distr: 3, range: (_, low, high) => [low / 1.1, high * 1.1] } : {} },
       axes: [{ ...axis(), ...ticksOf(holder), label: x, labelSize: 22, size: 40 }, { ...axis(), size: 62 }],
-      legend: { show: group.runs.length === 1, markers: { dash: (_, i) => series[i - 1]?.style ?? "solid" } },
+      legend: { show: group.runs.length === 1, markers: { fill: (_, i) => series[i - 1]?.color, dash: (_, i) => series[i - 1]?.style ?? "solid" } },
       // Gaps are bridged: a missing value is only a step that another run has.
       series: [{ label: x, value }, ...series.map(({ label, href, color, dash, width = 2 }) => ({ label: href ? Object.assign(document.createElement("a"), { href, textContent: label }) : label, stroke: color, dash, width, value, spanGaps: true }))],
     }, data, element);

@@ -54,7 +54,7 @@ details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { c
 .state::before { content: ""; display: inline-block; width: .6em; height: .6em; margin-right: .45em; border-radius: 50%;
   background: var(--dot); }
 .state.done, .state.ran, .state.cached, .state.restored { --dot: var(--green); } .state.running { --dot: var(--blue); }
-.state.failed, .state.blocked, .state.interrupted, .state.killed { --dot: var(--orange); }
+.state.failed { --dot: var(--red); } .state.interrupted, .state.killed { --dot: var(--orange); }
 .bar { display: block; width: 16rem; height: 14px; margin-top: .3rem; } .bar .waited { fill: var(--soft); }
 .bar .worked { fill: var(--green); } .bar .running { fill: var(--blue); }
 .bar .failed, .bar .blocked, .bar .interrupted, .bar .killed { fill: var(--orange); }

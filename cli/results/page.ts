@@ -121,7 +121,8 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
   }
   const subtitle = [pipeline.file, ...pipeline.profiles.map((name) => `profile ${name}`), `seed ${pipeline.seed}`];
   if (last !== undefined) {
-    subtitle.push(`last run ${last.startedAt.slice(0, 16).replace("T", " ")} UTC, ${last.status}`);
+    const older = last.status === "done" ? "" : ": what it did not finish is shown as it was before";
+    subtitle.push(`last run ${last.startedAt.slice(0, 16).replace("T", " ")} UTC, ${last.status}${older}`);
   }
   const { unreadable, ...content } = await collectArtifacts(items, { mostBytes: MOST_BYTES });
   leftOut.push(...unreadable);

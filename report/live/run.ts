@@ -28,7 +28,12 @@ export function renderRun(run: LiveRun, { curves, content = noContent(), log, no
   const more = encodePath("log", run.runId, log?.stage ?? "");
   const end = log &&
     markup`<p><code>${log.stage}</code>, last lines; <a href="${more}">more</a></p><pre tabindex="0">${log.text}</pre>`;
-  sections.splice(-1, 0, { id: "log", title: "Log", body: end === undefined ? [] : [end] });
+  // Whoever opens the page of a run that failed looks for the reason.
+  sections.splice(run.state === "failed" ? 0 : -1, 0, {
+    id: "log",
+    title: "Log",
+    body: end === undefined ? [] : [end],
+  });
   const facts = joined([
     run.overrides.length > 0 ? shorten(run.overrides.join(" ")) : undefined,
     `began ${timeOf(startedMs)} UTC on ${run.cluster ?? run.host}`,
@@ -120,13 +125,16 @@ function describeState(run: LiveRun): Html {
   const now = currentStages(run);
   const state = now[0]?.state === "waiting" ? "waiting" : run.state;
   const names = now.map(({ id }) => id).join(", ");
-  const took = endedMs === undefined ? "" : ` in ${formatDuration(endedMs - startedMs)}`;
+  const took = endedMs === undefined
+    ? ""
+    : ` ${state === "done" ? "in" : "after"} ${formatDuration(endedMs - startedMs)}`;
+  const where = names === "" ? "" : markup`${endedMs === undefined ? "" : " at"} <b>${names}</b>`;
   const facts = now.flatMap((stage) => [
     progressOf(stage),
     ...[stage.message?.split("\n")[0], stage.fix && `fix: ${stage.fix}`].map((text) => shorten(text ?? "")),
   ]).filter(Boolean);
   const next = withWaits(run).filter(({ waits }) => waits !== undefined).map(({ id }) => id);
   if (next.length > 0) facts.push(`then ${listed(next)}`);
-  return markup`<div class="now"><p role="status"><span class="state ${state}">${state}</span>${took} <b>${names}</b></p>
+  return markup`<div class="now"><p role="status"><span class="state ${state}">${state}</span>${where}${took}</p>
 ${facts.map((fact) => markup`<p>${fact}</p>`)}</div>`;
 }

@@ -34,7 +34,7 @@ const withLoss = (runId: string, last: number, more: Partial<LiveRun> = {}) =>
 
 Deno.test("a table of runs shows the columns that say something, and of runs at work how far they are", () => {
   const [head, row] = cellsIn(tableOf([liveRun({ tags: ["best"] })]));
-  assertEquals(head, ["run", "state", "stage", "tags", "step", "time left", "loss now", "lowest loss"]);
+  assertEquals(head, ["run", "state", "stage", "tags", "step", "time left", "loss now"]);
   assertEquals(row, [
     "first run 2026-11-25 10:15",
     "running",
@@ -43,11 +43,10 @@ Deno.test("a table of runs shows the columns that say something, and of runs at 
     "1,200 of 3,000",
     "1m 32s",
     "0.0612",
-    "0.0541 at 1,110",
   ]);
   assertEquals(cellsIn(tableOf([withLoss("a", 0.5)])), [
-    ["run", "state", "stage", "loss", "lowest loss", "took"],
-    ["first run 2026-11-25 10:15", "done", "train", "0.5", "0.25 at 1,500", "1m 00s"],
+    ["run", "state", "stage", "last loss", "took"],
+    ["first run 2026-11-25 10:15", "done", "train", "0.5", "1m 00s"],
   ]);
 });
 
@@ -59,10 +58,10 @@ Deno.test("a row speaks of one stage and names it: of a training, also beside an
   const rowOf = (state: LiveRun["state"], ...stages: LiveRun["stages"]) => {
     const lossAt: TableDetails["lossAt"] = (_, { figures }) => figures["loss"] && figures["loss"].last * 10;
     const [head, row] = cellsIn(tableOf([liveRun({ state, stages })], "at=5", { lossAt }));
-    return head!.slice(2).map((name, i) => `${name.replace(" now", "")}: ${row![i + 2]}`).join(", ");
+    return head!.slice(2).map((name, i) => `${name.replace(/ now|last /, "")}: ${row![i + 2]}`).join(", ");
   };
   const [train, classifier] = [stage("train", "train", "running", 0.5), stage("c", "classifier", "running", 0.2)];
-  const ofTrain = "loss: 0.5, lowest loss: 0.25 at 7, loss at 5: 5";
+  const ofTrain = "loss: 0.5, loss at 5: 5";
   assertEquals(
     rowOf("running", train, classifier),
     `stage: train c running, step: 50 of 100, time left: 50s, ${ofTrain}`,
