@@ -229,15 +229,6 @@ export function checkLabels(file: string, labels: LabelNumbers, classes: number 
 /** A description of images to write: a form in place of its record, and no files. */
 export type ImagesToDescribe = Omit<ImagesInfo, "files" | keyof ValueForm> & Partial<ValueForm>;
 
-/** Returns the description that is written. */
-function describeImages(
-  { dtype, normalizer, encoder, ...info }: ImagesToDescribe,
-  files: readonly number[] = [],
-): ImagesInfo {
-  const form = formOf(definedOnly({ dtype, normalizer, encoder }));
-  return { ...info, ...recordOf(form), ...(files.length > 1 ? { files } : {}) };
-}
-
 /** Writes a set of images in parts. Call `finish` once all were added, and dispose of the writer in any case. */
 export interface ImagesWriter extends Disposable {
   /**
@@ -360,11 +351,13 @@ export function openImagesWriter(
       const counts = numbers().map((number) => countIn(number));
       // One file of fewer images than were expected has the name of an only file.
       if (counts.length === 1 && fileCount > 1) await Deno.rename(placeOf(0), join(output.folder, TENSORS_FILE));
-      const described = describeImages({ ...info, ...found, count: written }, counts);
+      const { dtype, normalizer, encoder, ...rest } = { ...info, ...found, count: written };
+      const form = formOf(definedOnly({ dtype, normalizer, encoder }));
+      const described: ImagesInfo = { ...rest, ...recordOf(form), ...counts.length > 1 && { files: counts } };
       await writeJson(output, INFO_FILE, described, imagesInfoSchema);
       using images = openFiles(described, (name) => join(output.folder, name));
       const stored = () => images.rows(range(0, Math.min(written, picturedCount(info))));
-      await writePicture(output, picture, shown ?? { values: stored(), size: info, form: formOf(described) });
+      await writePicture(output, picture, shown ?? { values: stored(), size: info, form });
       await writeCopies(output, images, copies);
       return described;
     },

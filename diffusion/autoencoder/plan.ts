@@ -1,6 +1,7 @@
 import { blockParameters, type BlockPlan } from "../block_parameters.ts";
 import type { ParameterSpec } from "../define.ts";
 import { convParameters, denseParameters, normParameters } from "../layer_parameters.ts";
+import { assertNone } from "../unet/config.ts";
 import { type AutoencoderConfig, validateAutoencoder } from "./config.ts";
 
 /** One step of an encoder or a decoder. `name` is the prefix of its parameters. */
@@ -72,10 +73,7 @@ export function planAutoencoder(config: AutoencoderConfig) {
  * @throws RangeError when the configuration has problems (see `validateAutoencoder`).
  */
 export function autoencoderParameterSpecs(config: AutoencoderConfig): ParameterSpec[] {
-  const problems = validateAutoencoder(config).map(({ field, got, wanted }) =>
-    `${field}: got ${got}, wanted ${wanted}`
-  );
-  if (problems.length > 0) throw new RangeError(`Autoencoder configuration: ${problems.join("; ")}`);
+  assertNone("Autoencoder", validateAutoencoder(config));
   const { encoder, decoder } = planAutoencoder(config);
   const { codes, latentChannels, embedChannels = latentChannels } = config;
   return [

@@ -182,10 +182,13 @@ export function attendedWidths(config: UnetConfig): number[] {
   ).map((multiplier) => multiplier * config.channels);
 }
 
-/** @throws RangeError that lists every problem of the configuration. */
-export function assertUnetConfig(config: UnetConfig): void {
-  const problems = validateUnetConfig(config).map(({ field, got, wanted }) => `${field}: got ${got}, wanted ${wanted}`);
-  if (problems.length > 0) throw new RangeError(`U-Net configuration: ${problems.join("; ")}`);
+/** @throws RangeError that lists every problem of a configuration */
+export function assertNone(
+  what: string,
+  problems: readonly (Pick<UnetProblem, "got" | "wanted"> & { field: string })[],
+) {
+  const listed = problems.map(({ field, got, wanted }) => `${field}: got ${got}, wanted ${wanted}`);
+  if (problems.length > 0) throw new RangeError(`${what} configuration: ${listed.join("; ")}`);
 }
 
 /** Says which sides of images a network takes whose levels halve them. */

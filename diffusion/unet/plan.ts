@@ -1,4 +1,4 @@
-import { assertUnetConfig, resolutionsOf, type UnetConfig } from "./config.ts";
+import { assertNone, resolutionsOf, type UnetConfig, validateUnetConfig } from "./config.ts";
 import { blockParameters, type BlockPlan, ZERO_SCALE } from "../block_parameters.ts";
 import type { ParameterSpec } from "../define.ts";
 import { convParameters, denseParameters, normParameters } from "../layer_parameters.ts";
@@ -63,7 +63,7 @@ export function planUnet(config: UnetConfig) {
  * @throws RangeError when the configuration has problems (see `validateUnetConfig`).
  */
 export function unetParameterSpecs(config: UnetConfig): ParameterSpec[] {
-  assertUnetConfig(config);
+  assertNone("U-Net", validateUnetConfig(config));
   const plan = planUnet(config);
   const width = 4 * config.channels;
   const blocks = (list: readonly BlockPlan[]) => list.flatMap((block) => blockParameters(block, width));

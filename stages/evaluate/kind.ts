@@ -89,9 +89,7 @@ export const evaluateKind = defineKind({
 });
 
 /** Returns the name of the bound of images of a depth: it is never compared with that of another. */
-export function bitsOf(dtype: ImageFacts["dtype"]): string {
-  return dtype === "uint16" ? "bits/dim of 16 bits" : "bits/dim";
-}
+export const bitsOf = (dtype: ImageFacts["dtype"]) => dtype === "uint16" ? "bits/dim of 16 bits" : "bits/dim";
 
 function checkBound(
   { timesteps: wanted, variance }: BoundParams,

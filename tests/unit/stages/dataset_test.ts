@@ -69,5 +69,6 @@ Deno.test("dataset's check refuses a test split that leaves nothing and states w
   assertEquals(check({ size: 16, limit: 100, testCount: 10 }), {
     problems: [],
     facts: { train: { count: 90, ...image }, test: { count: 10, ...image } },
+    diskBytes: 100 * 16 * 16,
   });
 });
