@@ -139,6 +139,10 @@ export async function chooseDevice(
     const { available, reason, numerics, card = false } = found;
     if (available && !isSoftware) {
       const better = passedOver.length === 0 ? "" : `; better, but not available: ${list(passedOver)}`;
+      if (inBfloat16 && wanted === "auto") {
+        const without = { reason: "it has no precision bf16", fix: "use precision fp32" };
+        passedOver.push({ ...await describe("tensorflow-gpu", options), ...without });
+      }
       const missed = passedOver.find(({ seen }) => seen !== undefined);
       const warning = missed === undefined ? softwareWarning(found) : warnOf(missed, name);
       const reasons = `${reason}${better}`;

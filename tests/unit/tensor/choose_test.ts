@@ -125,7 +125,19 @@ Deno.test("a device that does not compute is passed over by auto with the reason
 Deno.test("with precision bf16 auto takes torch or nothing, and no other device is taken", async () => {
   const { describe, looked } = machineWith({ "tensorflow-gpu": {}, onnx: {}, torch: {} });
   const chosen = await chooseDevice("auto", { describe, precision: "bf16" });
-  assertEquals([chosen.available && chosen.name, looked], ["torch", ["torch"]]);
+  assertEquals([chosen.available && chosen.name, looked], ["torch", ["torch", "tensorflow-gpu"]]);
+  assertEquals(chosen.available && chosen.reason, "a torch");
+  assert(chosen.available && chosen.warning === undefined);
+  const beside = await chooseDevice("auto", {
+    describe: machineWith({ "tensorflow-gpu": { seen: "a card" }, torch: {} }).describe,
+    precision: "bf16",
+  });
+  assertEquals(beside.available && beside.warning, {
+    message:
+      "a card is here, but device tensorflow-gpu cannot use it: it has no precision bf16; torch is used instead, " +
+      "which is slower",
+    fix: "use precision fp32",
+  });
   assertEquals(await chooseDevice("onnx", { describe, precision: "bf16" }), {
     available: false,
     reason: "it has no precision bf16",

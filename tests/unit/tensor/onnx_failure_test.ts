@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { HostTensors, PureFunction, Signature } from "../../../tensor/device.ts";
-import { dense } from "../../../diffusion/layers.ts";
+import { attend, dense, norm, silu, upsample } from "../../../diffusion/layers.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
 import { callerOf } from "../../../tensor/trace/failure.ts";
 import { float32, int32 } from "../../support/tensors.ts";
@@ -33,6 +33,21 @@ Deno.test("compile() names op, label and line of an op that is refused, with the
     ),
   );
 });
+
+const LAYERS: Readonly<Record<string, readonly [gradient: string, (x: tf.Tensor) => tf.Tensor]>> = {
+  silu: ["NoiselineSiluGradient", silu],
+  norm: ["NoiselineGroupNormGradient", (x) => norm({ "n.scale": tf.ones([4]), "n.bias": tf.zeros([4]) }, "n", x)],
+  attend: ["NoiselineAttentionGradient", (x) => attend(tf.squeeze(x, [0]), tf.squeeze(x, [0]), tf.squeeze(x, [0]))],
+  upsample: ["NoiselineUpsampleGradient", upsample],
+};
+for (const [layer, [gradient, compute]] of Object.entries(LAYERS)) {
+  Deno.test(`compile() refuses a second derivative through ${layer} by name`, async () => {
+    const first = (x: tf.Tensor) => tf.grad((x: tf.Tensor) => tf.sum(tf.square(compute(x))))(x);
+    const second = tf.grad((x: tf.Tensor) => tf.sum(tf.square(first(x))));
+    const message = await compileMessage(({ x }) => ({ y: second(x!) }), { x: float32(1, 2, 2, 4) });
+    assertMatch(message, new RegExp(`gradient function not found for ${gradient}\\..* called at ${HERE}\\.$`));
+  });
+}
 
 Deno.test("compile() names op and line when there is no gradient, or none for such a call", async () => {
   const lineOf = (call: string) => new RegExp(`This is in the gradient of TF\\.js op "${call}", called at ${HERE}\\.$`);
