@@ -125,20 +125,23 @@ function shortNames(experiments: readonly Experiment[]): string[] {
  * seeds.
  */
 export function sheetOf({ seeds, metrics, params, overSeeds }: Comparison, parts: Compared["parts"]): string[][] {
-  const spread = (value: unknown, deviation?: number) =>
-    deviation && typeof value === "number" ? withDeviation(value, deviation).join(" ") : show(value);
+  const spread = (value: unknown, deviation?: number, isSetting = false) =>
+    deviation && typeof value === "number" ? withDeviation(value, deviation).join(" ") : show(value, isSetting);
   const plain = (value: unknown) => typeof value === "string" ? value : showParam(value);
-  const show = (value: unknown) =>
-    value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : plain(value);
+  // Settings are exact; only figures are rounded.
+  const show = (value: unknown, isSetting: boolean) =>
+    value === undefined ? "-" : typeof value === "number" && !isSetting ? shortNumber(value) : plain(value);
   const columns = [
     // Values that are the same everywhere are left out.
-    ...(new Set(seeds.filter((seed) => seed !== undefined)).size > 1 ? [{ name: "seed", values: seeds }] : []),
-    ...params.map(({ path, values }) => ({ name: path, values })),
-    ...metrics,
+    ...(new Set(seeds.filter((seed) => seed !== undefined)).size > 1
+      ? [{ name: "seed", values: seeds, isSetting: true }]
+      : []),
+    ...params.map(({ path, values }) => ({ name: path, values, isSetting: true })),
+    ...metrics.map((one) => ({ ...one, isSetting: false })),
   ];
   const own = parts.map(({ name, figures }, i) => [
     name,
-    ...columns.map(({ name, values }) => spread(values[i], figures.get(name)?.deviation)),
+    ...columns.map(({ name, values, isSetting }) => spread(values[i], figures.get(name)?.deviation, isSetting)),
   ]).filter((_, i) => metrics.length === 0 || metrics.some(({ values }) => values[i] !== undefined));
   const means = [...Map.groupBy(overSeeds, ({ experiment }) => experiment)].map(([name, figures]) => [
     `${name}, ${phraseMean(figures.reduce((most, one) => one.seeds! > most.seeds! ? one : most))}`,

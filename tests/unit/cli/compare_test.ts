@@ -28,13 +28,14 @@ function trained(source: string, learningRate: unknown, isDone: boolean, seed: n
 }
 
 Deno.test("runs that go on are compared by what their plans and they themselves say", async () => {
-  const all = [trained("first", 0.1, true), trained("second", 0.2, false)];
+  const all = [trained("first", 0.1, true), trained("second", 0.1000001, false)];
   const compared = await compareExperiments(all);
   const { comparison, parts } = compared;
   assertEquals(comparison.names, ["first", "second"]);
   // A param that one result does not record, because it has its default, is no difference.
-  assertEquals(comparison.params, [{ path: "train.learningRate", values: [0.1, 0.2] }]);
-  assertEquals(sheetOf(comparison, parts), [["", "train.learningRate"], ["first", "0.1"], ["second", "0.2"]]);
+  assertEquals(comparison.params, [{ path: "train.learningRate", values: [0.1, 0.1000001] }]);
+  // Figures are rounded, settings are not.
+  assertEquals(sheetOf(comparison, parts), [["", "train.learningRate"], ["first", "0.1"], ["second", "0.1000001"]]);
   const page = comparisonPage(compared);
   assertEquals(
     page.curves.map(({ title, runs }) => [title, ...runs.map(({ label, rows }) => `${label} ${rows.length}`)]),
