@@ -40,7 +40,7 @@ Deno.test("runs that go on are compared by what their plans and they themselves 
   assertEquals(
     page.curves.map(({ title, runs }) => [title, ...runs.map(({ label, rows }) => `${label} ${rows.length}`)]),
     [
-      ["train", "learningRate=0.1 20", "learningRate=0.2 20"],
+      ["train", "learningRate=0.1 20", "learningRate=0.1000001 20"],
     ],
   );
   const samples = partsOf(page).find(({ id }) => id === "samples")!.html;
