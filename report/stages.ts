@@ -33,12 +33,19 @@ export function stageTable(stages: readonly ReportStage[], startedMs?: number): 
   return table([...columns.filter((name) => name !== false), "computed on"], rows);
 }
 
+const HOUR_MS = 3_600_000;
+
 /** Formats progress as `step 1,200 of 3,000`, with a bar and the time left. */
 export function progressOf({ progress, etaMs }: Pick<ReportStage, "progress" | "etaMs">): Shown {
   if (progress === undefined) return undefined;
   const { done, total, unit } = progress;
   const words = `${unit} ${count(done)} of ${count(total)}`;
-  const left = etaMs === undefined ? "" : markup` <small>${formatDuration(etaMs)} left</small>`;
+  // Minutes of a long time would change at each look, and mean nothing.
+  const isLong = etaMs !== undefined && etaMs > 2 * HOUR_MS;
+  const time = isLong
+    ? `about ${formatDuration(Math.round(etaMs / HOUR_MS) * HOUR_MS).replace(" 00m", "")}`
+    : undefined;
+  const left = etaMs === undefined ? "" : markup` <small>${time ?? formatDuration(etaMs)} left</small>`;
   return markup`<progress max="${total}" value="${done}" aria-label="${words}"></progress> ${words}${left}`;
 }
 

@@ -26,7 +26,7 @@ figcaption { color: var(--soft); font-size: .92rem; } figcaption > b { color: va
 .frames .drawing { background: #ffffff; image-rendering: auto; border: 0; max-width: 100%; } figure:has(.drawing) { width: fit-content; } .frames .plot { border: 0; } [hidden] { display: none; }
 .question::first-letter { text-transform: uppercase; } .question { max-width: 60rem; font-size: 1.1rem; } header .question { color: var(--text); } #runs .question { font-size: 1rem; color: var(--soft); }
 .headlines { display: flex; flex-wrap: wrap; gap: .5rem clamp(1rem, 4vw, 2.5rem); margin: .25rem 0 1rem; } .headlines > div { position: relative; }
-.headlines dt { color: var(--soft); } .headlines dd { margin: 0; } .headlines .copy { font-size: 1.9rem; font-weight: 650; line-height: 1.2; }
+.headlines dt, .headlines .basis { color: var(--soft); } .headlines .basis { font-size: .85rem; } .headlines dd { margin: 0; } .headlines .copy { font-size: 1.9rem; font-weight: 650; line-height: 1.2; }
 .headlines .meaning { display: none; position: absolute; z-index: 2; top: 100%; left: 0; width: min(20rem, 80vw); padding: .5rem .75rem;
   background: var(--panel); border: 1px solid var(--line); border-radius: 6px; font-size: .92rem; }
 .headlines > :is(:hover, :focus-within, :focus) .meaning { display: block; } .headlines > :last-child .meaning { left: auto; right: 0; }

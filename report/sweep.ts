@@ -1,13 +1,13 @@
 import { framesOf } from "./frames.ts";
-import { isBetter, nameIn, overallFigures, rankOf, summarize } from "./headlines.ts";
+import { betterOf, isBetter, nameIn, overallFigures, rankOf, summarize } from "./headlines.ts";
 import type { LogRow, Report, ReportPicture } from "./model.ts";
 import { axesOf, entryOf, type Html, joined, markup, moreOf, scriptJson, type Shown, table } from "./text.ts";
 
 /** The axis over whose values figures are averaged. */
 const SEED = "seed";
 const [MOST_COLUMNS, MOST_ROWS, MOST_PICTURES, MOST_LINES] = [8, 12, 12, 8];
-/** Values of an axis that are as far apart stand on a logarithmic scale. */
-const LOG_SPAN = 20;
+/** Values of an axis that are as far apart stand on a logarithmic scale: not quite a decade, as 1e-3 and 8e-3. */
+const LOG_SPAN = 8;
 
 /** A setting of a sweep, with all of its seeds. */
 interface Setting {
@@ -37,13 +37,20 @@ export function sweepOf({ metrics, samples }: Pick<Report, "metrics" | "samples"
   if (settings.length < 2) return undefined;
   const columns = [...new Set(settings.flatMap((one) => [...one.figures.keys()]))]
     .sort((a, b) => rankOf(a) - rankOf(b)).slice(0, MOST_COLUMNS);
-  const frames = settings.flatMap(({ name, pictures }) =>
+  const first = columns[0] ?? "";
+  const worst = isBetter(first, 0, 1) ? Infinity : -Infinity;
+  const sorted = settings.toSorted((a, b) => {
+    const [x, y] = [meanOf(a, first) ?? worst, meanOf(b, first) ?? worst];
+    return Number(isBetter(first, y, x)) - Number(isBetter(first, x, y));
+  });
+  const frames = sorted.flatMap(({ name, pictures }) =>
     framesOf(pictures.slice(-1).map((picture) => [{ ...picture, title: name, note: "", step: undefined }]))
   );
   const axes = [...new Set(settings.flatMap(({ axes }) => [...axes.keys()]))];
   const charts = columns.slice(0, 1).flatMap((column) => axes.flatMap((axis) => axisChart(settings, axis, column)));
   const body = [
-    settingsTable(settings, axes, columns),
+    ...findingOf(sorted[0]!, first),
+    settingsTable(sorted, axes, columns),
     ...charts.length > 0 ? [markup`<div class="hero">${charts}</div>`] : [],
   ];
   return { body, frames: moreOf(frames, MOST_PICTURES), shown: new Set(settings.flatMap(({ pictures }) => pictures)) };
@@ -64,19 +71,26 @@ function isWithin(part: Setting["axes"], whole: Setting["axes"]): boolean {
   return part.entries().every(([axis, value]) => whole.get(axis) === value || (axis === SEED && !whole.has(SEED)));
 }
 
+/** Names the setting that is best by a figure, if it is one of which some values are better. */
+function findingOf(best: Setting, column: string): Html[] {
+  const [better, values] = [betterOf(column), best.figures.get(column)];
+  if (better === undefined || values === undefined) return [];
+  const shown = joined(summarize(values.map((value) => ({ value }))).filter(Boolean), " ");
+  const seeds = values.length > 1 ? `, the mean of ${values.length} seeds` : "";
+  return [markup`<p>Best: <b>${best.name}</b> with ${nameIn(column)} ${shown}${seeds} (${better}).</p>`];
+}
+
+function meanOf({ figures }: Setting, column: string): number | undefined {
+  return mean(figures.get(column) ?? []);
+}
+
+/** @param settings the best first */
 function settingsTable(settings: readonly Setting[], axes: readonly string[], columns: readonly string[]): Html {
-  const meanOf = (one: Setting, column: string) => mean(one.figures.get(column) ?? []);
-  const first = columns[0] ?? "";
-  const worst = isBetter(first, 0, 1) ? Infinity : -Infinity;
-  const sorted = settings.toSorted((a, b) => {
-    const [x, y] = [meanOf(a, first) ?? worst, meanOf(b, first) ?? worst];
-    return Number(isBetter(first, y, x)) - Number(isBetter(first, x, y));
-  });
   const best = new Map(columns.map((column) => {
     const means = settings.map((one) => meanOf(one, column)).filter((value) => value !== undefined);
     return [column, means.reduce((a, b) => isBetter(column, b, a) ? b : a, means[0]!)];
   }));
-  const rows = sorted.map((one) => [
+  const rows = settings.map((one) => [
     ...axes.map((axis): Shown => one.axes.get(axis)),
     ...columns.map((column): Shown => {
       const value = meanOf(one, column);

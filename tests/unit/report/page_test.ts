@@ -290,7 +290,7 @@ Deno.test("scores show what they depend on", () => {
   // As many digits as the deviation allows; all of them are copied.
   assertStringIncludes(html, `data-copy="3.14159"><b>3.14</b></button> <small>± 0.35</small>`);
   assertStringIncludes(html, `data-copy="-0.00012"><b>-0.00012</b></button> <small>± 0.00030</small>`);
-  assertMatch(overview!.text, /<dt>FD-classifier<\/dt>.*3\.14 ± 0\.35.*Lower is better\..*<dt>KD-classifier/s);
+  assertMatch(overview!.text, /<dt>FD-classifier<\/dt>.*3\.14 ± 0\.35.*lower is better, N = 256.*<dt>KD-classifier/s);
   assertStringIncludes(html, "label 7");
   assertStringIncludes(html, "features classifier (128, abcdef012345)");
   assertStringIncludes(html, "fake: 256 samples (ddim, 50 steps, eta 1, ema weights, seed 0); seed 3");

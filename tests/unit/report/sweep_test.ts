@@ -55,6 +55,10 @@ Deno.test("a sweep is a table of its settings: means over seeds, the best first 
       3,
     ],
   );
+  assertMatch(
+    html,
+    /Best: <b>lr=0\.1, objective=eps<\/b> with FD-classifier 5\.0 ± 1\.0, the mean of 3 seeds \(lower is better\)\./,
+  );
   assertStringIncludes(html, "4 settings; means of 3 seeds, with their deviation (n - 1)");
   const charts = [...html.matchAll(/data-runs="([^"]*)" data-x="(\w+)"[^>]*>/g)].map(([all, runs, axis]) => ({
     axis,
@@ -80,10 +84,10 @@ Deno.test("a sweep is a table of its settings: means over seeds, the best first 
     },
   ]);
   assertEquals(frames.map(({ text }) => /data-name="([^"]*)"/.exec(text)![1]), [
-    "lr=0.001, objective=eps",
-    "lr=0.001, objective=v",
     "lr=0.1, objective=eps",
     "lr=0.1, objective=v",
+    "lr=0.001, objective=eps",
+    "lr=0.001, objective=v",
   ]);
   assertEquals(shown.size, samples.length);
 });
