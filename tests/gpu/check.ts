@@ -174,7 +174,9 @@ async function train(on: string, folder: string, { killAtSave = false } = {}) {
   return [state, made && JSON.stringify(made.outputs)] as const;
 }
 
-async function checkResume(on: string): Promise<void> {
+async function checkResume(device: string): Promise<void> {
+  // No file may name TensorFlow on the processor.
+  const on = device === "tensorflow" ? "onnx" : device;
   const folder = await Deno.makeTempDir({ prefix: "noiseline-gpu-" });
   const started = performance.now();
   try {

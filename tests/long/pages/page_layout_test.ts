@@ -147,8 +147,8 @@ Deno.test("no page scrolls sideways at any width from 360 to 1,920 pixels, whate
   });
 });
 
-/** Areas that are bright on a dark page, apart from pictures. */
-const BRIGHT = `[...document.querySelectorAll("body, body *:not(img)")].filter((one) => {
+/** Areas that are bright on a dark page, apart from pictures and the colours in legends. */
+const BRIGHT = `[...document.querySelectorAll("body, body *:not(img, .u-marker)")].filter((one) => {
   const [r, g, b, alpha = 1] = getComputedStyle(one).backgroundColor.match(/[\\d.]+/g).map(Number);
   return alpha > 0.5 && (r + g + b) / 3 > 128 && one.checkVisibility();
 }).map((one) => one.outerHTML.slice(0, 160))`;
