@@ -19,6 +19,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { ensureLocalCopy } from "../package/files.ts";
+import { suggestName } from "../std/did_you_mean.ts";
 import { openRun, type Run } from "./results.ts";
 import { display, placeInCell, type Shown, tableOf } from "./shown.ts";
 
@@ -129,7 +130,13 @@ function cellsOf({ type, state, message, update, perSecond }: RunEvent): readonl
   return ["running", `${unit} ${done} of ${total}${left}${figure}`];
 }
 
-function flagsOf({ set = {}, profiles = [], stages = [] }: PlanOptions): string[] {
+const OPTIONS = ["set", "profiles", "stages", "grant", "jobs"];
+
+/** @throws Error for an option of another name: a notebook checks no types, and would run something else */
+function flagsOf(options: RunOptions): string[] {
+  const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
+  if (unknown !== undefined) throw new Error(`unknown option ${unknown}. Fix: ${suggestName(unknown, OPTIONS)}`);
+  const { set = {}, profiles = [], stages = [] } = options;
   const values = Object.entries(set).flatMap(([path, value]) => ["--set", `${path}=${JSON.stringify(value)}`]);
   return [...stages, ...values, ...profiles.flatMap((name) => ["--profile", name])];
 }

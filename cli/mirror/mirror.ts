@@ -32,6 +32,13 @@ export interface Tracker {
 /** Thrown if a tracker will never take what it was sent. */
 export class Refused extends Error {}
 
+/** Makes the folder of a tracker that is files. @throws Refused if it cannot be made */
+export async function makeFolder(folder: string): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true }).catch(({ message }) => {
+    throw new Refused(message);
+  });
+}
+
 /** The first wait in ms after a failed call; each further one is twice as long, up to the longest. */
 const [SHORTEST_WAIT_MS, LONGEST_WAIT_MS] = [500, 15_000];
 /** Time in ms at the end of a run for all that is not sent yet. */
@@ -153,7 +160,8 @@ export class Mirror {
         this.#tasks.shift();
         wait = SHORTEST_WAIT_MS;
       } catch (error) {
-        const { message } = error as Error;
+        const { cause, message: said } = error as Error;
+        const message = cause instanceof Error ? `${said}: ${cause.message}` : said;
         if (error instanceof Refused) {
           this.#over.abort();
           this.#tasks.length = this.#waiting.length = 0;

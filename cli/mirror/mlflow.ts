@@ -7,6 +7,9 @@ const MOST_BYTES = 1 << 20;
 /** The most params in one request, and characters in one value (MLflow's REST API). */
 const [MOST_PARAMS, MOST_TEXT] = [100, 500];
 
+/** Statuses of a server that may answer otherwise later. */
+const BUSY: readonly number[] = [408, 429, 500, 502, 503, 504];
+
 const ENDS = { done: "FINISHED", failed: "FAILED", interrupted: "KILLED" } as const;
 
 /**
@@ -34,7 +37,7 @@ export function mlflowTracker(address: URL): Tracker {
     const text = await readShort(response);
     if (response.status === 404 && method === "GET") return {};
     // The server may be too busy, or restarted behind a proxy.
-    if (response.status >= 500 || response.status === 429) throw new Error(`status ${response.status}`);
+    if (BUSY.includes(response.status)) throw new Error(`status ${response.status}`);
     if (!response.ok) throw new Refused(`status ${response.status}: ${text.slice(0, 300)}`);
     try {
       return isFile ? {} : JSON.parse(text) as Answer;

@@ -1,6 +1,6 @@
 import { basename, join } from "node:path";
 import { encodeEvents } from "noiseline/report";
-import type { Tracker } from "./mirror.ts";
+import { makeFolder, type Tracker } from "./mirror.ts";
 
 /**
  * Writes a run as a file of events for TensorBoard, `FOLDER/PIPELINE/RUN`, which grows while the run goes on. The page
@@ -16,7 +16,7 @@ export function tensorboardTracker(root: string): Tracker {
   return {
     async begin({ runId, pipeline, params }) {
       folder = join(root, pipeline, runId);
-      await Deno.mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       await Deno.writeTextFile(join(folder, "params.json"), `${JSON.stringify(params, null, 2)}\n`);
     },
     async figures(figures) {

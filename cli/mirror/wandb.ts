@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { dirname, join } from "node:path";
 import protobuf from "protobufjs/minimal.js";
-import type { Figure, Tracker } from "./mirror.ts";
+import { type Figure, makeFolder, type Tracker } from "./mirror.ts";
 
 /**
  * Writes a run as the folder that W&B's client writes when it is offline; `wandb sync FOLDER` sends it. The file is a
@@ -60,7 +60,7 @@ export function wandbTracker(root: string): Tracker {
       const time = new Date(startedMs).toISOString().replaceAll(/[-:]/g, "").replace("T", "_").slice(0, 15);
       folder = join(root, "wandb", `offline-run-${time}-${runId}`);
       file = join(folder, `run-${runId}.wandb`);
-      await Deno.mkdir(join(folder, "files"), { recursive: true });
+      await makeFolder(join(folder, "files"));
       await Deno.writeFile(file, HEADER);
       size = HEADER.length;
       await record(

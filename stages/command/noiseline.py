@@ -158,7 +158,7 @@ def results(name, folder="outputs"):
     """Returns the results of a pipeline: images, numpy arrays [N, H, W, C] as they are stored, and lists of figures."""
     place = Path(folder) / name
     if not place.is_dir():
-        raise FileNotFoundError(f"no results in {place}: run the pipeline {name} first")
+        raise FileNotFoundError(f"no results in {place.resolve()}: run the pipeline {name} first, or give the folder of outputs")
     found = {Path(at).relative_to(place).as_posix(): names for at, _, names in os.walk(place, followlinks=True)}
     with_file = lambda name: [at for at, names in sorted(found.items()) if name in names]
     metrics = {at: json.loads((place / at / "metrics.json").read_text("utf-8"))["metrics"] for at in with_file("metrics.json")}

@@ -145,6 +145,7 @@ mirrorTest("MLflow's own server gets runs, also what it missed while it was away
 for (
   const [name, answer, said] of [
     ["refuses", () => new Response("no", { status: 403 }), /refuses this run: status 403: no/],
+    ["is another server", () => new Response("no", { status: 501 }), /refuses this run: status 501/],
     ["answers garbage", () => new Response("<html>"), /refuses this run: its answer is not JSON: is this the address/],
     ["answers without end", () => new Response(endless()), /refuses this run: its answer is too long/],
     ["hangs", () => new Promise<Response>(() => {}), /did not get all of this run: \d+ of its messages are left/],
@@ -166,6 +167,13 @@ for (
 function endless(): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(1 << 18).fill(65)) });
 }
+
+Deno.test("a mirror in a folder that cannot be made is told of, and the run is done at once", async () => {
+  await using project = new Project({ files: { "p.yaml": PIPELINE, "file": "" } });
+  const args = ["run", "p.yaml", "schedule", "--mirror", "tensorboard=file", "--mirror", "wandb=file"];
+  const { code, stderr } = await project.cli(args);
+  assertEquals([code, stderr.match(/file refuses this run: Not a directory/g)?.length], [0, 2], stderr);
+});
 
 Deno.test("mirrors that are written wrongly are all refused before anything runs", async () => {
   await using project = new Project({ files: { "p.yaml": PIPELINE } });
