@@ -136,16 +136,24 @@ export const SCRIPT = `
   };
 
   // A mean whose memory is a share of the whole axis: as much in a log of few lines as in a long one, and where lines
-  // get sparser.
+  // get sparser. It looks to both sides, or it would lag behind a loss that falls.
   const smooth = (steps, values, weight) => {
-    const unit = (steps.at(-1) - steps[0]) / 200 || 1;
-    let mean = 0, share = 0;
-    return values.map((value, k) => {
-      const kept = k === 0 ? 0 : weight ** ((steps[k] - steps[k - 1]) / unit);
-      mean = kept * mean + (1 - kept) * value;
-      share = kept * share + (1 - kept);
-      return mean / share;
-    });
+    const unit = (steps.at(-1) - steps[0]) / 500 || 1;
+    const from = (order) => {
+      const means = [];
+      let mean = 0, share = 0, before;
+      for (const k of order) {
+        const kept = before === undefined ? 0 : weight ** (Math.abs(steps[k] - steps[before]) / unit);
+        mean = kept * mean + (1 - kept) * values[k];
+        share = kept * share + (1 - kept);
+        means[k] = mean / share;
+        before = k;
+      }
+      return means;
+    };
+    const places = [...values.keys()];
+    const [left, right] = [from(places), from(places.toReversed())];
+    return values.map((_, k) => (left[k] + right[k]) / 2);
   };
   // The library's own labels have three decimals at most, and name the ends of a logarithmic axis, which are no round
   // numbers.
