@@ -4,17 +4,14 @@
  *
  * @module
  */
-import { join } from "node:path";
-import { ensureLocalCopy } from "../package/files.ts";
+import { ensureLocalCopy, programArgs } from "../package/files.ts";
 
 if (import.meta.main) {
   const folder = await ensureLocalCopy().catch(({ message }) => {
     Deno.stderr.writeSync(new TextEncoder().encode(`error: ${message}\n`));
     Deno.exit(2);
   });
-  const settings = [`--config=${join(folder, "deno.json")}`, `--lock=${join(folder, "deno.lock")}`, "--frozen"];
-  const args = ["run", "-A", "--node-modules-dir=none", ...settings, join(folder, "cli/main.ts"), ...Deno.args];
-  const child = new Deno.Command(Deno.execPath(), { args }).spawn();
+  const child = new Deno.Command(Deno.execPath(), { args: [...programArgs(folder), ...Deno.args] }).spawn();
   // A terminal sends Ctrl-C to both processes.
   Deno.addSignalListener("SIGINT", () => Deno.stdin.isTerminal() || child.kill("SIGINT"));
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));

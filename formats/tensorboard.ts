@@ -3,6 +3,9 @@
  * (tensorflow/core/util/event.proto). Only scalars and pictures are supported.
  */
 
+/** The name of a file of events: TensorBoard looks for the word `tfevents` in it. */
+export const EVENTS_FILE = "events.out.tfevents.0.noiseline";
+
 export interface ScalarEvent {
   readonly step: number;
   /** Name of a curve, such as `train/loss`; TensorBoard groups curves by it. */

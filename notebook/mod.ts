@@ -15,10 +15,9 @@
  * @module
  */
 import { spawn } from "node:child_process";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
-import { ensureLocalCopy } from "../package/files.ts";
+import { ensureLocalCopy, programArgs } from "../package/files.ts";
 import { suggestName } from "../std/did_you_mean.ts";
 import { openRun, type Run } from "./results.ts";
 import { display, placeInCell, type Shown, tableOf } from "./shown.ts";
@@ -149,9 +148,7 @@ function flagsOf(options: RunOptions): string[] {
  * @throws Error with all problems, or with the stages that failed
  */
 async function call(words: readonly string[], hear: (event: RunEvent) => unknown = () => {}) {
-  const folder = await ensureLocalCopy();
-  const settings = [`--config=${join(folder, "deno.json")}`, `--lock=${join(folder, "deno.lock")}`, "--frozen"];
-  const args = ["run", "-A", "--node-modules-dir=none", ...settings, join(folder, "cli/main.ts"), ...words, "--json"];
+  const args = [...programArgs(await ensureLocalCopy()), ...words, "--json"];
   // A front end interrupts the kernel's whole group of processes; twice would end a run at once.
   const child = spawn(Deno.execPath(), args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
   const closed = new Promise<number>((resolve) => {

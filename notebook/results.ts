@@ -48,7 +48,7 @@ export interface Run extends Shown {
 export async function openRun(name: string, from: string = Deno.cwd()): Promise<Run> {
   const folder = find(name, resolve(from));
   const places = foldersWith(folder);
-  const named = async <T>(file: string, make: (folder: string) => Promise<T>): Promise<Record<string, T>> => {
+  const named = async <T>(file: string, make: (folder: string) => T | Promise<T>): Promise<Record<string, T>> => {
     const found = places.filter(({ files }) => files.includes(file));
     return Object.fromEntries(
       await Promise.all(found.map(async ({ path }) => [nameIn(folder, path), await make(path)])),
@@ -102,9 +102,9 @@ function filesOf(folder: string) {
   };
 }
 
-function imagesIn(folder: string): Promise<RunImages> {
+function imagesIn(folder: string): RunImages {
   const png = ["grid.png", "preview.png"].map((name) => join(folder, name)).find((path) => existsSync(path));
-  return Promise.resolve({
+  return {
     async read() {
       using set = await openImages({ type: "images", digest: "", ...filesOf(folder) });
       const data = set.rows(Array.from({ length: set.shape[0] }, (_, i) => i));
@@ -114,7 +114,7 @@ function imagesIn(folder: string): Promise<RunImages> {
       png === undefined
         ? { "text/plain": `images without a picture, in ${folder}` }
         : { "image/png": readFileSync(png).toString("base64"), "text/plain": png },
-  });
+  };
 }
 
 async function curveIn(folder: string): Promise<RunCurve> {

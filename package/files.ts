@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readAtMost } from "../std/read_at_most.ts";
 import { isOwn, userFolder } from "../std/user_folder.ts";
 
 const MAX_FILE_BYTES = 4 << 20;
@@ -21,14 +22,9 @@ async function fetchBytes(address: URL, maxBytes: number): Promise<Uint8Array<Ar
     throw new Error(`${address} cannot be reached: ${cause?.message ?? message}`);
   });
   if (!response.ok) throw new Error(`${address} answers ${response.status}`);
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > maxBytes) throw new Error(`${address} gives more than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+  const bytes = await readAtMost(response, maxBytes);
+  if (bytes === undefined) throw new Error(`${address} gives more than ${maxBytes} bytes`);
+  return bytes;
 }
 
 /** One file of a version, as the registry lists it. */
@@ -92,4 +88,10 @@ export async function ensureLocalCopy(): Promise<string> {
   if (problem === undefined) return folder;
   const fix = "see that the network and that folder can be used; once the files are there, no network is needed";
   throw new Error(`cannot copy the files of noiseline to ${folder}: ${problem}\n  fix:    ${fix}`);
+}
+
+/** Returns Deno's arguments that start the program of local files, with its own settings and lock. */
+export function programArgs(folder: string): string[] {
+  const settings = [`--config=${join(folder, "deno.json")}`, `--lock=${join(folder, "deno.lock")}`, "--frozen"];
+  return ["run", "-A", "--node-modules-dir=none", ...settings, join(folder, "cli/main.ts")];
 }

@@ -60,7 +60,7 @@ export function headlines(metrics: readonly ReportMetrics[]): Html[] {
     const seeds = own.length > 1 ? `Mean of ${own.length} seeds, with their deviation (n - 1).` : undefined;
     return [
       drawHeadline(last.name, summarize(own), {
-        basis: joined([better && `${better} is better`, `N = ${last.count}`], ", "),
+        basis: joined([phraseBetter(better), `N = ${last.count}`], ", "),
         meaning: joined([`${meaning}.`, seeds, last.note && `${last.note}.`], " "),
       }),
     ];
@@ -94,6 +94,9 @@ function drawHeadline(
 
 /** Says which values of a figure are better, if any are. */
 export function betterOf(column: string): string | undefined {
-  const better = MEANINGS[rankOf(column)]?.[1];
+  return phraseBetter(MEANINGS[rankOf(column)]?.[1]);
+}
+
+function phraseBetter(better: "lower" | "higher" | undefined): string | undefined {
   return better && `${better} is better`;
 }

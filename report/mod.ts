@@ -10,4 +10,4 @@ export { curvePlaces } from "./charts.ts";
 export { pictures } from "./frames.ts";
 export { encodePath, entryOf, link, markup, paramName, type Shown, table } from "./text.ts";
 export { collectArtifacts, type Collected, type Collection, type CollectOptions } from "./collect.ts";
-export { encodeEvents, type ScalarEvent } from "../formats/tensorboard.ts";
+export { encodeEvents, EVENTS_FILE, type ScalarEvent } from "../formats/tensorboard.ts";

@@ -40,13 +40,14 @@ export function progressOf({ progress, etaMs }: Pick<ReportStage, "progress" | "
   if (progress === undefined) return undefined;
   const { done, total, unit } = progress;
   const words = `${unit} ${count(done)} of ${count(total)}`;
-  // Minutes of a long time would change at each look, and mean nothing.
-  const isLong = etaMs !== undefined && etaMs > 2 * HOUR_MS;
-  const time = isLong
-    ? `about ${formatDuration(Math.round(etaMs / HOUR_MS) * HOUR_MS).replace(" 00m", "")}`
-    : undefined;
-  const left = etaMs === undefined ? "" : markup` <small>${time ?? formatDuration(etaMs)} left</small>`;
+  const left = etaMs === undefined ? "" : markup` <small>${phraseLeft(etaMs)} left</small>`;
   return markup`<progress max="${total}" value="${done}" aria-label="${words}"></progress> ${words}${left}`;
+}
+
+/** Minutes of a long time would change at each look, and mean nothing. */
+function phraseLeft(ms: number): string {
+  if (ms <= 2 * HOUR_MS) return formatDuration(ms);
+  return `about ${formatDuration(Math.round(ms / HOUR_MS) * HOUR_MS).replace(" 00m", "")}`;
 }
 
 /** Draws the time when a stage worked, and before that the time when it waited, as shares of the whole run. */

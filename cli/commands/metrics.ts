@@ -24,15 +24,15 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const rows = [...own.flat(), ...means];
       const folders: string[] = [];
       if (options.tensorboard !== undefined) {
+        const { EVENTS_FILE } = await import("noiseline/report");
         await Deno.mkdir(options.tensorboard, { recursive: true });
         const newest = store.runs.newestFirst().find((run) => run.pipeline === name);
         const wallTime = newest === undefined ? 0 : Date.parse(newest.startedAt) / 1000;
         for (const [part, bytes] of Object.entries(await eventFiles(experiments, contents, wallTime))) {
           const folder = join(options.tensorboard, part);
           await Deno.mkdir(folder, { recursive: true });
-          // TensorBoard looks for the word `tfevents` in the name. The name is fixed, so that a new file replaces the
-          // old one.
-          await Deno.writeFile(join(folder, "events.out.tfevents.0.noiseline"), bytes);
+          // The name is fixed, so that a new file replaces the old one.
+          await Deno.writeFile(join(folder, EVENTS_FILE), bytes);
           folders.push(folder);
         }
       }

@@ -1,3 +1,4 @@
+import { readAtMost } from "../../std/read_at_most.ts";
 import { type Figure, type MirroredRun, Refused, type Tracker } from "./mirror.ts";
 
 /** Time in ms for one answer. */
@@ -34,7 +35,9 @@ export function mlflowTracker(address: URL): Tracker {
       ...body === undefined ? {} : { body: isFile ? body as Uint8Array<ArrayBuffer> : JSON.stringify(body) },
       signal: AbortSignal.timeout(ANSWER_MS),
     });
-    const text = await readShort(response);
+    const bytes = await readAtMost(response, MOST_BYTES);
+    if (bytes === undefined) throw new Refused("its answer is too long");
+    const text = new TextDecoder().decode(bytes);
     if (response.status === 404 && method === "GET") return {};
     // The server may be too busy, or restarted behind a proxy.
     if (BUSY.includes(response.status)) throw new Error(`status ${response.status}`);
@@ -101,15 +104,4 @@ interface Answer {
 /** Replaces characters that MLflow does not take in names. */
 function keyOf(name: string): string {
   return name.replaceAll(/[^\w\-. :/]/g, "_").slice(0, 250);
-}
-
-async function readShort(response: Response): Promise<string> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > MOST_BYTES) throw new Refused("its answer is too long");
-    chunks.push(chunk);
-  }
-  return await new Blob(chunks).text();
 }

@@ -1,5 +1,5 @@
 import { basename, join } from "node:path";
-import { encodeEvents } from "noiseline/report";
+import { encodeEvents, EVENTS_FILE } from "noiseline/report";
 import { makeFolder, type Tracker } from "./mirror.ts";
 
 /**
@@ -9,9 +9,8 @@ import { makeFolder, type Tracker } from "./mirror.ts";
 export function tensorboardTracker(root: string): Tracker {
   let folder = "";
   const append = async (events: Parameters<typeof encodeEvents>[0], atMs: number) => {
-    // TensorBoard looks for the word `tfevents` in the name.
     const bytes = await encodeEvents(events, atMs / 1000);
-    await Deno.writeFile(join(folder, "events.out.tfevents.0.noiseline"), bytes, { append: true });
+    await Deno.writeFile(join(folder, EVENTS_FILE), bytes, { append: true });
   };
   return {
     async begin({ runId, pipeline, params }) {
