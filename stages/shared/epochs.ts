@@ -29,7 +29,8 @@ export function batchImages(
   const read = (step: number) => {
     if (ready !== step) prepare(step);
     x0.set(prepared);
-    if (flip) flips.integers(step, mirrored, 2);
+    if (!flip) return indicesOf(step);
+    flips.integers(step, mirrored, 2);
     mirrored.forEach((is, i) => {
       const image = x0.subarray(i * images.size, (i + 1) * images.size);
       if (is === 1) image.set(flipped({ image, height, width, channels }, { mirrored: true }));
