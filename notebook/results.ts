@@ -6,6 +6,7 @@ import { readMetrics } from "../artifacts/metrics.ts";
 import type { Metric } from "../schemas/types.ts";
 import type { Values } from "../diffusion/normalizer.ts";
 import { lineChartsSvg } from "../pictures/line_charts.ts";
+import { suggestName } from "../std/did_you_mean.ts";
 import { escapeMarkup } from "../std/escape.ts";
 import { display, type Forms, type Shown, tableOf } from "./shown.ts";
 
@@ -26,7 +27,7 @@ export interface RunCurve extends Shown {
   readonly rows: readonly Readonly<Record<string, unknown> & { step: number }>[];
 }
 
-/** The results of a pipeline's last run. A notebook shows its page. */
+/** The results of a pipeline's last run, by name; another name is an error with those there are. A notebook shows its page. */
 export interface Run extends Shown {
   /** The folder of the results. */
   readonly folder: string;
@@ -50,9 +51,8 @@ export async function openRun(name: string, from: string = Deno.cwd()): Promise<
   const places = foldersWith(folder);
   const named = async <T>(file: string, make: (folder: string) => T | Promise<T>): Promise<Record<string, T>> => {
     const found = places.filter(({ files }) => files.includes(file));
-    return Object.fromEntries(
-      await Promise.all(found.map(async ({ path }) => [nameIn(folder, path), await make(path)])),
-    );
+    const entries = found.map(async ({ path }) => [nameIn(folder, path), await make(path)] as const);
+    return refuseOthers(Object.fromEntries(await Promise.all(entries)), folder);
   };
   const metrics = await named("metrics.json", async (path) => (await readMetrics(filesOf(path))).metrics);
   return {
@@ -64,7 +64,20 @@ export async function openRun(name: string, from: string = Deno.cwd()): Promise<
   };
 }
 
-function find(name: string, from: string): string {
+/** A cell shows nothing for undefined, so a misspelt name has to be an error. */
+function refuseOthers<T extends object>(results: T, folder: string): T {
+  return new Proxy(results, {
+    get(target, name, receiver) {
+      // Those who show or await any value ask it for these.
+      const asked = typeof name === "symbol" || ["then", "toJSON"].includes(name) || Reflect.has(target, name);
+      if (asked) return Reflect.get(target, name, receiver);
+      throw new Error(`no ${name} in ${folder}. Fix: ${suggestName(name, Object.keys(target))}`);
+    },
+  });
+}
+
+function find(name: string | undefined, from: string): string {
+  if (typeof name !== "string") throw new Error('no name given. Fix: openRun("NAME"), NAME being a folder in outputs');
   const given = resolve(from, name);
   if (existsSync(join(given, "report.html"))) return given;
   for (let above = from;; above = dirname(above)) {

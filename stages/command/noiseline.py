@@ -151,18 +151,25 @@ def _check_lock(path):
             fail(f"{sys.executable} {has} {name}, and the lock names {version}", "install what the lock names into it")
 
 
-Results = namedtuple("Results", "images metrics")  # each by stage, or by stage and output: "images/train"
+Results = namedtuple("Results", "images metrics curves")  # each by stage, or by stage and output: "images/train"
+
+
+class _Named(dict):
+    def __missing__(self, name):
+        raise KeyError(f"no {name!r}; there are: {', '.join(self)}")
 
 
 def results(name, folder="outputs"):
-    """Returns the results of a pipeline: images, numpy arrays [N, H, W, C] as they are stored, and lists of figures."""
+    """Returns the results of a pipeline: images, numpy arrays [N, H, W, C] as they are stored; lists of figures; lines of training logs."""
     place = Path(folder) / name
     if not place.is_dir():
         raise FileNotFoundError(f"no results in {place.resolve()}: run the pipeline {name} first, or give the folder of outputs")
     found = {Path(at).relative_to(place).as_posix(): names for at, _, names in os.walk(place, followlinks=True)}
     with_file = lambda name: [at for at, names in sorted(found.items()) if name in names]
-    metrics = {at: json.loads((place / at / "metrics.json").read_text("utf-8"))["metrics"] for at in with_file("metrics.json")}
-    return Results({at: _images(place / at) for at in with_file("images.json")}, metrics)
+    text = lambda at, name: (place / at / name).read_text("utf-8")
+    metrics = _Named((at, json.loads(text(at, "metrics.json"))["metrics"]) for at in with_file("metrics.json"))
+    curves = _Named((at, [json.loads(row) for row in text(at, "log.jsonl").splitlines()]) for at in with_file("log.jsonl"))
+    return Results(_Named((at, _images(place / at)) for at in with_file("images.json")), metrics, curves)
 
 
 def _images(folder):

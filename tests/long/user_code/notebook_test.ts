@@ -57,12 +57,14 @@ Deno.test({
     await t.step("Python reads the same results", async () => {
       project.copy("stages/command/noiseline.py", "noiseline.py");
       const code = "import noiseline\nsmoke = noiseline.results('smoke')\n" +
-        "print(smoke.images['sample'].shape, smoke.images['sample'].dtype, sorted(smoke.metrics))";
+        "print(smoke.images['sample'].shape, smoke.images['sample'].dtype, sorted(smoke.metrics))\n" +
+        "print(smoke.curves['train/log'][-1]['step'])\n" +
+        "try: smoke.images['smaple']\nexcept KeyError as e: print(*e.args)";
       const args = ["-c", code];
       const python = await new Deno.Command(PYTHON, { args, cwd: project.root }).output();
       assertEquals(
         new TextDecoder().decode(python.stdout),
-        "(16, 8, 8, 1) uint8 ['evaluate', 'score']\n",
+        "(16, 8, 8, 1) uint8 ['evaluate', 'score']\n1000\nno 'smaple'; there are: digits/test, digits/train, sample\n",
         new TextDecoder().decode(python.stderr),
       );
     });
