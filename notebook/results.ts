@@ -27,7 +27,10 @@ export interface RunCurve extends Shown {
   readonly rows: readonly Readonly<Record<string, unknown> & { step: number }>[];
 }
 
-/** The results of a pipeline's last run, by name; another name is an error with those there are. A notebook shows its page. */
+/**
+ * The results of a pipeline's last run, by name; another name is an error with those there are. A notebook shows the
+ * page.
+ */
 export interface Run extends Shown {
   /** The folder of the results. */
   readonly folder: string;
