@@ -144,7 +144,8 @@ export function describeRights(stages: Parameters<typeof requestsOf>[0], pipelin
  * Returns notes on a run's duration and memory, and a question with alternatives for a run of more than a day, or one
  * that needs more memory than there is.
  */
-export function describeOutlook({ withoutCard, long, cardFix, tight }: Outlook, { profiles, knownProfiles }: Pipeline) {
+export function describeOutlook(outlook: Outlook, { profiles, knownProfiles }: Pipeline) {
+  const { withoutCard, slower, faster, long, cardFix, tight } = outlook;
   const describe = (stages: typeof tight) =>
     [...Map.groupBy(stages, ({ needs, most, isLimit, fix }) => {
       const than = `${isLimit ? "its limit of" : "the free"} ${formatMemory(most)}`;
@@ -155,6 +156,10 @@ export function describeOutlook({ withoutCard, long, cardFix, tight }: Outlook, 
   if (withoutCard !== undefined) {
     const names = shortList(withoutCard.stages.map(({ id }) => id));
     notes.push(`without the GPU that they ask for, ${names} take about ${formatDuration(withoutCard.totalMs)} here`);
+  }
+  if (slower !== undefined) {
+    const names = shortList(slower.stages.map(({ id }) => id));
+    notes.push(`${names} take about ${formatDuration(slower.totalMs)} here; a device that is faster at it: ${faster}`);
   }
   if (hopeless !== undefined) return { notes, question: problem(hopeless, "start it anyway with --yes") };
   if (long === undefined) return { notes };

@@ -17,10 +17,22 @@ export interface StageDevice {
   readonly card: boolean;
   /** A fact about the choice that the user should know, such as a card that is present but cannot be used. */
   readonly warning?: { readonly message: string; readonly fix?: string };
+  /** The command that makes a device available which is measured to be faster at such work, if there is one. */
+  readonly faster?: string;
   /** True if native code computes there, which no permission contains. */
   readonly native: boolean;
   /** Returns the permissions that the device needs; called once the stage's packages are installed. */
   readonly grants: () => Promise<DeviceGrants>;
+}
+
+/** Knowledge of a stage before its device is found. */
+export interface KnownWork {
+  /** As `CheckResult.workShape`. */
+  readonly workShape?: readonly number[] | undefined;
+  /** Numerics under which the stage has saved states, with `_` for characters that no path has. */
+  readonly saved?: readonly string[];
+  /** True if the stage trains a U-Net of `workShape`. */
+  readonly trains?: boolean;
 }
 
 /** The reason why a device cannot be used here, and what to do about it. */

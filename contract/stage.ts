@@ -5,7 +5,7 @@ import type { Resources } from "../schemas/pipeline_file.ts";
 import type { FileEntry } from "../schemas/records.ts";
 import type { Schema } from "../schemas/roles.ts";
 import type { StagePermissions } from "../schemas/types.ts";
-import type { StageDevice, TryDevice } from "./device.ts";
+import type { KnownWork, StageDevice, TryDevice } from "./device.ts";
 
 /** An input that a stage reads: one artifact, or with `list` several. */
 export interface InputPort {
@@ -336,7 +336,7 @@ export interface BuiltinKind<
   /** List ports whose items form pairs, one by one: equally many in both, and of the same children of a matrix. */
   readonly pairs?: readonly (readonly [keyof I & string, keyof I & string])[];
   /** For kinds that compute with tensors: finds the device that the params ask for. Called for stages that may run. */
-  readonly device?: (params: z.output<P>, tryDevice: TryDevice) => Promise<DeviceFinding>;
+  readonly device?: (params: z.output<P>, tryDevice: TryDevice, known?: KnownWork) => Promise<DeviceFinding>;
 }
 
 /** Defines a custom stage. Types of params, inputs and outputs follow from the definition. */

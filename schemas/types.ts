@@ -426,7 +426,7 @@ export type KindTable = {
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "wasm" | "torch" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "torch" | "wasm" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "features" };
@@ -460,7 +460,7 @@ export type KindTable = {
     /** Images per evaluation of the network */
     batchSize?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "wasm" | "torch" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "torch" | "wasm" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "autoencoder" };
@@ -678,7 +678,7 @@ export type KindTable = {
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "wasm" | "torch" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "torch" | "wasm" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "schedule" | "start" | "autoencoder" };
@@ -711,7 +711,7 @@ export type KindTable = {
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "wasm" | "torch" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "torch" | "wasm" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "images" };
@@ -815,7 +815,7 @@ export type KindTable = {
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "wasm" | "torch" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "torch" | "wasm" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "guide" | "autoencoder" };
@@ -831,7 +831,7 @@ export type KindTable = {
      */
     files?: ("png" | "npz")[] | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "wasm" | "torch" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "torch" | "wasm" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "samples" | "autoencoder" };
@@ -898,7 +898,7 @@ export type KindTable = {
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "wasm" | "torch" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "torch" | "wasm" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "images" | "autoencoder" };
@@ -962,7 +962,7 @@ export type KindTable = {
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "wasm" | "torch" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "torch" | "wasm" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "images" | "autoencoder" };
@@ -988,7 +988,7 @@ export type KindTable = {
     /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "wasm" | "torch" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "torch" | "wasm" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "test" };
@@ -1039,7 +1039,7 @@ export type KindTable = {
     /** Images per evaluation of the network */
     batchSize?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
-    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "wasm" | "torch" | undefined;
+    device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "torch" | "wasm" | undefined;
     /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "classifier" };

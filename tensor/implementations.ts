@@ -1,6 +1,8 @@
 import process from "node:process";
+import type { KnownWork } from "../contract/device.ts";
 import type { Device, DeviceOptions } from "./device.ts";
-import { AUTO_ORDER, CONCRETE_DEVICES, DEVICE_NAMES } from "./devices.ts";
+import { CONCRETE_DEVICES, DEVICE_NAMES } from "./devices.ts";
+import { reasonForTorch } from "./faster.ts";
 import type { Installation } from "./tensorflow/installation.ts";
 import type { ConcreteDeviceName, DeviceDescription, DeviceGrants, DeviceName, DeviceTrouble } from "./devices.ts";
 import { definedOnly } from "../std/defined_only.ts";
@@ -101,6 +103,7 @@ export async function openDevice(name: DeviceName | "tensorflow", options: Devic
 }
 
 interface ChooseOptions extends DescribeOptions {
+  readonly known?: KnownWork;
   /** Describes one device; replaced by tests. */
   readonly describe?: Describe;
   /** Lets a device compute something before it is chosen, and returns what is wrong with it, if anything. */
@@ -120,7 +123,7 @@ type TryOut = (device: DeviceDescription) => Promise<DeviceTrouble | undefined>;
  */
 export async function chooseDevice(
   wanted: DeviceName | ConcreteDeviceName,
-  { describe = wanted === "auto" ? describeForAuto : describeDevice, tryOut, ...options }: ChooseOptions = {},
+  { describe = wanted === "auto" ? describeForAuto : describeDevice, tryOut, known, ...options }: ChooseOptions = {},
 ) {
   const passedOver: DeviceDescription[] = [];
   const inBfloat16 = options.precision === "bf16";
@@ -131,7 +134,10 @@ export async function chooseDevice(
       fix: "use device torch, or precision fp32",
     } as const;
   }
-  for (const name of wanted !== "auto" ? [wanted] : inBfloat16 ? ["torch" as const] : AUTO_ORDER) {
+  const forTorch = known && reasonForTorch(known);
+  const [cuda, webgpu, onnx, torch, wasm] = CONCRETE_DEVICES;
+  const order = forTorch === undefined ? CONCRETE_DEVICES : [cuda, webgpu, torch, onnx, wasm];
+  for (const name of wanted !== "auto" ? [wanted] : inBfloat16 ? [torch] : order) {
     const looked = await describe(name, options);
     // A software adapter is slower than computing on the CPU directly.
     const isSoftware = wanted === "auto" && name === "webgpu" && looked.available && looked.card !== true;
@@ -145,8 +151,10 @@ export async function chooseDevice(
       }
       const missed = passedOver.find(({ seen }) => seen !== undefined);
       const warning = missed === undefined ? softwareWarning(found) : warnOf(missed, name);
-      const reasons = `${reason}${better}`;
-      return { available, name, numerics: numerics ?? name, reason: reasons, card, ...definedOnly({ warning }) };
+      const why = wanted === "auto" && name === torch && forTorch !== undefined ? `; ${forTorch}` : "";
+      const faster = name === onnx ? passedOver.find((one) => one.name === torch)?.fix : undefined;
+      const told = { numerics: numerics ?? name, reason: `${reason}${why}${better}`, card };
+      return { available, name, ...told, ...definedOnly({ warning, faster }) };
     }
     passedOver.push(found);
   }

@@ -2,7 +2,7 @@ import process from "node:process";
 import { type ContenderCommand, startContender } from "./contender.ts";
 import { median } from "./measure.ts";
 import type { StepRequest } from "./steps_protocol.ts";
-import { HUGE_PAGES } from "../../engine/process/runtime.ts";
+import { LIBRARY_SETTINGS } from "../../engine/process/runtime.ts";
 import { cpuFlags, instructionClass } from "../../tensor/numerics.ts";
 
 const flags = cpuFlags();
@@ -86,7 +86,7 @@ const PEER = new URL("../peers/torch_unet.py", import.meta.url).pathname;
 /** Returns one of our devices, with the memory settings that stages get. */
 export function ourContender(device: string): ContenderCommand {
   const args = ["run", "-A", SERVER, device, `${THREADS}`];
-  return { name: device, command: Deno.execPath(), args, env: HUGE_PAGES };
+  return { name: device, command: Deno.execPath(), args, env: LIBRARY_SETTINGS };
 }
 
 /** Returns PyTorch in a Python that has it. */

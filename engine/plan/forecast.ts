@@ -264,9 +264,9 @@ export function stagesNeedingConsent(plan: Plan): PlannedAction[] {
 
 /** Summarises what the forecasts of a plan mean for whoever starts it. */
 export function summariseForecasts(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, capacity: Capacity) {
-  const withoutCard = [...plan.actions.values()].filter((planned) =>
-    mayRun(planned) && planned.device?.card === false && gpuCount(planned.stage.resources) > 0
-  );
+  const running = [...plan.actions.values()].filter(mayRun);
+  const withoutCard = running.filter(({ device, stage }) => device?.card === false && gpuCount(stage.resources) > 0);
+  const slower = running.filter(({ device }) => device?.faster !== undefined);
   /** Returns the least time that some stages take together, and the stages that matter to it, longest first. */
   const longerThan = (limitMs: number, planned: readonly PlannedAction[]) => {
     const ids = [...new Set(planned.map(({ stage }) => stage.id))];
@@ -300,6 +300,9 @@ export function summariseForecasts(plan: Plan, forecasts: ReadonlyMap<string, Fo
     long: longerThan(24 * HOUR_MS, stagesNeedingConsent(plan)),
     /** Work of more than an hour that wants a card and has none. */
     withoutCard: longerThan(HOUR_MS, withoutCard),
+    /** Work of more than an hour that a device which is not set up is faster at, and the command that sets it up. */
+    slower: longerThan(HOUR_MS, slower),
+    faster: slower[0]?.device?.faster,
     /** The fix for a card that is visible but not used to compute. */
     cardFix: withoutCard.flatMap(({ device }) => device?.warning?.fix ?? [])[0],
   };

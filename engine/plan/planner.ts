@@ -7,7 +7,7 @@ import { type ActionKeys, identityKeyOf, keysOfActions, matchesKey, resolvedKeyO
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { extentParam, predecessorsOf, readsOf, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import { newestSavedStep, progressFolder } from "../store/progress.ts";
+import { newestSavedStep, progressFolder, savedNumerics } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
 import { isForced, type Plan, type PlannedAction, type Reason, resultActions, RUNNING_STATES } from "./plan.ts";
@@ -347,12 +347,15 @@ export class Planner {
    * run although that was not planned.
    * @returns true if something was learnt; false if all was known or no stage has a device
    */
-  async findDevices(actions: Iterable<Action>): Promise<boolean> {
+  async findDevices(actions: Iterable<Action & Pick<PlannedAction, "keys">>): Promise<boolean> {
     if (this.options.remote === true) return false;
     const asking = [...actions].filter((one) => one.do === "compute" && one.stage.kind.device !== undefined);
     const unknown = new Set(asking.map(({ stage }) => stage)).difference(this.#devices);
     await Promise.all(Array.from(unknown, async (stage) => {
-      this.#devices.set(stage, await stage.kind.device!(stage.params, tryDevice));
+      const identityKey = asking.find((one) => one.stage === stage)?.keys?.identityKey;
+      const saved = identityKey === undefined ? [] : savedNumerics(this.store.paths.progress, identityKey);
+      const known = { workShape: stage.workShape, saved };
+      this.#devices.set(stage, await stage.kind.device!(stage.params, tryDevice, known));
     }));
     return unknown.size > 0;
   }

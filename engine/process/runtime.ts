@@ -40,7 +40,7 @@ const KEPT_NAMES = [
   "PATH|HOME|USER|LOGNAME|TMPDIR|TMP|TEMP|DENO_(DIR|CERT|TLS_CA_STORE|WEBGPU_BACKEND)|NODE_EXTRA_CA_CERTS",
   "NPM_CONFIG_REGISTRY|GLIBC_TUNABLES",
   "USERPROFILE|LOCALAPPDATA|APPDATA|PROGRAMDATA|PROGRAMFILES.*|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT",
-  "(XDG|LD|DYLD|SSL_CERT|CUDA|CUDNN|NVIDIA|TF|XLA|OMP|MKL|KMP|VK|MESA|LIBGL)_.*|(HTTPS?|NO|ALL)_PROXY",
+  "(XDG|LD|DYLD|SSL_CERT|CUDA|CUDNN|NVIDIA|TF|XLA|G?OMP|MKL|KMP|VK|MESA|LIBGL)_.*|(HTTPS?|NO|ALL)_PROXY",
 ];
 const KEPT_VARIABLES = new RegExp(`^(${KEPT_NAMES.join("|")})$`, "i");
 
@@ -48,11 +48,16 @@ const KEPT_VARIABLES = new RegExp(`^(${KEPT_NAMES.join("|")})$`, "i");
 const SAME_EVERYWHERE = { TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" };
 
 /**
- * Makes glibc's allocator use pages of 2 MiB where the kernel gives them on request: processors then find the tensors
- * of a training step with fewer page look-ups. Must be set before a process starts. glibc 2.36 has a bug: it compares
- * the kernel's answer with uninitialised bytes, so about half of all processes get huge pages, at random.
+ * Settings of libraries that must be set before a process starts, unless the user has set them.
+ *
+ * glibc's allocator uses pages of 2 MiB where the kernel gives them on request: processors then find the tensors of a
+ * training step with fewer page look-ups. glibc 2.36 has a bug: it compares the kernel's answer with uninitialised
+ * bytes, so about half of all processes get huge pages, at random.
+ *
+ * Threads of GNU's OpenMP, which PyTorch has, sleep after fractions of a millisecond of waiting, not after several: on
+ * busy processors they took the time of those that they waited for (docs/performance.md).
  */
-export const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
+export const LIBRARY_SETTINGS = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1", GOMP_SPINCOUNT: "10000" };
 
 interface ChildOptions {
   /** True for a program of the user's: the arguments are its whole command line, and it gets no variables but `env`. */
@@ -82,7 +87,7 @@ function spawnChild(args: readonly string[], { cwd, env, bare = false }: ChildOp
     detached: true,
     clearEnv: true,
     env: bare ? { ...env } : {
-      ...HUGE_PAGES,
+      ...LIBRARY_SETTINGS,
       ...Object.fromEntries(inherited),
       ...SAME_EVERYWHERE,
       NO_COLOR: "1",

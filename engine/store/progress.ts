@@ -31,6 +31,13 @@ export function progressFolder(root: string, identityKey: string, numerics: stri
   return join(root, identityKey.slice(0, 2), identityKey, safe);
 }
 
+/** The numerics under which an identity key has saved states, as they stand in paths. */
+export function savedNumerics(root: string, identityKey: string): string[] {
+  const home = dirname(progressFolder(root, identityKey, undefined));
+  const names = isThere(home) ? entriesOf(home).map(({ name }) => name) : [];
+  return names.filter((name) => savedSteps(join(home, name)).length > 0);
+}
+
 /** Steps that have saved states, newest first; none of the states is checked. */
 export function savedSteps(folder: string): number[] {
   const folders = isThere(folder) ? entriesOf(folder).filter(({ isDirectory }) => isDirectory) : [];

@@ -1,4 +1,4 @@
-import type { TryDevice } from "../../contract/device.ts";
+import type { KnownWork, TryDevice } from "../../contract/device.ts";
 import type { DeviceFinding, StageContext } from "../../contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ConcreteDeviceName } from "../../tensor/devices.ts";
@@ -14,6 +14,7 @@ interface DeviceParams {
 export async function findStageDevice(
   { device: wanted, threads, precision }: DeviceParams,
   tryDevice: TryDevice,
+  known?: KnownWork,
 ): Promise<DeviceFinding> {
   // Loaded only for stages that may run: an up-to-date plan needs none of it.
   const [{ chooseDevice }, { trialOf }] = await Promise.all([
@@ -21,7 +22,7 @@ export async function findStageDevice(
     import("./device_trial.ts"),
   ]);
   const tryOut = (device: Parameters<typeof trialOf>[0]) => tryDevice(trialOf(device));
-  const chosen = await chooseDevice(wanted, definedOnly({ tryOut, threads, precision }));
+  const chosen = await chooseDevice(wanted, definedOnly({ tryOut, threads, precision, known }));
   if (chosen.available) {
     const { available: _, name, ...facts } = chosen;
     const native = name !== "wasm" && name !== "webgpu";

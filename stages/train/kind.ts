@@ -59,7 +59,7 @@ export const trainKind = defineKind({
     log: { type: "log", description: "Loss, gradient norm and learning rate by step" },
   },
   seeded: true,
-  device: findStageDevice,
+  device: (params, tryDevice, known) => findStageDevice(params, tryDevice, { ...known, trains: true }),
   definitions: { model: "network", objective: "objective", augment: "augmentation" },
   check(params, inputs, own = {}) {
     const images = readImageFacts(inputs.images);

@@ -5,7 +5,7 @@ import { cannotCompile } from "../trace/failure.ts";
 import { placeOf, trace } from "../trace/trace.ts";
 import { computeConvolution } from "../trace/translations/conv.ts";
 import { BatchDependence, COMPARED_BATCHES, forAnyBatch } from "./any_batch.ts";
-import { rewriteEach } from "./passes/rewrite.ts";
+import { rewriteEach } from "../trace/rewrite.ts";
 import { splitFlatVectors, viewArrays } from "./passes/split_flat_vectors.ts";
 import { serializeModel } from "./serialize.ts";
 

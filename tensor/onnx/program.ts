@@ -8,7 +8,7 @@ import { fuseBias } from "./passes/fuse_bias.ts";
 import { fuseContrib } from "./passes/fuse_contrib.ts";
 import { overwritableInputs } from "./passes/in_place.ts";
 import { pixelsFirst } from "./passes/pixels_first.ts";
-import { rewriteEach } from "./passes/rewrite.ts";
+import { rewriteEach } from "../trace/rewrite.ts";
 import { splitFlatVectors, viewArrays } from "./passes/split_flat_vectors.ts";
 import { openSession, type SessionOptions } from "./session.ts";
 

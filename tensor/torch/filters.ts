@@ -1,5 +1,6 @@
 import { liveValues, type OperationValue, sameShape, type Shape, sizeOf, type Value } from "../trace/graph.ts";
-import { reshape, transpose } from "../trace/emit/shape.ts";
+import { isOperation, reshape, transpose } from "../trace/emit/shape.ts";
+import { type Current, rewriteEach, usersOf } from "../trace/rewrite.ts";
 import type { TracedFunction } from "../trace/trace.ts";
 import { numbersOf } from "./operations.ts";
 
@@ -15,9 +16,7 @@ export interface HeldFilter {
  * alone read, and that an update replaces element by element, by a gradient of which only squares are summed besides.
  */
 function heldFilters(outputs: TracedFunction["outputs"], carried: readonly string[]) {
-  const readers = new Map<Value, OperationValue[]>();
-  const live = liveValues(outputs.values()).filter((value) => value.kind === "operation");
-  for (const value of live) for (const input of value.inputs) readers.getOrInsertComputed(input, () => []).push(value);
+  const readers = usersOf(outputs);
   const returned = new Set(outputs.values());
   /** True if every operation that reads a value fits, and the caller does not. */
   const isReadBy = (value: Value, fits: (reader: OperationValue) => boolean) =>
@@ -41,9 +40,10 @@ function heldFilters(outputs: TracedFunction["outputs"], carried: readonly strin
     return at >= 0 && before === start && joined.inputs.lastIndexOf(value) === at &&
       isReadBy(value, (reader) => reader === joined || others.includes(reader));
   };
-  return live.flatMap((adam) => {
-    const flat = adam.op === "Adam" ? adam.inputs[3]! : undefined;
-    const gradient = flat?.kind === "operation" && flat.op === "Reshape" ? flat.inputs[0]! : undefined;
+  return liveValues(outputs.values()).flatMap((adam) => {
+    if (!isOperation(adam, "Adam")) return [];
+    const flat = adam.inputs[3]!;
+    const gradient = isOperation(flat, "Reshape") ? flat.inputs[0]! : undefined;
     if (gradient?.shape.length !== 4) return [];
     const { shape } = gradient;
     const after = readers.get(adam) ?? [];
@@ -68,9 +68,9 @@ function heldFilters(outputs: TracedFunction["outputs"], carried: readonly strin
         return one === parts[i] ||
           other !== undefined && (other.start >= start + count || other.start + other.count <= start);
       })
-    ) && isReadBy(flat!, (one) => one === adam || isSquare(one) && isReadBy(one, isSummed));
+    ) && isReadBy(flat, (one) => one === adam || isSquare(one) && isReadBy(one, isSummed));
     const names = places.map((place) => place?.whole.name ?? "");
-    return fits ? [{ start, shape, names, vector: parts[0]!, flat: flat!, orders }] : [];
+    return fits ? [{ start, shape, names, vector: parts[0]!, flat, orders }] : [];
   });
 }
 
@@ -81,31 +81,21 @@ function heldFilters(outputs: TracedFunction["outputs"], carried: readonly strin
  */
 export function withHeldFilters({ graph, outputs }: TracedFunction, carried: readonly string[]) {
   const filters = heldFilters(outputs, carried);
-  const instead = new Map<Value, Value>();
   const origin = new Map<Value, Value>();
-  const now = (value: Value) => instead.get(value) ?? value;
-  const special = new Map<Value, () => Value>();
+  const special = new Map<Value, (current: Current) => Value>();
   for (const { shape, vector, flat, orders } of filters) {
     const turned = [shape[3]!, ...shape.slice(0, 3)];
     const gradient = (flat as OperationValue).inputs[0]!;
-    special.set(flat, () => reshape(graph, transpose(graph, now(gradient), [3, 0, 1, 2]), [sizeOf(shape)]));
+    const inOrder = (current: Current) => transpose(graph, current(gradient), [3, 0, 1, 2]);
+    special.set(flat, (current) => reshape(graph, inOrder(current), [sizeOf(shape)]));
     const whole = () => transpose(graph, reshape(graph, vector, turned), [1, 2, 3, 0]);
     orders.forEach((order) => special.set(order, whole));
   }
-  for (const value of filters.length === 0 ? [] : liveValues(outputs.values())) {
-    if (value.kind !== "operation") continue;
-    const inputs = value.inputs.map(now);
-    const isNew = inputs.some((input, i) => input !== value.inputs[i]);
-    const { op, type, shape, attributes } = value;
-    const made = special.get(value)?.() ?? (isNew ? graph.operation(op, inputs, type, shape, attributes) : value);
-    for (const one of made === value ? [] : [made, ...(made as OperationValue).inputs]) {
+  const note = (made: Value, value: Value) => {
+    for (const one of [made, ...(made as OperationValue).inputs]) {
       if (one.id > value.id && !origin.has(one)) origin.set(one, value);
     }
-    instead.set(value, made);
-  }
-  return {
-    filters: filters as readonly HeldFilter[],
-    origin,
-    outputs: new Map([...outputs].map(([name, value]) => [name, now(value)])),
   };
+  const rewritten = rewriteEach(graph, outputs, (value, current) => special.get(value)?.(current), note);
+  return { filters: filters as readonly HeldFilter[], origin, outputs: rewritten };
 }

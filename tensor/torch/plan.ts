@@ -1,4 +1,6 @@
+import { isOperation } from "../trace/emit/shape.ts";
 import { liveValues, type OperationValue, sameShape, sizeOf, type Value } from "../trace/graph.ts";
+import { countUses } from "../trace/rewrite.ts";
 import { OVERWRITING, tensorsOf } from "./operations.ts";
 import { type Call, partsOf, placesOf, timesOf, type Write } from "./places.ts";
 
@@ -101,14 +103,12 @@ function stepsOf(
 
 /** Finds the sums that add a bias to the channels of a product that nothing else reads: one kernel computes both. */
 function biasesOf(live: readonly Value[], wanted: ReadonlySet<Value>) {
-  const uses = new Map<Value, number>();
-  const operations = live.filter((value) => value.kind === "operation");
-  for (const one of operations.flatMap(({ inputs }) => inputs)) uses.set(one, (uses.get(one) ?? 0) + 1);
+  const uses = countUses(wanted);
   const biased = new Map<Value, { readonly product: OperationValue; readonly bias: Value }>();
-  for (const sum of operations.filter(({ op }) => op === "Add")) {
+  for (const sum of live.filter((value) => isOperation(value, "Add"))) {
     for (const [product, bias] of [sum.inputs, sum.inputs.toReversed()] as [Value, Value][]) {
       const isProduct = product.kind === "operation" && ["forward", "Gemm"].includes(product.op);
-      if (!isProduct || uses.get(product) !== 1 || wanted.has(product) || biased.has(sum)) continue;
+      if (!isProduct || uses.get(product) !== 1 || biased.has(sum)) continue;
       const channels = sum.shape.at(-1)!;
       const perChannel = bias.shape.at(-1) === channels && sizeOf(bias.shape) === channels;
       if (perChannel && sameShape(product.shape, sum.shape)) biased.set(sum, { product, bias });

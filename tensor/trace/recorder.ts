@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { compose, COMPOSITIONS, FAULTS } from "../compositions.ts";
 import { callerOf, type CompileError, compileError } from "./failure.ts";
 import { fromData } from "./emit/shape.ts";
-import { Graph, type Value } from "./graph.ts";
+import { Graph, sizeOf, type Value } from "./graph.ts";
 import { REFUSED } from "./refused.ts";
 import { CONV } from "./translations/conv.ts";
 import { ELEMENTWISE } from "./translations/elementwise.ts";
@@ -14,6 +14,9 @@ import type { KernelCall, Translation, TranslationTable } from "./translations/t
 
 /** TF.js backend whose kernels compute nothing and record what they would compute. */
 const RECORDER = "noiseline-recorder";
+
+/** 128 GiB of float32. An engine may show more of them without having them, as repeats of few, and sum for hours. */
+const MOST_ELEMENTS = 2 ** 35;
 
 /** Every kernel of TF.js. TF.js exports the name of each kernel under that same name. */
 export const KERNEL_NAMES: readonly string[] = Object.entries(tf).flatMap(([exported, name]) =>
@@ -204,7 +207,12 @@ function recordKernel(
       { reason: "it has no translation", fix: "write it with other ops" };
     return fail(reason, fix);
   }
-  return "kind" in result ? recording.tensorOf(result) : result.map((value) => recording.tensorOf(value));
+  const tensorOf = (value: Value) => {
+    const size = sizeOf(value.shape);
+    if (size > MOST_ELEMENTS) fail(`its result [${value.shape}] has ${size} elements`, "compute it in parts");
+    return recording.tensorOf(value);
+  };
+  return "kind" in result ? tensorOf(result) : result.map(tensorOf);
 }
 
 function tensorType(type: string): "float32" | "int32" | "bool" | undefined {

@@ -1,6 +1,6 @@
 import { isOperation, permutationOf, reshape } from "../../trace/emit/shape.ts";
 import { type Graph, type OperationValue, sameShape, sizeOf, type Value } from "../../trace/graph.ts";
-import { countUses, rewriteEach, withInputs } from "./rewrite.ts";
+import { countUses, rewriteEach, withInputs } from "../../trace/rewrite.ts";
 
 /**
  * Moves a bias that is added to the channels of a convolution or matrix product into that operation, which adds it

@@ -1,7 +1,7 @@
 import { isOperation, permutationOf } from "../../trace/emit/shape.ts";
 import { float, sameShape, sizeOf } from "../../trace/graph.ts";
 import type { FloatAttribute, Graph, OperationValue, Value } from "../../trace/graph.ts";
-import { countUses, rewriteEach } from "./rewrite.ts";
+import { countUses, rewriteEach } from "../../trace/rewrite.ts";
 
 /**
  * Uses ONNX Runtime's own operators, which do in one pass over memory what takes ONNX several: a matrix product that

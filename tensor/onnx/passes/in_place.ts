@@ -1,6 +1,6 @@
 import { isOperation } from "../../trace/emit/shape.ts";
 import { sameShape, type Value } from "../../trace/graph.ts";
-import { usersOf } from "./rewrite.ts";
+import { usersOf } from "../../trace/rewrite.ts";
 import type { View, ViewedGraph } from "./split_flat_vectors.ts";
 
 /** Operations that read each element of an operand of the result's shape before they write that element. */

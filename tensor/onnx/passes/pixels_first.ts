@@ -1,7 +1,7 @@
 import { concat, expand, gather, indices, isOperation, permutationOf, reshape } from "../../trace/emit/shape.ts";
 import { reduce, sumOfParts } from "../../trace/emit/contract.ts";
 import { type Graph, type OperationValue, sameShape, type Shape, sizeOf, type Value } from "../../trace/graph.ts";
-import { countUses, type Current, rewriteEach, withInputs } from "./rewrite.ts";
+import { countUses, type Current, rewriteEach, withInputs } from "../../trace/rewrite.ts";
 
 /**
  * Keeps images as [pixels, N, C] from one convolution to the next, as `conv_winograd_whole.ts` needs them. The

@@ -1,6 +1,6 @@
 import { isOperation } from "../../trace/emit/shape.ts";
 import { type Graph, type InputValue, liveValues, type Value } from "../../trace/graph.ts";
-import { rewriteEach } from "./rewrite.ts";
+import { rewriteEach } from "../../trace/rewrite.ts";
 import { computeConvolution, methodFor } from "../../trace/translations/conv.ts";
 
 /**

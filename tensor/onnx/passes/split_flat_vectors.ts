@@ -1,7 +1,7 @@
 import type { HostTensors } from "../../device.ts";
 import { isOperation, reshape } from "../../trace/emit/shape.ts";
 import { type Graph, type InputValue, liveValues, type OperationValue, sizeOf, type Value } from "../../trace/graph.ts";
-import { rewriteEach, usersOf } from "./rewrite.ts";
+import { rewriteEach, usersOf } from "../../trace/rewrite.ts";
 
 /** A tensor that is a contiguous part of an array of the caller's. */
 export interface View {

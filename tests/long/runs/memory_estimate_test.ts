@@ -1,6 +1,6 @@
 import { assert } from "@std/assert";
 import { join } from "node:path";
-import { HUGE_PAGES } from "../../../engine/process/runtime.ts";
+import { LIBRARY_SETTINGS } from "../../../engine/process/runtime.ts";
 import { CLONE } from "../../support/cli_process.ts";
 
 /** Factors by which the estimate may be off. docs/performance.md has the measurements. */
@@ -36,7 +36,8 @@ for (const { use, name, model, side, channels, batch, parts = 1 } of CASES) {
       JSON.stringify(model),
       ...[side, channels, batch, parts].map(String),
     ];
-    const { stdout } = await new Deno.Command(Deno.execPath(), { args, env: HUGE_PAGES, stderr: "inherit" }).output();
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args, env: LIBRARY_SETTINGS, stderr: "inherit" })
+      .output();
     const { peakMB, estimateMB } = JSON.parse(new TextDecoder().decode(stdout)) as Record<string, number>;
     const told = `${estimateMB} MB estimated, ${peakMB} MB held`;
     assert(estimateMB! < FACTORS[use]! * peakMB! && peakMB! < FACTORS[use]! * estimateMB!, told);

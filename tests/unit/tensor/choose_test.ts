@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { chooseDevice } from "../../../tensor/implementations.ts";
-import { AUTO_ORDER, type ConcreteDeviceName, type DeviceDescription } from "../../../tensor/devices.ts";
+import { reasonForTorch } from "../../../tensor/faster.ts";
+import { CONCRETE_DEVICES, type ConcreteDeviceName, type DeviceDescription } from "../../../tensor/devices.ts";
 
 /** Makes a machine that has the named devices, and records which of its devices were examined. */
 function machineWith(present: Partial<Record<ConcreteDeviceName, Partial<DeviceDescription>>>) {
@@ -22,10 +23,10 @@ const takenBy = async (...present: ConcreteDeviceName[]) => {
 };
 
 Deno.test("auto takes the best device that is there", async () => {
-  for (let first = 0; first < AUTO_ORDER.length; first++) {
-    assertEquals(await takenBy(...AUTO_ORDER.slice(first)), AUTO_ORDER[first]);
+  for (let first = 0; first < CONCRETE_DEVICES.length; first++) {
+    assertEquals(await takenBy(...CONCRETE_DEVICES.slice(first)), CONCRETE_DEVICES[first]);
   }
-  assertEquals(AUTO_ORDER, ["tensorflow-gpu", "webgpu", "onnx", "wasm"]);
+  assertEquals(CONCRETE_DEVICES, ["tensorflow-gpu", "webgpu", "onnx", "torch", "wasm"]);
 });
 
 Deno.test("auto says what better devices lack and looks at no worse ones", async () => {
@@ -120,6 +121,53 @@ Deno.test("a device that does not compute is passed over by auto with the reason
     reason: "it has no onnx in it",
     fix: "mend it",
   });
+});
+
+/** A training of a built-in U-Net with so many channels on average, of images so wide. */
+const training = (channels: number, width: number) => ({ trains: true, workShape: [channels ** 2, width, 32] });
+const AVX512 = "x86-avx512";
+
+Deno.test("torch is preferred for trainings that are no wider, of images no smaller, than one that it was faster at", () => {
+  // docs/performance.md: digits.yaml, 28x28, the paper's, and three between them.
+  const shares = [[48, 16], [53, 28], [224, 32], [96, 16], [107, 32], [48, 32]].map(([channels, width]) =>
+    /took (\S+) of/.exec(reasonForTorch(training(channels!, width!), AVX512) ?? "")?.[1]
+  );
+  assertEquals(shares, [undefined, "0.89", undefined, undefined, undefined, "0.89"]);
+  assert(reasonForTorch(training(16, 64), AVX512) !== undefined);
+  for (const kernels of ["x86-avx2", "arm64"]) assertEquals(reasonForTorch(training(53, 28), kernels), undefined);
+  // Predictions, and networks of the user's own, were not measured to be faster.
+  assertEquals(reasonForTorch({ ...training(53, 28), trains: false }, AVX512), undefined);
+  assertEquals(reasonForTorch({ trains: true }, AVX512), undefined);
+});
+
+Deno.test("work goes on where it began, and by the table where it began on both", () => {
+  const [onnx, torch] = ["onnx-cpu_1.30.0_x86-avx512_2-threads", "torch-cpu_2.15.0_x86-avx512_2-threads"];
+  const reasonWith = (work: ReturnType<typeof training>, ...saved: string[]) =>
+    reasonForTorch({ ...work, saved }, AVX512);
+  const [fast, slow] = [training(53, 28), training(48, 16)];
+  assertEquals(reasonWith(fast, onnx), undefined);
+  assertEquals(reasonWith(slow, torch), "the stage has begun on it");
+  assertEquals([reasonWith(slow, torch, onnx), reasonWith(fast, torch, onnx)], [undefined, reasonWith(fast)]);
+  assertEquals(reasonWith(fast, "tensorflow-gpu_2.21.0_nvidia_tf32"), reasonWith(fast));
+});
+
+Deno.test("auto takes torch before onnx where it is preferred, and says what sets it up where it is missing", async () => {
+  const known = { saved: ["torch-cpu_2.15.0"] };
+  const { describe, looked } = machineWith({ onnx: {}, torch: {} });
+  const chosen = await chooseDevice("auto", { describe, known });
+  assert(chosen.available);
+  assertEquals([chosen.name, chosen.faster, looked.includes("onnx")], ["torch", undefined, false]);
+  assert(chosen.reason.startsWith("a torch; the stage has begun on it; better, but not available: "), chosen.reason);
+  const missing = { available: false, reason: "not set up", fix: "set it up" };
+  const without = await chooseDevice("auto", { describe: machineWith({ onnx: {}, torch: missing }).describe, known });
+  assert(without.available);
+  assertEquals([without.name, without.faster], ["onnx", "set it up"]);
+  assert(without.reason.endsWith("; torch (not set up)"), without.reason);
+  const card = await chooseDevice("auto", {
+    describe: machineWith({ webgpu: { card: true }, torch: {} }).describe,
+    known,
+  });
+  assertEquals(card.available && card.name, "webgpu");
 });
 
 Deno.test("with precision bf16 auto takes torch or nothing, and no other device is taken", async () => {

@@ -34,6 +34,15 @@ Deno.test("compile() names op, label and line of an op that is refused, with the
   );
 });
 
+Deno.test("compile() refuses a tensor that no machine has memory for, even if an engine could show it without", async () => {
+  assertMatch(
+    await compileMessage(({ x }) => ({ y: tf.sum(tf.tile(x!, [2 ** 20, 2 ** 20])) })),
+    new RegExp(
+      `op "Tile": its result \\[2097152,3145728\\] has 6597069766656 elements \\(called at ${HERE}\\)\\. Fix:`,
+    ),
+  );
+});
+
 const LAYERS: Readonly<Record<string, readonly [gradient: string, (x: tf.Tensor) => tf.Tensor]>> = {
   silu: ["NoiselineSiluGradient", silu],
   norm: ["NoiselineGroupNormGradient", (x) => norm({ "n.scale": tf.ones([4]), "n.bias": tf.zeros([4]) }, "n", x)],

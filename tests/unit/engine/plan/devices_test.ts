@@ -124,6 +124,18 @@ Deno.test("progress belongs to the numerics of the device", async () => {
   assertEquals(await state(", steps: 5, device: exact"), "a: cached, b: run (param)");
 });
 
+Deno.test("a kind is told on what its stage has begun before it chooses a device", async () => {
+  await using folder = await makeTempFolder();
+  equip({ ...FAST, exact: { numerics: "exact/1" } });
+  await runIn(folder.path, yaml(", steps: 2"));
+  assertEquals(machine.saved, []);
+  await planIn(folder.path, yaml(", steps: 5"));
+  assertEquals(machine.saved, ["fast_1"]);
+  await runIn(folder.path, yaml(", steps: 5, device: exact"));
+  await planIn(folder.path, yaml(", steps: 6"));
+  assertEquals(machine.saved.toSorted(), ["exact_1", "fast_1"]);
+});
+
 Deno.test("a stage whose result is damaged finds its device while the run is on, or fails with the reason", async () => {
   await using folder = await makeTempFolder();
   equip(FAST);

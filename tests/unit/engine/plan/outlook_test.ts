@@ -16,6 +16,7 @@ interface Sketch {
   readonly state?: PlannedAction["state"];
   readonly gpu?: number | "required";
   readonly card?: boolean;
+  readonly faster?: string;
   readonly memoryBytes?: number;
   readonly batchMemory?: { readonly first: number; readonly further: number };
   readonly memory?: string;
@@ -24,7 +25,7 @@ interface Sketch {
 
 /** Returns the long work and the work without a card: hours in total, and ids. */
 function outlook(sketches: readonly Sketch[]) {
-  const stages = sketches.map(({ id, reads = [], state = "run", gpu, card = false, memory, ...rest }) => {
+  const stages = sketches.map(({ id, reads = [], state = "run", gpu, card = false, faster, memory, ...rest }) => {
     const inputs = { in: reads.map((stage) => ({ stage, port: "out", type: "files" })) };
     const resources = { ...gpu === undefined ? {} : { gpu }, ...memory === undefined ? {} : { memory } };
     const stage = {
@@ -37,7 +38,7 @@ function outlook(sketches: readonly Sketch[]) {
       resources,
       ...rest,
     };
-    return [id, { ...actionsOf([stage as unknown as Stage])[0]!, state, device: { name: "d", card } }] as const;
+    return [id, { ...actionsOf([stage as unknown as Stage])[0]!, state, device: { name: "d", card, faster } }] as const;
   });
   const forecasts = sketches.map(({ id, hours }): [string, Forecast] => [
     id,
@@ -46,12 +47,16 @@ function outlook(sketches: readonly Sketch[]) {
   const declared = new Map(stages.map(([id, { stage }]) => [id, stage]));
   const actions = new Map(stages);
   const plan = { actions, stages: actions, pipeline: { stages: declared } } as unknown as Plan;
-  const { long, withoutCard, tight } = summariseForecasts(plan, new Map(forecasts), { jobs: 2, cpus: 2, gpus: 0 });
+  const { long, withoutCard, slower, faster, tight } = summariseForecasts(plan, new Map(forecasts), {
+    jobs: 2,
+    cpus: 2,
+    gpus: 0,
+  });
   const text = (work: typeof long) => work && [work.totalMs / HOUR, work.stages.map(({ id }) => id).join(" ")];
-  return { long: text(long), withoutCard: text(withoutCard), tight };
+  return { long: text(long), withoutCard: text(withoutCard), slower: text(slower), faster, tight };
 }
 
-const NOTHING = { long: undefined, withoutCard: undefined, tight: [] };
+const NOTHING = { long: undefined, withoutCard: undefined, slower: undefined, faster: undefined, tight: [] };
 
 Deno.test("a run is long where its stages take more than a day together, whatever is not known", () => {
   assertEquals(outlook([{ id: "a", hours: 24 }]), NOTHING);
@@ -85,6 +90,18 @@ Deno.test("work of more than an hour that wants a card and has none is told", ()
   assertEquals(outlook(two).withoutCard, [3, "b a"]);
   assertEquals(outlook([{ id: "a", hours: 3 }, { id: "b", hours: 3, gpu: 0 }]), NOTHING);
   assertEquals(outlook([{ id: "a", hours: 3, gpu: 1, card: true }]), NOTHING);
+});
+
+Deno.test("work of more than an hour that a device is faster at, which is not set up, is told with the command", () => {
+  const faster = "set it up";
+  assertEquals(outlook([{ id: "a", hours: 1, faster }]).slower, undefined);
+  const three: Sketch[] = [{ id: "a", hours: 1, faster }, { id: "b", hours: 1, reads: ["a"], faster }, {
+    id: "c",
+    hours: 9,
+  }];
+  const { slower, faster: fix } = outlook(three);
+  assertEquals([slower, fix], [[2, "a b"], faster]);
+  assertEquals(outlook([{ id: "a", hours: 3, faster, state: "cached" }]).slower, undefined);
 });
 
 Deno.test("a stage is tight where it needs more than is free, or than its file lets it take, and works on no card", () => {

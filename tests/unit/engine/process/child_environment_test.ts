@@ -12,9 +12,13 @@ async function variableOfChild(name: string): Promise<string> {
   return said.trim();
 }
 
-testsAlone(import.meta.url)("stages have their memory in huge pages, or as the user sets it", async () => {
-  setVariable("GLIBC_TUNABLES", undefined);
-  assertEquals(await variableOfChild("GLIBC_TUNABLES"), "glibc.malloc.hugetlb=1");
-  setVariable("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0");
-  assertEquals(await variableOfChild("GLIBC_TUNABLES"), "glibc.malloc.hugetlb=0");
+const DEFAULTS = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1", GOMP_SPINCOUNT: "10000" };
+
+testsAlone(import.meta.url)("stages have huge pages and threads that wait briefly, or what the user sets", async () => {
+  for (const [name, value] of Object.entries(DEFAULTS)) {
+    setVariable(name, undefined);
+    assertEquals(await variableOfChild(name), value);
+    setVariable(name, "other");
+    assertEquals(await variableOfChild(name), "other");
+  }
 });

@@ -70,7 +70,9 @@ export const foldKind = defineKind({
 export const machine: {
   devices: Record<string, { numerics: string; card?: boolean; warning?: { message: string; fix: string } }>;
   looks: number;
-} = { devices: {}, looks: 0 };
+  /** Numerics of saved states that the kind was last told of. */
+  saved: readonly string[];
+} = { devices: {}, looks: 0, saved: [] };
 
 /** A kind with an extent, and a device of {@linkcode machine}. */
 export const computeKind = defineKind({
@@ -87,8 +89,9 @@ export const computeKind = defineKind({
   inputs: { from: { ...files, optional: true } },
   outputs: { out: files },
   // deno-lint-ignore require-await -- real kinds look at the machine
-  device: async ({ device: name }) => {
+  device: async ({ device: name }, _tryDevice, known) => {
     machine.looks++;
+    machine.saved = known?.saved ?? [];
     const found = machine.devices[name];
     if (found !== undefined) {
       return { device: { name, card: false, ...found, reason: "told so", native: false, grants: async () => ({}) } };

@@ -1,5 +1,5 @@
-import { reshape } from "../../trace/emit/shape.ts";
-import { type Graph, liveValues, type OperationValue, type Value } from "../../trace/graph.ts";
+import { reshape } from "./emit/shape.ts";
+import { type Graph, liveValues, type OperationValue, type Value } from "./graph.ts";
 
 /** Returns the current version of a value: itself, or its replacement. */
 export type Current = (value: Value) => Value;
@@ -7,21 +7,22 @@ export type Current = (value: Value) => Value;
 /**
  * Replaces values of a graph, and rebuilds everything that depends on them. Returns the new outputs.
  * @param replacement called for each value, after all values that it depends on; undefined keeps the value
+ * @param note called for each value that stands for another, with both
  */
 export function rewriteEach(
   graph: Graph,
   outputs: ReadonlyMap<string, Value>,
   replacement: (value: Value, current: Current) => Value | undefined,
+  note: (made: Value, value: Value) => void = () => {},
 ): Map<string, Value> {
   const rewritten = new Map<Value, Value>();
   const current: Current = (value) => rewritten.get(value) ?? value;
   for (const value of liveValues(outputs.values())) {
-    const made = replacement(value, current);
-    if (made !== undefined) {
-      rewritten.set(value, made);
-    } else if (value.kind === "operation" && value.inputs.some((input) => rewritten.has(input))) {
-      rewritten.set(value, withInputs(graph, value, value.inputs.map(current)));
-    }
+    const reads = value.kind === "operation" && value.inputs.some((input) => rewritten.has(input));
+    const made = replacement(value, current) ?? (reads ? withInputs(graph, value, value.inputs.map(current)) : value);
+    if (made === value) continue;
+    rewritten.set(value, made);
+    note(made, value);
   }
   return new Map([...outputs].map(([name, value]) => [name, current(value)]));
 }
@@ -33,7 +34,7 @@ export function withInputs(graph: Graph, value: OperationValue, inputs: readonly
 }
 
 /** Returns the operations that read each value, once for each operand, oldest first. */
-export function usersOf(outputs: ReadonlyMap<string, Value>): ReadonlyMap<Value, readonly OperationValue[]> {
+export function usersOf(outputs: { values(): Iterable<Value> }): ReadonlyMap<Value, readonly OperationValue[]> {
   const users = new Map<Value, OperationValue[]>();
   for (const value of liveValues(outputs.values())) {
     if (value.kind !== "operation") continue;
@@ -43,7 +44,7 @@ export function usersOf(outputs: ReadonlyMap<string, Value>): ReadonlyMap<Value,
 }
 
 /** Counts how often each value is an operand or an output. */
-export function countUses(outputs: ReadonlyMap<string, Value>): ReadonlyMap<Value, number> {
+export function countUses(outputs: { values(): Iterable<Value> }): ReadonlyMap<Value, number> {
   const uses = new Map<Value, number>();
   for (const [value, users] of usersOf(outputs)) uses.set(value, users.length);
   for (const value of outputs.values()) uses.set(value, (uses.get(value) ?? 0) + 1);
