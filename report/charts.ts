@@ -1,20 +1,40 @@
 import type { Metric } from "../artifacts/metrics.ts";
 import type { CurveGroup, LogRow, ReportCurve, ReportMetrics, ReportStage } from "./model.ts";
-import { count, entryOf, figure, type Html, link, markup, scriptJson, type Shown } from "./text.ts";
+import { count, entryOf, figure, type Html, joined, link, markup, named, scriptJson, type Shown } from "./text.ts";
 
-/** Groups the logs of a matrix's children. */
-export function groupCurves(curves: readonly ReportCurve[]): CurveGroup[] {
-  return [...Map.groupBy(curves, ({ title }) => entryOf(title))].map(([title, group]) => ({
-    title,
-    runs: group.map(({ title, rows }) => ({ label: title, rows })),
-  }));
+/** Returns the title of a group of logs. Losses of different objectives are not comparable, and stay apart. */
+export function curveTitle(stage: string, objective: string | undefined): string {
+  return joined([stage, named("objective", objective)], OF_PART);
+}
+const OF_PART = ", ";
+
+/** Returns the objective that a stage learns by, if it learns by one. */
+export function objectiveOf({ objective, params }: Pick<ReportStage, "objective" | "params">): string | undefined {
+  const value = params.find(({ path }) => path === "with.objective")?.value ?? objective;
+  return typeof value === "object" ? JSON.stringify(value) : value?.toString();
 }
 
-/** Returns the group of the last training of a diffusion, else of the last stage that learns. */
-export function mainCurves(curves: readonly ReportCurve[], stages: readonly ReportStage[]): CurveGroup | undefined {
-  const groups = groupCurves(curves.filter(({ rows }) => rows.length > 1));
+/** Groups the logs of a matrix's children, those of each objective if they have several. */
+export function groupCurves(curves: readonly ReportCurve[], stages: readonly ReportStage[]): CurveGroup[] {
+  const objectives = new Map(stages.map((stage) => [stage.id, objectiveOf(stage)]));
+  return [...Map.groupBy(curves, ({ title }) => entryOf(title))].flatMap(([entry, own]) => {
+    const groups = [...Map.groupBy(own, ({ title }) => objectives.get(title))];
+    return groups.map(([objective, group]) => ({
+      title: curveTitle(entry, groups.length > 1 ? objective : undefined),
+      runs: group.map(({ title, rows }) => ({ label: title, rows })),
+    }));
+  });
+}
+
+/** Returns the groups of the last training of a diffusion, else of the last stage that learns. */
+export function mainCurves(curves: readonly ReportCurve[], stages: readonly ReportStage[]): CurveGroup[] {
+  const all = Map.groupBy(groupCurves(curves.filter(({ rows }) => rows.length > 1), stages), stageIn);
   const trainings = new Set(stages.filter(({ kind }) => kind === "train").map(({ id }) => entryOf(id)));
-  return groups.findLast(({ title }) => trainings.has(title)) ?? groups.at(-1);
+  return [...all].findLast(([stage]) => trainings.has(stage))?.[1] ?? [...all.values()].at(-1) ?? [];
+}
+
+function stageIn({ title }: CurveGroup): string {
+  return title.split(OF_PART)[0]!;
 }
 
 /** More logs than these are not described one by one. */
@@ -47,9 +67,9 @@ export function chartPlace(group: string, only?: string): Html {
 
 function lastRow({ rows }: Pick<ReportCurve, "rows">): Shown {
   const { step, ...figures } = rows.at(-1) ?? { step: undefined };
-  const named = Object.entries(figures).map(([name, value]) => `${nameOfFigure(name)} ${figure(value)}`).join(", ");
+  const told = Object.entries(figures).map(([name, value]) => `${nameOfFigure(name)} ${figure(value)}`).join(", ");
   if (step === undefined) return "no steps";
-  return `${count(rows.length)} ${rows.length === 1 ? "point" : "points"}, the last at step ${count(step)}: ${named}`;
+  return `${rows.length === 1 ? "" : `${count(rows.length)} points, the last `}at step ${count(step)}: ${told}`;
 }
 
 /** Returns a figure's name in words: `gradNorm` becomes `gradient norm`. */

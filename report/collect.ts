@@ -4,11 +4,12 @@ import { picturedCount } from "../artifacts/pictures.ts";
 import { classNamesOf } from "../artifacts/labels.ts";
 import { readLog } from "../artifacts/log.ts";
 import { readPicture } from "../artifacts/picture.ts";
-import { readMetrics } from "../artifacts/metrics.ts";
+import { type Metric, readMetrics } from "../artifacts/metrics.ts";
 import { parseRecord, readJson } from "../artifacts/record.ts";
 import type { InputArtifact } from "../contract/stage.ts";
 import { decodePng } from "../formats/png_decoder.ts";
 import { gridCells } from "../pictures/image_grid.ts";
+import { definedOnly } from "../std/defined_only.ts";
 import { type Content, factsOf, type LogRow, noContent, type ReportPicture, type SourceFacts } from "./model.ts";
 import { describeGuidance, describeSampler } from "./sections.ts";
 import { joined, named } from "./text.ts";
@@ -163,7 +164,11 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const images = Object.entries(record.images).map(([role, set]) => {
       return [role, { ...set, source: factsOf(set.source, `${title}: images.${role}.`, warnings) }] as const;
     });
-    metrics.push({ title, record: { ...record, images: Object.fromEntries(images) } });
+    const figures = record.metrics.map((one) => ({
+      ...one,
+      ...definedOnly({ deviation: one.deviation ?? errorIn(one) }),
+    }));
+    metrics.push({ title, record: { ...record, images: Object.fromEntries(images), metrics: figures } });
     await addPicture(rates, item, "rate-distortion.svg", { title: `${title}: rate and distortion` });
     const note = "each sample, then the training images nearest to it, by pixels";
     await addPicture(neighbours, item, "neighbours.png", { title, note });
@@ -179,6 +184,12 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     demos.push({ title, href: isServed ? `/page/${page.sha256}.html` : `${encodeURIComponent(title)}/${DEMO_FILE}` });
   },
 };
+
+/** Returns the standard error that `evaluate` states in a note. */
+function errorIn({ note = "" }: Metric): number | undefined {
+  const [, error] = /; standard error over images (\S+)$/.exec(note) ?? [];
+  return error === undefined || Number.isNaN(Number(error)) ? undefined : Number(error);
+}
 
 /** Returns the size of each of the images of a grid. */
 function cellSize(png: Uint8Array<ArrayBuffer>, count: number): Readonly<Record<"width" | "height", number>> {

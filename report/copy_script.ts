@@ -41,7 +41,7 @@ export const COPY_SCRIPT = `
       const y = below + 20 * i + 8;
       return \`<path d="M\${x0} \${y}h26" stroke="\${color}" stroke-width="2" stroke-dasharray="\${dash ?? ""}"/>\` + text(x0 + 34, y + 4, childOf(label), "");
     }) : [];
-    const words = text(x0 + w / 2, y0 + h + 36, holder.dataset.x ?? "step") + text(plot.width / 2, 18, titles[name] ?? name, 'text-anchor="middle" font-weight="600"');
+    const words = text(x0 + w / 2, y0 + h + 36, holder.dataset.x ?? "step") + text(plot.width / 2, 18, titleOf(group, name), 'text-anchor="middle" font-weight="600"');
     return svgStart(plot.width, total) + \`<g font-family="sans-serif" font-size="12" fill="\${soft}">\${[...parts, ...lines, ...legend, words].join("")}</g></svg>\`;
   };
   // A drawing in the page takes its style with it.

@@ -1,5 +1,5 @@
 import type { Metric } from "../artifacts/metrics.ts";
-import { shortNumber, withDeviation } from "../std/figures.ts";
+import { meanOverSeeds, shortNumber, withDeviation } from "../std/figures.ts";
 import type { ReportMetrics } from "./model.ts";
 import { axesOf, copyButton, entryOf, type Html, joined, markup } from "./text.ts";
 
@@ -68,18 +68,12 @@ export function headlines(metrics: readonly ReportMetrics[]): Html[] {
   return cards.length === 0 ? [] : [markup`<dl class="headlines">${cards.slice(0, MOST_HEADLINES)}</dl>`];
 }
 
-/** Returns one value with its deviation, or the mean over seeds with the sample standard deviation (n - 1). */
+/** Returns one value with its deviation, or the mean over seeds with theirs, as texts. */
 export function summarize(
   figures: readonly Pick<Metric, "value" | "deviation">[],
 ): readonly [value: string, spread: string] {
-  const [{ value, deviation }] = figures as [Metric];
-  if (figures.length === 1) return deviation === undefined ? [shortNumber(value), ""] : withDeviation(value, deviation);
-  const mean = figures.reduce((sum, one) => sum + one.value, 0) / figures.length;
-  // Rounding of equal values is no deviation.
-  if (figures.every((one) => Math.abs(one.value - mean) <= 1e-12 * Math.abs(mean))) return [shortNumber(mean), ""];
-  const squares = figures.reduce((sum, one) => sum + (one.value - mean) ** 2, 0);
-  const [shown, spread] = withDeviation(mean, Math.sqrt(squares / (figures.length - 1)));
-  return [shown, spread];
+  const { value, deviation } = figures.length === 1 ? figures[0]! : meanOverSeeds(figures.map((one) => one.value));
+  return deviation ? withDeviation(value, deviation) : [shortNumber(value), ""];
 }
 
 /** The meaning is shown where a pointer or the keyboard's focus is, and is always there for screen readers. */

@@ -6,7 +6,7 @@ export { ASSETS, downsample, partsOf, renderPage, renderReport, renderServed } f
 export { liveContent, renderRun, type RunDetails, timeOf } from "./live/run.ts";
 export { renderTable, type TableDetails } from "./live/table.ts";
 export { comparisonSlots } from "./comparison_slots.ts";
-export { curvePlaces } from "./charts.ts";
+export { curvePlaces, curveTitle, objectiveOf } from "./charts.ts";
 export { pictures } from "./frames.ts";
 export { encodePath, entryOf, link, markup, paramName, type Shown, table } from "./text.ts";
 export { collectArtifacts, type Collected, type Collection, type CollectOptions } from "./collect.ts";

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { TrainLogEntry } from "../artifacts/log.ts";
 import type { Metrics } from "../artifacts/metrics.ts";
 import type { GridCells } from "../pictures/image_grid.ts";
-import type { PlanRecord } from "../schemas/records.ts";
+import type { LiveProgress, PlanRecord } from "../schemas/records.ts";
 
 /** The contents of artifacts that a page shows. Every list may be empty; its section is then left out. */
 export interface Content extends
@@ -43,13 +43,15 @@ export interface ReportStage extends Readonly<Record<"id" | "kind" | "state", st
   readonly startedMs?: number | undefined;
   /** Duration of the work, so far or in total. */
   readonly durationMs?: number | undefined;
-  readonly progress?: { readonly done: number; readonly total: number; readonly unit: string } | undefined;
+  readonly progress?: Pick<LiveProgress, "done" | "total" | "unit"> & Partial<LiveProgress> | undefined;
   readonly etaMs?: number | undefined;
   /** For a stage that a live run has yet to begin: why it waits. */
   readonly waits?: string | undefined;
   /** The device and numerics that the stage was computed with. */
   readonly numerics?: string | undefined;
   readonly params: PlanRecord["stages"][number]["params"];
+  /** The objective that it learns by, where the page has no room for its params. */
+  readonly objective?: string | undefined;
 }
 
 /** A row of figures: one line of a training log, or figures that a stage reported while it ran. */

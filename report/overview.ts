@@ -25,11 +25,10 @@ export function overviewOf(report: Report): Overview {
   const sweep = sweepOf(report);
   const real = grouped(data).slice(0, 1);
   const chosen = sweep === undefined ? chooseSamples(samples, metrics) : [];
-  const learning = mainCurves(curves, stages);
   const parts = [
     ...framesOf(chosen),
     ...framesOf(real),
-    ...learning === undefined ? [] : [chartPlace(learning.title, "loss")],
+    ...mainCurves(curves, stages).map(({ title }) => chartPlace(title, "loss")),
   ];
   const hero = parts.length === 0 ? [] : [markup`<div class="hero">${parts}</div>`];
   const shown = new Set([...chosen, ...real].flat());

@@ -102,11 +102,13 @@ export const SCRIPT = `
   const focusScrollers = () => {
     for (const part of document.querySelectorAll(".scroll, .legend")) {
       const scrolls = part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight;
+      part.classList.toggle("cut", part.scrollLeft + part.clientWidth < part.scrollWidth - 2);
       if (scrolls) part.tabIndex = 0;
       else part.removeAttribute("tabindex");
     }
   };
   new ResizeObserver(focusScrollers).observe(document.body);
+  document.addEventListener("scroll", focusScrollers, true);
 
   // The side-by-side view shows the pictures that the frames show now.
   const setBeside = () => {
@@ -168,6 +170,11 @@ export const SCRIPT = `
     const named = round.length > 1 ? round : all;
     return ticks.map((tick) => named.includes(tick) ? short(tick) : null);
   };
+  // The library finds no end of the marks of an axis that begins just below a power of ten.
+  const logRange = (_, low, high) => [[Math.floor, low / 1.1], [Math.ceil, high * 1.1]].map(([round, value]) => {
+    const unit = 10 ** Math.floor(Math.log10(value));
+    return value > 0 ? round(value / unit) * unit : null;
+  });
   const axis = () => ({ values, stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } });
   // A colour for each setting, dashes for its seeds. Of more settings than there are names for colours, those that are
   // near each other look alike.
@@ -189,6 +196,8 @@ export const SCRIPT = `
     });
   };
   const titles = { loss: "loss", gradNorm: "gradient norm", learningRate: "learning rate" };
+  // The name of a group has the objective after a comma.
+  const titleOf = ({ title = "" }, name) => (titles[name] ?? name) + title.replace(/^[^,]*/, "");
   let charts = [];
   const COPIES = '${figureButtons(true).text}';
   // As many charts side by side as fit at 300 pixels or more, and none wider than the page.
@@ -246,10 +255,10 @@ export const SCRIPT = `
     const { log, series, data } = linesOf(group, name);
     const x = holder.dataset.x ?? "step";
     const plot = new uPlot({
-      title: titles[name] ?? name,
+      title: titleOf(group, name),
       width: widthIn(holder),
       height: 260,
-      scales: { x: { time: false, distr: holder.dataset.log === undefined ? 1 : 3 }, y: log ? { distr: 3, range: (_, low, high) => [low / 1.1, high * 1.1] } : {} },
+      scales: { x: { time: false, distr: holder.dataset.log === undefined ? 1 : 3 }, y: log ? { distr: 3, range: logRange } : {} },
       axes: [{ ...axis(), ...ticksOf(holder), label: x, labelSize: 22, size: 40 }, { ...axis(), size: 62 }],
       legend: { show: group.runs.length === 1, markers: { fill: (_, i) => series[i - 1]?.color, dash: (_, i) => series[i - 1]?.style ?? "solid" } },
       // Gaps are bridged: a missing value is only a step that another run has.
@@ -258,9 +267,11 @@ export const SCRIPT = `
     charts.push({ plot, holder, group, name });
     element.insertAdjacentHTML("beforeend", COPIES);
   };
-  // Rows of figures have all names, rows of timesteps those of figures with such a range.
-  const namesOf = ({ runs, isExact }) => {
-    const names = new Set(runs.flatMap(({ rows }) => isExact ? rows.flatMap(Object.keys) : Object.keys(rows.at(-1) ?? {})).filter((name) => name !== "step"));
+  // Rows of figures have all names, rows of timesteps those of figures with such a range. One point is no curve.
+  const isCurve = ({ runs }, name) => runs.some(({ rows }) => rows.filter((row) => Number.isFinite(row[name])).length > 1);
+  const namesOf = (group) => {
+    const { runs, isExact } = group;
+    const names = new Set(runs.flatMap(({ rows }) => isExact ? rows.flatMap(Object.keys) : Object.keys(rows.at(-1) ?? {})).filter((name) => name !== "step" && isCurve(group, name)));
     return [...Object.keys(titles).filter((name) => names.delete(name)), ...names].slice(0, 9);
   };
   const drawIn = (holder) => {

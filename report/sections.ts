@@ -46,7 +46,7 @@ export function sectionsOf(report: Report): Section[] {
       ),
       fold: "open",
     },
-    { id: "training", title: "Training", body: curvePlaces(groupCurves(curves)), fold: "open" },
+    { id: "training", title: "Training", body: curvePlaces(groupCurves(curves, stages)), fold: "open" },
     { id: "films", title: "From noise to image", body: pictures(report.films), fold: "open" },
     { id: "scores", title: "Scores", body: metricsTables(scores!), fold: detail },
     {
@@ -81,7 +81,7 @@ function metricsTables(all: readonly ReportMetrics[]): Html[] {
     const rows = [...Map.groupBy(figures, ({ metric }) => metric.name + qualifier(metric)).values()].flat()
       .map(({ title, metric }) => [
         markup`${metric.name}${small(qualifier(metric))}`,
-        ...(several ? [markup`<code>${title}</code>`] : []),
+        several ? markup`<code>${title}</code>` : undefined,
         valueOf(metric),
         metric.count.toLocaleString("en"),
         metric.note,
@@ -90,7 +90,7 @@ function metricsTables(all: readonly ReportMetrics[]): Html[] {
     const head = markup`<h3>${several ? entryOf(title) : title}</h3><p class="provenance">${provenance(record)}</p>`;
     const charts = timestepCharts(group);
     if (rows.length === 0) return markup`${head}${charts}`;
-    return markup`${head}${table(["metric", ...(several ? ["stage"] : []), "value", "N", "note"], rows)}${charts}`;
+    return markup`${head}${table(["metric", "stage", "value", "N", "note"], rows)}${charts}`;
   });
 }
 

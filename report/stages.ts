@@ -4,17 +4,13 @@ import { count, figure, type Html, markup, type Shown, stateWord, table } from "
 
 /**
  * Returns a table of a run's stages with their progress and the time when they worked.
- * @param startedMs start of the run; without it there is no timeline
+ * @param startedMs start of the run; without it, or with an invalid one of a record, there is no timeline
  */
-export function stageTable(stages: readonly ReportStage[], startedMs?: number): Html {
+export function stageTable(stages: readonly ReportStage[], startedMs = NaN): Html {
   const ends = new Map(
     stages.map(({ id, startedMs = 0, durationMs = 0 }) => [id, (startedMs && startedMs + durationMs) || 0]),
   );
   const endMs = Math.max(startedMs || 0, ...ends.values());
-  // A record may contain an invalid time.
-  const isTimed = startedMs !== undefined && Number.isFinite(startedMs) &&
-    stages.some((stage) => stage.startedMs !== undefined);
-  const isCounted = stages.some(({ progress }) => progress !== undefined);
   const rows = stages.map((stage) => {
     const { id, kind, state, waits, reads, durationMs, numerics } = stage;
     // The stage could begin once the last of the stages that it reads had finished.
@@ -23,31 +19,32 @@ export function stageTable(stages: readonly ReportStage[], startedMs?: number): 
       markup`<code>${id}</code>`,
       kind,
       markup`<span class="state ${state}">${stateWord(state)}</span>${waits && markup` <small>${waits}</small>`}`,
-      ...(isCounted ? [progressOf(stage)] : []),
+      progressOf(stage),
       durationMs === undefined ? undefined : formatDuration(durationMs),
-      ...(isTimed ? [drawBar(stage, { readyMs, fromMs: startedMs, spanMs: Math.max(1, endMs - startedMs) })] : []),
+      drawBar(stage, { readyMs, fromMs: startedMs, spanMs: Math.max(1, endMs - startedMs) }),
       numerics && markup`<small>${numerics}</small>`,
     ];
   });
-  const columns = ["stage", "kind", "state", isCounted && "progress", "time", isTimed && "timeline (thin = waiting)"];
-  return table([...columns.filter((name) => name !== false), "computed on"], rows);
+  return table(["stage", "kind", "state", "progress", "time", "timeline (thin = waiting)", "computed on"], rows);
 }
 
-const HOUR_MS = 3_600_000;
+const [MINUTE_MS, HOUR_MS] = [60_000, 3_600_000];
 
-/** Formats progress as `step 1,200 of 3,000`, with a bar and the time left. */
+/** Formats progress as `step 1,200 of 3,000`, with a bar, and for a stage at work its pace and the time left. */
 export function progressOf({ progress, etaMs }: Pick<ReportStage, "progress" | "etaMs">): Shown {
   if (progress === undefined) return undefined;
-  const { done, total, unit } = progress;
+  const { done, total, unit, perSecond } = progress;
   const words = `${unit} ${count(done)} of ${count(total)}`;
-  const left = etaMs === undefined ? "" : markup` <small>${phraseLeft(etaMs)} left</small>`;
+  const pace = perSecond ? `${figure(perSecond)} a second, ` : "";
+  const left = etaMs === undefined ? "" : markup` <small>${pace}${phraseLeft(etaMs)} left</small>`;
   return markup`<progress max="${total}" value="${done}" aria-label="${words}"></progress> ${words}${left}`;
 }
 
-/** Minutes of a long time would change at each look, and mean nothing. */
+/** Seconds of some time and minutes of a long one would change at each look, and mean nothing. */
 function phraseLeft(ms: number): string {
-  if (ms <= 2 * HOUR_MS) return formatDuration(ms);
-  return `about ${formatDuration(Math.round(ms / HOUR_MS) * HOUR_MS).replace(" 00m", "")}`;
+  const unit = ms > 2 * HOUR_MS ? HOUR_MS : MINUTE_MS;
+  if (ms <= 2 * MINUTE_MS) return formatDuration(ms);
+  return `about ${formatDuration(Math.round(ms / unit) * unit).replace(/ 00[ms]$/, "")}`;
 }
 
 /** Draws the time when a stage worked, and before that the time when it waited, as shares of the whole run. */

@@ -49,7 +49,7 @@ details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { c
 .dag text { fill: var(--text); font: 14px system-ui, sans-serif; } .dag .facts { fill: var(--soft); font-size: 12px; }
 .dag marker path { fill: var(--soft); } .dag .edge { marker-end: url(#arrow); } .dag .id { font-weight: 600; } .dag .ran, .dag .cached, .dag .restored, .dag .restore { stroke: var(--green); }
 .dag .run, .dag .extend, .dag .resume, .dag .may-run { stroke: var(--blue); stroke-dasharray: 5 4; }
-.dag .failed, .dag .blocked, .dag .interrupted, .dag .killed { stroke: var(--orange); }
+.dag .failed { stroke: var(--red); } .dag .interrupted, .dag .killed { stroke: var(--orange); }
 .dag .running { stroke: var(--blue); stroke-width: 2.5; } .state { white-space: nowrap; --dot: var(--soft); }
 .state::before { content: ""; display: inline-block; width: .6em; height: .6em; margin-right: .45em; border-radius: 50%;
   background: var(--dot); }
@@ -57,15 +57,15 @@ details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { c
 .state.failed { --dot: var(--red); } .state.interrupted, .state.killed { --dot: var(--orange); }
 .bar { display: block; width: 16rem; height: 14px; margin-top: .3rem; } .bar .waited { fill: var(--soft); }
 .bar .worked { fill: var(--green); } .bar .running { fill: var(--blue); }
-.bar .failed, .bar .blocked, .bar .interrupted, .bar .killed { fill: var(--orange); }
-progress { accent-color: var(--accent); width: 7rem; vertical-align: -.1em; } td progress { display: block; }
+.bar .failed { fill: var(--red); } .bar .interrupted, .bar .killed { fill: var(--orange); }
+progress { accent-color: var(--accent); width: 7rem; vertical-align: -.1em; } td progress { display: block; } .now progress { width: min(20rem, 100%); }
 .now { display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: baseline; margin-top: .6rem; }
 .now p { color: var(--text); max-width: 100%; } .now [role=status] { font-size: 1.15rem; }
 #gone { position: sticky; top: 0; z-index: 1; margin: 0; padding: .5rem 1.25rem; color: var(--ground); background: var(--orange); }
 .wide main, .wide header, .wide nav { max-width: 100rem; } .runs :is(th, td) { white-space: nowrap; } .runs th a { color: inherit; }
 .runs thead a:not(:hover) { text-decoration: none; }
 .runs thead th { vertical-align: bottom; white-space: normal; }
-.runs thead a { display: inline-block; width: max-content; max-width: 15rem; overflow-wrap: anywhere; } .runs tr { background: var(--ground); } .runs tr > :first-child { position: sticky; left: 0; background: inherit; } .runs tbody th { font-weight: 400; } .runs tbody th a { color: var(--accent); }
+.runs thead a { display: inline-block; width: max-content; max-width: 8rem; overflow-wrap: anywhere; } .runs tr { background: var(--ground); } .runs tr > :first-child { position: sticky; left: 0; background: inherit; } .runs tbody th { font-weight: 400; } .runs tbody th a { color: var(--accent); }
 .runs tbody tr:hover { background: var(--panel); } .runs .n { text-align: right; } .runs :is(th, td) { padding-right: .7rem; } .runs tr > :last-child { padding-right: 0; }
 .runs tbody th > div { display: flex; gap: .5rem; align-items: center; min-width: 11rem; max-width: 22rem; white-space: normal; overflow-wrap: anywhere; } .runs th small { white-space: nowrap; }
 .bar-below { position: sticky; bottom: 0; padding: .6rem 0; background: var(--ground); }
@@ -88,7 +88,10 @@ pre { display: flex; flex-direction: column-reverse; max-height: 24rem; overflow
 .sort { border: 0; padding: 0; background: none; font-weight: 600; } [aria-sort=ascending] .sort::after { content: " ↑"; } [aria-sort=descending] .sort::after { content: " ↓"; }
 data.best { font-weight: 700; color: var(--green); } data.best::after { content: " ★"; font-size: .8em; }
 .u-legend :is(th, td) { border: 0; } .u-inline.u-live th::after { content: ""; } .u-legend { color: var(--text); max-height: 12em; overflow-y: auto; } .u-title { font-weight: 600; font-size: 14px; }
-@media (max-width: 40rem) { .runs tbody th > div { min-width: 0; max-width: 44vw; } table:not(.runs) td:first-child { white-space: normal; } .bar { width: 7rem; } }
+.cut { mask-image: linear-gradient(to left, #0004, #000 3rem); }
+@media (max-width: 40rem) { table:not(.runs) td:first-child { white-space: normal; } .bar { width: 7rem; } .grids { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; } .grids > figure { width: auto; min-width: 0; margin: 0; } .grids img { max-width: 100%; } .grids > button { grid-column: 1 / -1; }
+  .runs, .runs tbody { display: block; } .runs thead, .runs td:empty { display: none; } .runs tbody tr { display: flex; flex-wrap: wrap; align-items: center; gap: .1rem 1rem; padding: .6rem 0; border-bottom: 1px solid var(--line); } .runs tbody :is(th, td) { border: 0; padding: 0; white-space: normal; overflow-wrap: anywhere; } .runs tbody th { flex: 1 1 100%; }
+  .runs td::before { content: attr(data-name) " "; color: var(--soft); } .runs td:is([data-name=samples], [data-name=state])::before { content: none; } }
 @media (prefers-color-scheme: dark) { :root:not(.paper) :is(.frames .drawing, .plot) { filter: invert(.91) hue-rotate(180deg); } }
 @media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
 :root.paper { color-scheme: light; } .paper body { width: 44rem; }

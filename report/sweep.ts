@@ -1,3 +1,4 @@
+import { meanOverSeeds } from "../std/figures.ts";
 import { framesOf } from "./frames.ts";
 import { betterOf, isBetter, nameIn, overallFigures, rankOf, summarize } from "./headlines.ts";
 import type { LogRow, Report, ReportPicture } from "./model.ts";
@@ -53,7 +54,8 @@ export function sweepOf({ metrics, samples }: Pick<Report, "metrics" | "samples"
     settingsTable(sorted, axes, columns),
     ...charts.length > 0 ? [markup`<div class="hero">${charts}</div>`] : [],
   ];
-  return { body, frames: moreOf(frames, MOST_PICTURES), shown: new Set(settings.flatMap(({ pictures }) => pictures)) };
+  const grids = frames.length === 0 ? [] : [markup`<div class="grids">${moreOf(frames, MOST_PICTURES)}</div>`];
+  return { body, frames: grids, shown: new Set(settings.flatMap(({ pictures }) => pictures)) };
 }
 
 /** Returns the settings that stages have, without those that are a part of others. */
@@ -80,8 +82,9 @@ function findingOf(best: Setting, column: string): Html[] {
   return [markup`<p>Best: <b>${best.name}</b> with ${nameIn(column)} ${shown}${seeds} (${better}).</p>`];
 }
 
-function meanOf({ figures }: Setting, column: string): number | undefined {
-  return mean(figures.get(column) ?? []);
+function meanOf({ figures }: Pick<Setting, "figures">, column: string): number | undefined {
+  const values = figures.get(column);
+  return values && meanOverSeeds(values).value;
 }
 
 /** @param settings the best first */
@@ -114,10 +117,6 @@ function settingsTable(settings: readonly Setting[], axes: readonly string[], co
   }`;
 }
 
-function mean(values: readonly number[]): number | undefined {
-  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
 /**
  * Returns a chart of a figure, as means over seeds, against an axis: a line for each choice of the other axes, or for
  * the best of them where there are many.
@@ -130,7 +129,7 @@ function axisChart(settings: readonly Setting[], axis: string, column: string): 
   const placeOf = (value: string) => areNumbers ? Number(value) : values.indexOf(value);
   const name = nameIn(column);
   const points = settings.flatMap(({ axes, figures }) => {
-    const [value, place] = [mean(figures.get(column) ?? []), axes.get(axis)];
+    const [value, place] = [meanOf({ figures }, column), axes.get(axis)];
     return value === undefined || place === undefined ? [] : [{ axes, value, step: placeOf(place) }];
   });
   const others = ({ axes }: Pick<Setting, "axes">) =>

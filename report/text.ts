@@ -97,12 +97,17 @@ export function figure(value: number): string {
 /** The rows of a table that are there at first. */
 const MOST_ROWS = 40;
 
-/** @param options.sortable true if a click on a column's name sorts by that column */
+/**
+ * Returns a table without the columns that are empty in all rows.
+ * @param options.sortable true if a click on a column's name sorts by that column
+ */
 export function table(
-  header: readonly Shown[],
-  rows: readonly (readonly Shown[])[],
+  all: readonly Shown[],
+  cells: readonly (readonly Shown[])[],
   { sortable = false, most = MOST_ROWS }: { readonly sortable?: boolean; readonly most?: number } = {},
 ): Html {
+  const isFull = (_: Shown, i: number) => cells.length === 0 || cells.some((row) => textOf(row[i]) !== "");
+  const [header, ...rows] = [all, ...cells].map((row) => row.filter(isFull)) as [Shown[], ...Shown[][]];
   const names = header.map((text) => sortable ? markup`<button type="button" class="sort">${text}</button>` : text);
   // A cell without a name heads nothing.
   const head = names.map((text) => text === "" ? markup`<td></td>` : markup`<th scope="col">${text}</th>`);

@@ -3,7 +3,7 @@ import * as report from "noiseline/report";
 import { shortNumber, withDeviation } from "../../std/figures.ts";
 import { overall, phraseMean } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
-import { type Experiment, isComparable, matchesSelection, nameOf, SHARED } from "./experiments.ts";
+import { type Experiment, isComparable, matchesSelection, nameOf, SHARED, withoutResults } from "./experiments.ts";
 import { common, figuresOf } from "./figures.ts";
 import { metricName, type MetricRow } from "./metric_row.ts";
 
@@ -35,8 +35,9 @@ export async function compareExperiments(all: readonly Candidate[]) {
       figures: new Map(overall(found.own[i]!).map((row) => [columnOf(row), row])),
     };
   });
-  const comparable = parts.filter(({ content, run, experiment: { label, missing } }) => {
-    return isComparable(content) || (label !== SHARED && missing.length > 0 && run?.state === "running");
+  // Whoever chose a run looks for it, whatever it has so far.
+  const comparable = parts.filter(({ content, run, experiment: { label } }) => {
+    return isComparable(content) || (label !== SHARED && run !== undefined);
   });
   const isThere = ({ experiment, run }: typeof parts[number]) => experiment.made.size > 0 || run !== undefined;
   const shown = comparable.length > 0 ? comparable : parts.filter(isThere);
@@ -49,7 +50,7 @@ export async function compareExperiments(all: readonly Candidate[]) {
   const stages = shown.map((one) => paramsByStage(one.experiment, planned.get(linesOf(one)) ?? []));
   const leaves = stages.map((own) => new Map([...own.values()].flat()));
   const uses = new Map(experiments.flatMap((one) => [...one.uses]));
-  const named = (value: unknown) => uses.get(String(value)) ?? value;
+  const fileOr = (value: unknown) => uses.get(String(value)) ?? value;
   const paths = [...new Set(leaves.flatMap((one) => [...one.keys()]))];
   const seeds = shown.map(({ seed }) => seed);
   const comparison = {
@@ -65,13 +66,15 @@ export async function compareExperiments(all: readonly Candidate[]) {
       const has = stages.map((own) => [...own.keys()].some((id) => path.startsWith(`${id}.`)));
       return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1 &&
         !(path.endsWith(".seed") && values.every((value, i) => value === undefined || value === seeds[i]));
-    }).map(({ path, values }) => ({ path, values: values.map(named) })),
+    }).map(({ path, values }) => ({ path, values: values.map(fileOr) })),
     /** Means over experiments that differ only in their seeds. */
     overSeeds: overall(found.means),
     /** Pipelines, matrix children and stages without results so far, and files that cannot be read. */
     without: found.without,
   };
-  return { comparison, parts: labelled(shown, comparison.params) };
+  const named = labelled(shown, comparison.params);
+  const labels = experiments.map((one) => named.find(({ experiment }) => experiment === one)?.label ?? nameOf(one));
+  return { comparison, parts: named, notes: withoutResults(experiments, found.contents, labels) };
 }
 
 /** A run's id begins with its start time. */
@@ -81,8 +84,8 @@ const MAX_LABEL_PARAMS = 3;
 
 /**
  * Labels runs by what differs between them: params, else also the seed, else the start time. Other experiments keep
- * their names. Labels of matrix children begin with the matrix values, and have the rest only if another run has the
- * same values.
+ * their names. Labels begin with the pipeline if there are several, and of matrix children with the matrix values, and
+ * have the rest only if another run has the same.
  */
 function labelled<
   T extends Readonly<
@@ -93,22 +96,24 @@ function labelled<
   params: readonly { readonly path: string; readonly values: readonly unknown[] }[],
 ) {
   const isSeeded = new Set(parts.map(({ seed }) => seed)).size > 1;
+  const isOne = new Set(parts.map(({ run }) => run?.pipeline)).size === 1;
   const choices = parts.map(({ experiment: { source, label }, name, seed, run }, i) => {
     const began = run && report.timeOf(run.startedMs);
     if (began === undefined && !RUN_ID.test(source)) return [name];
-    const alike = (_: unknown, k: number) => parts[k]!.experiment.label === label;
+    const alike = (_: unknown, k: number) =>
+      parts[k]!.experiment.label === label && parts[k]!.run?.pipeline === run?.pipeline;
     const said = params.filter(({ values }) => values[i] !== undefined)
-      .filter(({ values }) => label === "" || new Set(values.filter(alike).map(showParam)).size > 1).slice(
-        0,
-        MAX_LABEL_PARAMS,
-      )
-      .map(({ path, values }) => `${path.split(".").at(-1)}=${showParam(values[i])}`);
+      .filter(({ values }) => new Set(values.filter(alike).map(showParam)).size > 1).slice(0, MAX_LABEL_PARAMS)
+      .map(({ path, values }) => `${path.split(".").at(-1)}=${plain(values[i])}`);
     const seeded = isSeeded && seed !== undefined ? [...said, `seed=${seed}`] : said;
-    return [[], said, seeded, [began ?? source]].map((words) => [label, ...words].join(" ").trim());
+    const start = isOne ? [label] : [run?.pipeline, label];
+    return [[], said, seeded, [began ?? source]].map((words) => [...start, ...words].filter(Boolean).join(" "));
   });
   const isOwn = (text: string, k: number) => text !== "" && choices.filter((own) => own[k] === text).length === 1;
   return parts.map((one, i) => ({ ...one, label: choices[i]!.find(isOwn) ?? one.name }));
 }
+
+const plain = (value: unknown) => typeof value === "string" ? value : showParam(value);
 
 function columnOf(row: MetricRow): string {
   return `${row.stage} ${metricName(row)}`;
@@ -127,7 +132,6 @@ function shortNames(experiments: readonly Experiment[]): string[] {
 export function sheetOf({ seeds, metrics, params, overSeeds }: Comparison, parts: Compared["parts"]): string[][] {
   const spread = (value: unknown, deviation?: number, isSetting = false) =>
     deviation && typeof value === "number" ? withDeviation(value, deviation).join(" ") : show(value, isSetting);
-  const plain = (value: unknown) => typeof value === "string" ? value : showParam(value);
   // Settings are exact; only figures are rounded.
   const show = (value: unknown, isSetting: boolean) =>
     value === undefined ? "-" : typeof value === "number" && !isSetting ? shortNumber(value) : plain(value);
@@ -142,7 +146,7 @@ export function sheetOf({ seeds, metrics, params, overSeeds }: Comparison, parts
   const own = parts.map(({ name, figures }, i) => [
     name,
     ...columns.map(({ name, values, isSetting }) => spread(values[i], figures.get(name)?.deviation, isSetting)),
-  ]).filter((_, i) => metrics.length === 0 || metrics.some(({ values }) => values[i] !== undefined));
+  ]);
   const means = [...Map.groupBy(overSeeds, ({ experiment }) => experiment)].map(([name, figures]) => [
     `${name}, ${phraseMean(figures.reduce((most, one) => one.seeds! > most.seeds! ? one : most))}`,
     ...columns.map((column) => {
@@ -188,8 +192,8 @@ function leavesOf(params: unknown, id: string): Leaf[] {
 }
 
 /** Renders the comparison as a page: tables, overlaid curves, pictures side by side. */
-export function comparisonPage({ comparison, parts }: Compared): report.Page {
-  const { metrics, params, without } = comparison;
+export function comparisonPage({ comparison, parts, notes }: Compared): report.Page {
+  const { metrics, params } = comparison;
   const partOf = (name: string) => parts.find((one) => one.name === name) ?? { label: name, href: undefined };
   const overSeeds = comparison.overSeeds.map((row) => {
     const labels = row.members.map((name) => partOf(name).label);
@@ -198,9 +202,15 @@ export function comparisonPage({ comparison, parts }: Compared): report.Page {
   const headed = (sheet: string[][]) =>
     orientedTable(sheet.map(([name, ...cells]) => {
       const { label, href } = partOf(name!);
-      return [report.markup`<span title="${name}">${report.link(label, href)}</span>`, ...cells];
+      const shown = cells.map((cell) => cell === "-" ? "–" : cell);
+      return [report.markup`<span title="${name}">${report.link(label, href)}</span>`, ...shown];
     }));
-  const logs = parts.flatMap(({ content, label, href }) => content.curves.map((one) => ({ ...one, label, href })));
+  const logs = parts.flatMap(({ content, label, href }, i) =>
+    content.curves.map(({ title, rows }) => {
+      const own = params.find(({ path }) => path === `${title}.objective`)?.values[i];
+      return { title: report.curveTitle(title, own === undefined ? undefined : plain(own)), rows, label, href };
+    })
+  );
   const curves = [...Map.groupBy(logs, ({ title }) => title)].map(([title, runs]) => ({ title, runs }));
   // For each stage, the pictures of all experiments beside one another.
   const drawn = (["samples", "pictures"] as const).flatMap((kind) =>
@@ -219,7 +229,7 @@ export function comparisonPage({ comparison, parts }: Compared): report.Page {
   return {
     title: "Comparison",
     subtitle: `${parts.length} experiments`,
-    notes: without,
+    notes,
     sections: [
       { id: "metrics", title: "Metrics", body: figures },
       { id: "params", title: "Params that differ", body: [differences] },

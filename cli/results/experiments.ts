@@ -110,19 +110,22 @@ export function artifactsOf(stage: string, result: ResultManifest | undefined, s
 /**
  * Returns a line for each thing that is missing from the figures, and why.
  * @param contents the collected content of each experiment
+ * @param names of the experiments, for people
  */
-export function withoutResults(experiments: readonly Experiment[], contents: readonly Collection[]): string[] {
-  const lines = [...Map.groupBy(experiments, ({ source }) => source)].flatMap(([source, own]) =>
+export function withoutResults(
+  experiments: readonly Experiment[],
+  contents: readonly Collection[],
+  names: readonly string[] = experiments.map(nameOf),
+): string[] {
+  const all = experiments.map((one, i) => ({ ...one, name: names[i]! }));
+  const lines = [...Map.groupBy(all, ({ source }) => source)].flatMap(([source, own]) =>
     own.every(({ made }) => made.size === 0)
-      ? [`"${source}" has no results`]
-      : own.filter(({ missing }) => missing.length > 0).map((one) =>
-        `"${nameOf(one)}" has no result of ${one.missing.join(", ")}`
+      ? [`"${own.length === 1 ? own[0]!.name : source}" has no results`]
+      : own.filter(({ missing }) => missing.length > 0).map(({ name, missing }) =>
+        `"${name}" has no result of ${missing.join(", ")}`
       )
   );
-  return [
-    ...lines,
-    ...contents.flatMap((one, i) => one.unreadable.map((what) => `${nameOf(experiments[i]!)}: ${what}`)),
-  ];
+  return [...lines, ...contents.flatMap((one, i) => one.unreadable.map((what) => `${names[i]}: ${what}`))];
 }
 
 /** Returns true if there is any content that can be compared with that of another experiment. */

@@ -6,6 +6,7 @@ import {
   encodeEvents,
   type ScalarEvent,
 } from "noiseline/report";
+import { meanOverSeeds } from "../../std/figures.ts";
 import { metricName, type MetricRow } from "./metric_row.ts";
 import { type Experiment, isComparable, nameOf, withoutResults } from "./experiments.ts";
 
@@ -40,12 +41,8 @@ export async function figuresOf(
 
 function meanOf(experiment: string, rows: readonly MetricRow[]): MetricRow {
   const { stage, metric, timesteps, label } = rows[0]!;
-  const seeds = rows.length;
-  const isEqual = rows.every((row) => row.value === rows[0]!.value);
-  // If all values are equal, a sum would be off by its rounding.
-  const value = isEqual ? rows[0]!.value : rows.reduce((sum, row) => sum + row.value, 0) / seeds;
-  const squares = rows.reduce((sum, row) => sum + (row.value - value) ** 2, 0);
-  return { experiment, stage, metric, value, deviation: Math.sqrt(squares / (seeds - 1)), timesteps, label, seeds };
+  const mean = meanOverSeeds(rows.map(({ value }) => value));
+  return { experiment, stage, metric, ...mean, timesteps, label, seeds: rows.length };
 }
 
 /** Returns the words that all names share; if there are none, all names. */

@@ -1,6 +1,6 @@
 import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
 import { explainIoError, planRecordOf, predecessorsOf } from "noiseline/engine";
-import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
+import { collectArtifacts, type Collected, objectiveOf, renderReport, type ReportStage } from "noiseline/report";
 import { overall } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
 import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";
@@ -117,6 +117,7 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
       numerics: manifest?.numerics ?? undefined,
       // A matrix may have thousands of children, whose params would take too much room.
       params: id === stage.entry ? params.get(id)! : [],
+      objective: objectiveOf({ params: params.get(id)! }),
     });
   }
   const subtitle = [pipeline.file, ...pipeline.profiles.map((name) => `profile ${name}`), `seed ${pipeline.seed}`];

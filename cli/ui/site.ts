@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
-import { printable } from "noiseline/core";
+import { dirname, relative } from "node:path";
+import { printable, shellWord } from "noiseline/core";
 import { type QueuedJob, SubmissionReader } from "noiseline/cluster";
 import * as engine from "noiseline/engine";
 import * as report from "noiseline/report";
@@ -13,6 +14,8 @@ import { metricName } from "../results/metric_row.ts";
 /** The places whose contents are shown: a store, and submissions to a cluster. */
 export interface Place {
   readonly store: string;
+  /** The words that start this program in the folder of the store. */
+  readonly program?: string;
   readonly cluster?: { readonly name: string; readonly cache: string } | undefined;
 }
 
@@ -76,6 +79,7 @@ export class Site {
   /** Jobs of the cluster, as reported by the process that started this one; unknown if nobody reports them. */
   jobs: readonly QueuedJob[] | undefined;
   readonly #store;
+  readonly #program;
   readonly #reader;
   readonly #submissions;
   #submitted: { readonly runs: readonly Run[]; readonly untilMs: number } = { runs: [], untilMs: 0 };
@@ -89,8 +93,9 @@ export class Site {
   readonly #histories = new BoundedCache<readonly number[]>(MOST_SCORED);
   readonly #losses = new BoundedCache<number | undefined>(MOST_SCORED);
 
-  constructor({ store, cluster }: Place) {
+  constructor({ store, cluster, program = "deno task" }: Place) {
     this.#store = engine.openStore(store);
+    this.#program = program;
     this.#reader = new engine.RunReader(this.#store);
     this.#submissions = cluster && new SubmissionReader(cluster.name, cluster.cache);
   }
@@ -153,7 +158,15 @@ export class Site {
     const collect = () => report.collectArtifacts(artifacts, { isServed: true });
     const content = await this.#contents.keep(resultsKey(run), collect);
     const details = { curves: this.#wholeCurvesOf(run), content, log: this.#logOf(run), notes: content.unreadable };
-    return report.renderRun(run, details);
+    return report.renderRun(run, { ...details, command: this.#commandOf(run) });
+  }
+
+  /** Returns the command that reaches the state that a run was to reach. */
+  #commandOf({ file, overrides, cluster }: Run): string {
+    const inFolder = relative(dirname(this.#store.root), file);
+    const options = overrides.flatMap((one) => one.startsWith("--") ? one.split(" ") : ["--set", one]);
+    const words = [inFolder.startsWith("..") ? file : inFolder, ...options, ...cluster ? ["--on", cluster] : []];
+    return `${this.#program} run ${words.map(shellWord).join(" ")}`;
   }
 
   async #compare(all: readonly Run[]): Promise<report.Page> {

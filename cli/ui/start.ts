@@ -6,19 +6,21 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { delay } from "@std/async";
 import { z } from "zod";
-import { importLate, readRecord, realPath, writeAtomically, writePrivately } from "noiseline/core";
+import { importLate, readRecord, realPath, shellWord, writeAtomically, writePrivately } from "noiseline/core";
 import type { Cluster, QueuedJob } from "noiseline/cluster";
 import { definedOnly } from "../../std/defined_only.ts";
 import { escapeMarkup } from "../../std/escape.ts";
 import { isOwn, userFolder } from "../../std/user_folder.ts";
-import { TOOLKIT, VERSION } from "../program.ts";
+import { programIn, TOOLKIT, VERSION } from "../program.ts";
 import { proofOf } from "./guard.ts";
 import type { Settings, Started } from "./serve.ts";
 import type { Place } from "./site.ts";
 
 /** Returns the place that a server shows: a store, and submissions to a cluster. */
 export function placeOf({ root }: { readonly root: string }, cluster?: Cluster): Place {
-  return { store: root, ...cluster && { cluster: { name: cluster.name, cache: realPath(cluster.settings.cache) } } };
+  const program = programIn(dirname(root)).map(shellWord).join(" ");
+  const shown = cluster && { name: cluster.name, cache: realPath(cluster.settings.cache) };
+  return { store: root, program, ...shown && { cluster: shown } };
 }
 
 /**

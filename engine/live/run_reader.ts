@@ -231,7 +231,8 @@ export class RunReader {
     const source = this.#known.get(place.runId)?.ends.get(place.stage);
     const work = end === undefined ? recordedIds(line).filter((one) => since.has(one)) : [];
     const previews = this.store.runs.previews(place.runId, place.stage);
-    const progress = work.flatMap((one) => this.store.runs.lastProgress(runId, one) ?? [])[0];
+    const stopped = ["failed", "interrupted"].includes(end?.state ?? "") ? recordedIds(line) : work;
+    const progress = stopped.flatMap((one) => this.store.runs.lastProgress(runId, one) ?? [])[0];
     const startedMs = work.length === 0 ? undefined : Math.min(...work.map((one) => Date.parse(since.get(one)!)));
     const isOn = state === "running";
     const nowMs = isOn ? Date.now() : Date.parse(progress?.at ?? "") || startedMs;
@@ -244,7 +245,7 @@ export class RunReader {
       startedMs: end?.startedAt ? Date.parse(end.startedAt) : startedMs,
       durationMs: end?.durationMs ?? (startedMs && Math.max(0, nowMs! - startedMs)),
       progress,
-      etaMs: isOn ? etaLeft(progress, nowMs!) : undefined,
+      etaMs: isOn && end === undefined ? etaLeft(progress, nowMs!) : undefined,
       message: end?.message ?? undefined,
       fix: end?.fix,
       numerics: (end ?? source)?.numerics ?? undefined,

@@ -70,8 +70,8 @@ export function historyPause(ageMs: number): number {
 
 /**
  * Writes how far a stage is, and its figures, for other processes. It writes at most once a second, the newest report
- * last. For a stage that ends within its first second it writes one line of figures, if there are any, and nothing
- * else: short stages must not cost more for being watched.
+ * last, which stays for a stage that stopped on its way. For a stage that ends within its first second it writes one
+ * line of figures, if there are any, and nothing else: short stages must not cost more for being watched.
  */
 export class ProgressWriter implements Disposable {
   #last: { readonly update: ProgressUpdate; readonly at: Date } | undefined;
@@ -127,7 +127,11 @@ export class ProgressWriter implements Disposable {
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
     this.#addLine();
-    if (this.#isWritten) this.runs.removeProgress(this.runId, this.stage);
+    if (!this.#isWritten) return;
+    const { done, total } = this.#last!.update;
+    // How far a stage was that did not reach its end is of use.
+    if (done < total) this.#write();
+    else this.runs.removeProgress(this.runId, this.stage);
   }
 }
 

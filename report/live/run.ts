@@ -4,7 +4,7 @@ import type { Page } from "../page.ts";
 import { groupCurves } from "../charts.ts";
 import { describeSampler, sectionsOf } from "../sections.ts";
 import { progressOf } from "../stages.ts";
-import { encodePath, type Html, joined, markup, shorten } from "../text.ts";
+import { copyButton, encodePath, type Html, joined, markup, shorten } from "../text.ts";
 import type { LiveRun, LiveStage } from "./model.ts";
 
 /** The content of a run's page besides the run's record. */
@@ -17,10 +17,13 @@ export interface RunDetails {
   readonly log?: Readonly<Record<"stage" | "text", string>> | undefined;
   /** Notes on missing content, and why it is missing. */
   readonly notes?: readonly string[] | undefined;
+  /** The command that continues the run, if it has stopped. */
+  readonly command?: string | undefined;
 }
 
 /** Renders the current page of one run. */
-export function renderRun(run: LiveRun, { curves, content = noContent(), log, notes = [] }: RunDetails): Page {
+export function renderRun(run: LiveRun, details: RunDetails): Page {
+  const { curves, content = noContent(), log, notes = [], command } = details;
   const all = liveContent(run, curves, content);
   const { pipeline: title, startedMs } = run;
   const stages = withWaits(run);
@@ -45,10 +48,10 @@ export function renderRun(run: LiveRun, { curves, content = noContent(), log, no
     subtitle: markup`<code>${run.runId}</code> · <span title="${run.file}">${
       run.file.split(/[\\/]/).at(-1)
     }</span> · ${facts}`,
-    state: describeState(run),
+    state: describeState(run, command),
     notes,
     sections,
-    curves: groupCurves(all.curves),
+    curves: groupCurves(all.curves, stages),
   };
 }
 
@@ -120,7 +123,7 @@ export function timeOf(ms: number): string {
 }
 
 /** Describes a run's state. Screen readers announce only the part that changes rarely. */
-function describeState(run: LiveRun): Html {
+function describeState(run: LiveRun, command?: string): Html {
   const { startedMs, endedMs } = run;
   const now = currentStages(run);
   const state = now[0]?.state === "waiting" ? "waiting" : run.state;
@@ -133,6 +136,10 @@ function describeState(run: LiveRun): Html {
     progressOf(stage),
     ...[stage.message?.split("\n")[0], stage.fix && `fix: ${stage.fix}`].map((text) => shorten(text ?? "")),
   ]).filter(Boolean);
+  if (run.state === "running") facts.unshift(`for ${formatDuration(Math.max(0, Date.now() - startedMs))}`);
+  else if (run.state !== "done" && command !== undefined) {
+    facts.push(markup`Go on with <code>${copyButton(command, command)}</code>`);
+  }
   const next = withWaits(run).filter(({ waits }) => waits !== undefined).map(({ id }) => id);
   if (next.length > 0) facts.push(`then ${listed(next)}`);
   return markup`<div class="now"><p role="status"><span class="state ${state}">${state}</span>${where}${took}</p>

@@ -48,6 +48,8 @@ const FIRST_PARAMS = 4;
 /** The number of scores that are shown, distances first. */
 const FIRST_SCORES = 3;
 const MOST_CHOICES = 60;
+/** The number of stages at work, or that failed, that a row names. */
+const MOST_NAMED = 3;
 
 /**
  * Renders the table of all runs by pipeline.
@@ -121,7 +123,9 @@ function runsBefore(runs: readonly LiveRun[]): Map<LiveRun, LiveRun | undefined>
 function differenceFrom(before: LiveRun | undefined, run: LiveRun): string {
   if (before === undefined) return "first run";
   const [old, now] = paramTexts([before, run]) as [Map<string, string>, Map<string, string>];
-  const all = [...new Set([...now.keys(), ...old.keys()])].filter((name) => old.get(name) !== now.get(name));
+  const [had, has] = [old, now].map((texts) => new Set(texts.keys().map(entryIn))) as [Set<string>, Set<string>];
+  const all = [...new Set([...now.keys(), ...old.keys()])]
+    .filter((name) => old.get(name) !== now.get(name) && had.has(entryIn(name)) && has.has(entryIn(name)));
   const told = all.slice(0, MOST_DIFFERENCES).map((name) => {
     const [from, to] = [old, now].map((texts) => shorten(texts.get(name) ?? "none", 40));
     return `${name} ${from} → ${to}`;
@@ -129,6 +133,9 @@ function differenceFrom(before: LiveRun | undefined, run: LiveRun): string {
   if (all.length > told.length) told.push(`${all.length - told.length} more`);
   return told.join("; ") || "same settings";
 }
+
+/** Returns the stage in the name of a param. */
+const entryIn = (name: string) => name.split(".")[0]!;
 
 /** Texts of params by the stages of their run, which stay the same objects while a run does not change. */
 const known = new WeakMap<LiveRun["stages"], Map<string, string>>();
@@ -187,12 +194,14 @@ function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, details: Ta
   const step = Math.trunc(Number(query.get("at")));
   const at = (run: LiveRun) => stageFor(run) && lossAt!(run, stageFor(run)!, step);
   const time = (ms: number | string) => formatDuration(Number(ms));
-  const state = (name: number | string) => markup`<span class="state ${name}">${name}</span>`;
   const done = (steps: number | string, run: LiveRun) =>
     `${count(Number(steps))} of ${count(stageFor(run)!.progress!.total)}`;
-  const besides = (name: number | string, run: LiveRun) => {
-    const others = currentStages(run).filter(({ id }) => id !== name).map(({ id, state }) => `${id} ${state}`);
-    return markup`<span title="${name}">${entryOf(String(name))}</span> <small>${others.join(", ")}</small>`;
+  const state = (name: number | string, run: LiveRun) => {
+    const own = stageFor(run);
+    const now = currentStages(run).toSorted((a, b) => Number(b === own) - Number(a === own));
+    const others = now.slice(0, MOST_NAMED).map(({ id, state }) => state === name ? id : `${id} ${state}`);
+    if (now.length > others.length) others.push("…");
+    return markup`<span class="state ${name}">${name}</span> <small>${others.join(", ")}</small>`;
   };
   const lowest = (value: number | string, run: LiveRun) =>
     markup`${figure(Number(value))} <small>at ${count(loss(run)!.at)}</small>`;
@@ -206,7 +215,6 @@ function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, details: Ta
   return [
     { id: "samples", title: "samples", value: (run) => pictureOf?.(run), show: picture },
     { id: "state", title: "state", value: (run) => run.state, show: state },
-    { id: "stage", title: "stage", value: (run) => stageFor(run)?.id, show: besides },
     { id: "tags", title: "tags", value: ({ tags }) => tags.join(", ") || undefined },
     ...paramColumns(runs),
     { id: "step", title: "step", value: (run) => stageFor(run)?.progress?.done, show: done },
@@ -308,7 +316,8 @@ function headOf(column: Column, runs: readonly LiveRun[], query: URLSearchParams
   const [sort, mark] = order === id ? ["ascending", " ↑"] : order === `-${id}` ? ["descending", " ↓"] : ["none", ""];
   const name = runs.some((run) => typeof column.value(run) === "number") ? "n" : "";
   const to = sameBut(query, "sort", order === id ? `-${id}` : id);
-  return markup`<th scope="col" class="${name}" aria-sort="${sort}"><a href="${to}">${title}</a>${mark}</th>`;
+  const words = title.split(/(?<=\.)/).map((word, i) => [i > 0 ? markup`<wbr>` : "", word]);
+  return markup`<th scope="col" class="${name}" aria-sort="${sort}"><a href="${to}">${words}</a>${mark}</th>`;
 }
 
 function sameBut(query: URLSearchParams, name: string, value: string | number): string {
@@ -325,7 +334,7 @@ function rowOf(run: LiveRun, columns: readonly Column[], before: LiveRun | undef
     const value = column.value(run);
     if (value === undefined) return markup`<td></td>`;
     const shown = column.show?.(value, run) ?? (typeof value === "number" ? figure(value) : value);
-    return markup`<td${typeof value === "number" ? markup` class="n"` : ""}>${shown}</td>`;
+    return markup`<td${typeof value === "number" ? markup` class="n"` : ""} data-name="${column.title}">${shown}</td>`;
   });
   const pick =
     markup`<input type="checkbox" name="run" value="${runId}" id="pick-${runId}" aria-label="compare ${runId}">`;

@@ -55,6 +55,11 @@ const broken = {
   title: "train",
   rows: [1, 2, 3].map((step) => ({ step, loss: step > 1 ? NaN : 1, gradNorm: Infinity })),
 };
+/** Losses whose logarithmic axis begins just below a power of ten. */
+const low = {
+  title: "low",
+  rows: [1.0087, 0.1095].map((loss, i) => ({ step: i, loss, gradNorm: 1, learningRate: 1 })),
+};
 const children = Array.from({ length: 40 }, (_, i) => `~${LONG.slice(0, 60)}=${10 ** (i % 20)}~seed=${i % 2}`);
 
 /** A comparison with the parts that one of the command has. */
@@ -85,7 +90,7 @@ const PAGES: Readonly<Record<string, string>> = {
     metrics: [scored("score", 12.3456)],
   }),
   "a report of points": renderReport({ ...NOTHING, data: [{ title: "moons", note: "", source: points() }] }),
-  "a report without images": renderReport({ ...NOTHING, stages: STAGES, curves: [curve("train", 9)] }),
+  "a report without images": renderReport({ ...NOTHING, stages: STAGES, curves: [curve("train", 9), low] }),
   "a report without a training": renderReport({ ...NOTHING, stages: STAGES, data: [sample("data", 64)] }),
   "a report of one stage": renderReport({ ...NOTHING, stages: STAGES.slice(0, 1) }),
   sweep: renderReport({

@@ -53,6 +53,27 @@ Deno.test("runs that go on are compared by what their plans and they themselves 
   assertEquals(samples.split("<figure").length - 1, 2);
 });
 
+Deno.test("losses of different objectives have charts of their own, and what is missing is told by the names of runs", async () => {
+  const of = (source: string, objective: string, learningRate: number) => {
+    const { experiment, now } = trained(source, learningRate, false);
+    const stages = [
+      liveStage("train", { params: [param("with.objective", objective), param("with.lr", learningRate)] }),
+    ];
+    return { experiment, now: { run: { ...now.run, stages }, curves: now.curves.slice(0, 1) } };
+  };
+  const page = comparisonPage(await compareExperiments([of("a", "eps", 1), of("b", "v", 1), of("c", "v", 2)]));
+  assertEquals(page.curves.map(({ title, runs }) => [title, runs.length]), [
+    ["train, objective eps", 1],
+    ["train, objective v", 2],
+  ]);
+  assertEquals(
+    page.notes,
+    ["objective=eps lr=1", "objective=v lr=1", "objective=v lr=2"].map((name) => {
+      return `"${name}" has no results`;
+    }),
+  );
+});
+
 Deno.test("curves are named by links to their runs, in the words above them and in the data of their legends", async () => {
   const all = [trained("first", 0.1, true), trained("second", 0.2, false)];
   const compared = await compareExperiments(all);
@@ -169,7 +190,7 @@ Deno.test("a run is named by the params that tell it from others, else by its se
   assertEquals(params.map(({ path }) => path), ["train.learningRate"]);
   const evil = await headsOf(trained("a", "<img>", true), trained(`"<b>`, 0.2, true));
   assertEquals(evil.heads.map(([title, , label]) => [title, label]), [
-    ["a", "learningRate=&#34;&#60;img&#62;&#34;"],
+    ["a", "learningRate=&#60;img&#62;"],
     ["&#34;&#60;b&#62;", "learningRate=0.2"],
   ]);
   const alike = trained("later", 0.1, true);

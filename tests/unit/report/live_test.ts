@@ -34,23 +34,22 @@ const withLoss = (runId: string, last: number, more: Partial<LiveRun> = {}) =>
 
 Deno.test("a table of runs shows the columns that say something, and of runs at work how far they are", () => {
   const [head, row] = cellsIn(tableOf([liveRun({ tags: ["best"] })]));
-  assertEquals(head, ["run", "state", "stage", "tags", "step", "time left", "loss now"]);
+  assertEquals(head, ["run", "state", "tags", "step", "time left", "loss now"]);
   assertEquals(row, [
     "first run 2026-11-25 10:15",
-    "running",
-    "train",
+    "running train",
     "best",
     "1,200 of 3,000",
     "1m 32s",
     "0.0612",
   ]);
   assertEquals(cellsIn(tableOf([withLoss("a", 0.5)])), [
-    ["run", "state", "stage", "last loss", "took"],
-    ["first run 2026-11-25 10:15", "done", "train", "0.5", "1m 00s"],
+    ["run", "state", "last loss", "took"],
+    ["first run 2026-11-25 10:15", "done", "0.5", "1m 00s"],
   ]);
 });
 
-Deno.test("a row speaks of one stage and names it: of a training, also beside another stage that has a loss", () => {
+Deno.test("a row speaks of one stage, of a training also beside another stage that has a loss, and names those at work", () => {
   const figures = (last: number) => ({ loss: { last, lowest: last / 2, at: 7 } });
   const far = (done: number) => ({ progress: { done, total: 100, unit: "step" }, etaMs: done * 1_000 });
   const stage = (id: string, kind: string, state: string, loss?: number) =>
@@ -58,26 +57,24 @@ Deno.test("a row speaks of one stage and names it: of a training, also beside an
   const rowOf = (state: LiveRun["state"], ...stages: LiveRun["stages"]) => {
     const lossAt: TableDetails["lossAt"] = (_, { figures }) => figures["loss"] && figures["loss"].last * 10;
     const [head, row] = cellsIn(tableOf([liveRun({ state, stages })], "at=5", { lossAt }));
-    return head!.slice(2).map((name, i) => `${name.replace(/ now|last /, "")}: ${row![i + 2]}`).join(", ");
+    return head!.slice(1).map((name, i) => `${name.replace(/ now|last /, "")}: ${row![i + 1]}`).join("; ");
   };
   const [train, classifier] = [stage("train", "train", "running", 0.5), stage("c", "classifier", "running", 0.2)];
-  const ofTrain = "loss: 0.5, loss at 5: 5";
-  assertEquals(
-    rowOf("running", train, classifier),
-    `stage: train c running, step: 50 of 100, time left: 50s, ${ofTrain}`,
-  );
+  const ofTrain = "loss: 0.5; loss at 5: 5";
+  const atWork = `step: 50 of 100; time left: 50s; ${ofTrain}`;
+  assertEquals(rowOf("running", classifier, train), `state: running train, c; ${atWork}`);
   const ran = { ...stage("train", "train", "ran", 0.5), durationMs: 1 };
-  assertEquals(rowOf("running", ran, classifier), `stage: train c running, ${ofTrain}`);
-  assertEquals(rowOf("done", ran, { ...classifier, state: "ran" }), `stage: train, ${ofTrain}`);
+  assertEquals(rowOf("running", ran, classifier), `state: running c; ${ofTrain}`);
+  assertEquals(rowOf("done", ran, { ...classifier, state: "ran" }), `state: done; ${ofTrain}`);
   // The first of two trainings is over.
   const second = stage("second", "train", "running", 0.1);
-  assertEquals(rowOf("running", ran, second).slice(0, 13), "stage: second");
-  assertEquals(rowOf("running", { ...second, state: "running" }, ran).slice(0, 13), "stage: second");
+  const ofSecond = "state: running second; step: 10 of 100; time left: 10s; loss: 0.1; loss at 5: 1";
+  assertEquals([rowOf("running", ran, second), rowOf("running", second, ran)], [ofSecond, ofSecond]);
   // Before any training has a loss, the row describes the last stage that has one, or is at work.
   const waiting = liveStage("train", { kind: "train" });
-  assertMatch(rowOf("running", waiting, classifier), /^stage: c, step: 20 of 100, time left: 20s, loss: 0.2/);
-  assertEquals(rowOf("running", stage("data", "dataset", "running"), waiting), "stage: data");
-  assertEquals(rowOf("failed", ran, stage("data", "dataset", "failed")), `stage: train data failed, ${ofTrain}`);
+  assertMatch(rowOf("running", waiting, classifier), /^state: running c; step: 20 of 100; time left: 20s; loss: 0.2/);
+  assertEquals(rowOf("running", stage("data", "dataset", "running"), waiting), "state: running data");
+  assertEquals(rowOf("failed", ran, stage("data", "dataset", "failed")), `state: failed data; ${ofTrain}`);
 });
 
 Deno.test("a count of runs has its noun", () => {
@@ -262,6 +259,20 @@ Deno.test("a failure is told in its own words", () => {
   assertStringIncludes(head!.html, `<span class="state failed">failed</span> <b>train</b>`);
 });
 
+Deno.test("a run that stopped says where, and how to go on; one at work for how long, how fast and for how long still", () => {
+  const said = (run: LiveRun) =>
+    renderRun(run, { curves: [], command: "deno task run a.yaml --set train.steps='<9>'" }).state!.text;
+  const progress = { done: 450, total: 100_000, unit: "step", perSecond: 1.5 };
+  const stages = [liveStage("train", { state: "interrupted", progress })];
+  const stopped = said(liveRun({ state: "interrupted", stages, startedMs: 0, endedMs: 30_000 }));
+  assertMatch(stopped, /interrupted<.* at <b>train<\/b> after 30s.*step 450 of 100,000<\/p>/s);
+  assertStringIncludes(stopped, "--set train.steps=&#39;&#60;9&#62;&#39;</button>");
+  const atWork = [liveStage("train", { state: "running", progress, etaMs: 66_000_000 })];
+  const running = said(liveRun({ stages: atWork, startedMs: Date.now() - 185_000 }));
+  assertMatch(running, /for 3m 0\ds.*step 450 of 100,000 <small>1.5 a second, about 18h left/s);
+  assert(!running.includes("Go on"));
+});
+
 Deno.test("of a run that waits for its jobs it is said that it waits, for which, and why", () => {
   const train = liveStage("train", { kind: "train", state: "waiting", message: "Resources" });
   const said = (...stages: LiveRun["stages"]) =>
@@ -269,8 +280,8 @@ Deno.test("of a run that waits for its jobs it is said that it waits, for which,
       /\s+/g,
       " ",
     );
-  assertStringIncludes(said(train), "waiting train Resources");
-  assertEquals(cellsIn(tableOf([liveRun({ stages: [train] })]))[1]!.slice(1), ["running", "train"]);
+  assertMatch(said(train), /waiting train for [\dhd ]+ Resources/);
+  assertEquals(cellsIn(tableOf([liveRun({ stages: [train] })]))[1]!.slice(1), ["running train waiting"]);
   assertStringIncludes(said(train, liveStage("data", { state: "running" })), "running data");
 });
 

@@ -237,6 +237,27 @@ Deno.test("samples of a class-conditional model name their classes, if the page 
   ]);
 });
 
+Deno.test("the standard error in a note is shown as a deviation is, and columns that are empty are left out", async () => {
+  const note = "upper bound; variance beta; 20 of 1250 timesteps per image; standard error over images 0.18";
+  const read = encode(JSON.stringify(record([{ name: "bits/dim", value: 2.6649, count: 250, note }])));
+  const files = [{ path: "metrics.json", size: read.length, sha256: "0" }];
+  const text = new TextDecoder().decode(read);
+  const artifact = {
+    type: "metrics" as const,
+    digest: "m",
+    files,
+    read: () => Promise.resolve(read),
+    readText: () => Promise.resolve(text),
+  };
+  const { metrics } = await collectArtifacts([{ title: "evaluate", artifact }]);
+  const [overview, scores] = shown({ ...NOTHING, metrics });
+  assertMatch(overview!.text, /data-copy="2\.66 ± 0\.18">2\.66<\/button>\s*<small>± 0\.18</);
+  assertMatch(
+    scores!.text,
+    /<th scope="col">metric<\/th><th scope="col">value<\/th><th scope="col">N<\/th><th scope="col">note</,
+  );
+});
+
 Deno.test("the children of a matrix share a table and charts; what depends on something else has its own", () => {
   const metric = (value: number) => record([{ name: "FD", value, count: 4 }]);
   const rows = Array.from({ length: 5_000 }, (_, i) => ({ step: i + 1, loss: 1, gradNorm: 1, learningRate: 1 }));

@@ -83,7 +83,7 @@ Deno.test("a sweep is a table of its settings: means over seeds, the best first 
       ],
     },
   ]);
-  assertEquals(frames.map(({ text }) => /data-name="([^"]*)"/.exec(text)![1]), [
+  assertEquals([...markup`${frames}`.text.matchAll(/data-name="([^"]*)"/g)].map(([, name]) => name), [
     "lr=0.1, objective=eps",
     "lr=0.1, objective=v",
     "lr=0.001, objective=eps",

@@ -129,6 +129,8 @@ Deno.test("RunReader tells stages as planned, at work and as they ended, and fol
   assertEquals(states(), "a cached, b ran, c running, d may-run");
   Deno.writeTextFileSync(notes, `${half.slice(40)}\n`, { append: true });
   assertEquals([states(), look()["c"]!.message], ["a cached, b ran, c failed, d may-run", "no"]);
+  runs.writeProgress(runId, "c", progress(3));
+  assertEquals([look()["c"]!.progress?.done, look()["c"]!.etaMs], [3, undefined]);
 
   runs.write({ ...run, status: "failed", endedAt: at(5), stages: { b: ended("ran", "B"), c: ended("failed") } });
   assertEquals(states(), "a cached, b ran, c failed, d blocked");

@@ -93,7 +93,7 @@ Deno.test("RunReader.find() finds a long run although a later one has ended, and
   assertEquals([...stages.keys()], ["s3", "s5"]);
 });
 
-Deno.test("ProgressWriter tells the newest at most once a second, and nothing of what ends before", async () => {
+Deno.test("ProgressWriter tells the newest at most once a second, nothing of what ends before, and where a stage stopped", async () => {
   await using folder = await makeTempFolder();
   const { runs } = openFreshStore(folder.path);
   const run = record(0);
@@ -119,6 +119,14 @@ Deno.test("ProgressWriter tells the newest at most once a second, and nothing of
     for (let done = 0; done < 5; done++) slow.note(update(done));
     while (told() === undefined) await new Promise((resolve) => setTimeout(resolve, 20));
     assertEquals([writes, told()!.done, told()!.total, told()!.unit], [[4], 4, 9, "step"]);
+    slow.note(update(5));
+  }
+  // It stopped on its way, and so it stays.
+  assertEquals([writes.at(-1), told()!.done, told()!.total], [5, 5, 9]);
+  {
+    using whole = new ProgressWriter(counting, run.runId, "a", new RateMeter());
+    whole.note(update(9));
+    while (told()!.done !== 9) await new Promise((resolve) => setTimeout(resolve, 20));
   }
   assertEquals(told(), undefined);
   assertEquals([...Deno.readDirSync(runs.folderOf(run.runId))].map(({ name }) => name).sort(), ["logs", "run.json"]);
