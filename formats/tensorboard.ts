@@ -3,6 +3,10 @@
  * (tensorflow/core/util/event.proto). Only scalars and pictures are supported.
  */
 
+import { Buffer } from "node:buffer";
+import { pngSize } from "./png_size.ts";
+import { encodeMessage, type Fields } from "./protobuf.ts";
+
 /** The name of a file of events: TensorBoard looks for the word `tfevents` in it. */
 export const EVENTS_FILE = "events.out.tfevents.0.noiseline";
 
@@ -19,37 +23,21 @@ interface ImageEvent extends Omit<ScalarEvent, "value"> {
 }
 
 /** @param wallTime seconds since 1970, for all events */
-export async function encodeEvents(
+export function encodeEvents(
   events: readonly (ScalarEvent | ImageEvent)[],
   wallTime: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const { default: { Writer } } = await import("protobufjs/minimal.js");
-  const event = (step: number) =>
-    Writer.create().uint32(tag(1, FIXED64)).double(wallTime).uint32(tag(2, VARINT)).int64(step);
-  const version = event(0).uint32(tag(3, LENGTH)).string("brain.Event:2");
-  const values = events.map((one) => {
-    const nested = event(one.step).uint32(tag(5, LENGTH)).fork().uint32(tag(1, LENGTH)).fork();
-    nested.uint32(tag(1, LENGTH)).string(one.tag);
-    if ("value" in one) nested.uint32(tag(2, FIXED32)).float(one.value);
-    else {
-      const header = new DataView(one.png.buffer, one.png.byteOffset + PNG_SIZES, 8);
-      nested.uint32(tag(4, LENGTH)).fork().uint32(tag(1, VARINT)).int32(header.getUint32(4));
-      nested.uint32(tag(2, VARINT)).int32(header.getUint32(0)).uint32(tag(4, LENGTH)).bytes(one.png).ldelim();
-    }
-    return nested.ldelim().ldelim();
+): Uint8Array<ArrayBuffer> {
+  const encoded = events.map((one) => {
+    const { step, tag } = one;
+    if ("value" in one) return event(wallTime, step, [5, [[1, [[1, tag], [2, { float: one.value }]]]]]);
+    const { width, height } = pngSize(one.png);
+    return event(wallTime, step, [5, [[1, [[1, tag], [4, [[1, height], [2, width], [4, one.png]]]]]]]);
   });
-  return Uint8Array.from([version, ...values].flatMap((each) => [...record(each.finish())]));
+  return Uint8Array.from(Buffer.concat([event(wallTime, 0, [3, "brain.Event:2"]), ...encoded]));
 }
 
-/** The place of width and height in a PNG, big-endian. */
-const PNG_SIZES = 16;
-
-/** Wire types of protocol buffers. */
-const [VARINT, FIXED64, LENGTH, FIXED32] = [0, 1, 2, 5];
-
-/** Returns the tag that precedes a field. */
-function tag(number: number, wire: number): number {
-  return number * 8 + wire;
+function event(wallTime: number, step: number, what: Fields[number]): Uint8Array {
+  return record(encodeMessage([[1, { double: wallTime }], [2, step], what]));
 }
 
 /** Encodes a record: length, its checksum, data, their checksum. */

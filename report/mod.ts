@@ -11,3 +11,5 @@ export { pictures } from "./frames.ts";
 export { encodePath, entryOf, link, markup, paramName, type Shown, table } from "./text.ts";
 export { collectArtifacts, type Collected, type Collection, type CollectOptions } from "./collect.ts";
 export { encodeEvents, EVENTS_FILE, type ScalarEvent } from "../formats/tensorboard.ts";
+export { encodeWandbRecord, WANDB_HEADER, WANDB_VERSION, wandbItems } from "../formats/wandb.ts";
+export { pngSize } from "../formats/png_size.ts";

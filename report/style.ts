@@ -30,7 +30,7 @@ figcaption { color: var(--soft); font-size: .92rem; } figcaption > b { color: va
 .headlines .meaning { display: none; position: absolute; z-index: 2; top: 100%; left: 0; width: min(20rem, 80vw); padding: .5rem .75rem;
   background: var(--panel); border: 1px solid var(--line); border-radius: 6px; font-size: .92rem; }
 .headlines > :is(:hover, :focus-within, :focus) .meaning { display: block; } .headlines > :last-child .meaning { left: auto; right: 0; }
-.hero { margin-bottom: 1rem; display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1.25rem; align-items: start; }
+.grids { margin-bottom: 1rem; } .hero { margin-bottom: 1rem; display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1.25rem; align-items: start; }
 .hero > figure { width: auto; min-width: 0; margin: 0; } .classes { display: grid; grid-template-columns: max-content 1fr; gap: 2px 10px; align-items: center; }
 .classes span { max-width: 5.8rem; overflow: hidden; text-overflow: ellipsis; text-align: right; font-size: .85rem; color: var(--soft); white-space: nowrap; }
 .classes canvas { display: block; max-width: 100%; } .by-class { margin: .4rem 0; font-size: .85rem; } .classes[hidden] { display: none; }

@@ -9,7 +9,7 @@ import { makeFolder, type Tracker } from "./mirror.ts";
 export function tensorboardTracker(root: string): Tracker {
   let folder = "";
   const append = async (events: Parameters<typeof encodeEvents>[0], atMs: number) => {
-    const bytes = await encodeEvents(events, atMs / 1000);
+    const bytes = encodeEvents(events, atMs / 1000);
     await Deno.writeFile(join(folder, EVENTS_FILE), bytes, { append: true });
   };
   return {

@@ -72,7 +72,7 @@ function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
  * Encodes TensorBoard event files by experiment: losses, gradient norms and learning rates by step, metrics at their
  * network's step.
  */
-export async function eventFiles(
+export function eventFiles(
   experiments: readonly Experiment[],
   contents: readonly Collection[],
   wallTime: number,
@@ -88,7 +88,7 @@ export async function eventFiles(
     for (const { step = 0, value, ...row } of rowsOf(content)) {
       events.push({ step, tag: `${row.stage}/${metricName(row)}`, value });
     }
-    files[nameOf(experiments[i]!).replaceAll(" ", "/")] = await encodeEvents(events, wallTime);
+    files[nameOf(experiments[i]!).replaceAll(" ", "/")] = encodeEvents(events, wallTime);
   }
   return files;
 }

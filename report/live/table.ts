@@ -199,9 +199,10 @@ function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, details: Ta
   const state = (name: number | string, run: LiveRun) => {
     const own = stageFor(run);
     const now = currentStages(run).toSorted((a, b) => Number(b === own) - Number(a === own));
-    const others = now.slice(0, MOST_NAMED).map(({ id, state }) => state === name ? id : `${id} ${state}`);
-    if (now.length > others.length) others.push("…");
-    return markup`<span class="state ${name}">${name}</span> <small>${others.join(", ")}</small>`;
+    const names = new Set(now.map(({ id, state }) => joined([entryOf(id), state === name ? undefined : state], " ")));
+    const told = [...names].slice(0, MOST_NAMED).join(", ") + (names.size > MOST_NAMED ? ", …" : "");
+    const ids = now.map(({ id }) => id).join(", ");
+    return markup`<span class="state ${name}">${name}</span> <small title="${shorten(ids)}">${told}</small>`;
   };
   const lowest = (value: number | string, run: LiveRun) =>
     markup`${figure(Number(value))} <small>at ${count(loss(run)!.at)}</small>`;
