@@ -152,7 +152,7 @@ export class RunStore {
     this.#leave(this.#livePath(runId, stage), JSON.stringify(progress));
   }
 
-  /** The progress that a stage wrote last; undefined before its first second is over, and once it has reached its end. */
+  /** The progress that a stage wrote last; undefined before its first second is over, and after it reached its end. */
   lastProgress(runId: string, stage: string): LiveProgress | undefined {
     return readRecord(this.#livePath(runId, stage), liveProgressSchema);
   }

@@ -13,7 +13,7 @@ const SAMPLED = sampleKind.params.parse({ count: 1 });
 
 export const demoKind = defineKind({
   kind: "demo",
-  version: 5,
+  version: 6,
   entry: import.meta.resolve("./run.ts"),
   browser: import.meta.resolve("./browser/toolkit.ts"),
   summary: "Write an interactive sampling page: one HTML file that samples images in a browser, and works offline",

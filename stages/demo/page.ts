@@ -64,11 +64,13 @@ mi { font-style: italic; text-transform: none; }
 math[display=block] { font-size: clamp(.75rem, 4.2vw, 1.25rem); margin: .75rem 0; }
 .split { display: grid; gap: 1.25rem 2rem; align-items: start; }
 .split > * { min-width: 0; }
+@media (max-width: 47.99rem) { section { padding: .75rem 0; } section.split { grid-template-columns: 1fr 1fr; gap: .75rem; align-items: end; } section.split > div { grid-column: 1 / -1; }
+  form#draw { display: contents; } #draw .buttons { order: -1; } }
 @media (min-width: 48rem) { .split { grid-template-columns: minmax(0, 1fr) 22rem; }
   div.split { grid-template-columns: min(22rem, 40%) minmax(0, 1fr); } }
 .controls { display: flex; flex-wrap: wrap; gap: .75rem; align-items: end; }
 #draw { display: grid; grid-template-columns: 1fr 1fr; padding: 1rem; border-radius: 10px; background: var(--panel); }
-#draw > :is(p, fieldset, .wide) { grid-column: 1 / -1; } #draw > label > :is(input, select), #next { width: 100%; min-width: 0; }
+#draw > :is(p, details, fieldset, .wide) { grid-column: 1 / -1; } #draw > label > :is(input, select), #next { width: 100%; min-width: 0; }
 .controls > p, fieldset { flex: 1 1 100%; } .buttons { display: flex; flex-wrap: wrap; gap: .5rem; }
 label { display: grid; gap: .25rem; font-size: .875rem; margin: 0; } label b { color: var(--ink); font-weight: 600; }
 .wide { flex: 1 1 12rem; } div.controls .wide { flex-basis: calc(100% - 6rem); }
@@ -88,9 +90,9 @@ button.button:not([type]) { color: var(--paper); background: var(--accent); bord
 .button:disabled { opacity: .5; cursor: default; }
 progress { width: 100%; height: 4px; display: block; } progress[value="0"] { visibility: hidden; } progress, [type=range] { accent-color: var(--accent); }
 #bar { position: sticky; bottom: 0; z-index: 1; display: flex; flex-wrap: wrap; gap: 0 .75rem; align-items: center;
-  padding: .375rem 0; background: var(--paper); border-top: 1px solid var(--line); } #left { flex: 1; color: var(--faint); }
+  padding: .375rem 0; background: var(--paper); border-top: 1px solid var(--line); } #bar.over { position: static; } .over > :not(#state) { display: none; } #left { flex: 1; color: var(--faint); }
 #made b { padding: .15rem .6rem; border-radius: 2rem; font-size: .8125rem; color: var(--ink); background: var(--panel); border: 1px solid var(--line); }
-#state, #where, #backend { overflow-wrap: anywhere; } #backend { font-size: .8125rem; }
+#state, #where, #backend, #why { overflow-wrap: anywhere; } #backend, #why { font-size: .8125rem; }
 .grid { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); gap: 6px; margin: .75rem 0;
   max-width: max(20rem, 78vh); }
 .grid button { padding: 0; border: 0; background: none; cursor: pointer; font: inherit; font-size: .75rem; line-height: 1.4; color: var(--faint);

@@ -63,6 +63,7 @@ export function renderParts(
       <p class="buttons"><button class="button">Sample</button>
         <button type="button" class="button" id="link">Copy link</button></p>
       <p id="backend">Looking for a backend that works in this browser …</p>
+      <details id="why" hidden><summary>Why nothing faster?</summary><p></p></details>
     </form>
   </section>
   <section aria-labelledby="inpaint"><h2 id="inpaint">Inpaint</h2>

@@ -52,7 +52,7 @@ export const OPEN: Readonly<Record<BackendName, (forced: boolean, wasm: string) 
     const printErr = (line: string) => complaints.push(line);
     // The package's type does not declare these settings, which the function accepts.
     const module = await (factory as unknown as (settings: object) => Promise<WasmModule>)({ wasmBinary, printErr });
-    return opened("wasm", "the processor", new BackendWasm(connect(module) as unknown as BackendWasm["wasm"]), () => {
+    return opened("wasm", "your CPU", new BackendWasm(connect(module) as unknown as BackendWasm["wasm"]), () => {
       if (complaints.length > 0) fail(complaints.join(" "));
     });
   },

@@ -31,7 +31,16 @@ const valuesOf = (id: string) => Object.fromEntries(new FormData(byId<HTMLFormEl
 async function startPage(): Promise<void> {
   const data: DemoData = JSON.parse(byId("demo-data").textContent!);
   const { start, model: { images: size, samplers, ...labels }, made } = data;
-  const say = (text: string) => byId("state").textContent = text;
+  /** @param isOver true if nothing is left to do: the bar then leaves the images their room */
+  const say = (text: string, isOver = false) => {
+    byId("state").textContent = text;
+    byId("bar").classList.toggle("over", isOver);
+  };
+  const tellBackend = () => {
+    const [words, why] = pool.about();
+    [byId("backend").textContent, byId("why").lastElementChild!.textContent] = [words, why];
+    byId("why").hidden = why === "";
+  };
   const setBusy = (is: boolean) => {
     for (const button of document.querySelectorAll<HTMLButtonElement>("form button:not([type]), #next")) {
       button.disabled = is;
@@ -116,8 +125,8 @@ async function startPage(): Promise<void> {
   delete byId("demo").dataset["starting"];
   const code = workerCode();
   const pool = await openPool({ data, forced, begin: () => beginWorker(code) });
-  byId("backend").textContent = pool.about();
-  say("Ready to sample.");
+  tellBackend();
+  say("Ready to sample.", true);
   setBusy(false);
 
   const draw = async (task: Task, count: number, gallery: typeof images): Promise<void> => {
@@ -134,8 +143,8 @@ async function startPage(): Promise<void> {
         // Not in the status, which would be read out at each step.
         if (share > 0) byId("left").textContent = `about ${Math.ceil(seconds() * (1 / share - 1))} s left`;
       });
-      say(isWhole ? `${count} images in ${seconds().toFixed(1)} s.` : "Stopped.");
-      byId("backend").textContent = pool.about();
+      say(isWhole ? `${count} images in ${seconds().toFixed(1)} s.` : "Stopped.", true);
+      tellBackend();
       if (isWhole && gallery !== versions) gallery.select(0);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;

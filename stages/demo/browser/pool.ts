@@ -43,8 +43,7 @@ export async function openPool({ data, forced, begin }: PoolOptions) {
       try {
         const [first] = await Promise.all(ports.map((port) => ask(port, message)));
         const { on } = first as Extract<FromWorker, { kind: "opened" }>;
-        const why = passed.length === 0 ? "" : `, because ${passed.join(" and ")}`;
-        return { name, most, about: `Sampled by ${name} on ${on}${why}.` };
+        return { name, most, about: `Runs on ${on}, by ${name}.` };
       } catch (error) {
         skipBackend(name, error);
       }
@@ -54,8 +53,8 @@ export async function openPool({ data, forced, begin }: PoolOptions) {
   let opened = await open();
 
   return {
-    /** Describes for people which backend is used, and why no better one. */
-    about: () => opened.about,
+    /** Describes for people which backend is used, and why no better one; empty if it is the best. */
+    about: () => [opened.about, passed.map((one) => `${one}.`).join(" ")] as const,
     /**
      * Samples images; `onFrame` gets the current state of the images from `first` on.
      * @returns true unless it was stopped

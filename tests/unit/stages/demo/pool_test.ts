@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { Failure, openPool } from "../../../../stages/demo/browser/pool.ts";
 import type {
   BackendName,
@@ -67,16 +67,16 @@ Deno.test("the best backend draws, all images at once, in one worker", async () 
   assertEquals(await pool.draw({ task: TASK, count: 100 }, (first) => frames.push(first)), true);
   assertEquals(asked, ["0 webgpu", "0 0+64", "0 64+36"]);
   assertEquals(frames, [0, 64]);
-  assertEquals(pool.about(), "Sampled by WebGPU on a card.");
+  assertEquals(pool.about(), ["Runs on a card, by WebGPU.", ""]);
 });
 
 Deno.test("without a graphics processor two workers draw half of the images each, and the page says why", async () => {
   const { pool, asked } = await pretend({ broken: { webgpu: "no driver.", webgl: "it would run in software" } });
   await pool.draw({ task: TASK, count: 15 }, () => {});
   assertEquals(asked, ["0 webgpu", "0 webgl", "0 wasm", "1 wasm", "0 0+8", "1 8+7"]);
-  assertStringIncludes(
-    pool.about(),
-    "because WebGPU cannot be used (no driver) and WebGL cannot be used (it would run in software).",
+  assertEquals(
+    pool.about()[1],
+    "WebGPU cannot be used (no driver). WebGL cannot be used (it would run in software).",
   );
 });
 
@@ -84,7 +84,7 @@ Deno.test("a backend that fails while it draws falls to the next, which draws al
   const { pool, asked } = await pretend({ breaks: { webgpu: fault("lost") } });
   await pool.draw({ task: TASK, count: 3 }, () => {});
   assertEquals(asked, ["0 webgpu", "0 0+3", "0 webgl", "0 0+3"]);
-  assertStringIncludes(pool.about(), "Sampled by WebGL on a card, because WebGPU cannot be used (lost).");
+  assertEquals(pool.about(), ["Runs on a card, by WebGL.", "WebGPU cannot be used (lost)."]);
 });
 
 Deno.test("the last backend's failure, and one that is the sampler's, are told and end the drawing alone", async () => {
@@ -98,7 +98,7 @@ Deno.test("the last backend's failure, and one that is the sampler's, are told a
 
 Deno.test("a backend that is named is the only one that is tried, and one that is missing is told", async () => {
   const { pool, asked } = await pretend({ forced: "webgl" });
-  assertEquals([asked, pool.about()], [["0 webgl forced"], "Sampled by WebGL on a card."]);
+  assertEquals([asked, pool.about()], [["0 webgl forced"], ["Runs on a card, by WebGL.", ""]]);
   const none = () => pretend({ forced: "webgpu", broken: { webgpu: "no driver" } });
   await assertRejects(none, Failure, "This browser cannot sample: WebGPU cannot be used (no driver).");
 });
