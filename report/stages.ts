@@ -35,7 +35,7 @@ export function progressOf({ progress, etaMs }: Pick<ReportStage, "progress" | "
   if (progress === undefined) return undefined;
   const { done, total, unit, perSecond } = progress;
   const words = `${unit} ${count(done)} of ${count(total)}`;
-  const pace = perSecond ? `${figure(perSecond)} a second, ` : "";
+  const pace = perSecond ? `${Number(perSecond.toPrecision(2))} a second, ` : "";
   const left = etaMs === undefined ? "" : markup` <small>${pace}${phraseLeft(etaMs)} left</small>`;
   return markup`<progress max="${total}" value="${done}" aria-label="${words}"></progress> ${words}${left}`;
 }

@@ -58,7 +58,7 @@ details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { c
 .bar { display: block; width: 16rem; height: 14px; margin-top: .3rem; } .bar .waited { fill: var(--soft); }
 .bar .worked { fill: var(--green); } .bar .running { fill: var(--blue); }
 .bar .failed { fill: var(--red); } .bar .interrupted, .bar .killed { fill: var(--orange); }
-progress { accent-color: var(--accent); width: 7rem; vertical-align: -.1em; } td progress { display: block; } .now progress { width: min(20rem, 100%); }
+progress { accent-color: var(--accent); width: 7rem; vertical-align: -.1em; } td progress { display: block; } .now progress { display: block; width: min(20rem, 100%); }
 .now { display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: baseline; margin-top: .6rem; }
 .now p { color: var(--text); max-width: 100%; } .now [role=status] { font-size: 1.15rem; }
 #gone { position: sticky; top: 0; z-index: 1; margin: 0; padding: .5rem 1.25rem; color: var(--ground); background: var(--orange); }
