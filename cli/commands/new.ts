@@ -21,6 +21,7 @@ type NewFiles = Readonly<Record<string, string>>;
 const TEMPLATES: Readonly<Record<string, string>> = {
   smoke: "data, training, samples and scores in seconds",
   digits: "train on digits and score the samples, in minutes",
+  "own-images": "the same with your own images, in a folder",
 };
 
 /**

@@ -53,28 +53,34 @@ export async function compareExperiments(all: readonly Candidate[]) {
   const fileOr = (value: unknown) => uses.get(String(value)) ?? value;
   const paths = [...new Set(leaves.flatMap((one) => [...one.keys()]))];
   const seeds = shown.map(({ seed }) => seed);
+  // An experiment that lacks a stage does not count as a difference, nor does a stage's seed that equals the
+  // experiment's seed.
+  const params = paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) })).filter(
+    ({ path, values }) => {
+      const has = stages.map((own) => [...own.keys()].some((id) => path.startsWith(`${id}.`)));
+      return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1 &&
+        !(path.endsWith(".seed") && values.every((value, i) => value === undefined || value === seeds[i]));
+    },
+  ).map(({ path, values }) => ({ path, values: values.map(fileOr) }));
+  const scale = params.find(({ path }) => /^[^.]+\.normalize\b/.test(path))?.path;
+  const scales = scale === undefined
+    ? []
+    : [`these differ in ${scale}: losses and distances of pixels depend on it, and cannot be compared`];
   const comparison = {
     names: shown.map(({ name }) => name),
     seeds,
     /** One value per experiment, undefined for those without the metric. */
     metrics: columns.map((name) => ({ name, values: shown.map(({ figures }) => figures.get(name)?.value) })),
-    /**
-     * Params that differ between the experiments that have their stage: an experiment that lacks the stage does not
-     * count as a difference, nor does a stage's seed that equals the experiment's seed.
-     */
-    params: paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) })).filter(({ path, values }) => {
-      const has = stages.map((own) => [...own.keys()].some((id) => path.startsWith(`${id}.`)));
-      return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1 &&
-        !(path.endsWith(".seed") && values.every((value, i) => value === undefined || value === seeds[i]));
-    }).map(({ path, values }) => ({ path, values: values.map(fileOr) })),
+    /** Params that differ between the experiments that have their stage. */
+    params,
     /** Means over experiments that differ only in their seeds. */
     overSeeds: overall(found.means),
     /** Pipelines, matrix children and stages without results so far, and files that cannot be read. */
-    without: found.without,
+    without: [...found.without, ...scales],
   };
   const named = labelled(shown, comparison.params);
   const labels = experiments.map((one) => named.find(({ experiment }) => experiment === one)?.label ?? nameOf(one));
-  return { comparison, parts: named, notes: withoutResults(experiments, found.contents, labels) };
+  return { comparison, parts: named, notes: [...withoutResults(experiments, found.contents, labels), ...scales] };
 }
 
 /** A run's id begins with its start time. */

@@ -6,8 +6,10 @@ interface Finder {
   /** All that is remembered of the values: a finder that takes these numbers over finds the same map. */
   readonly state: Readonly<Record<string, Float64Array<ArrayBuffer>>>;
   add(values: Item["data"]): void;
-  /** Returns the map; a message if the values have none. */
-  find(): Normalizer | string;
+  /** Returns the map; undefined for that of the type's whole range; a message if the values have none. */
+  find(): Normalizer | string | undefined;
+  /** Says if a declared range is far from that of the values. */
+  doubt?(): string | undefined;
 }
 
 /** The map that takes `low` to -1 and `high` to 1 in each channel. */
@@ -21,20 +23,46 @@ function between(
   return { how, scale: each.flatMap(({ scale }) => scale), shift: each.flatMap(({ shift }) => shift) };
 }
 
-/**
- * Finds the map between stored values and the numbers of networks, while the values of the training split go by.
- * @returns undefined for the whole range of an integer type
- */
+/** Finds the map between stored values and the numbers of networks, while the values of the training split go by. */
 export function findNormalizer(
   normalize: DatasetParams["normalize"],
   { channels, dtype }: { readonly channels: number; readonly dtype: ValueType },
-): Finder | undefined {
+): Finder {
   const isFloat = dtype === "float32";
   const how = normalize ?? (isFloat ? "moments" : undefined);
-  if (how === undefined) return undefined;
+  if (how === undefined) return declared([0, dtype === "uint8" ? 255 : 65_535], () => undefined);
   if (how === "moments") return moments(channels);
-  if ("range" in how) return { state: {}, add() {}, find: () => between("range", [how.range as [number, number]]) };
-  return percentiles(channels, how.percentiles as [number, number], isFloat);
+  if (!("range" in how)) return percentiles(channels, how.percentiles as [number, number], isFloat);
+  const range = how.range as [number, number];
+  return declared(range, () => between("range", [range]));
+}
+
+/** Parts of the declared range that values take without doubt about it. */
+const [LEAST_SHARE, MOST_SHARE] = [1 / 8, 2];
+
+/** A range that does not depend on the values; they only show whether it can have been meant. */
+function declared([from, to]: readonly [number, number], find: Finder["find"]): Finder {
+  const bounds = Float64Array.of(Infinity, -Infinity);
+  return {
+    state: { bounds },
+    add(values) {
+      let [low, high] = bounds as unknown as [number, number];
+      for (const value of values) {
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+      bounds.set([low, high]);
+    },
+    find,
+    doubt() {
+      const [low, high] = bounds as unknown as [number, number];
+      const share = (high - low) / (to - from);
+      if (low === high || (share >= LEAST_SHARE && share <= MOST_SHARE)) return undefined;
+      return `values go from ${low} to ${high}, and networks see ${from} to ${to} as -1 to 1: ` +
+        `${share < 1 ? "they hardly see a difference" : "values beyond are cut off in samples"}; ` +
+        `set normalize: { range: [${low}, ${high}] }, or percentiles`;
+    },
+  };
 }
 
 /**

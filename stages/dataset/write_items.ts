@@ -35,6 +35,13 @@ export async function writeItems(items: Items, context: DatasetContext): Promise
     const fix = "correct the labels, or set labels: none";
     return { status: "failed", message: labels, fix };
   }
+  const empty = labels === undefined ? [] : classesWithout(labels);
+  if (empty.length > 0) {
+    const [some, more] = [empty.slice(0, 5).join(", "), empty.length > 5 ? " and others" : ""];
+    context.warn(
+      `no ${unit} has label ${some}${more}, of 0 to ${labels!.classes - 1}: labels count from 0, or are names`,
+    );
+  }
   if (items.others > 0) context.note(`skipped ${countOf(items.others, "file")} of another kind than images`);
 
   const { train, test } = splitByHash(names, { testCount, limit });
@@ -45,6 +52,7 @@ export async function writeItems(items: Items, context: DatasetContext): Promise
   using writers = new Writers(context, items, { train: train.length, test: test.length });
   const forms = new Forms();
   const depths = new Forms();
+  const told = new Set<string>();
   // Nothing more is written once the stage is bound to fail, but all that is wrong with the rest is still found.
   const isLost = () => forms.size > 1 || depths.size > 0 || (broken.size > 0 && skip === undefined);
   const saved = await progress.latest();
@@ -64,13 +72,17 @@ export async function writeItems(items: Items, context: DatasetContext): Promise
       continue;
     }
     const fitted = items.isFitted ? fit(item, context) : item;
+    for (const loss of items.isFitted && fitted !== undefined ? lossesOf(item, fitted) : []) {
+      if (!told.has(loss)) context.note(`${names[index]} ${loss}; others like it are not named`);
+      told.add(loss);
+    }
     if (fitted === undefined) depths.add(`${depthOf(item)} bits`, names[index]!);
     else forms.add(`${fitted.height}x${fitted.width}`, names[index]!);
     if (fitted === undefined || isLost()) continue;
     await writers.add(isTest[index] === 1 ? "test" : "train", fitted, labels?.of[index]);
   }
   if (broken.size > 0 && skip === undefined) return brokenFiles(broken, examined, unit);
-  if (depths.size > 0) return wrongDepth(depths, context);
+  if (depths.size > 0) return wrongDepth(depths, forms.size > 0, context);
   if (forms.size > 1) {
     const fix = "set size, to which all are resized, or remove the others";
     return { status: "failed", message: `the images have ${forms.size} sizes, height x width: ${forms}`, fix };
@@ -104,8 +116,33 @@ function fit({ data, ...form }: Item, { params }: DatasetContext): Item | undefi
   return fitImage(wanted, { channels, resize, size: typeof size === "number" ? [size, size] : size });
 }
 
-function wrongDepth(depths: Forms, { params: { depth } }: DatasetContext): StageEnd {
-  const fix = depth === undefined
+/** Returns what an image loses that its owner may not expect. */
+function lossesOf({ height, width, channels, data }: Item, fitted: Item): readonly string[] {
+  const most = data instanceof Uint16Array ? 65_535 : 255;
+  const isTransparent = channels % 2 === 0 && fitted.channels % 2 === 1 &&
+    data.some((value, i) => i % channels === channels - 1 && value < most);
+  const stretch = height / width / (fitted.height / fitted.width);
+  return [
+    ...isTransparent ? [`has transparency, and is put on white; set channels: ${channels} to keep it`] : [],
+    ...Math.min(stretch, 1 / stretch) < LEAST_LEFT
+      ? [`is ${height}x${width}, height x width, and becomes ${fitted.height}x${fitted.width}`]
+      : [],
+  ];
+}
+
+/** The least part of an image that a crop may leave without a word. */
+const LEAST_LEFT = 1 / 2;
+
+/** Returns the labels that no item has, of those up to the largest. */
+function classesWithout({ of, classes }: Labels): readonly number[] {
+  const seen = new Uint8Array(classes);
+  for (const label of of) seen[label] = 1;
+  return Array.from(seen.keys()).filter((label) => seen[label] === 0);
+}
+
+/** @param isMixed true if others have the wanted depth */
+function wrongDepth(depths: Forms, isMixed: boolean, { params: { depth } }: DatasetContext): StageEnd {
+  const fix = depth === undefined && !isMixed
     ? "set depth: 16 to keep all 16 bits, or depth: 8 to round them"
     : "set depth: 8 to round those of 16 bits, or convert the others";
   return { status: "failed", message: `samples have ${depths}, wanted ${depth ?? 8}`, fix };
@@ -147,7 +184,8 @@ class Writers implements Disposable {
     this.#written = written;
     const open = this.#open = this.#openBoth(form);
     for (const split of SPLITS) await open[split].resume(saved, split, this.#written[split]);
-    for (const [name, own] of Object.entries(this.#finder?.state ?? {})) own.set(vectors[name] as Float64Array);
+    // States of earlier versions have no bounds of values.
+    for (const [name, own] of Object.entries(this.#finder?.state ?? {})) own.set(vectors[name] as Float64Array ?? own);
   }
 
   #openBoth(form: Form) {
@@ -176,6 +214,8 @@ class Writers implements Disposable {
     if (typeof normalizer === "string") {
       return { status: "failed", message: normalizer, fix: "set normalize: { range: … }" };
     }
+    const doubt = this.#finder?.doubt?.();
+    if (doubt !== undefined) this.context.warn(doubt);
     for (const split of SPLITS) await this.#open[split].finish(definedOnly({ normalizer }));
     return undefined;
   }

@@ -140,7 +140,7 @@ function notesOn({ name, timesteps }: ScheduleSpec, path: Path): string[] {
   if (timesteps > aboveTimesteps) return [];
   const bits = priorKlOfPath(path).toExponential(2);
   return [
-    `the rule for ${name} is T > ${aboveTimesteps}, so that x_T is pure noise, which it is here with timesteps ${timesteps} too: ` +
-    `it keeps ${bits} bits per dimension of the image (L_T; up to ${MAX_PRIOR_BITS_PER_DIM.toExponential()} is fine)`,
+    `timesteps ${timesteps} is enough for ${name}, whose rule of thumb is T > ${aboveTimesteps}: x_T keeps ${bits} bits per ` +
+    `dimension of the image (L_T), and up to ${MAX_PRIOR_BITS_PER_DIM.toExponential()} counts as pure noise`,
   ];
 }

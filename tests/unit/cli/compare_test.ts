@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { compareExperiments, comparisonPage, sheetOf } from "../../../cli/results/compare.ts";
 import { type Experiment, experimentsOf } from "../../../cli/results/experiments.ts";
 import type { Store } from "../../../engine/store/store.ts";
@@ -71,6 +71,25 @@ Deno.test("losses of different objectives have charts of their own, and what is 
     ["objective=eps lr=1", "objective=v lr=1", "objective=v lr=2"].map((name) => {
       return `"${name}" has no results`;
     }),
+  );
+});
+
+Deno.test("data that networks see on another scale has losses that cannot be compared", async () => {
+  const scaled = (source: string, range: readonly number[]) => {
+    const stages = [liveStage("train", {}), liveStage("data", { params: [param("with.normalize", { range })] })];
+    return {
+      ...trained(source, 0.1, true),
+      now: { run: liveRun({ runId: source, stages }), curves: [curve("train", 20)] },
+    };
+  };
+  const without = async (...ends: readonly number[]) => {
+    const all = ends.map((end, i) => scaled(["first", "second"][i]!, [0, end]));
+    return (await compareExperiments(all)).comparison.without.filter((text) => !text.includes("no result"));
+  };
+  assertEquals(await without(2000, 2000), []);
+  assertMatch(
+    (await without(2000, 65535)).join(),
+    /^these differ in data.normalize.*: losses and distances of pixels /,
   );
 });
 

@@ -56,7 +56,7 @@ Deno.test("new refuses names that cannot stand in files and references, and sugg
   }
   const template = await runCli("new", "pipeline", "a", "--template", "dgits", "--folder", folder.path);
   assertEquals(template.code, 2);
-  assertStringIncludes(template.error, "Allowed choices are smoke, digits");
+  assertStringIncludes(template.error, "Allowed choices are smoke, digits, own-images");
   const what = await runCli("new", "stag", "a");
   assertEquals(what.code, 2);
   assertStringIncludes(what.error, "stage");

@@ -16,7 +16,10 @@ Deno.test("a note of a stage is said by validate and by the run in which the sta
     return (out + error).split("\n").filter((line) => line.includes("T > 1000"));
   };
   const [note, ...rest] = await told("validate");
-  assertStringIncludes(note!, 'note: stage "noise": the rule for ldm/cosine is T > 1000');
+  assertStringIncludes(
+    note!,
+    'note: stage "noise": timesteps 1000 is enough for ldm/cosine, whose rule of thumb is T > 1000',
+  );
   assertEquals(rest, []);
   const { out } = await runCli("validate", file, "--json");
   const { notes, diagnostics } = JSON.parse(out) as { notes: string[]; diagnostics: unknown[] };

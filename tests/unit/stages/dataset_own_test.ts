@@ -70,11 +70,12 @@ Deno.test("16 bits are never read as 8 without a word, nor 8 as 16", async () =>
   await inFolder({ ...same(PNG), "a/deep.png": deep, "b/deep.png": deep }, async (path) => {
     const { failed } = await run(path, {});
     assertStringIncludes(failed, "samples have 16 bits (2 images, the first a/deep.png), wanted 8");
-    assertStringIncludes(failed, "set depth: 16 to keep all 16 bits, or depth: 8 to round them");
+    assertStringIncludes(failed, "set depth: 8 to round those of 16 bits, or convert the others");
     assertEquals((await run(path, { depth: 8 })).failed, "");
     assertStringIncludes((await run(path, { depth: 16 })).failed, "samples have 8 bits (6 images");
   });
   await inFolder(same(deep), async (path) => {
+    assertStringIncludes((await run(path, {})).failed, "set depth: 16 to keep all 16 bits, or depth: 8 to round them");
     const { outcome } = await run(path, { depth: 16, channels: 1, size: [2, 2] });
     using images = await openImages(outcome.outputs["train"]!);
     assertEquals([images.dtype, images.info.channels, images.normalizer.scale], ["uint16", 1, [32_767.5]]);
@@ -190,7 +191,7 @@ Deno.test("a label out of range is told with its line, wherever it is and howeve
 });
 
 Deno.test("a table of labels that lies in the folder is no file that was skipped", async () => {
-  const table = `file_name,label\n${NAMES.map((name) => `${name},1`).join("\n")}\n`;
+  const table = `file_name,label\n${NAMES.map((name) => `${name},0`).join("\n")}\n`;
   for (const place of ["labels.csv", "a/deep/labels.csv", "../labels.csv", ".hidden/labels.csv"]) {
     for (const others of [[], ["readme.txt"], ["readme.txt", "a/notes.txt"]]) {
       await inFolder(
@@ -248,5 +249,47 @@ Deno.test("more classes than a byte tells apart are labels", async () => {
     assertEquals([info.classes, new Set(labels).size], [300, 280]);
     // The same folder again gives the same bytes.
     assertEquals(digests((await run(path, { testCount: 20 })).outcome), digests(outcome));
+  });
+});
+
+Deno.test("a declared range that the values hardly take, or leave far behind, is warned of with theirs", async () => {
+  const level = (i: number) =>
+    encode({ width: 4, height: 3, channels: 1, depth: 16, data: new Uint16Array(12).fill(i) });
+  const scans = Object.fromEntries(NAMES.map((name, i) => [name, level(400 * i)]));
+  await inFolder(scans, async (path) => {
+    const grey = { channels: 1, depth: 16 };
+    const warned = async (more: object) =>
+      (await run(path, { ...grey, ...more })).said.filter((text) => /^values/.test(text));
+    const [narrow, ...others] = await warned({});
+    assertMatch(
+      narrow!,
+      /^values go from \d+ to \d+, .* 0 to 65535 as -1 to 1: they hardly see .* range: \[\d+, \d+\] /,
+    );
+    assertEquals(others, []);
+    assertMatch((await warned({ normalize: { range: [0, 1] } }))[0]!, /values beyond are cut off/);
+    for (const normalize of [{ range: [0, 2000] }, { percentiles: [1, 99] }, "moments"]) {
+      assertEquals(await warned({ normalize }), []);
+    }
+  });
+});
+
+Deno.test("transparency and sides that are lost are noted once, with the param that keeps them", async () => {
+  const clear = new Uint8Array(48).map((_, i) => i % 4 === 3 ? 100 : 7);
+  await inFolder(same(encodePng({ width: 4, height: 3, channels: 4, data: clear })), async (path) => {
+    const said = async (params: object) => (await run(path, params)).said.filter((text) => /others like it/.test(text));
+    assertMatch((await said({})).join(), /^a\/0.png has transparency, .*channels: 4 to keep it; [^,]*$/);
+    assertEquals(await said({ channels: 4 }), []);
+    assertMatch(
+      (await said({ channels: 4, size: [4, 2] })).join(),
+      /^a\/0.png is 3x4, height x width, and becomes 4x2; /,
+    );
+  });
+});
+
+Deno.test("labels that no image has are warned of, since classes count from 0", async () => {
+  const csv = ["file_name,label", ...NAMES.map((name, i) => `${name},${1 + i % 3}`)].join("\n");
+  await inFolder({ ...same(PNG), "../labels.csv": csv }, async (path) => {
+    const { said } = await run(path, { labels: { file: join(path, "../labels.csv") } });
+    assertStringIncludes(said.join(), "no image has label 0, of 0 to 3: labels count from 0, or are names");
   });
 });
