@@ -98,3 +98,18 @@ Deno.test("slices16.yaml trains on 16-bit grey, and samples in the units of the 
     assertStringIncludes(page, note);
   }
 });
+
+Deno.test("own-images.yaml goes from a folder of images to scores and a page, in its small profile", async () => {
+  await using project = new Project();
+  project.copy("pipelines/own-images.yaml", "own-images.yaml");
+  for (let i = 0; i < 48; i++) {
+    const data = Uint8Array.from({ length: 20 * 24 * 3 }, (_, at) => (at * (i + 3)) % 251);
+    project.write(`images/${"ab"[i % 2]}/${i}.png`, encode({ width: 24, height: 20, channels: 3, depth: 8, data }));
+  }
+  const { code, stdout, stderr } = await project.cli(["run", "own-images.yaml", "--profile", "small"]);
+  assertEquals(code, 0, stdout + stderr);
+  assertStringIncludes(stdout, "FD-pixels");
+  for (const page of ["report.html", "demo/demo.html"]) {
+    assert(project.read(`outputs/own-images/${page}`).length > 1000);
+  }
+});
