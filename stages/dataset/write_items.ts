@@ -151,7 +151,7 @@ function wrongDepth(depths: Forms, isMixed: boolean, { params: { depth } }: Data
 /** Writes both splits at the same time. The first item tells what all of them are like. */
 class Writers implements Disposable {
   #open: Record<SplitName, ImagesWriter> | undefined;
-  #finder: ReturnType<typeof findNormalizer>;
+  #finder: ReturnType<typeof findNormalizer> | undefined;
   form: Form | undefined;
   #written = { train: 0, test: 0 };
 

@@ -276,7 +276,8 @@ Deno.test("a declared range that the values hardly take, or leave far behind, is
 Deno.test("transparency and sides that are lost are noted once, with the param that keeps them", async () => {
   const clear = new Uint8Array(48).map((_, i) => i % 4 === 3 ? 100 : 7);
   await inFolder(same(encodePng({ width: 4, height: 3, channels: 4, data: clear })), async (path) => {
-    const said = async (params: object) => (await run(path, params)).said.filter((text) => /others like it/.test(text));
+    const said = async (params: Readonly<Record<string, unknown>>) =>
+      (await run(path, params)).said.filter((text) => /others like it/.test(text));
     assertMatch((await said({})).join(), /^a\/0.png has transparency, .*channels: 4 to keep it; [^,]*$/);
     assertEquals(await said({ channels: 4 }), []);
     assertMatch(
