@@ -73,7 +73,7 @@ export function decodeNpyHeader<T = (typeof DESCRIPTORS)[Descriptor]>(
   }
   if (!Object.hasOwn(types, descriptor)) {
     const known = Object.keys(types);
-    refuse("npy type", descriptor, `one of ${known.join(", ")}; save a.astype('${known.at(-1)}'), say`);
+    refuse("npy type", descriptor, `one of ${known.join(", ")}; convert it, as a.astype('${known.at(-1)}') does`);
   }
   if (order === "True") refuse("npy order", "columns first", "rows first; save np.ascontiguousarray(a)");
   const shape: readonly number[] = dimensions.split(",").map((part) => part.trim()).filter(Boolean).map(Number);
