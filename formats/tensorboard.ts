@@ -29,7 +29,7 @@ export function encodeEvents(
 ): Uint8Array<ArrayBuffer> {
   const encoded = events.map((one) => {
     const { step, tag } = one;
-    if ("value" in one) return event(wallTime, step, [5, [[1, [[1, tag], [2, { float: one.value }]]]]]);
+    if ("value" in one) return event(wallTime, step, [5, [[1, [[1, tag], [2, Float32Array.of(one.value)]]]]]);
     const { width, height } = pngSize(one.png);
     return event(wallTime, step, [5, [[1, [[1, tag], [4, [[1, height], [2, width], [4, one.png]]]]]]]);
   });
@@ -37,7 +37,7 @@ export function encodeEvents(
 }
 
 function event(wallTime: number, step: number, what: Fields[number]): Uint8Array {
-  return record(encodeMessage([[1, { double: wallTime }], [2, step], what]));
+  return record(encodeMessage([[1, Float64Array.of(wallTime)], [2, step], what]));
 }
 
 /** Encodes a record: length, its checksum, data, their checksum. */

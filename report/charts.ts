@@ -4,9 +4,8 @@ import { count, entryOf, figure, type Html, joined, link, markup, named, scriptJ
 
 /** Returns the title of a group of logs. Losses of different objectives are not comparable, and stay apart. */
 export function curveTitle(stage: string, objective: string | undefined): string {
-  return joined([stage, named("objective", objective)], OF_PART);
+  return joined([stage, named("objective", objective)], ", ");
 }
-const OF_PART = ", ";
 
 /** Returns the objective that a stage learns by, if it learns by one. */
 export function objectiveOf({ objective, params }: Pick<ReportStage, "objective" | "params">): string | undefined {
@@ -28,13 +27,10 @@ export function groupCurves(curves: readonly ReportCurve[], stages: readonly Rep
 
 /** Returns the groups of the last training of a diffusion, else of the last stage that learns. */
 export function mainCurves(curves: readonly ReportCurve[], stages: readonly ReportStage[]): CurveGroup[] {
-  const all = Map.groupBy(groupCurves(curves.filter(({ rows }) => rows.length > 1), stages), stageIn);
+  const all = curves.filter(({ rows }) => rows.length > 1);
   const trainings = new Set(stages.filter(({ kind }) => kind === "train").map(({ id }) => entryOf(id)));
-  return [...all].findLast(([stage]) => trainings.has(stage))?.[1] ?? [...all.values()].at(-1) ?? [];
-}
-
-function stageIn({ title }: CurveGroup): string {
-  return title.split(OF_PART)[0]!;
+  const last = all.findLast(({ title }) => trainings.has(entryOf(title))) ?? all.at(-1);
+  return groupCurves(all.filter(({ title }) => entryOf(title) === entryOf(last!.title)), stages);
 }
 
 /** More logs than these are not described one by one. */

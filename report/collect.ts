@@ -9,7 +9,6 @@ import { parseRecord, readJson } from "../artifacts/record.ts";
 import type { InputArtifact } from "../contract/stage.ts";
 import { decodePng } from "../formats/png_decoder.ts";
 import { gridCells } from "../pictures/image_grid.ts";
-import { definedOnly } from "../std/defined_only.ts";
 import { type Content, factsOf, type LogRow, noContent, type ReportPicture, type SourceFacts } from "./model.ts";
 import { describeGuidance, describeSampler } from "./sections.ts";
 import { joined, named } from "./text.ts";
@@ -164,11 +163,8 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const images = Object.entries(record.images).map(([role, set]) => {
       return [role, { ...set, source: factsOf(set.source, `${title}: images.${role}.`, warnings) }] as const;
     });
-    const figures = record.metrics.map((one) => ({
-      ...one,
-      ...definedOnly({ deviation: one.deviation ?? errorIn(one) }),
-    }));
-    metrics.push({ title, record: { ...record, images: Object.fromEntries(images), metrics: figures } });
+    const all = { ...record, images: Object.fromEntries(images), metrics: record.metrics.map(withError) };
+    metrics.push({ title, record: all });
     await addPicture(rates, item, "rate-distortion.svg", { title: `${title}: rate and distortion` });
     const note = "each sample, then the training images nearest to it, by pixels";
     await addPicture(neighbours, item, "neighbours.png", { title, note });
@@ -185,10 +181,10 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   },
 };
 
-/** Returns the standard error that `evaluate` states in a note. */
-function errorIn({ note = "" }: Metric): number | undefined {
-  const [, error] = /; standard error over images (\S+)$/.exec(note) ?? [];
-  return error === undefined || Number.isNaN(Number(error)) ? undefined : Number(error);
+/** Returns a metric with the standard error that `evaluate` states in its note. */
+function withError(metric: Metric): Metric {
+  const deviation = Number(/; standard error over images (\S+)$/.exec(metric.note ?? "")?.[1]);
+  return deviation > 0 ? { deviation, ...metric } : metric;
 }
 
 /** Returns the size of each of the images of a grid. */

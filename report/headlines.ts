@@ -58,12 +58,12 @@ export function headlines(metrics: readonly ReportMetrics[]): Html[] {
     const own = figures.filter(({ name, title }) => name === last?.name && entryOf(title) === entryOf(last.title));
     if (last === undefined || own.some(({ title }) => axesOf(title).keys().some((axis) => axis !== "seed"))) return [];
     const seeds = own.length > 1 ? `Mean of ${own.length} seeds, with their deviation (n - 1).` : undefined;
-    return [
-      drawHeadline(last.name, summarize(own), {
-        basis: joined([phraseBetter(better), `N = ${last.count}`], ", "),
-        meaning: joined([`${meaning}.`, seeds, last.note && `${last.note}.`], " "),
-      }),
-    ];
+    const [value, spread] = summarize(own);
+    const basis = joined([better && `${better} is better`, `N = ${last.count}`], ", ");
+    // It is shown where a pointer or the keyboard's focus is, and is always there for screen readers.
+    const more = joined([`${meaning}.`, seeds, last.note && `${last.note}.`], " ");
+    return markup`<div><dt>${last.name}</dt><dd>${copyButton(value, `${value} ${spread}`.trim())}
+<small>${spread}</small></dd><dd class="basis">${basis}</dd><dd class="meaning">${more}</dd></div>`;
   });
   return cards.length === 0 ? [] : [markup`<dl class="headlines">${cards.slice(0, MOST_HEADLINES)}</dl>`];
 }
@@ -76,21 +76,8 @@ export function summarize(
   return deviation ? withDeviation(value, deviation) : [shortNumber(value), ""];
 }
 
-/** The meaning is shown where a pointer or the keyboard's focus is, and is always there for screen readers. */
-function drawHeadline(
-  name: string,
-  [value, spread]: readonly [string, string],
-  { basis, meaning }: Readonly<Record<"basis" | "meaning", string>>,
-): Html {
-  return markup`<div><dt>${name}</dt><dd>${copyButton(value, joined([value, spread || undefined], " "))}
-<small>${spread}</small></dd><dd class="basis">${basis}</dd><dd class="meaning">${meaning}</dd></div>`;
-}
-
 /** Says which values of a figure are better, if any are. */
 export function betterOf(column: string): string | undefined {
-  return phraseBetter(MEANINGS[rankOf(column)]?.[1]);
-}
-
-function phraseBetter(better: "lower" | "higher" | undefined): string | undefined {
+  const better = MEANINGS[rankOf(column)]?.[1];
   return better && `${better} is better`;
 }

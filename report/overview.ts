@@ -31,15 +31,9 @@ export function overviewOf(report: Report): Overview {
     ...mainCurves(curves, stages).map(({ title }) => chartPlace(title, "loss")),
   ];
   const hero = parts.length === 0 ? [] : [markup`<div class="hero">${parts}</div>`];
-  const shown = new Set([...chosen, ...real].flat());
-  if (sweep === undefined) {
-    return { body: [...headlines(metrics), ...stepSlider(grouped(samples)), ...hero], shown, isSweep: false };
-  }
-  return {
-    body: [...headlines(metrics), ...sweep.body, ...sweep.frames, ...hero],
-    shown: shown.union(sweep.shown),
-    isSweep: true,
-  };
+  const first = sweep === undefined ? stepSlider(grouped(samples)) : [...sweep.body, ...sweep.frames];
+  const shown = new Set([...[...chosen, ...real].flat(), ...sweep?.shown ?? []]);
+  return { body: [...headlines(metrics), ...first, ...hero], shown, isSweep: sweep !== undefined };
 }
 
 /** Chooses the samples that the last scores are of, else the last grid, else the last pictures of all. */

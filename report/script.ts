@@ -269,8 +269,7 @@ export const SCRIPT = `
   };
   // Rows of figures have all names, rows of timesteps those of figures with such a range. One point is no curve.
   const isCurve = ({ runs }, name) => runs.some(({ rows }) => rows.filter((row) => Number.isFinite(row[name])).length > 1);
-  const namesOf = (group) => {
-    const { runs, isExact } = group;
+  const namesOf = (group, { runs, isExact } = group) => {
     const names = new Set(runs.flatMap(({ rows }) => isExact ? rows.flatMap(Object.keys) : Object.keys(rows.at(-1) ?? {})).filter((name) => name !== "step" && isCurve(group, name)));
     return [...Object.keys(titles).filter((name) => names.delete(name)), ...names].slice(0, 9);
   };

@@ -83,6 +83,12 @@ export async function compareExperiments(all: readonly Candidate[]) {
   return { comparison, parts: named, notes: [...withoutResults(experiments, found.contents, labels), ...scales] };
 }
 
+type Named = Pick<Candidate, "experiment"> & {
+  name: string;
+  seed: number | undefined;
+  run: report.LiveRun | undefined;
+};
+
 /** A run's id begins with its start time. */
 const RUN_ID = /^\d{8}T\d{9}-/;
 /** The largest number of params in a label. */
@@ -93,13 +99,9 @@ const MAX_LABEL_PARAMS = 3;
  * their names. Labels begin with the pipeline if there are several, and of matrix children with the matrix values, and
  * have the rest only if another run has the same.
  */
-function labelled<
-  T extends Readonly<
-    { experiment: Experiment; name: string; seed: number | undefined; run: report.LiveRun | undefined }
-  >,
->(
+function labelled<T extends Named>(
   parts: readonly T[],
-  params: readonly { readonly path: string; readonly values: readonly unknown[] }[],
+  params: readonly Readonly<{ path: string; values: readonly unknown[] }>[],
 ) {
   const isSeeded = new Set(parts.map(({ seed }) => seed)).size > 1;
   const isOne = new Set(parts.map(({ run }) => run?.pipeline)).size === 1;

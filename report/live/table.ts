@@ -197,15 +197,11 @@ function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, details: Ta
   const done = (steps: number | string, run: LiveRun) =>
     `${count(Number(steps))} of ${count(stageFor(run)!.progress!.total)}`;
   const state = (name: number | string, run: LiveRun) => {
-    const own = stageFor(run);
-    const now = currentStages(run).toSorted((a, b) => Number(b === own) - Number(a === own));
-    const names = new Set(now.map(({ id, state }) => joined([entryOf(id), state === name ? undefined : state], " ")));
-    const told = [...names].slice(0, MOST_NAMED).join(", ") + (names.size > MOST_NAMED ? ", …" : "");
-    const ids = now.map(({ id }) => id).join(", ");
-    return markup`<span class="state ${name}">${name}</span> <small title="${shorten(ids)}">${told}</small>`;
+    const named = ({ id, state }: LiveStage) => state === name ? entryOf(id) : `${entryOf(id)} ${state}`;
+    const now = [...new Set(currentStages(run).map(named))];
+    const told = [...now.slice(0, MOST_NAMED), ...now.length > MOST_NAMED ? ["…"] : []].join(", ");
+    return markup`<span class="state ${name}">${name}</span> <small>${told}</small>`;
   };
-  const lowest = (value: number | string, run: LiveRun) =>
-    markup`${figure(Number(value))} <small>at ${count(loss(run)!.at)}</small>`;
   const picture = (source: number | string) =>
     markup`<img class="thumbnail" src="${source}" alt="samples" width="64" height="64" loading="lazy">`;
   const now = (value: number | string, run: LiveRun) =>
@@ -221,7 +217,6 @@ function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, details: Ta
     { id: "step", title: "step", value: (run) => stageFor(run)?.progress?.done, show: done },
     { id: "eta", title: "time left", value: (run) => stageFor(run)?.etaMs, show: time },
     { id: "loss", title: isOn ? "loss now" : "last loss", value: (run) => loss(run)?.last, show: now },
-    { id: "lowest", title: "lowest loss", value: (run) => loss(run)?.lowest, show: lowest, isExtra: true },
     ...step > 0 && lossAt ? [{ id: `loss@${step}`, title: `loss at ${count(step)}`, value: at }] : [],
     ...tell,
     { id: "took", title: "took", value: took, show: time },

@@ -62,7 +62,7 @@ Deno.test("a row speaks of one stage, of a training also beside another stage th
   const [train, classifier] = [stage("train", "train", "running", 0.5), stage("c", "classifier", "running", 0.2)];
   const ofTrain = "loss: 0.5; loss at 5: 5";
   const atWork = `step: 50 of 100; time left: 50s; ${ofTrain}`;
-  assertEquals(rowOf("running", classifier, train), `state: running train, c; ${atWork}`);
+  assertEquals(rowOf("running", train, classifier), `state: running train, c; ${atWork}`);
   const ran = { ...stage("train", "train", "ran", 0.5), durationMs: 1 };
   assertEquals(rowOf("running", ran, classifier), `state: running c; ${ofTrain}`);
   assertEquals(rowOf("done", ran, { ...classifier, state: "ran" }), `state: done; ${ofTrain}`);
