@@ -31,7 +31,7 @@ export function overviewOf(report: Report): Overview {
     ...mainCurves(curves, stages).map(({ title }) => chartPlace(title, "loss")),
   ];
   const hero = parts.length === 0 ? [] : [markup`<div class="hero">${parts}</div>`];
-  const first = sweep === undefined ? stepSlider(grouped(samples)) : [...sweep.body, ...sweep.frames];
+  const first = sweep === undefined ? stepSlider(grouped(samples)) : sweep.body;
   const shown = new Set([...[...chosen, ...real].flat(), ...sweep?.shown ?? []]);
   return { body: [...headlines(metrics), ...first, ...hero], shown, isSweep: sweep !== undefined };
 }

@@ -54,8 +54,8 @@ export function sweepOf({ metrics, samples }: Pick<Report, "metrics" | "samples"
     settingsTable(sorted, axes, columns),
     ...charts.length > 0 ? [markup`<div class="hero">${charts}</div>`] : [],
   ];
-  const grids = frames.length === 0 ? [] : [markup`<div class="grids">${moreOf(frames, MOST_PICTURES)}</div>`];
-  return { body, frames: grids, shown: new Set(settings.flatMap(({ pictures }) => pictures)) };
+  if (frames.length > 0) body.push(markup`<div class="grids">${moreOf(frames, MOST_PICTURES)}</div>`);
+  return { body, shown: new Set(settings.flatMap(({ pictures }) => pictures)) };
 }
 
 /** Returns the settings that stages have, without those that are a part of others. */

@@ -36,11 +36,10 @@ export async function compareExperiments(all: readonly Candidate[]) {
     };
   });
   // Whoever chose a run looks for it, whatever it has so far.
-  const comparable = parts.filter(({ content, run, experiment: { label } }) => {
-    return isComparable(content) || (label !== SHARED && run !== undefined);
-  });
-  const isThere = ({ experiment, run }: typeof parts[number]) => experiment.made.size > 0 || run !== undefined;
-  const shown = comparable.length > 0 ? comparable : parts.filter(isThere);
+  const comparable = parts.filter(({ content, run, experiment: { label } }) =>
+    isComparable(content) || (label !== SHARED && run !== undefined)
+  );
+  const shown = comparable.length > 0 ? comparable : parts.filter(({ experiment }) => experiment.made.size > 0);
   const columns = [...new Set(shown.flatMap(({ figures }) => [...figures.keys()]))];
   // A matrix may have many children that belong to one run, so each run is parsed once.
   // Results lack defaults, so defaults count as differences only if the plans of all are known.
