@@ -8,11 +8,8 @@ import { encodeMessage, type Fields } from "./protobuf.ts";
 /** `:W&B`, a number and the version of the format. */
 export const WANDB_HEADER = Uint8Array.of(0x3a, 0x57, 0x26, 0x42, 0xe1, 0xbe, 0);
 
-/** The release of W&B's client whose files are written. */
-const VERSION = "0.21.4";
-
-/** The first record. */
-export const WANDB_VERSION: Fields = [[1, [[1, VERSION], [2, "0.0.1"]]]];
+/** The first record: the release of W&B's client whose files are written. */
+export const WANDB_VERSION: Fields = [[1, [[1, "0.21.4"], [2, "0.0.1"]]]];
 
 /** Fields of `Record`. */
 const RECORD = { history: 2, summary: 3, files: 6, metric: 12, run: 17, exit: 18, header: 21 } as const;
@@ -31,11 +28,7 @@ const [FULL, FIRST, MIDDLE, LAST] = [1, 2, 3, 4] as const;
  * Encodes a record, cut into the blocks of the log.
  * @param number of the record, from 1 @param offset where in the file it begins
  */
-export function encodeWandbRecord(
-  kind: keyof typeof RECORD,
-  message: Fields,
-  { number, offset }: Readonly<Record<"number" | "offset", number>>,
-): Uint8Array<ArrayBuffer>[] {
+export function encodeWandbRecord(kind: keyof typeof RECORD, message: Fields, number: number, offset: number) {
   const data = encodeMessage([[1, number], [RECORD[kind], message]]);
   const pieces: Uint8Array<ArrayBuffer>[] = [];
   for (let at = 0, isFirst = true; isFirst || at < data.length; isFirst = false) {

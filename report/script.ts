@@ -108,7 +108,7 @@ export const SCRIPT = `
     }
   };
   new ResizeObserver(focusScrollers).observe(document.body);
-  document.addEventListener("scroll", focusScrollers, true);
+  document.addEventListener("scroll", ({ target }) => target !== document && focusScrollers(), true);
 
   // The side-by-side view shows the pictures that the frames show now.
   const setBeside = () => {

@@ -15,9 +15,8 @@ export function withDeviation(value: number, deviation: number): readonly [value
 export function meanOverSeeds(values: readonly number[]): { readonly value: number; readonly deviation: number } {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   // Rounding of equal values is no deviation.
-  if (values.every((value) => Math.abs(value - mean) <= 1e-12 * Math.abs(mean))) {
-    return { value: values[0]!, deviation: 0 };
-  }
+  const isOne = values.every((value) => Math.abs(value - mean) <= 1e-12 * Math.abs(mean));
+  if (isOne) return { value: values[0]!, deviation: 0 };
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return { value: mean, deviation: Math.sqrt(squares / (values.length - 1)) };
 }

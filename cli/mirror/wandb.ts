@@ -21,7 +21,7 @@ export function wandbTracker(root: string): Tracker {
     offset += all.length;
   };
   const record = (kind: Message[0], message: Message[1]) =>
-    append(...encodeWandbRecord(kind, message, { number: ++number, offset }));
+    append(...encodeWandbRecord(kind, message, ++number, offset));
   /** Steps of a stage are its own; W&B numbers rows, and charts them by the stage's steps. */
   const history = async (values: Readonly<Record<string, unknown>>, atMs: number) => {
     for (const [key, value] of Object.entries(values)) summary.set(key, value);

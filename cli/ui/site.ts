@@ -158,7 +158,7 @@ export class Site {
     const collect = () => report.collectArtifacts(artifacts, { isServed: true });
     const content = await this.#contents.keep(resultsKey(run), collect);
     const details = { curves: this.#wholeCurvesOf(run), content, log: this.#logOf(run), notes: content.unreadable };
-    return report.renderRun(run, { ...details, command: this.#commandOf(run) });
+    return report.renderRun({ ...run, command: this.#commandOf(run) }, details);
   }
 
   /** Returns the command that reaches the state that a run was to reach. */

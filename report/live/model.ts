@@ -27,6 +27,8 @@ export interface Score extends Readonly<Record<"stage" | "metric", string>> {
 /** The current state of a run. Its texts are of unknown origin and must be escaped. */
 export interface LiveRun extends Readonly<Pick<RunRecord, "runId" | "pipeline" | "file" | "host" | "overrides">> {
   readonly question?: string | undefined;
+  /** The command that continues the run, if it has stopped. */
+  readonly command?: string;
   /** `killed`: the run ended without recording its end. */
   readonly state: RunRecord["status"] | "killed";
   readonly startedMs: number;

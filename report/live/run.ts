@@ -17,13 +17,10 @@ export interface RunDetails {
   readonly log?: Readonly<Record<"stage" | "text", string>> | undefined;
   /** Notes on missing content, and why it is missing. */
   readonly notes?: readonly string[] | undefined;
-  /** The command that continues the run, if it has stopped. */
-  readonly command?: string | undefined;
 }
 
 /** Renders the current page of one run. */
-export function renderRun(run: LiveRun, details: RunDetails): Page {
-  const { curves, content = noContent(), log, notes = [], command } = details;
+export function renderRun(run: LiveRun, { curves, content = noContent(), log, notes = [] }: RunDetails): Page {
   const all = liveContent(run, curves, content);
   const { pipeline: title, startedMs } = run;
   const stages = withWaits(run);
@@ -48,7 +45,7 @@ export function renderRun(run: LiveRun, details: RunDetails): Page {
     subtitle: markup`<code>${run.runId}</code> · <span title="${run.file}">${
       run.file.split(/[\\/]/).at(-1)
     }</span> · ${facts}`,
-    state: describeState(run, command),
+    state: describeState(run),
     notes,
     sections,
     curves: groupCurves(all.curves, stages),
@@ -111,7 +108,8 @@ function withWaits({ stages, state }: LiveRun): LiveStage[] {
   });
 }
 
-function listed(ids: readonly string[]): string {
+/** Lists the first names, and says how many more there are. */
+export function listed(ids: readonly string[]): string {
   const more = ids.length - MOST_NAMED;
   return `${ids.slice(0, MOST_NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
@@ -123,8 +121,8 @@ export function timeOf(ms: number): string {
 }
 
 /** Describes a run's state. Screen readers announce only the part that changes rarely. */
-function describeState(run: LiveRun, command?: string): Html {
-  const { startedMs, endedMs } = run;
+function describeState(run: LiveRun): Html {
+  const { startedMs, endedMs, command } = run;
   const now = currentStages(run);
   const state = now[0]?.state === "waiting" ? "waiting" : run.state;
   const names = now.map(({ id }) => id).join(", ");

@@ -15,7 +15,7 @@ import {
   type Shown,
 } from "../text.ts";
 import type { LiveRun, LiveStage, Score } from "./model.ts";
-import { currentStages, timeOf } from "./run.ts";
+import { currentStages, listed, timeOf } from "./run.ts";
 
 /** The content of a table besides the records of runs. */
 export interface TableDetails {
@@ -48,8 +48,6 @@ const FIRST_PARAMS = 4;
 /** The number of scores that are shown, distances first. */
 const FIRST_SCORES = 3;
 const MOST_CHOICES = 60;
-/** The number of stages at work, or that failed, that a row names. */
-const MOST_NAMED = 3;
 
 /**
  * Renders the table of all runs by pipeline.
@@ -198,9 +196,8 @@ function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, details: Ta
     `${count(Number(steps))} of ${count(stageFor(run)!.progress!.total)}`;
   const state = (name: number | string, run: LiveRun) => {
     const named = ({ id, state }: LiveStage) => state === name ? entryOf(id) : `${entryOf(id)} ${state}`;
-    const now = [...new Set(currentStages(run).map(named))];
-    const told = [...now.slice(0, MOST_NAMED), ...now.length > MOST_NAMED ? ["…"] : []].join(", ");
-    return markup`<span class="state ${name}">${name}</span> <small>${told}</small>`;
+    const now = listed([...new Set(currentStages(run).map(named))]);
+    return markup`<span class="state ${name}">${name}</span> <small>${now}</small>`;
   };
   const picture = (source: number | string) =>
     markup`<img class="thumbnail" src="${source}" alt="samples" width="64" height="64" loading="lazy">`;

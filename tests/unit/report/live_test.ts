@@ -261,7 +261,7 @@ Deno.test("a failure is told in its own words", () => {
 
 Deno.test("a run that stopped says where, and how to go on; one at work for how long, how fast and for how long still", () => {
   const said = (run: LiveRun) =>
-    renderRun(run, { curves: [], command: "deno task run a.yaml --set train.steps='<9>'" }).state!.text;
+    renderRun({ ...run, command: "deno task run a.yaml --set train.steps='<9>'" }, { curves: [] }).state!.text;
   const progress = { done: 450, total: 100_000, unit: "step", perSecond: 1.5 };
   const stages = [liveStage("train", { state: "interrupted", progress })];
   const stopped = said(liveRun({ state: "interrupted", stages, startedMs: 0, endedMs: 30_000 }));
