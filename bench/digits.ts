@@ -2,14 +2,16 @@
  * Times the experiment of pipelines/digits.yaml from an empty store to 256 samples, against
  * bench/peers/torch_digits.py: whole processes take turns, each turn with its own seed, and the held-out loss of both
  * trained networks is reported.
- * Usage: deno task bench:digits [--python PATH] [--rounds N] [--steps N]
+ * Usage: deno task bench:digits [--python PATH] [--rounds N] [--steps N] [--device NAME]
  * The peer needs a Python with torch and numpy; without one only our side is measured. The peer runs with an allocator
  * that is tuned for it, our side as it is shipped.
  */
 import { join } from "node:path";
+import { z } from "zod";
 import type { Metrics } from "../artifacts/metrics.ts";
 import { printLine } from "../cli/io.ts";
 import { makeTemporaryFolder } from "../engine/store/folders.ts";
+import { DEVICE_NAMES } from "../tensor/devices.ts";
 import { TUNED_MALLOC } from "./support/contender.ts";
 import { makeProject } from "./support/engine_extras.ts";
 import { printTable } from "./support/markdown.ts";
@@ -17,14 +19,16 @@ import { type Call, firstLine, measure, median, ratios, spread, warnIfUnstable }
 import { COUNT, pythonWith, readOptions } from "./support/options.ts";
 import { CASES, HAS_BF16, PROCESSOR, raceSteps, THREADS, torchContender } from "./support/race_steps.ts";
 
-const { python, rounds, steps } = await readOptions(import.meta.url, {
+const { python, rounds, steps, device } = await readOptions(import.meta.url, {
   python: pythonWith("torch, numpy", "PyTorch"),
   rounds: COUNT.default(3),
   steps: COUNT.optional(),
+  device: z.enum(DEVICE_NAMES).default("auto"),
 });
 const pathOf = (path: string) => new URL(path, import.meta.url).pathname;
 const CLI = ["run", "-A", pathOf("../cli/main.ts")];
-const changes = steps === undefined ? [] : ["--set", `train.steps=${steps}`];
+const changes = [`train.device=${device}`, `sample.device=${device}`, ...steps ? [`train.steps=${steps}`] : []]
+  .flatMap((change) => ["--set", change]);
 
 /** Returns a call of our command line on the pipeline. */
 const cli = (command: string, seed: number, ...rest: readonly string[]): Call => ({
@@ -34,7 +38,7 @@ const cli = (command: string, seed: number, ...rest: readonly string[]): Call =>
 });
 
 const ours = {
-  name: "noiseline",
+  name: `noiseline (${device})`,
   /** Trains and samples in a folder that contains the pipeline, and its values as settings.json. */
   run: (seed: number) => cli("run", seed, "sample"),
   /** Returns the held-out loss of the network that was trained in the folder. */

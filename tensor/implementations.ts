@@ -145,7 +145,7 @@ export async function chooseDevice(
     const { available, reason, numerics, card = false } = found;
     if (available && !isSoftware) {
       const better = passedOver.length === 0 ? "" : `; better, but not available: ${list(passedOver)}`;
-      if (inBfloat16 && wanted === "auto") {
+      if (inBfloat16 && wanted === "auto" && !card) {
         const without = { reason: "it has no precision bf16", fix: "use precision fp32" };
         passedOver.push({ ...await describe("tensorflow-gpu", options), ...without });
       }

@@ -30,19 +30,14 @@ export interface WheelSet {
 }
 
 /**
- * @param tables by platform, with a line for each wheel: name, version, bytes to download, SHA-256
+ * @param tables by platform, from `wheels.json`
  * @throws SetupFailure for a platform without wheels
  */
-export function wheelsFor(platform: string, engine: string, tables: Readonly<Record<string, string>>): Wheel[] {
-  const table = tables[platform];
-  if (table === undefined) {
-    const problem = `Cannot set up ${engine} for ${platform}: its wheels are for ${Object.keys(tables).join(", ")}`;
-    throw new SetupFailure(problem, 'use device "onnx", which needs no setup');
-  }
-  return table.trim().split("\n").map((line) => {
-    const [name, version, bytes, sha256] = line.split(" ") as [string, string, string, string];
-    return { name, version, downloadBytes: Number(bytes), sha256 };
-  });
+export function wheelsFor(platform: string, engine: string, tables: Readonly<Record<string, Wheel[]>>): Wheel[] {
+  const found = tables[platform];
+  if (found !== undefined) return found;
+  const problem = `Cannot set up ${engine} for ${platform}: its wheels are for ${Object.keys(tables).join(", ")}`;
+  throw new SetupFailure(problem, 'use device "onnx", which needs no setup');
 }
 
 export function downloadBytes({ wheels }: WheelSet): number {

@@ -2,35 +2,78 @@ import process from "node:process";
 import { FOLDER_VARIABLES } from "../../std/user_folder.ts";
 import type { DeviceOptions, Precision } from "../device.ts";
 import type { DeviceDescription, DeviceGrants } from "../devices.ts";
+import { findNvidiaCard, nvidiaModels } from "../gpus.ts";
 import { cpuFlags, instructionClass, threadCount } from "../numerics.ts";
 import { findTorch, TORCH_VERSION, torchInstallation } from "./installation.ts";
 
 /** Descriptions of device `torch` that do not load PyTorch. */
 
-/** @param flags of the processor, as `cpuFlags` returns them; given by tests */
+/**
+ * Describes the device: on a card, once libraries for cards are set up and while one is visible; else on the processor.
+ *
+ * @param flags of the processor, as `cpuFlags` returns them; given by tests, as `root`, the system's root folder
+ */
 export function describeTorch(
   { threads = navigator.hardwareConcurrency, precision = "fp32" }: Pick<DeviceOptions, "threads" | "precision"> = {},
   flags: ReadonlySet<string> | undefined = cpuFlags(),
+  root?: string,
 ): DeviceDescription {
   const name = "torch";
+  const forCards = "folder" in findTorch(true);
+  const trouble = forCards ? troubleWithCard(root) : undefined;
+  if (forCards && trouble === undefined) {
+    const reason = `PyTorch ${TORCH_VERSION}'s kernels on the GPU${precision === "bf16" ? ", products in bf16" : ""}`;
+    return { name, available: true, reason, numerics: cardNumerics(precision, root), card: true };
+  }
   if (precision === "bf16" && bfloat16Class(flags) === undefined) {
     const reason =
       "this processor has no instructions for bf16 (AVX-512-bf16 or AMX), which would take 4 times as long";
     return { name, available: false, numerics: undefined, reason, fix: "use precision fp32" };
   }
   const found = findTorch();
-  if ("reason" in found) return { name, available: false, numerics: undefined, ...found };
+  if ("reason" in found) {
+    const reason = trouble === undefined ? found.reason : `${trouble}, and for the processor it is ${found.reason}`;
+    return { name, available: false, numerics: undefined, ...found, reason };
+  }
   const kernels = `PyTorch ${TORCH_VERSION}'s kernels on the CPU, ${threads} ${threads === 1 ? "thread" : "threads"}`;
   // `sse4a` is AMD's alone. Intel's processors multiply half as many numbers in bf16 as in float32 without AMX.
   const slower = bfloat16Class(flags) === "x86-avx512" && !flags!.has("sse4a");
   const rounding = `, products in bf16${slower ? ", which is slower than fp32 without AMX" : ""}`;
-  const reason = `${kernels}${precision === "bf16" ? rounding : ""}`;
+  const reason = `${kernels}${precision === "bf16" ? rounding : ""}${trouble === undefined ? "" : `; ${trouble}`}`;
   return { name, available: true, reason, numerics: torchNumerics(threads, precision, flags) };
 }
 
+/** The first driver that runs CUDA 13, which PyTorch's wheels are built for. */
+const OLDEST_DRIVER = 580;
+
+/** Returns the reason why PyTorch cannot compute on a card here, if there is one. */
+export function troubleWithCard(root?: string): string | undefined {
+  const { driver } = findNvidiaCard(root) ?? {};
+  if (/^(-1)?$/.test(process.env["CUDA_VISIBLE_DEVICES"] ?? "all")) return "CUDA_VISIBLE_DEVICES hides all GPUs";
+  if (driver === undefined) return "no NVIDIA GPU with a driver is visible";
+  return parseInt(driver) < OLDEST_DRIVER ? `the GPU's driver, ${driver}, is too old for CUDA 13` : undefined;
+}
+
+/** Returns the numerics on a card: its model, and how its products are rounded. */
+export function cardNumerics(precision: Precision = "fp32", root?: string): string {
+  const products = process.env["NVIDIA_TF32_OVERRIDE"] === "0" ? "float32" : "tf32";
+  return `${ON_CARD}${TORCH_VERSION}/${nvidiaModels(root)}/${
+    precision === "bf16" ? `${products}${BFLOAT16}/` : products
+  }`;
+}
+
+const ON_CARD = "torch-cuda/";
+
+/** True if a device with these numerics computes on a card. */
+export const isOnCard = (numerics: string): boolean => numerics.startsWith(ON_CARD);
+
+/** Settings that a card's libraries read when they are loaded, and that decide bytes. */
+export const CARD_VARIABLES = ["CUBLAS_WORKSPACE_CONFIG", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"] as const;
+
 /** Returns everything that a process needs for the device if it is given the numerics. */
 export function torchGrants(): DeviceGrants {
-  return { ffi: [torchInstallation().folder], env: FOLDER_VARIABLES };
+  const folders = [true, false].map((gpu) => torchInstallation(gpu).folder);
+  return { ffi: folders, env: [...FOLDER_VARIABLES, ...CARD_VARIABLES] };
 }
 
 /**

@@ -18,24 +18,29 @@ export interface TorchInstallation {
   readonly folder: string;
 }
 
-/** Returns where the libraries go. Their version is in the name, so another noiseline never meets them. */
-export function torchInstallation(): TorchInstallation {
-  return { folder: join(userFolder("torch"), `cpu-torch-${TORCH_VERSION}`) };
+/**
+ * Returns where the libraries go. Their version is in the name, so another noiseline never meets them.
+ * @param gpu true for those with CUDA's
+ */
+export function torchInstallation(gpu = false): TorchInstallation {
+  return { folder: join(userFolder("torch"), `${gpu ? "gpu" : "cpu"}-torch-${TORCH_VERSION}`) };
 }
 
 /** Returns the library to load, through which all others are found. */
-export function libraryIn({ folder }: TorchInstallation): string {
-  return join(folder, "torch", "lib", `libtorch_cpu.${process.platform === "darwin" ? "dylib" : "so"}`);
+export function libraryIn({ folder }: TorchInstallation, onCard = false): string {
+  const name = `libtorch_${onCard ? "cuda" : "cpu"}.${process.platform === "darwin" ? "dylib" : "so"}`;
+  return join(folder, "torch", "lib", name);
 }
 
 /** Returns the installation, or why it cannot be used: a missing or shortened file is found before it is loaded. */
-export function findTorch(): TorchInstallation | { readonly reason: string; readonly fix: string } {
-  const installation = torchInstallation();
+export function findTorch(gpu = false): TorchInstallation | { readonly reason: string; readonly fix: string } {
+  const installation = torchInstallation(gpu);
   const { folder } = installation;
-  if (!existsSync(folder)) return { reason: "not set up", fix: SETUP_TORCH };
+  const setup = `${SETUP_TORCH}${gpu ? " --gpu" : ""}`;
+  if (!existsSync(folder)) return { reason: "not set up", fix: setup };
   const broken = (problem: string) => ({
     reason: `its set-up is incomplete: ${problem}`,
-    fix: `${SETUP_TORCH} --force`,
+    fix: `${setup} --force`,
   });
   const record = recordIn(folder);
   if (record === undefined) return broken("there is no setup.json");

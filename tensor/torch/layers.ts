@@ -155,7 +155,7 @@ const mask: Emit = ({ shape, attributes }, torch) => {
     scoped(torch, (own) => {
       torch.copy(own(torch.view(key, "int32", [2])), given!);
       kept = hostKeepMask(key, { shape, site, rate: rate.float });
-      return torch.view(kept, "float32", shape);
+      return torch.put(kept, "float32", shape);
     });
 };
 
@@ -182,7 +182,7 @@ const adam: Emit = ({ attributes }, torch) => {
       const rate = torch.float(number(own, learningRate!) * factor);
       const [p, first, second, g] = state.map((x) => torch.list([torch.tensor(x)])) as [bigint, bigint, bigint, bigint];
       own(state.pop()!);
-      const steps = torch.list([torch.view(step, "float32", [])]);
+      const steps = torch.list([torch.put(step, "float32", [])]);
       const constants = [beta1, beta2, 0, epsilon].map(torch.float);
       const divisor = torch.some(torch.call("aten::reciprocal", torch.tensor(clip!)));
       const none = torch.list([]);

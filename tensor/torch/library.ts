@@ -18,9 +18,11 @@ const SYMBOLS = {
   aoti_torch_dtype_int64: of(""),
   aoti_torch_dtype_bool: of(""),
   aoti_torch_device_type_cpu: of(""),
+  aoti_torch_device_type_cuda: of(""),
   aoti_torch_grad_mode_set_enabled: of("?", "void"),
   aoti_torch_create_tensor_from_blob: of("blbblwwwb"),
   aoti_torch_empty_strided: of("lbbwwwb"),
+  aoti_torch__reinterpret_tensor: of("tlbblb"),
   aoti_torch_new_tensor_handle: of("tb"),
   aoti_torch_delete_tensor_object: of("t"),
   aoti_torch_copy_: of("ttw"),
@@ -77,18 +79,24 @@ export type Torch = ReturnType<typeof bind>;
 
 const opened = new Map<string, Torch>();
 
+/** The same functions for cards. */
+const CARD_SYMBOLS = Object.fromEntries(
+  Object.entries(SYMBOLS).map(([key, symbol]) => [key, { name: key.replace("_cpu_", "_cuda_"), ...symbol }]),
+);
+
 /**
  * Opens the library, once for the process.
+ * @param onCard true for kernels that compute on a card
  * @throws Error when the library cannot be loaded or has another version
  */
-export function openTorch(installation: TorchInstallation): Torch {
-  return opened.getOrInsertComputed(installation.folder, () => {
-    const path = libraryIn(installation);
+export function openTorch(installation: TorchInstallation, onCard = false): Torch {
+  const path = libraryIn(installation, onCard);
+  return opened.getOrInsertComputed(path, () => {
     const cannot = (why: string, cause?: unknown) =>
       new Error(`Cannot load PyTorch from ${path}: ${why}. Fix: ${SETUP_TORCH} --force`, { cause });
     let symbols;
     try {
-      symbols = Deno.dlopen(path, SYMBOLS).symbols as unknown as Symbols;
+      symbols = Deno.dlopen(path, onCard ? CARD_SYMBOLS : SYMBOLS).symbols as unknown as Symbols;
     } catch (error) {
       throw cannot((error as Error).message.replace(/^Could not open library: /, ""), error);
     }
@@ -96,7 +104,7 @@ export function openTorch(installation: TorchInstallation): Torch {
     const [major, minor, patch] = [56n, 48n, 40n].map((shift) => version >> shift & 0xffn);
     const got = `${major}.${minor}.${patch}`;
     if (got !== TORCH_VERSION) throw cannot(`got version ${got}, wanted ${TORCH_VERSION}`);
-    return bind(symbols, version);
+    return bind(symbols, version, onCard);
   });
 }
 
@@ -105,8 +113,9 @@ const [TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD] = [-1, -2, -3] as const;
 
 type Symbols = Readonly<Record<keyof typeof SYMBOLS, (...args: Argument[]) => unknown>>;
 
-function bind(symbols: Symbols, version: bigint) {
+function bind(symbols: Symbols, version: bigint, onCard: boolean) {
   const cpu = symbols.aoti_torch_device_type_cpu() as number;
+  const device = onCard ? symbols.aoti_torch_device_type_cuda() as number : cpu;
   const typeOf = (name: Exclude<ElementType, "uint32">) => symbols[`aoti_torch_dtype_${name}`]() as number;
   const dtypes: Readonly<Record<ElementType, number>> = {
     ...{ float32: typeOf("float32"), float64: typeOf("float64"), bfloat16: typeOf("bfloat16") },
@@ -159,7 +168,7 @@ function bind(symbols: Symbols, version: bigint) {
   // Sets the number of threads that OpenMP starts with, so that it does not do so in the first kernel.
   check(symbols.torch_get_num_threads(first));
 
-  return {
+  const torch = {
     dtypes,
     free,
     kernel,
@@ -173,6 +182,25 @@ function bind(symbols: Symbols, version: bigint) {
     /** Calls an operation, such as `aten::mm` or `aten::sum.dim_IntList`. Tensors among its words are given away. */
     call: (name: string, ...words: Word[]): Handle => results(1, name, ...words)[0]!,
     results,
+    /** Makes a tensor where kernels compute: on the processor of the array's own memory, as `view` does. */
+    put(array: ConstantData | Float64Array, type: ElementType, shape: Shape): Handle {
+      const host = torch.view(array, type, shape);
+      if (!onCard) return host;
+      const there = torch.empty(type, shape, shape.map((_, axis) => axis));
+      torch.copy(there, host);
+      free(host);
+      return there;
+    },
+    /** Makes a tensor of some elements of another, from `start` on. */
+    part: (whole: Handle, shape: Shape, start = 0): Handle =>
+      kernel(
+        "aoti_torch__reinterpret_tensor",
+        whole,
+        BigInt(shape.length),
+        longs(shape),
+        longs(stridesOf(shape)),
+        BigInt(start),
+      ),
     /** Makes a tensor of an array's own memory. The array has to stay as long as the tensor. */
     view(array: ConstantData | Float64Array, type: ElementType, shape: Shape): Handle {
       const [sizes, strides] = [longs(shape), longs(stridesOf(shape))];
@@ -192,7 +220,7 @@ function bind(symbols: Symbols, version: bigint) {
         longs(shape),
         longs(strides),
         dtypes[type],
-        cpu,
+        device,
         0,
       );
     },
@@ -235,6 +263,7 @@ function bind(symbols: Symbols, version: bigint) {
     },
     none: 0n,
   };
+  return torch;
 }
 
 /** Returns integers as an argument `int64_t*`. */

@@ -207,7 +207,7 @@ export const OPERATIONS: Readonly<Record<string, Emit>> = {
   Gather: gather,
   Range: ({ shape, type }, torch) => {
     const numbers = Int32Array.from({ length: sizeOf(shape) }, (_, index) => index);
-    return () => torch.view(numbers, type, shape);
+    return () => torch.put(numbers, type, shape);
   },
 
   ReduceSum: sumLike("aten::sum.dim_IntList", true),

@@ -33,6 +33,8 @@ export class Program {
   readonly #inputs: readonly Value[];
   readonly #kept: readonly Value[];
   readonly #late: readonly Write[];
+  /** Held values where kernels compute, whole. */
+  readonly #state = new Map<string, Handle>();
   #hasRun = false;
 
   constructor(
@@ -53,6 +55,9 @@ export class Program {
     torch.useThreads(options.threads);
     for (const name of carried) this.#turnFilters(name, held[name]!, true);
     try {
+      for (const [name, array] of Object.entries(held)) {
+        this.#state.set(name, torch.put(array, typeOf(array), [array.length]));
+      }
       for (const value of stay) this.#tensors[value.id] = this.#source(value);
       for (const step of once.map(withRun)) this.#compute(step);
     } catch (error) {
@@ -69,7 +74,7 @@ export class Program {
     try {
       for (const value of this.#inputs) {
         const { name, type, shape, id } = value as Extract<Value, { kind: "input" }>;
-        this.#tensors[id] = torch.view(feeds[name]!, type, shape);
+        this.#tensors[id] = torch.put(feeds[name]!, type, shape);
       }
       for (const step of this.#each) {
         this.#compute(step);
@@ -81,7 +86,8 @@ export class Program {
       }
       this.#hasRun = true;
       for (const [name, value] of outputs) {
-        if (!(name in held)) this.#write(results[name]!, value, this.#tensors[value.id]!);
+        const { type, shape, id } = value;
+        if (!(name in held)) this.#write(torch.view(results[name]!, type, shape), this.#tensors[id]!);
       }
       this.#carry();
     } finally {
@@ -92,6 +98,9 @@ export class Program {
   /** Returns a copy of a held value. */
   read(name: string): HostArray {
     const copy = this.held[name]!.slice();
+    scoped(this.torch, (own) => {
+      this.torch.copy(own(this.torch.view(copy, typeOf(copy), [copy.length])), this.#state.get(name)!);
+    });
     this.#turnFilters(name, copy, false);
     return copy;
   }
@@ -104,7 +113,7 @@ export class Program {
       const [before, after] = there ? [[rows, results], [results, rows]] as const : [[results, rows], [rows, results]];
       const part = vector.subarray(start, start + rows * results);
       scoped(torch, (own) => {
-        const turned = own(dense(torch, own(permute(torch, own(torch.view(part, "float32", before!)), [1, 0]))));
+        const turned = own(dense(torch, own(permute(torch, own(torch.put(part, "float32", before!)), [1, 0]))));
         torch.copy(own(torch.view(part, "float32", after!)), turned);
       });
     }
@@ -113,17 +122,19 @@ export class Program {
   /** Frees what stays. */
   release(): void {
     this.#kept.forEach((value) => this.#free(value));
+    this.#state.forEach(this.torch.free);
+    this.#state.clear();
   }
 
   #source(value: Value): Handle {
-    const { torch, held } = this;
-    if (value.kind === "input") return torch.view(held[value.name]!, value.type, value.shape);
+    const { torch } = this;
+    if (value.kind === "input") return torch.part(this.#state.get(value.name)!, value.shape);
     const { type, shape, data } = value as Extract<Value, { kind: "constant" }>;
     const isWhole = data.length !== 1 || shape.length === 0;
-    if (isWhole) return torch.view(data, type, shape);
+    if (isWhole) return torch.put(data, type, shape);
     // One element stands for all.
     const words = [torch.list(shape.map(torch.int)), torch.bool(false)];
-    return torch.call("aten::expand", torch.view(data, type, []), ...words);
+    return torch.call("aten::expand", torch.put(data, type, []), ...words);
   }
 
   #compute({ value, called, results, operands, overwrites, writes, done, run }: RunnableStep): void {
@@ -148,16 +159,16 @@ export class Program {
     done.forEach((operand) => this.#free(operand));
   }
 
-  #write(array: HostArray, { type, shape }: Value, tensor: Handle): void {
+  /** Writes a tensor to another, which it frees, unless both are one place. */
+  #write(target: Handle, tensor: Handle): void {
     const { torch } = this;
-    const target = torch.view(array, type, shape);
     const place = (one: Handle) => torch.kernel("aoti_torch_get_data_ptr", one);
     if (place(target) !== place(tensor)) torch.copy(target, tensor);
     torch.free(target);
   }
 
   #replace({ value, name, start }: Write, tensor: Handle): void {
-    this.#write(this.held[name]!.subarray(start, start + sizeOf(value.shape)), value, tensor);
+    this.#write(this.torch.part(this.#state.get(name)!, value.shape, start), tensor);
   }
 
   /** Writes what could not be written before. What may be a view of a carried value is copied before any is written. */
@@ -176,3 +187,5 @@ export class Program {
     this.#tensors[id] = undefined;
   }
 }
+
+const typeOf = (array: HostArray) => array instanceof Float32Array ? "float32" : "int32";

@@ -143,7 +143,7 @@ export const pool: Emit = (value, torch) => {
   return ([x]) =>
     scoped(torch, (own) => {
       const sums = own(torch.kernel(name, place(own, x!, 0), ...windows, 0, 1, BigInt64Array.of(1n)));
-      const divisors = torch.view(counts, "float32", shape.slice(2));
+      const divisors = torch.put(counts, "float32", shape.slice(2));
       return torch.call("aten::div.Tensor", torch.tensor(sums), divisors);
     });
 };

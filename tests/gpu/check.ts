@@ -5,8 +5,8 @@
  *
  *     deno task gpu:check [--python PATH] [--json] [--rehearse]
  *
- * With `--rehearse`, TensorFlow on the processor and any available adapter stand in for the card, with small networks
- * and few steps. PyTorch needs a Python that has it; without one only our devices are measured.
+ * With `--rehearse`, TensorFlow and PyTorch on the processor and any available adapter stand in for the card, with
+ * small networks and few steps. PyTorch needs a Python that has it; without one only our devices are measured.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { parseArgs } from "node:util";
 import { BUILTIN_KINDS, examineDevices, loadPipeline, tryDevice } from "noiseline/engine";
 import { printTable } from "../../bench/support/markdown.ts";
 import { firstLine, median } from "../../bench/support/measure.ts";
-import { ourContender, raceSteps, torchContender } from "../../bench/support/race_steps.ts";
+import { HAS_BF16, ourContender, raceSteps, torchContender } from "../../bench/support/race_steps.ts";
 import type { BenchModel } from "../../bench/support/steps_protocol.ts";
 import { printError, printJson } from "../../cli/io.ts";
 import { streamLines } from "../../engine/process/lines.ts";
@@ -64,7 +64,7 @@ function add(row: Row): void {
 }
 
 async function findDevices(): Promise<DeviceName[]> {
-  const seen = await examineDevices(tryDevice, [rehearse ? "tensorflow" : "tensorflow-gpu", "webgpu"]);
+  const seen = await examineDevices(tryDevice, [rehearse ? "tensorflow" : "tensorflow-gpu", "webgpu", "torch"]);
   const found = seen.filter(({ available, card }) => available && (rehearse || card === true));
   for (const device of seen) {
     const { name: on, reason, numerics, fix } = device;
@@ -108,16 +108,33 @@ async function usedOnCard(): Promise<number> {
   );
 }
 
+/** Returns a device as it is raced: `torch` in each of its precisions. */
+function contendersOf(name: DeviceName) {
+  const whole = ourContender(name);
+  if (name !== "torch") return [whole];
+  const settings = { precision: "bf16" } as const;
+  return [
+    { ...whole, name: "torch fp32", env: { ...whole.env, NVIDIA_TF32_OVERRIDE: "0" } },
+    { ...whole, name: "torch tf32" },
+    // A processor may have no instructions for it.
+    ...!rehearse || HAS_BF16 ? [{ ...whole, name: "torch bf16", settings }] : [],
+  ];
+}
+
 type MeasuredSteps = Awaited<ReturnType<typeof raceSteps>>[number];
 
 /** The devices are measured one after the other, so that each has the card to itself. */
-async function checkSteps({ check, model, batch }: Awaited<ReturnType<typeof networkOf>>, devices: readonly string[]) {
+async function checkSteps(
+  { check, model, batch }: Awaited<ReturnType<typeof networkOf>>,
+  devices: readonly DeviceName[],
+) {
+  const ours = devices.flatMap(contendersOf);
   const peers = (["fp32", "tf32", "bf16"] as const).map((precision) => {
     const settings = { layout: "channels_last", compile: false, on: rehearse ? "cpu" : "cuda", precision } as const;
     return torchContender(`PyTorch ${precision}`, python, settings);
   });
   const measured: (MeasuredSteps & { readonly memory: string })[] = [];
-  for (const contender of [...devices.map((name) => ourContender(name)), ...peers]) {
+  for (const contender of [...ours, ...peers]) {
     const before = await usedOnCard();
     let onCard = NaN;
     const done = await raceSteps([contender], { model, batch, mode: "train" }, {
@@ -125,7 +142,7 @@ async function checkSteps({ check, model, batch }: Awaited<ReturnType<typeof net
       maxSteps: STEPS,
       turnSeconds: TURN_SECONDS,
       onSkip: (on, why) => {
-        const failed = devices.includes(on);
+        const failed = ours.some(({ name }) => name === on);
         add({ check, on, result: `${failed ? "failed" : "skipped"}: ${why}`, failed });
       },
       onEnd: async () => void (onCard = await usedOnCard() - before),
@@ -196,7 +213,7 @@ async function checkResume(device: string): Promise<void> {
 
 if (rehearse) {
   const result =
-    `no card was used: few channels, batch ${SMALL_BATCH}, ${STEPS} steps, TensorFlow on the processor and the adapter that is here`;
+    `no card was used: few channels, batch ${SMALL_BATCH}, ${STEPS} steps, TensorFlow and PyTorch on the processor and the adapter that is here`;
   add({ check: "rehearsal", on: "processor", result });
 }
 const devices = await findDevices();

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { findNvidiaCard } from "../../../tensor/gpus.ts";
+import { findTorch } from "../../../tensor/torch/installation.ts";
 import { findInstallation } from "../../../tensor/tensorflow/installation.ts";
 import { onlyIf } from "../../support/proc.ts";
 
@@ -35,6 +36,14 @@ Deno.test({
     assertMatch(cifar!, /^cifar.yaml, \d+ channels x [\d,]+, batch 2: [\d.]+ images\/s$/);
     assertMatch(digits!, /^digits.yaml, \d+ channels x [\d,]+, batch 2: [\d.]+ images\/s$/);
     assertEquals(more, []);
+    if ("folder" in findTorch()) {
+      assertMatch(results("torch")[0]!, /^device: PyTorch .* \(torch-cpu\//);
+      assertMatch(results("torch")[1]!, /^parity, in float32: \d{2,3} operations right/);
+      assertEquals(results("torch").slice(2), ["training of digits.yaml, killed: resumed, equal bytes"]);
+      for (const name of ["torch fp32", "torch tf32"]) {
+        assertEquals(results(name).map((row) => row.replace(/.*: [\d.]+ /, "")), ["images/s", "images/s"]);
+      }
+    }
     assertEquals(results("onnx"), ["training of digits.yaml, killed: resumed, equal bytes"]);
     assertMatch(results("webgpu")[0]!, /^device: none: no GPU driver/);
     assertEquals(results("PyTorch tf32").length, 2);

@@ -13,7 +13,8 @@ import { initialState, makeStepper } from "../../../stages/shared/training.ts";
 import { openDevice, randomStream } from "../../../tensor/mod.ts";
 import { torchNumerics } from "../../../tensor/torch/describe.ts";
 import { openTorchDevice } from "../../../tensor/torch/device.ts";
-import { findTorch } from "../../../tensor/torch/installation.ts";
+import { findTorch, torchInstallation } from "../../../tensor/torch/installation.ts";
+import { openTorch } from "../../../tensor/torch/library.ts";
 import { skipTestsUnless } from "../../support/proc.ts";
 import { assertCloseArrays, float32 } from "../../support/tensors.ts";
 import { checkSameBytes } from "../../unit/stages/same_bytes.ts";
@@ -39,7 +40,34 @@ test("a training step on torch is the one on ONNX Runtime", async () => {
   await assertHeldState(device);
 });
 
-test("filters in another order than the caller's are read as the caller gave them, and train as on ONNX Runtime", async () => {
+test("state and inputs in memory of their own, as a card has it, train and are read as the caller's are", async () => {
+  const torch = openTorch(torchInstallation());
+  const { put } = torch;
+  // Nothing that a program computes with is then in an array of the caller's.
+  torch.put = (array, type, shape) => {
+    const shown = put(array, type, shape);
+    const copy = torch.kernel("aoti_torch_clone", shown);
+    torch.free(shown);
+    return copy;
+  };
+  try {
+    await using opened = new AsyncDisposableStack();
+    const [device, reference] = [await openTorchDevice({ threads: THREADS }), await openDevice("onnx", { threads: 2 })];
+    for (const one of [device, reference]) opened.defer(() => one.dispose());
+    await assertSameStep(device, reference);
+    await assertHeldState(device);
+    await assertFiltersInOrder();
+  } finally {
+    torch.put = put;
+  }
+});
+
+test(
+  "filters in another order than the caller's are read as the caller gave them, and train as on ONNX Runtime",
+  assertFiltersInOrder,
+);
+
+async function assertFiltersInOrder(): Promise<void> {
   // A filter of 3 x 3 x 128 x 128 has a block of the optimizer's to itself, as `torch_filters_test.ts` has it.
   const model = { imageSize: 4, inChannels: 1, outChannels: 1, channels: 128, multipliers: [1], blocks: 1 };
   const network = await networkOf({ ...model, attention: [] }, []);
@@ -73,7 +101,7 @@ test("filters in another order than the caller's are read as the caller gave the
   for (const [name, values] of Object.entries(await trained("onnx", [[1, 2]]))) {
     assertCloseArrays(whole[name as keyof typeof whole]!, values!, 2e-5);
   }
-});
+}
 
 test("train gives the same bytes straight, stopped and resumed, and extended, on torch", () =>
   checkSameBytes({ name: "torch", numerics: torchNumerics(THREADS) }));

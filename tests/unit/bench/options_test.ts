@@ -23,7 +23,7 @@ Deno.test("a benchmark says all that is wrong with the values of its options at 
   const python = errors.pop()!;
   assertStringIncludes(python, `error: --python: got "/no/python"; wanted a Python with torch: Failed to spawn`);
   assertEquals(errors, [
-    `error: --devices: got "gpu9"; use one of: auto, tensorflow-gpu, webgpu, onnx, wasm, torch`,
+    `error: --devices: got "gpu9"; use one of: auto, tensorflow-gpu, webgpu, onnx, torch, wasm`,
     `error: --cases: got "nosuch"; use one of: digits, small, paper`,
     `error: --cases: got "smal"; did you mean "small"?`,
     `error: --rounds: got "0"; wanted a whole number from 1`,

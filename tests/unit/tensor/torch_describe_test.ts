@@ -80,6 +80,74 @@ for (const [what, [files, problem]] of Object.entries(BROKEN)) {
   });
 }
 
+const GPU_FOLDER = "../gpu-torch-2.15.0";
+const CUDA = { [`${GPU_FOLDER}/torch/lib/libtorch_cuda.so`]: "the library" };
+const FOR_CARDS = {
+  ...CUDA,
+  [`${GPU_FOLDER}/setup.json`]: JSON.stringify({ torch: "2.15.0", files: { "torch/lib/libtorch_cuda.so": 11 } }),
+};
+
+/** Describes device torch on a machine with these files in its root folder, where PyTorch is set up for cards. */
+async function onMachine(root: Readonly<Record<string, string>>, variables: Readonly<Record<string, string>> = {}) {
+  const folder = await Deno.makeTempDir();
+  try {
+    const files = Object.entries(FOR_CARDS).map(([file, words]) => [join("cache", FOLDER, file), words] as const);
+    for (
+      const [file, words] of [...files, ...Object.entries(root).map(([file, words]) => [join("root", file), words])]
+    ) {
+      await Deno.mkdir(dirname(join(folder, file!)), { recursive: true });
+      await Deno.writeTextFile(join(folder, file!), words!);
+    }
+    const program = `
+      import { describeTorch } from "tensor/torch/describe.ts";
+      const root = ${JSON.stringify(join(folder, "root"))};
+      const of = (precision) => describeTorch({ threads: 2, precision }, new Set(), root);
+      console.log(JSON.stringify([of("fp32"), of("bf16")]));`;
+    const { out, err } = await runModule(program, { env: { XDG_CACHE_HOME: join(folder, "cache"), ...variables } });
+    assert(out !== "", err);
+    return JSON.parse(out) as readonly [DeviceDescription, DeviceDescription];
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const driver = (version: string) => ({
+  "dev/nvidia0": "",
+  "proc/driver/nvidia/version": `NVRM version: NVIDIA UNIX x86_64 Kernel Module  ${version}  Fri Jan 17 2025\nGCC\n`,
+  "proc/driver/nvidia/gpus/0/information": "Model: NVIDIA RTX PRO 6000\n",
+});
+
+Deno.test("PyTorch for cards computes on one that has a new driver, also in bf16, and says how it rounds", async () => {
+  const [exact, rounded] = await onMachine(driver("580.65.06"));
+  const card = "torch-cuda/2.15.0/NVIDIA-RTX-PRO-6000";
+  assertEquals([exact.available, exact.card, exact.numerics], [true, true, `${card}/tf32`]);
+  assertEquals([rounded.available, rounded.card, rounded.numerics], [true, true, `${card}/tf32-bf16/`]);
+  assertMatch(exact.reason, /PyTorch 2\.15\.0's kernels on the GPU$/);
+  const [plain] = await onMachine(driver("580.65.06"), { NVIDIA_TF32_OVERRIDE: "0" });
+  assertEquals(plain.numerics, `${card}/float32`);
+});
+
+const WITHOUT: Readonly<Record<string, readonly [Parameters<typeof onMachine>, reason: string]>> = {
+  "no card": [[{}], "no NVIDIA GPU with a driver is visible"],
+  "a card without driver": [
+    [{
+      "sys/bus/pci/devices/0/vendor": "0x10de",
+      "sys/bus/pci/devices/0/class": "0x030000",
+      "sys/bus/pci/devices/0/device": "0x2204",
+    }],
+    "no NVIDIA GPU with a driver is visible",
+  ],
+  "an old driver": [[driver("570.86.15")], "the GPU's driver, 570.86.15, is too old for CUDA 13"],
+  "a hidden card": [[driver("580.65.06"), { CUDA_VISIBLE_DEVICES: "" }], "CUDA_VISIBLE_DEVICES hides all GPUs"],
+};
+for (const [what, [machine, reason]] of Object.entries(WITHOUT)) {
+  Deno.test(`PyTorch for cards says why it uses none: ${what}`, async () => {
+    const [{ available, reason: said, fix }] = await onMachine(...machine);
+    assertEquals([available, said], [false, `${reason}, and for the processor it is not set up`]);
+    assertEquals(fix, "deno task setup:torch");
+  });
+}
+
 Deno.test("a library that does not load is named, with what to do", async () => {
   const { description, error } = await reportWith({ ...LIBRARIES, "setup.json": RECORD });
   assert(description.available);

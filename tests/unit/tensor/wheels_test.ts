@@ -70,7 +70,7 @@ async function withIndex(
 const digestOf = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
 const made = (name = "torch"): WheelSet => ({
-  ...torchWheels("linux-x64"),
+  ...torchWheels(false, "linux-x64"),
   wheels: [{ name, version: "2.15.0", downloadBytes: WHEEL.length, sha256: digestOf(WHEEL) }],
 });
 
@@ -141,7 +141,11 @@ Deno.test("fetchWheels() names the index that has not got a wheel, without its p
 
 Deno.test("every wheel is pinned by its digest and size, and torch's are of the version that the device is for", () => {
   const platforms = ["linux-x64", "linux-arm64", "darwin-arm64"];
-  const sets = [...platforms.map(torchWheels), ...[false, true].map(tensorflowWheels)];
+  const all = platforms.map((platform) => torchWheels(false, platform));
+  // With CUDA's libraries there are the wheels of torch without them as well.
+  const cuda = torchWheels(true, "linux-x64");
+  assertEquals(cuda.wheels.slice(0, 3), all[0]!.wheels);
+  const sets = [...all, { wheels: cuda.wheels.slice(3) }, ...[false, true].map(tensorflowWheels)];
   for (const { wheels } of sets) {
     for (const { name, version, downloadBytes, sha256 } of wheels) {
       assert(/^[a-z0-9-]+$/.test(name) && /^[\d.]+$/.test(version) && downloadBytes > 1e6, name);
@@ -150,11 +154,20 @@ Deno.test("every wheel is pinned by its digest and size, and torch's are of the 
   }
   const digests = sets.flatMap(({ wheels }) => wheels.map(({ sha256 }) => sha256));
   assertEquals(new Set(digests).size, digests.length);
-  for (const platform of platforms) assertEquals(torchWheels(platform).wheels[0]!.version, TORCH_VERSION);
-  assertEquals(Math.round(downloadBytes(torchWheels("linux-x64")) / 1e6), 553);
+  for (const platform of platforms) assertEquals(torchWheels(false, platform).wheels[0]!.version, TORCH_VERSION);
+  assertEquals([all[0]!, cuda].map((set) => Math.round(downloadBytes(set) / 1e6)), [553, 2463]);
+});
+
+Deno.test("files for cards are PyTorch's libraries and CUDA's, and neither Python's nor those to link with", () => {
+  const { files } = torchWheels(true, "linux-x64");
+  const wanted = ["torch/lib/libtorch_cuda.so", "torch/lib/libc10_cuda.so", "torch/lib/libtorch_nvshmem.so"];
+  wanted.push("nvidia/cu13/lib/libcublasLt.so.13", "nvidia/cudnn/lib/libcudnn.so.9", "nvidia/cu13/lib/libcupti.so.13");
+  const unwanted = ["torch/lib/libtorch_python.so", "torch/lib/libtorch_cuda_linalg.so", "torch/__init__.py"];
+  unwanted.push("nvidia/cu13/lib/libcudart_static.a", "nvidia/nvshmem/lib/libnvshmem_device_sm_90.bc");
+  assertEquals([...wanted, ...unwanted].filter((path) => files.test(path)), wanted);
 });
 
 Deno.test("a platform without wheels is refused by name", async () => {
-  const error = await assertRejects(async () => void torchWheels("win32-x64"), SetupFailure, "for win32-x64");
+  const error = await assertRejects(async () => void torchWheels(false, "win32-x64"), SetupFailure, "for win32-x64");
   assertStringIncludes(error.fix, "onnx");
 });
