@@ -20,11 +20,14 @@ export function pictures(all: readonly ReportPicture[]): Html[] {
   return [...stepSlider(groups), ...framesOf(groups)];
 }
 
-/** @param groups pictures sorted by step; the last of each is shown until the slider moves */
-export function framesOf(groups: readonly (readonly ReportPicture[])[]): Html[] {
+/**
+ * @param groups pictures sorted by step; the last of each is shown until the slider moves
+ * @param heading stands above each frame
+ */
+export function framesOf(groups: readonly (readonly ReportPicture[])[], heading?: string): Html[] {
   return groups.map((group, i) => {
     const isNext = i > 0 && group[0]!.comparisonCell?.[0] !== groups[i - 1]![0]!.comparisonCell?.[0];
-    return markup`${isNext ? markup`<br>` : ""}${drawFrame(group)}`;
+    return markup`${isNext ? markup`<br>` : ""}${drawFrame(group, heading)}`;
   });
 }
 
@@ -40,7 +43,7 @@ export function stepSlider(groups: readonly (readonly ReportPicture[])[]): Html[
 }
 
 /** @param frames sorted by step; the last is shown until the slider moves */
-function drawFrame(frames: readonly ReportPicture[]): Html {
+function drawFrame(frames: readonly ReportPicture[], heading?: string): Html {
   const captionOf = ({ title, step }: ReportPicture) =>
     step === undefined ? title : `${title}, after ${step.toLocaleString("en")} steps`;
   const last = frames.at(-1)!;
@@ -63,5 +66,6 @@ function drawFrame(frames: readonly ReportPicture[]): Html {
   const caption = markup`<figcaption>${link(markup`<b>${captionOf(last)}</b>`, last.href)} ${last.note} ${
     figureButtons(last.isDrawing ?? false)
   }</figcaption>`;
-  return markup`<figure class="frames" data-name="${last.title}"${data}><div class="scroll">${images}</div>${caption}</figure>`;
+  const above = heading && markup`<p><b>${heading}</b></p>`;
+  return markup`<figure class="frames" data-name="${last.title}"${data}>${above}<div class="scroll">${images}</div>${caption}</figure>`;
 }

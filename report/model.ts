@@ -47,6 +47,8 @@ export interface ReportStage extends Readonly<Record<"id" | "kind" | "state", st
   readonly etaMs?: number | undefined;
   /** For a stage that a live run has yet to begin: why it waits. */
   readonly waits?: string | undefined;
+  /** The step of an earlier run at which its work began. */
+  readonly fromStep?: number | undefined;
   /** The device and numerics that the stage was computed with. */
   readonly numerics?: string | undefined;
   readonly params: PlanRecord["stages"][number]["params"];

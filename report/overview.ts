@@ -25,14 +25,16 @@ export function overviewOf(report: Report): Overview {
   const sweep = sweepOf(report);
   const real = grouped(data).slice(0, 1);
   const chosen = sweep === undefined ? chooseSamples(samples, metrics) : [];
+  const isAwaited = samples.length === 0 && stages.some(({ kind }) => kind === "train");
   const parts = [
-    ...framesOf(chosen),
-    ...framesOf(real),
+    ...framesOf(chosen, report.samples.length > 0 ? "Generated samples" : undefined),
+    ...framesOf(real, "Training data"),
     ...mainCurves(curves, stages).map(({ title }) => chartPlace(title, "loss")),
   ];
-  const hero = parts.length === 0 ? [] : [markup`<div class="hero">${parts}</div>`];
+  const hero = parts.length === 0 ? [] : [markup`<div class="hero${isAwaited ? " awaited" : ""}">${parts}</div>`];
   const first = sweep === undefined ? stepSlider(grouped(samples)) : sweep.body;
   const shown = new Set([...[...chosen, ...real].flat(), ...sweep?.shown ?? []]);
+  if (isAwaited) first.push(markup`<p>No samples yet.</p>`);
   return { body: [...headlines(metrics), ...first, ...hero], shown, isSweep: sweep !== undefined };
 }
 

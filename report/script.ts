@@ -222,9 +222,9 @@ export const SCRIPT = `
       const raw = rows.map((row) => row[name]);
       const steps = rows.map(({ step }) => step);
       const { color, dash: [style, dash] } = styles[i];
-      const line = { label: weight > 0 ? "smoothed" : "each step", values: at(smooth(steps, raw, weight)), color, style, dash };
+      const line = { label: weight > 0 ? "smoothed" : "as logged", values: at(smooth(steps, raw, weight)), color, style, dash };
       if (runs.length > 1) return [{ ...line, label, href }];
-      return weight > 0 ? [{ label: "each step", values: at(raw), color: css("--soft") + "66", width: 1.5 }, line] : [line];
+      return weight > 0 ? [{ label: "as logged", values: at(raw), color: css("--soft") + "66", width: 1.5 }, line] : [line];
     });
     return { log, series, data: [x, ...series.map(({ values }) => values)] };
   };

@@ -12,7 +12,8 @@ export function stageTable(stages: readonly ReportStage[], startedMs = NaN): Htm
   );
   const endMs = Math.max(startedMs || 0, ...ends.values());
   const rows = stages.map((stage) => {
-    const { id, kind, state, waits, reads, durationMs, numerics } = stage;
+    const { id, kind, state, fromStep, reads, durationMs, numerics } = stage;
+    const waits = stage.waits ?? (fromStep ? `went on from step ${count(fromStep)}` : undefined);
     // The stage could begin once the last of the stages that it reads had finished.
     const readyMs = Math.max(startedMs || 0, ...reads.map((one) => ends.get(one) ?? 0));
     return [

@@ -31,7 +31,7 @@ figcaption { color: var(--soft); font-size: .92rem; } figcaption > b { color: va
   background: var(--panel); border: 1px solid var(--line); border-radius: 6px; font-size: .92rem; }
 .headlines > :is(:hover, :focus-within, :focus) .meaning { display: block; } .headlines > :last-child .meaning { left: auto; right: 0; }
 .grids { margin-bottom: 1rem; } .hero { margin-bottom: 1rem; display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1.25rem; align-items: start; }
-.hero > figure { width: auto; min-width: 0; margin: 0; } .classes { display: grid; grid-template-columns: max-content 1fr; gap: 2px 10px; align-items: center; }
+.hero > figure { width: auto; min-width: 0; margin: 0; } .hero.awaited img { max-width: 16rem; } .classes { display: grid; grid-template-columns: max-content 1fr; gap: 2px 10px; align-items: center; }
 .classes span { max-width: 5.8rem; overflow: hidden; text-overflow: ellipsis; text-align: right; font-size: .85rem; color: var(--soft); white-space: nowrap; }
 .classes canvas { display: block; max-width: 100%; } .by-class { margin: .4rem 0; font-size: .85rem; } .classes[hidden] { display: none; }
 .copy { border: 0; padding: 0; background: none; text-align: inherit; cursor: copy; } .copy:hover { color: var(--accent); }
@@ -75,7 +75,7 @@ progress { accent-color: var(--accent); width: 7rem; vertical-align: -.1em; } td
 #columns[open] { flex-basis: 100%; } #columns { border: 0; } [aria-current] { font-weight: 600; } nav.pages { padding: 0; } nav.up { padding: 1rem 1.25rem 0; } .up ~ header { padding-top: .5rem; } .wide .up { display: none; }
 button, input, select { font: inherit; color: inherit; } input[type=number] { width: 5.5rem; } select { max-width: 100%; }
 button, select, input:is([type=search], [type=number]) { background: var(--ground); border: 1px solid var(--soft);
-  border-radius: 6px; padding: .2rem .6rem; }
+  border-radius: 6px; padding: .2rem .6rem; } button:disabled { opacity: .5; }
 pre { display: flex; flex-direction: column-reverse; max-height: 24rem; overflow: auto; margin: .5rem 0; padding: .75rem 1rem; background: var(--panel); border-radius: 6px;
   font-size: .85rem; line-height: 1.45; }
 .cells figure { min-width: 0; width: 160px; } canvas[data-frame] { display: block; image-rendering: pixelated; }
@@ -89,7 +89,7 @@ pre { display: flex; flex-direction: column-reverse; max-height: 24rem; overflow
 data.best { font-weight: 700; color: var(--green); } data.best::after { content: " ★"; font-size: .8em; }
 .u-legend :is(th, td) { border: 0; } .u-inline.u-live th::after { content: ""; } .u-legend { color: var(--text); max-height: 12em; overflow-y: auto; } .u-title { font-weight: 600; font-size: 14px; }
 .cut { mask-image: linear-gradient(to left, #0004, #000 3rem); }
-@media (max-width: 40rem) { table:not(.runs) td:first-child { white-space: normal; } .bar { width: 7rem; } .grids { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; } .grids > figure { width: auto; min-width: 0; margin: 0; } .grids img { max-width: 100%; } .grids > button { grid-column: 1 / -1; }
+@media (max-width: 40rem) { .slider { position: static; } table:not(.runs) td:first-child { white-space: normal; } .bar { width: 7rem; } .grids { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; } .grids > figure { width: auto; min-width: 0; margin: 0; } .grids img { max-width: 100%; } .grids > button { grid-column: 1 / -1; }
   .runs, .runs tbody { display: block; } .runs thead, .runs td:empty { display: none; } .runs tbody tr { display: flex; flex-wrap: wrap; align-items: center; gap: .1rem 1rem; padding: .6rem 0; border-bottom: 1px solid var(--line); } .runs tbody :is(th, td) { border: 0; padding: 0; white-space: normal; overflow-wrap: anywhere; } .runs tbody th { flex: 1 1 100%; }
   .runs td::before { content: attr(data-name) " "; color: var(--soft); } .runs td:is([data-name=samples], [data-name=state])::before { content: none; } }
 @media (prefers-color-scheme: dark) { :root:not(.paper) :is(.frames .drawing, .plot) { filter: invert(.91) hue-rotate(180deg); } }

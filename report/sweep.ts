@@ -2,7 +2,7 @@ import { meanOverSeeds } from "../std/figures.ts";
 import { framesOf } from "./frames.ts";
 import { betterOf, isBetter, nameIn, overallFigures, rankOf, summarize } from "./headlines.ts";
 import type { LogRow, Report, ReportPicture } from "./model.ts";
-import { axesOf, entryOf, type Html, joined, markup, moreOf, scriptJson, type Shown, table } from "./text.ts";
+import { axesOf, entryOf, type Html, joined, markup, moreOf, named, scriptJson, type Shown, table } from "./text.ts";
 
 /** The axis over whose values figures are averaged. */
 const SEED = "seed";
@@ -44,8 +44,9 @@ export function sweepOf({ metrics, samples }: Pick<Report, "metrics" | "samples"
     const [x, y] = [meanOf(a, first) ?? worst, meanOf(b, first) ?? worst];
     return Number(isBetter(first, y, x)) - Number(isBetter(first, x, y));
   });
+  const noteOf = ({ title }: ReportPicture) => named(SEED, axesOf(title).get(SEED)) ?? "";
   const frames = sorted.flatMap(({ name, pictures }) =>
-    framesOf(pictures.slice(-1).map((picture) => [{ ...picture, title: name, note: "", step: undefined }]))
+    framesOf(pictures.slice(-1).map((one) => [{ ...one, title: name, note: noteOf(one), step: undefined }]))
   );
   const axes = [...new Set(settings.flatMap(({ axes }) => [...axes.keys()]))];
   const charts = columns.slice(0, 1).flatMap((column) => axes.flatMap((axis) => axisChart(settings, axis, column)));

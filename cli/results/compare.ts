@@ -1,5 +1,6 @@
 import { leavesIn, parseStageId } from "noiseline/engine";
 import * as report from "noiseline/report";
+import { countOf } from "../../std/count_of.ts";
 import { shortNumber, withDeviation } from "../../std/figures.ts";
 import { overall, phraseMean } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
@@ -235,7 +236,7 @@ export function comparisonPage({ comparison, parts, notes }: Compared): report.P
     : headed(sheetOf({ ...comparison, metrics: [], overSeeds: [] }, parts));
   return {
     title: "Comparison",
-    subtitle: `${parts.length} experiments`,
+    subtitle: countOf(parts.length, "experiment"),
     notes,
     sections: [
       { id: "metrics", title: "Metrics", body: figures },

@@ -236,11 +236,12 @@ export class Site {
     });
   }
 
-  #lossAt(untilMs: number, { runId }: Run, stage: report.LiveStage, step: number): number | undefined {
-    const key = JSON.stringify([runId, stage.id, step, stage.figures]);
-    const find = () =>
-      this.#curvesOf({ runId, stages: [stage] })[0]?.rows.findLast((row) => row.step <= step)?.["loss"];
-    return this.#losses.keepUntil(untilMs, key, find);
+  #lossAt(untilMs: number, run: Run, stage: report.LiveStage, step: number): number | undefined {
+    const key = JSON.stringify([run.runId, stage.id, step, stage.figures]);
+    return this.#losses.keepUntil(untilMs, key, () => {
+      const rows = this.#wholeCurvesOf({ ...run, stages: [stage] })[0]?.rows;
+      return (rows?.at(-1)?.step ?? 0) < step ? undefined : rows!.findLast((row) => row.step <= step)?.["loss"];
+    });
   }
 
   /** Returns the last grid of samples of a run, or its last preview. */

@@ -246,6 +246,7 @@ export class RunReader {
       durationMs: end?.durationMs ?? (startedMs && Math.max(0, nowMs! - startedMs)),
       progress,
       etaMs: isOn && end === undefined ? etaLeft(progress, nowMs!) : undefined,
+      fromStep: end?.fromStep ?? undefined,
       message: end?.message ?? undefined,
       fix: end?.fix,
       numerics: (end ?? source)?.numerics ?? undefined,

@@ -53,6 +53,7 @@ export const CLIENT = `
     if (byId("selection") === null) return;
     for (const box of document.querySelectorAll("#compare [name=run]")) box.checked = runs.includes(box.value);
     byId("clear").hidden = runs.length === 0;
+    document.querySelector(".bar-below button").disabled = runs.length === 0;
     byId("selection").textContent = runs.length === 0
       ? "select two to eight runs, of any files, or one run with a matrix"
       : runs.length + " selected" + (runs.length > MOST_CHOSEN ? "; at most eight are compared" : "");

@@ -4,7 +4,7 @@ import type { Page } from "../page.ts";
 import { groupCurves } from "../charts.ts";
 import { describeSampler, sectionsOf } from "../sections.ts";
 import { progressOf } from "../stages.ts";
-import { copyButton, encodePath, type Html, joined, markup, shorten } from "../text.ts";
+import { copyButton, count, encodePath, type Html, joined, markup, shorten } from "../text.ts";
 import type { LiveRun, LiveStage } from "./model.ts";
 
 /** The content of a run's page besides the run's record. */
@@ -140,6 +140,8 @@ function describeState(run: LiveRun): Html {
   }
   const next = withWaits(run).filter(({ waits }) => waits !== undefined).map(({ id }) => id);
   if (next.length > 0) facts.push(`then ${listed(next)}`);
+  const resumed = run.stages.filter(({ fromStep }) => fromStep);
+  facts.push(...resumed.slice(0, 1).map(({ id, fromStep }) => `${id} went on from step ${count(fromStep!)}`));
   return markup`<div class="now"><p role="status"><span class="state ${state}">${state}</span>${where}${took}</p>
 ${facts.map((fact) => markup`<p>${fact}</p>`)}</div>`;
 }

@@ -19,7 +19,7 @@ import { currentStages, listed, timeOf } from "./run.ts";
 
 /** The content of a table besides the records of runs. */
 export interface TableDetails {
-  /** Returns the loss of a stage at a step, if it is known. */
+  /** Returns the loss of a stage at a step, or the last logged before it, if the stage has got there. */
   readonly lossAt?: ((run: LiveRun, stage: LiveStage, step: number) => number | undefined) | undefined;
   /** Returns the address of a picture of a run's samples, if there is one. */
   readonly pictureOf?: ((run: LiveRun) => string | undefined) | undefined;
@@ -129,7 +129,8 @@ function differenceFrom(before: LiveRun | undefined, run: LiveRun): string {
     return `${name} ${from} → ${to}`;
   });
   if (all.length > told.length) told.push(`${all.length - told.length} more`);
-  return told.join("; ") || "same settings";
+  const isPart = had.size > has.size && had.isSupersetOf(has);
+  return told.join("; ") || (isPart ? `only ${listed([...has])}` : "same settings");
 }
 
 /** Returns the stage in the name of a param. */
@@ -214,7 +215,7 @@ function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, details: Ta
     { id: "step", title: "step", value: (run) => stageFor(run)?.progress?.done, show: done },
     { id: "eta", title: "time left", value: (run) => stageFor(run)?.etaMs, show: time },
     { id: "loss", title: isOn ? "loss now" : "last loss", value: (run) => loss(run)?.last, show: now },
-    ...step > 0 && lossAt ? [{ id: `loss@${step}`, title: `loss at ${count(step)}`, value: at }] : [],
+    ...step > 0 && lossAt ? [{ id: `loss@${step}`, title: `loss at ${count(step)} or just before`, value: at }] : [],
     ...tell,
     { id: "took", title: "took", value: took, show: time },
     ...same,

@@ -86,10 +86,10 @@ Deno.test("a report opens from disk in a browser without an error, and its contr
       // A curve that is not smoothed has one value in its legend.
       const legend =
         "[...document.querySelector('.u-legend').querySelectorAll('.u-label')].map((one) => one.innerText)";
-      assertEquals(await page.evaluate(legend), ["step", "each step", "smoothed"]);
+      assertEquals(await page.evaluate(legend), ["step", "as logged", "smoothed"]);
       await page.evaluate("document.querySelector('#smoothing').focus()");
       for (let i = 0; i < 91; i++) await page.press("ArrowLeft");
-      assertEquals(await page.evaluate(legend), ["step", "each step"]);
+      assertEquals(await page.evaluate(legend), ["step", "as logged"]);
       assertEquals(page.problems, []);
     }
   } finally {

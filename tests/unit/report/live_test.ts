@@ -60,7 +60,7 @@ Deno.test("a row speaks of one stage, of a training also beside another stage th
     return head!.slice(1).map((name, i) => `${name.replace(/ now|last /, "")}: ${row![i + 1]}`).join("; ");
   };
   const [train, classifier] = [stage("train", "train", "running", 0.5), stage("c", "classifier", "running", 0.2)];
-  const ofTrain = "loss: 0.5; loss at 5: 5";
+  const ofTrain = "loss: 0.5; loss at 5 or just before: 5";
   const atWork = `step: 50 of 100; time left: 50s; ${ofTrain}`;
   assertEquals(rowOf("running", train, classifier), `state: running train, c; ${atWork}`);
   const ran = { ...stage("train", "train", "ran", 0.5), durationMs: 1 };
@@ -68,7 +68,7 @@ Deno.test("a row speaks of one stage, of a training also beside another stage th
   assertEquals(rowOf("done", ran, { ...classifier, state: "ran" }), `state: done; ${ofTrain}`);
   // The first of two trainings is over.
   const second = stage("second", "train", "running", 0.1);
-  const ofSecond = "state: running second; step: 10 of 100; time left: 10s; loss: 0.1; loss at 5: 1";
+  const ofSecond = "state: running second; step: 10 of 100; time left: 10s; loss: 0.1; loss at 5 or just before: 1";
   assertEquals([rowOf("running", ran, second), rowOf("running", second, ran)], [ofSecond, ofSecond]);
   // Before any training has a loss, the row describes the last stage that has one, or is at work.
   const waiting = liveStage("train", { kind: "train" });
@@ -117,7 +117,7 @@ Deno.test("columns are chosen in the address: any param that differs, the loss a
   assertEquals(cellsIn(tableOf(runs, "column=param:train.p5&column=host"))[0], ["run", "train.p5", "host"]);
   const lossAt = ({ runId }: LiveRun, _: unknown, step: number) => runId === "a" ? step / 1_000 : undefined;
   assertEquals(cellsIn(tableOf(runs, "at=500&column=state", { lossAt })), [
-    ["run", "state", "loss at 500"],
+    ["run", "state", "loss at 500 or just before"],
     ["train.p0 2 → 1; train.p1 3 → 2; 4 more 2026-11-25 10:15", "done", "0.5"],
     ["first run 2026-11-25 10:15", "done", ""],
   ]);
@@ -263,9 +263,10 @@ Deno.test("a run that stopped says where, and how to go on; one at work for how 
   const said = (run: LiveRun) =>
     renderRun({ ...run, command: "deno task run a.yaml --set train.steps='<9>'" }, { curves: [] }).state!.text;
   const progress = { done: 450, total: 100_000, unit: "step", perSecond: 1.5 };
-  const stages = [liveStage("train", { state: "interrupted", progress })];
+  const stages = [liveStage("train", { state: "interrupted", progress, fromStep: 300 })];
   const stopped = said(liveRun({ state: "interrupted", stages, startedMs: 0, endedMs: 30_000 }));
   assertMatch(stopped, /interrupted<.* at <b>train<\/b> after 30s.*step 450 of 100,000<\/p>/s);
+  assertStringIncludes(stopped, "<p>train went on from step 300</p>");
   assertStringIncludes(stopped, "--set train.steps=&#39;&#60;9&#62;&#39;</button>");
   const atWork = [liveStage("train", { state: "running", progress, etaMs: 66_000_000 })];
   const running = said(liveRun({ stages: atWork, startedMs: Date.now() - 185_000 }));
