@@ -159,7 +159,8 @@ export function describeOutlook(outlook: Outlook, { profiles, knownProfiles }: P
   }
   if (slower !== undefined) {
     const names = shortList(slower.stages.map(({ id }) => id));
-    notes.push(`${names} take about ${formatDuration(slower.totalMs)} here; a device that is faster at it: ${faster}`);
+    const time = formatDuration(slower.totalMs);
+    notes.push(`${names}: about ${time} here, and less on a device that is not set up: ${faster}`);
   }
   if (hopeless !== undefined) return { notes, question: problem(hopeless, "start it anyway with --yes") };
   if (long === undefined) return { notes };

@@ -1,13 +1,16 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { placesIn } from "../tensorflow/installation.ts";
-import { requireProgram, runProgram } from "./programs.ts";
+import { runProgram, SetupFailure } from "./programs.ts";
 
 /** Read from the variable as make reads it: a program and, for `ccache g++`, its first arguments. */
 const [COMPILER = "g++", ...COMPILER_ARGS] = (Deno.env.get("CXX") ?? "").split(/\s+/).filter((word) => word !== "");
 
-export async function requireCompiler(): Promise<void> {
-  await requireProgram(COMPILER, "build tfjs-node's addon", "g++");
+/** @throws SetupFailure when there is no compiler. */
+export function requireCompiler(): void {
+  const folders = (Deno.env.get("PATH") ?? "").split(delimiter).filter((folder) => folder !== "");
+  if (folders.some((folder) => existsSync(resolve(folder, COMPILER)))) return;
+  throw new SetupFailure(`Cannot build tfjs-node's addon: ${COMPILER} is not on the PATH`, "apt-get install g++");
 }
 
 /**

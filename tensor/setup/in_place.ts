@@ -24,7 +24,7 @@ export interface Setup {
   readonly tried: Parameters<typeof trialOf>[0];
   readonly wheels: WheelSet;
   /** Checks what else is needed, before anything is downloaded. */
-  readonly requireAll?: () => Promise<void>;
+  readonly requireAll?: () => void;
   /**
    * Makes everything in `staged`, and returns what `setup.json` says about that; `fetch` unpacks the wheels into a
    * folder.
@@ -66,7 +66,7 @@ export async function setUp(setup: Setup, options: SetupOptions): Promise<void> 
     if (isDone()) return;
   }
   sweep(cache);
-  await requireAll?.();
+  requireAll?.();
   requireSpace(setup, cache);
   const staging = join(cache, `${STAGING}${Deno.pid}-${basename(folder)}`);
   try {

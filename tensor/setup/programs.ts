@@ -1,5 +1,4 @@
 import { parentDeathGuard } from "noiseline/engine";
-import { delimiter, isAbsolute, join } from "node:path";
 
 /** Thrown if a setup cannot continue: what is wrong, and what to do. */
 export class SetupFailure extends Error {
@@ -19,21 +18,6 @@ interface RunOptions {
   /** Purpose of the program, as in "Cannot …". */
   readonly purpose: string;
   readonly fix: string;
-}
-
-/**
- * Checks that a program exists.
- * @param debian Debian package with the program.
- * @throws SetupFailure when it is not on the PATH.
- */
-export async function requireProgram(name: string, purpose: string, debian: string): Promise<void> {
-  const folders = isAbsolute(name) ? ["/"] : (Deno.env.get("PATH") ?? "").split(delimiter);
-  for (const folder of folders) {
-    const found = folder !== "" && await Deno.stat(join(folder, name)).catch(() => undefined);
-    if (found) return;
-  }
-  const problem = isAbsolute(name) ? "does not exist" : "is not on the PATH";
-  throw new SetupFailure(`Cannot ${purpose}: ${name} ${problem}`, `apt-get install ${debian}`);
 }
 
 /**

@@ -1,7 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { join, relative } from "node:path";
-import { parseGrants } from "../../../cli/grants.ts";
+import { describeOutlook, parseGrants } from "../../../cli/grants.ts";
 import type { Stage } from "../../../engine/keys/stage.ts";
+import type { Pipeline } from "../../../engine/pipeline/pipeline.ts";
+import type { Outlook } from "../../../engine/plan/forecast.ts";
 import { grantFlags, Grants, notGranted, requestsOf, rightsOf } from "../../../engine/run/rights.ts";
 import { definitionOf } from "../engine/support/own_kinds.ts";
 import { loadGood } from "../engine/support/load.ts";
@@ -213,4 +215,15 @@ stages:
     [["./stage.ts", rights]],
     [],
   ]);
+});
+
+Deno.test("long work that another device would be faster at is a note with the command that sets it up", () => {
+  const slower = { totalMs: 5 * 3_600_000, stages: [{ id: "train", durationMs: 5 * 3_600_000 }] };
+  const outlook = { tight: [], long: undefined, withoutCard: undefined, cardFix: undefined };
+  const pipeline = { profiles: [], knownProfiles: [] } as unknown as Pipeline;
+  const notesOf = (more: Pick<Outlook, "slower" | "faster">) => describeOutlook({ ...outlook, ...more }, pipeline);
+  assertEquals(notesOf({ slower, faster: "deno task setup:torch" }), {
+    notes: ["train: about 5h 00m here, and less on a device that is not set up: deno task setup:torch"],
+  });
+  assertEquals(notesOf({ slower: undefined, faster: "deno task setup:torch" }), { notes: [] });
 });
