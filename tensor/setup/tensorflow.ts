@@ -4,7 +4,7 @@ import { findInstallation, installationFor, TFJS_NODE_VERSION } from "../tensorf
 import { buildAddon, requireCompiler } from "./build_addon.ts";
 import { setUp, type SetupOptions } from "./in_place.ts";
 import { layOutTfjsNode } from "./tfjs_node_package.ts";
-import tables from "./wheels.json" with { type: "json" };
+import pinned from "./pinned.json" with { type: "json" };
 import { PLATFORM, type WheelSet, wheelsFor } from "./wheels.ts";
 
 /**
@@ -48,6 +48,6 @@ const FILES = new RegExp([
  * @throws SetupFailure for a platform without wheels.
  */
 export function tensorflowWheels(gpu: boolean): WheelSet {
-  const wheels = wheelsFor(PLATFORM, "TensorFlow", tables[gpu ? "tensorflow-gpu" : "tensorflow"]);
+  const wheels = wheelsFor(PLATFORM, "TensorFlow", pinned.wheels[gpu ? "tensorflow-gpu" : "tensorflow"]);
   return { wheels, files: FILES, unpackedBytes: gpu ? 5_900_000_000 : 950_000_000 };
 }

@@ -2,34 +2,18 @@ import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { installFiles } from "noiseline/engine";
 import { placesIn, TFJS_HANDOVER, TFJS_NODE_VERSION } from "../tensorflow/installation.ts";
+import pinned from "./pinned.json" with { type: "json" };
 import { SetupFailure } from "./programs.ts";
 
 /**
  * Packages from npm, pinned by version and digest. They are not among the toolkit's own packages, since Deno would
  * download them, with everything that they depend on, before the first run of users who never set up TensorFlow.
+ *
+ * `tfjs-node-gpu` has the same JavaScript and source of its addon as `tfjs-node`; the two differ in what they download.
+ * `google-protobuf` is its serialiser of summaries, which the module of the kernels requires; `node-api-headers` are
+ * those of Node-API, which Deno implements.
  */
-const PACKAGES = {
-  /**
-   * Its JavaScript and the source of its addon are the same as in `tfjs-node`; the two differ in what they download.
-   */
-  tfjsNode: {
-    name: "@tensorflow/tfjs-node-gpu",
-    version: TFJS_NODE_VERSION,
-    integrity: "sha512-p//NN6DGiN4hInUmIkRffaFVMcdTREUMjPyjW04J7OXvB2zBlQimj61eFKSgRrH3f5TnOfKzb0n56he/B6a4bw==",
-  },
-  /** tfjs-node's serialiser of summaries; the module of the kernels requires it. */
-  protobuf: {
-    name: "google-protobuf",
-    version: "3.21.4",
-    integrity: "sha512-MnG7N936zcKTco4Jd2PX2U96Kf9PxygAPKBug+74LHzmHXmceN16MmRcdgZv+DGef/S9YvQAfRsNCn4cjf9yyQ==",
-  },
-  /** Headers of Node-API, which Deno implements. */
-  headers: {
-    name: "node-api-headers",
-    version: "1.9.0",
-    integrity: "sha512-2oNILP4jXwRB4ywnYKjVk1YyJ96n2D4EOVJO6S3oYZ5PtbJrw3Yt9TpAuX3nBLMuzn74rnfGQrv13pS9vC+YiA==",
-  },
-} as const;
+const PACKAGES = pinned.packages;
 
 /**
  * Lays out tfjs-node in `folder` as devices `tensorflow` and `tensorflow-gpu` load it. Its scripts are never run.

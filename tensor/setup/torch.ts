@@ -3,7 +3,7 @@ import { join, relative, sep } from "node:path";
 import { findTorch, TORCH_VERSION, torchInstallation } from "../torch/installation.ts";
 import { cardNumerics, troubleWithCard } from "../torch/describe.ts";
 import { setUp, type SetupOptions } from "./in_place.ts";
-import tables from "./wheels.json" with { type: "json" };
+import pinned from "./pinned.json" with { type: "json" };
 import { PLATFORM, type WheelSet, wheelsFor } from "./wheels.ts";
 
 const ENGINE = `PyTorch ${TORCH_VERSION}`;
@@ -59,6 +59,6 @@ const FILES = new RegExp([
  * @throws SetupFailure for a platform without wheels.
  */
 export function torchWheels(gpu = false, platform = PLATFORM): WheelSet {
-  const wheels = wheelsFor(platform, ENGINE, tables[gpu ? "torch-gpu" : "torch"]);
+  const wheels = wheelsFor(platform, ENGINE, pinned.wheels[gpu ? "torch-gpu" : "torch"]);
   return { wheels, files: gpu ? CUDA_FILES : FILES, unpackedBytes: gpu ? 4_000_000_000 : 480_000_000 };
 }

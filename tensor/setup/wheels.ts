@@ -30,7 +30,7 @@ export interface WheelSet {
 }
 
 /**
- * @param tables by platform, from `wheels.json`
+ * @param tables by platform, from `pinned.json`
  * @throws SetupFailure for a platform without wheels
  */
 export function wheelsFor(platform: string, engine: string, tables: Readonly<Record<string, Wheel[]>>): Wheel[] {

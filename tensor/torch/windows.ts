@@ -1,4 +1,4 @@
-import type { ElementType, Shape } from "../trace/graph.ts";
+import { type ElementType, type Shape, sizeOf } from "../trace/graph.ts";
 import type { ConvolutionGeometry } from "../trace/translations/conv_geometry.ts";
 import { type Emit, narrow, type Own, padded, permute, reshape, scoped } from "./kernels.ts";
 import { type Argument, type Handle, longs, type Torch } from "./library.ts";
@@ -116,7 +116,7 @@ function filterLayout(torch: Torch, { kernel, filter, groups }: ConvolutionGeome
 
 /** Prepares the mean or maximum over windows of [N, C, ...size]; padding does not count. */
 export const pool: Emit = (value, torch) => {
-  const { attributes, inputs, shape } = value;
+  const { attributes, inputs } = value;
   const { kernel_shape: kernel, strides, pads } = attributes as unknown as Record<
     "kernel_shape" | "strides" | "pads",
     Shape
@@ -139,27 +139,14 @@ export const pool: Emit = (value, torch) => {
       });
   }
   const name = kernel.length === 2 ? "aoti_torch_cpu_avg_pool2d" : "aoti_torch_cpu_avg_pool3d";
-  const counts = countsInside(inputs[0]!.shape.slice(2), shape.slice(2), { kernel, strides, pads });
+  const size = [1, 1, ...inputs[0]!.shape.slice(2)];
+  const ones = new Float32Array(sizeOf(size)).fill(1);
   return ([x]) =>
     scoped(torch, (own) => {
-      const sums = own(torch.kernel(name, place(own, x!, 0), ...windows, 0, 1, BigInt64Array.of(1n)));
-      const divisors = torch.put(counts, "float32", shape.slice(2));
-      return torch.call("aten::div.Tensor", torch.tensor(sums), divisors);
+      // Numbers of pixels of the image in each window, and sums of these pixels.
+      const [counts, sums] = [own(torch.put(ones, "float32", size)), x!].map((image) =>
+        torch.kernel(name, place(own, image, 0), ...windows, 0, 1, BigInt64Array.of(1n))
+      ) as [Handle, Handle];
+      return torch.call("aten::div.Tensor", sums, counts);
     });
 };
-
-/** Returns, for each window, how many of its pixels are in the image. */
-function countsInside(
-  size: Shape,
-  out: Shape,
-  { kernel, strides, pads }: Readonly<Record<"kernel" | "strides" | "pads", Shape>>,
-): Float32Array {
-  const along = size.map((length, axis) =>
-    Array.from({ length: out[axis]! }, (_, at) => {
-      const start = at * strides[axis]! - pads[axis]!;
-      return Math.min(start + kernel[axis]!, length) - Math.max(start, 0);
-    })
-  );
-  const counts = along.reduce((all, axis) => all.flatMap((count) => axis.map((each) => count * each)), [1]);
-  return Float32Array.from(counts);
-}
