@@ -18,6 +18,7 @@ export { type Pipeline, selectStages } from "./engine/pipeline/pipeline.ts";
 export { importLate } from "./std/import_late.ts";
 export type { BuiltinKinds } from "./engine/pipeline/load/kinds.ts";
 export { PipelineLoader } from "./engine/pipeline/load/pipeline_loader.ts";
+export { searchesIn } from "./engine/plan/searches.ts";
 export { mayRun, type Plan, type PlannedAction, type Reason } from "./engine/plan/plan.ts";
 export { formatMemory } from "./engine/process/runtime.ts";
 export {

@@ -185,7 +185,16 @@ export interface StageContext<
 /** The end of a stage that did not simply complete. Throwing is for bugs; expected failures are returned. */
 export type StageEnd =
   | { readonly status: "interrupted"; readonly step: number }
-  | { readonly status: "failed"; readonly message: string; readonly fix?: string };
+  | {
+    readonly status: "failed";
+    readonly message: string;
+    readonly fix?: string;
+    /** Says what is not finite, if that is why it failed: a trial of a search then loses, and the search goes on. */
+    readonly notFinite?: string;
+  };
+
+/** The file that says why a trial of a search has lost, in place of the files of its outputs. */
+export const LOST_FILE = "lost.txt";
 
 /** The code of a stage. */
 export type StageRun<

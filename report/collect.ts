@@ -6,6 +6,7 @@ import { readLog } from "../artifacts/log.ts";
 import { readPicture } from "../artifacts/picture.ts";
 import { type Metric, readMetrics } from "../artifacts/metrics.ts";
 import { parseRecord, readJson } from "../artifacts/record.ts";
+import { validate as readSelection } from "../artifacts/selection.ts";
 import type { InputArtifact } from "../contract/stage.ts";
 import { decodePng } from "../formats/png_decoder.ts";
 import { gridCells } from "../pictures/image_grid.ts";
@@ -168,6 +169,9 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     await addPicture(rates, item, "rate-distortion.svg", { title: `${title}: rate and distortion` });
     const note = "each sample, then the training images nearest to it, by pixels";
     await addPicture(neighbours, item, "neighbours.png", { title, note });
+  },
+  async selection({ title, artifact }, { rankings }) {
+    rankings.push({ title, record: await readSelection(artifact) });
   },
   async picture(item, { pictures }) {
     const { path, caption } = await readPicture(item.artifact);

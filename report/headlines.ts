@@ -1,3 +1,4 @@
+import { goalOf } from "../artifacts/goal.ts";
 import type { Metric } from "../artifacts/metrics.ts";
 import { meanOverSeeds, shortNumber, withDeviation } from "../std/figures.ts";
 import type { ReportMetrics } from "./model.ts";
@@ -7,23 +8,22 @@ import { axesOf, copyButton, entryOf, type Html, joined, markup } from "./text.t
  * The meaning of figures by their names, in the order in which they head a page: how good samples are, then how well
  * the network knows images that it has not seen, then whether it copies.
  */
-const MEANINGS: readonly (readonly [name: RegExp, better: "lower" | "higher" | undefined, meaning: string])[] = [
-  [/^FID\b/, "lower", "Fréchet distance between Inception features of samples and of real images"],
-  [/^FD-/, "lower", "Fréchet distance between features of samples and of real images"],
-  [/^(energy-distance|sliced-W)/, "lower", "Distance between the samples and the real points, 0 for equal sets"],
-  [/^KI?D\b/, "lower", "Kernel distance between features of samples and of real images"],
+const MEANINGS: readonly (readonly [name: RegExp, meaning: string])[] = [
+  [/^FID\b/, "Fréchet distance between Inception features of samples and of real images"],
+  [/^FD-/, "Fréchet distance between features of samples and of real images"],
+  [/^(energy-distance|sliced-W)/, "Distance between the samples and the real points, 0 for equal sets"],
+  [/^KI?D\b/, "Kernel distance between features of samples and of real images"],
   [
     /^bits\/dim( of 16 bits)?$/,
-    "lower",
     "Bits for each pixel and channel that it takes to code an image that was held out",
   ],
-  [/^L_simple$/, "lower", "The loss of training, on images that were held out"],
-  [/^precision/, "higher", "Share of samples that lie among the real images, at most 1"],
-  [/^recall/, "higher", "Share of real images that lie among the samples, at most 1"],
-  [/^IS\b/, "higher", "Inception Score: how sure a classifier is of each sample, and how different the samples are"],
-  [/^PSNR$/, "higher", "Peak signal to noise of reconstructions, in dB"],
-  [/^SSIM$/, "higher", "Structural similarity of reconstructions and originals, at most 1"],
-  [/^share of samples nearer/, undefined, "5% is what held-out images have; far more than that means copies"],
+  [/^L_simple$/, "The loss of training, on images that were held out"],
+  [/^precision/, "Share of samples that lie among the real images, at most 1"],
+  [/^recall/, "Share of real images that lie among the samples, at most 1"],
+  [/^IS\b/, "Inception Score: how sure a classifier is of each sample, and how different the samples are"],
+  [/^PSNR$/, "Peak signal to noise of reconstructions, in dB"],
+  [/^SSIM$/, "Structural similarity of reconstructions and originals, at most 1"],
+  [/^share of samples nearer/, "5% is what held-out images have; far more than that means copies"],
 ];
 const MOST_HEADLINES = 3;
 
@@ -35,8 +35,8 @@ export function rankOf(column: string): number {
 
 /** Returns true if a figure with value `a` is better than with `b`; never for figures that are neither. */
 export function isBetter(column: string, a: number, b: number): boolean {
-  const better = MEANINGS[rankOf(column)]?.[1];
-  return better === "lower" ? a < b : better === "higher" && a > b;
+  const goal = goalOf(nameIn(column));
+  return goal === "lowest" ? a < b : goal === "highest" && a > b;
 }
 
 /** Returns the name of the figure in a column's, which begins with the stage. */
@@ -53,13 +53,13 @@ export function overallFigures(metrics: readonly ReportMetrics[]) {
 /** Returns the figures that head a page: of single stages, or means over seeds. */
 export function headlines(metrics: readonly ReportMetrics[]): Html[] {
   const figures = overallFigures(metrics);
-  const cards = MEANINGS.flatMap(([pattern, better, meaning]) => {
+  const cards = MEANINGS.flatMap(([pattern, meaning]) => {
     const last = figures.findLast(({ name }) => pattern.test(name));
     const own = figures.filter(({ name, title }) => name === last?.name && entryOf(title) === entryOf(last.title));
     if (last === undefined || own.some(({ title }) => axesOf(title).keys().some((axis) => axis !== "seed"))) return [];
     const seeds = own.length > 1 ? `Mean of ${own.length} seeds, with their deviation (n - 1).` : undefined;
     const [value, spread] = summarize(own);
-    const basis = joined([better && `${better} is better`, `N = ${last.count}`], ", ");
+    const basis = joined([betterOf(last.name), `N = ${last.count}`], ", ");
     // It is shown where a pointer or the keyboard's focus is, and is always there for screen readers.
     const more = joined([`${meaning}.`, seeds, last.note && `${last.note}.`], " ");
     return markup`<div><dt>${last.name}</dt><dd>${copyButton(value, `${value} ${spread}`.trim())}
@@ -77,7 +77,7 @@ export function summarize(
 }
 
 /** Says which values of a figure are better, if any are. */
-export function betterOf(column: string): string | undefined {
-  const better = MEANINGS[rankOf(column)]?.[1];
-  return better && `${better} is better`;
+export function betterOf(name: string): string | undefined {
+  const goal = goalOf(name);
+  return goal && `${goal === "lowest" ? "lower" : "higher"} is better`;
 }

@@ -1,3 +1,4 @@
+import type { ReportRanking } from "./rungs.ts";
 import { z } from "zod";
 import type { TrainLogEntry } from "../artifacts/log.ts";
 import type { Metrics } from "../artifacts/metrics.ts";
@@ -11,6 +12,7 @@ export interface Content extends
   > {
   readonly curves: ReportCurve[];
   readonly metrics: ReportMetrics[];
+  readonly rankings: ReportRanking[];
   /** Interactive sampling pages. */
   readonly demos: { readonly title: string; readonly href: string }[];
 }
@@ -18,7 +20,7 @@ export interface Content extends
 /** Returns empty content, with lists to add to. */
 export function noContent(): Content {
   const pictures = { samples: [], data: [], films: [], schedules: [], rates: [], neighbours: [], pictures: [] };
-  return { ...pictures, curves: [], metrics: [], demos: [] };
+  return { ...pictures, curves: [], metrics: [], rankings: [], demos: [] };
 }
 
 /** The content of one experiment's page. */

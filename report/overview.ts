@@ -2,6 +2,7 @@ import { chartPlace, mainCurves } from "./charts.ts";
 import { framesOf, grouped, stepSlider } from "./frames.ts";
 import { headlines } from "./headlines.ts";
 import type { Report, ReportMetrics, ReportPicture } from "./model.ts";
+import { isOfTrial } from "./rungs.ts";
 import { sweepOf } from "./sweep.ts";
 import { entryOf, type Html, markup } from "./text.ts";
 
@@ -22,7 +23,8 @@ export function overviewOf(report: Report): Overview {
   const { metrics, curves, data, stages } = report;
   // Pictures that stages draw stand in for samples where there are none.
   const samples = report.samples.length > 0 ? report.samples : report.pictures;
-  const sweep = sweepOf(report);
+  const own = <T extends { readonly title: string }>(all: readonly T[]) => all.filter(({ title }) => !isOfTrial(title));
+  const sweep = sweepOf({ metrics: own(metrics), samples: own(report.samples) });
   const real = grouped(data).slice(0, 1);
   const chosen = sweep === undefined ? chooseSamples(samples, metrics) : [];
   const isAwaited = samples.length === 0 && stages.some(({ kind }) => kind === "train");
@@ -35,7 +37,7 @@ export function overviewOf(report: Report): Overview {
   const first = sweep === undefined ? stepSlider(grouped(samples)) : sweep.body;
   const shown = new Set([...[...chosen, ...real].flat(), ...sweep?.shown ?? []]);
   if (isAwaited) first.push(markup`<p>No samples yet.</p>`);
-  return { body: [...headlines(metrics), ...first, ...hero], shown, isSweep: sweep !== undefined };
+  return { body: [...headlines(own(metrics)), ...first, ...hero], shown, isSweep: sweep !== undefined };
 }
 
 /** Chooses the samples that the last scores are of, else the last grid, else the last pictures of all. */

@@ -76,7 +76,7 @@ function isWithin(part: Setting["axes"], whole: Setting["axes"]): boolean {
 
 /** Names the setting that is best by a figure, if it is one of which some values are better. */
 function findingOf(best: Setting, column: string): Html[] {
-  const [better, values] = [betterOf(column), best.figures.get(column)];
+  const [better, values] = [betterOf(nameIn(column)), best.figures.get(column)];
   if (better === undefined || values === undefined) return [];
   const shown = joined(summarize(values.map((value) => ({ value }))).filter(Boolean), " ");
   const seeds = values.length > 1 ? `, the mean of ${values.length} seeds` : "";

@@ -56,6 +56,58 @@ const matrixSchema = z.record(z.string(), z.unknown()).describe(
     "in scope. include adds combinations, exclude leaves some out",
 );
 
+const range = z.strictObject({
+  from: z.number().describe("The least value"),
+  to: z.number().describe("The largest value"),
+  log: z.boolean().default(false).describe("Spread values evenly over orders of magnitude; from must be above 0"),
+  integer: z.boolean().default(false).describe("Whole numbers only, from and to included"),
+}).refine(({ from, to }) => from < to, { error: () => "a range whose from is below its to" })
+  .refine(({ from, log }) => !log || from > 0, { error: () => "a range above 0, since it is log" })
+  .refine(({ from, to, integer }) => !integer || (Number.isSafeInteger(from) && Number.isSafeInteger(to)), {
+    error: () => "a range between whole numbers, since it is integer",
+  });
+
+/** The most trials of a search, and the most names with ranges: direction numbers are known for so many dimensions. */
+const [MAX_TRIALS, MAX_RANGES] = [4_096, 10];
+
+/** Returns the number of trials that a search has: those that it asks for, or each combination of its lists. */
+export function countTrials(
+  { over, trials }: { readonly over: Readonly<Record<string, unknown>>; readonly trials?: number | undefined },
+): number {
+  return trials ??
+    Object.values(over).reduce<number>((all, one) => all * (Array.isArray(one) ? one.length : Infinity), 1);
+}
+
+export const searchSchema = z.strictObject({
+  over: z.record(
+    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/),
+    z.union([range, z.array(z.unknown()).min(1)], { error: () => "a list of values, or a range { from, to }" }),
+  ).refine((over) => Object.keys(over).length > 0, { error: () => "at least one list or range" }).describe(
+    "The values to search, by names for ${search.name} in with: lists, or ranges of numbers",
+  ),
+  trials: z.int().min(1).max(MAX_TRIALS).optional().describe(
+    "The number of trials, spread evenly over the values; default, with lists only: each combination",
+  ),
+  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).describe("Shifts the trials; of the search alone"),
+  rungs: z.array(z.int().min(1)).min(1).refine((rungs) => rungs.every((one, i) => i === 0 || one > rungs[i - 1]!), {
+    error: () => "numbers that rise",
+  }).optional().describe(
+    "Extents, rising, such as training steps: all trials reach the first, and the best of each rung go on to the next",
+  ),
+  eta: z.int().min(2).max(MAX_TRIALS).default(3).describe("One in so many trials of a rung goes on to the next"),
+  score: z.string().regex(/^[^.\s]+\../, { error: () => "one stage and its metric, such as evaluate.L_simple" })
+    .describe("stage.metric: the number by which trials are compared, of a stage that depends on this one"),
+  goal: z.enum(["lowest", "highest"]).optional().describe(
+    "Which score is the best; default: what is known of the metric",
+  ),
+}).refine((search) => countTrials(search) <= MAX_TRIALS, {
+  path: ["trials"],
+  error: () => `a number of trials (lists alone need none, with at most ${MAX_TRIALS} combinations)`,
+}).refine(({ over, trials }) => trials === undefined || Object.keys(over).length <= MAX_RANGES, {
+  path: ["over"],
+  error: () => `at most ${MAX_RANGES} names`,
+});
+
 const seedSchema = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
@@ -86,6 +138,9 @@ export const stageSchema = z.strictObject({
     "Compute in so many parts, each a process with these resources; the result is the same to the byte",
   ),
   matrix: matrixSchema.optional(),
+  search: searchSchema.optional().describe(
+    "Try values for with, and compute the most promising further; the stage is then the best of them",
+  ),
   seed: seedSchema.optional().describe("Root of the stage's randomness, in place of the pipeline's"),
   needs: z.union([z.string().min(1), z.array(z.string().min(1))]).optional().describe(
     "Stages to wait for without reading them",
@@ -125,4 +180,5 @@ export const pipelineFileSchema = z.strictObject({
 
 /** A pipeline file after its structure was checked; params are still those that the user wrote. */
 type PipelineFile = z.output<typeof pipelineFileSchema>;
+export type SearchEntry = z.output<typeof searchSchema>;
 export type StageEntry = z.output<typeof stageSchema>;

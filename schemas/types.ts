@@ -126,6 +126,35 @@ export type StageFileInput = {
   /** Compute in so many parts, each a process with these resources; the result is the same to the byte */
   shards?: number | undefined;
   matrix?: Record<string, unknown> | undefined;
+  /** Try values for with, and compute the most promising further; the stage is then the best of them */
+  search?: {
+    /** The values to search, by names for ${search.name} in with: lists, or ranges of numbers */
+    over: Record<string, {
+      /** The least value */
+      from: number;
+      /** The largest value */
+      to: number;
+      /** Spread values evenly over orders of magnitude; from must be above 0 */
+      log?: boolean | undefined;
+      /** Whole numbers only, from and to included */
+      integer?: boolean | undefined;
+    } | unknown[]>;
+    /** The number of trials, spread evenly over the values; default, with lists only: each combination */
+    trials?: number | undefined;
+    /** Shifts the trials; of the search alone */
+    seed?: number | undefined;
+    /**
+     * Extents, rising, such as training steps: all trials reach the first, and the best of each rung go on
+     * to the next
+     */
+    rungs?: number[] | undefined;
+    /** One in so many trials of a rung goes on to the next */
+    eta?: number | undefined;
+    /** stage.metric: the number by which trials are compared, of a stage that depends on this one */
+    score: string;
+    /** Which score is the best; default: what is known of the metric */
+    goal?: "lowest" | "highest" | undefined;
+  } | undefined;
   /** Root of the stage's randomness, in place of the pipeline's */
   seed?: number | undefined;
   /** Stages to wait for without reading them */
@@ -1108,7 +1137,7 @@ export type KindTable = {
   select: { params: {
     /** Name of the metric to rank by, such as FD-classifier */
     metric: string;
-    /** Which value is the best */
+    /** Which value is the best; default: what is known of the metric, else the lowest */
     goal?: "lowest" | "highest" | undefined;
     /**
      * Type of the candidates: the best one becomes output `best`, which other stages read; default: only

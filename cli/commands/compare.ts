@@ -53,8 +53,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         await Deno.mkdir(dirname(options.output), { recursive: true });
         await Deno.writeTextFile(options.output, renderPage(comparisonPage(compared)));
       }
-      const { comparison } = compared;
+      const { comparison, searches } = compared;
       const sheet = sheetOf(comparison, compared.parts);
-      return { data: comparison, lines: sheet[0]!.length > 1 ? formatTable(sheet) : [], notices: comparison.without };
+      const rungs = searches.flatMap(({ search, header, rows }) => {
+        return ["", `search of ${search}:`, ...formatTable([header, ...rows.map((row) => row.map(String))])];
+      });
+      const lines = sheet[0]!.length > 1 ? formatTable(sheet) : [];
+      const data = { ...comparison, ...searches.length > 0 && { searches } };
+      return { data, lines: [...lines, ...rungs], notices: comparison.without };
     }));
 }

@@ -31,6 +31,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const outlook = core.summariseForecasts(plan, forecasts, capacity);
       // If all stages are cached, reading the records of runs would take most of the time.
       const live: Live = forecasts.size === 0 ? new Map() : new core.RunReader(store).findPlanned(plan);
+      const searches = core.searchesIn(plan);
       const rights = describeRights([...plan.actions.values()].filter(core.mayRun), pipeline);
       const { notes, question } = describeOutlook(outlook, pipeline);
       return {
@@ -43,6 +44,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           leftOut: Object.fromEntries(pipeline.leftOut),
           total: { ...total, ...capacity },
           ...outlook,
+          searches,
           rights: rights.data,
         },
         diagnostics: warnings,
@@ -50,12 +52,18 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           ...[...pipeline.leftOut].map(([id, reason]) => styleFor().dim(`${id} is left out: ${reason}`)),
           ...describeStages(plan, forecasts, live, options.all),
           ...summarise(pipeline.name, stages, forecasts, formatTotal(total, capacity.jobs)),
+          ...searches.filter(({ toCome }) => toCome > 0).map(describeSearch),
           ...notes,
           ...question === undefined ? [] : [`run will ask: ${question.message}; ${question.fix}`],
           ...rights.lines,
         ],
       };
     }));
+}
+
+function describeSearch({ stage, unit, toCome, rungs }: ReturnType<typeof core.searchesIn>[number]): string {
+  const each = rungs.map(({ extent, stages }) => `${stages} to ${extent.toLocaleString("en")}`).join(", ");
+  return `search of ${stage}: ${toCome.toLocaleString("en")} ${unit} to come (${each})`;
 }
 
 type Stages = ReadonlyMap<string, PlannedAction>;

@@ -80,7 +80,12 @@ export async function compareExperiments(all: readonly Candidate[]) {
   };
   const named = labelled(shown, comparison.params);
   const labels = experiments.map((one) => named.find(({ experiment }) => experiment === one)?.label ?? nameOf(one));
-  return { comparison, parts: named, notes: [...withoutResults(experiments, found.contents, labels), ...scales] };
+  const rankings = experiments.flatMap(({ label }, i) =>
+    found.contents[i]!.rankings.map((one) => ({ ...one, title: `${one.title}~${label}` }))
+  );
+  const searches = report.searchTables(rankings, experiments.flatMap(({ stages }) => [...stages.keys()]));
+  const notes = [...withoutResults(experiments, found.contents, labels), ...scales];
+  return { comparison, searches, parts: named, notes };
 }
 
 type Named = Pick<Candidate, "experiment"> & {
@@ -183,7 +188,9 @@ const parsed = ({ id, params }: Pick<report.LiveStage, "id" | "params">) => ({ .
  * defaults.
  */
 function paramsByStage({ made, select: own }: Experiment, planned: readonly ReturnType<typeof parsed>[]) {
-  const mine = planned.filter(({ select, params }) => matchesSelection(select, own) && params.length > 0);
+  // The more a stage's name says, the more it is meant: of a search, a trial rather than the winner.
+  const mine = planned.filter(({ select, params }) => matchesSelection(select, own) && params.length > 0)
+    .sort((a, b) => Object.keys(a.select).length - Object.keys(b.select).length);
   const all = new Map(mine.map(({ stage, params }) => {
     return [stage, params.map(({ path, value }): Leaf => [report.paramName(stage, path), value])];
   }));
@@ -200,7 +207,7 @@ function leavesOf(params: unknown, id: string): Leaf[] {
 }
 
 /** Renders the comparison as a page: tables, overlaid curves, pictures side by side. */
-export function comparisonPage({ comparison, parts, notes }: Compared): report.Page {
+export function comparisonPage({ comparison, searches, parts, notes }: Compared): report.Page {
   const { metrics, params } = comparison;
   const partOf = (name: string) => parts.find((one) => one.name === name) ?? { label: name, href: undefined };
   const overSeeds = comparison.overSeeds.map((row) => {
@@ -240,6 +247,13 @@ export function comparisonPage({ comparison, parts, notes }: Compared): report.P
     notes,
     sections: [
       { id: "metrics", title: "Metrics", body: figures },
+      {
+        id: "search",
+        title: "Search",
+        body: searches.map(({ search, header, rows }) =>
+          report.markup`<h3>${search}</h3>${report.table(header, rows)}`
+        ),
+      },
       { id: "params", title: "Params that differ", body: [differences] },
       { id: "curves", title: "Training", body: report.curvePlaces(curves) },
       { id: "samples", title: "Samples", body: report.pictures(samples) },

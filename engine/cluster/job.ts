@@ -25,7 +25,7 @@ import { lineOfJob } from "./submission_state.ts";
 import type { Queue } from "./queue.ts";
 import { JobExecutor } from "./executors.ts";
 import { type Attempt, isHere, type TrustedSubmission } from "./submission.ts";
-import { type JobAction, prepareAction, readAction } from "./job_action.ts";
+import { type JobAction, prepareAction, readAction, settleSlot } from "./job_action.ts";
 
 /**
  * Exit codes of a job. `done`: the stage is done, or its result was already there; `failed`: the stage failed;
@@ -187,16 +187,28 @@ class JobAttempt {
     const cache = this.#openCache();
     const action = await readAction(submission, line, cache);
     if (!action.ok) return { state: "failed", unusable: true, problems: action.diagnostics };
-    const { pipeline, id, externals, given } = action.value;
+    const settled = await settleSlot(submission, action.value, store, cache);
+    const { pipeline, id, externals, given } = settled;
     const made = Planner.make(pipeline, store, { targets: [id], cache, externals, given });
     if (!made.ok) return { state: "failed", problems: made.diagnostics };
     const { manifest, keys } = (await made.value.plan()).actions.get(id)!;
-    if (manifest !== undefined) return { state: "hit", resolvedKey: manifest.resolvedKey };
+    if (manifest !== undefined) return await this.#hit(cache, manifest, { resolvedKey: manifest.resolvedKey });
     const missing = [...given].filter(([, one]) => one.manifest === undefined);
-    if (missing.length === 0) return await this.#compute(action.value, store, keys!.resolvedKey, scratch);
+    if (missing.length === 0 && keys !== undefined) {
+      return await this.#compute(settled, store, keys.resolvedKey, scratch);
+    }
     const names = missing.slice(0, 3).map(([one]) => one).join(", ");
     const message = `what it reads is not in the shared cache: ${names}`;
     return failed(message, "run again with --on, which computes it", { isLate: true });
+  }
+
+  /** Ends with a result that was there, to which the recipes of what jobs after this one read must lead, too. */
+  async #hit(cache: SharedCache, manifest: ResultManifest, steps: Partial<Outcome>): Promise<Outcome> {
+    const { submission: { head }, own: { line } } = this;
+    const unsent = await cache.point(manifest, head.stages[line]!.recipeKey);
+    if (unsent === undefined) return { state: "hit", ...steps };
+    const why = `it is there, and that cannot be noted in the shared cache: ${unsent.message}`;
+    return failed(why, unsent.fix ?? "run again", { isLate: true });
   }
 
   /** Returns true if the queue ends this job, as its signal announced; after a preemption that takes a while. */
@@ -254,7 +266,7 @@ class JobAttempt {
     if (!ran.ok) return { state: "failed", problems: ran.diagnostics };
     const { manifest, state, message, fix = "see its log" } = ran.value.actions.get(id)!;
     const steps = { resolvedKey, fromStep, toStep: toStep > 0 ? toStep : null };
-    if (state === "restored" || state === "cached") return { state: "hit", ...steps };
+    if (manifest !== undefined && state !== "ran") return await this.#hit(cache, manifest, steps);
     if (manifest !== undefined) {
       const unsent = await this.#send(cache, manifest, store);
       if (unsent === undefined) return { state: "ran", ...steps };

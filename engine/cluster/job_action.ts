@@ -1,19 +1,22 @@
 import { join } from "node:path";
 import type { StageLine, Submission } from "../../schemas/cluster_records.ts";
+import type { ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestStageExternals, withPaths } from "../keys/externals.ts";
 import { actionsOf, bindingsOf } from "../keys/action.ts";
 import { keysOfActions, matchesKey } from "../keys/keys.ts";
-import type { Kind, Stage, UserCode } from "../keys/stage.ts";
+import type { Kind, Slot, Stage, UserCode } from "../keys/stage.ts";
 import { type BuiltinKinds, fromBuiltin, fromFile, withCode } from "../pipeline/load/kinds.ts";
 import { type KeptPipeline, unpackPipeline } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { GivenResult } from "../plan/planner.ts";
+import { trialIn } from "../plan/slots.ts";
 import { type Described, describeFile } from "../process/describe.ts";
 import type { Digests } from "../store/digests.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { realPath } from "../store/reading.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
+import type { Store } from "../store/store.ts";
 import { layOut } from "./bundles.ts";
 import type { TrustedSubmission } from "./submission.ts";
 
@@ -60,7 +63,9 @@ export async function readAction(
     ...{ stage: one.id, recipeKey: one.recipeKey, resolvedKey: undefined },
     judge: ({ outputs, ...manifest }, key) => {
       if (!matchesKey({ outputs, ...manifest }, key)) return "damaged";
-      return bindings.get(one.id)!.every(({ port, type }) => outputs[port]?.type === type) ? undefined : "misfit";
+      // A ranking, which decides what a slot is, is bound to no port.
+      const bound = bindings.get(one.id) ?? [];
+      return bound.every(({ port, type }) => outputs[port]?.type === type) ? undefined : "misfit";
     },
   })));
   const given = new Map(read.map((one) => {
@@ -69,6 +74,33 @@ export async function readAction(
   const externals = { externals: new Map([[own.stage.id, own.externals]]), problems: [] };
   const found = { id, recipeKey, pipeline, given, externals, own };
   return hasItsKey(found) ? succeed(found) : otherVersion(submission);
+}
+
+/**
+ * Puts the trial into a slot, as the rankings in the shared cache tell it: a job has no stage but its own.
+ * @returns the action as it was if it is none of a slot, or if the rankings are not there yet
+ */
+export async function settleSlot(
+  submission: TrustedSubmission,
+  action: JobAction,
+  store: Store,
+  cache: SharedCache,
+): Promise<JobAction> {
+  const { head } = submission;
+  const stage = action.pipeline.stages.get(action.own.stage.id)!;
+  const { slot } = stage;
+  const results = new Map<string, ResultManifest>();
+  for (const one of slot?.rankings ?? []) {
+    const manifest = action.given.get(one)?.manifest;
+    const say = { note: () => {}, warn: () => {} };
+    if (manifest !== undefined && await cache.fetch(manifest, store, say)) results.set(one, manifest);
+  }
+  const trial = slot && trialIn(slot, results, store);
+  const at = head.stages.findIndex(({ id }) => id === trial);
+  const line = at < 0 ? undefined : submission.readStage(at);
+  if (line === undefined) return action;
+  const settled = { ...stage, slot: { ...slot!, trial: line.stage as unknown as NonNullable<Slot["trial"]> } };
+  return { ...action, pipeline: { ...action.pipeline, stages: new Map([[stage.id, settled]]) } };
 }
 
 /** Returns true if an action has the recipe key that was submitted. */
@@ -166,7 +198,9 @@ function kindOf(sent: Kind, here: readonly Described[], builtins: BuiltinKinds):
     const { file, code: { digest, files } } = here[index]!;
     return { ...one, file, digest, files };
   });
-  const made = fromBuiltin(builtins[name]!);
+  const builtin = fromBuiltin(builtins[name]!);
+  // Ports may depend on params, as `best` of a ranking does.
+  const made = builtin.portsFor === undefined ? builtin : { ...builtin, inputs, outputs };
   if (command !== undefined) return { ...made, inputs, outputs, roles, command };
   return codes.length === 0 ? made : withCode(made, codes, here.map(({ code }) => code.map));
 }

@@ -1,7 +1,7 @@
 import type { OutputPorts, Share } from "../../contract/stage.ts";
 import { sha256Of } from "../store/reading.ts";
 import { type Program, programOf, runsOwnCodeOnly } from "./program.ts";
-import type { Binding, Stage } from "./stage.ts";
+import { type Binding, readsOf, type Stage } from "./stage.ts";
 
 /** The facts about an action that forecasts need, as the kind of its stage states them. */
 interface Work
@@ -95,9 +95,9 @@ export function bindingsOf(action: Action): Binding[] {
   return [...Object.values(action.stage.inputs).flat(), ...partsOf(action)];
 }
 
-/** Returns the ids of the actions whose results an action is given. */
-export function inputsOf(action: Action): string[] {
-  return bindingsOf(action).map(({ stage }) => stage);
+/** Returns the ids of the actions whose results an action is given, or that decide what it is. */
+export function inputsOf({ stage, joins }: Pick<Action, "stage" | "joins">): string[] {
+  return [...readsOf(stage), ...joins];
 }
 
 /**

@@ -99,6 +99,12 @@ export function keysOfActions(
     for (const [port, bindings] of Object.entries(stage.inputs)) {
       upstream[port] = bindings.map((one) => `${(keys.get(one.stage) ?? given.get(one.stage)!).recipeKey}.${one.port}`);
     }
+    // Its place and what it is chosen by name what a slot is, before it is known which trial that is.
+    const { rankings, counts, place } = stage.slot ?? {};
+    if (rankings !== undefined) {
+      const found = rankings.map((one) => (keys.get(one) ?? given.get(one)!).recipeKey);
+      upstream["~slot"] = [...found, `${place} of ${counts}`];
+    }
     const local = localIngredients(action, externals.get(stage.id) ?? {});
     keys.set(id, { local, ...recipeKeyOf(local, upstream) });
   }

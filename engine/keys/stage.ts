@@ -114,6 +114,25 @@ export interface Binding {
   readonly type: ArtifactType;
 }
 
+/**
+ * A stage of a search that is one of the trials, which one being known once the scores of the rungs below it are. Until
+ * then it has the params of the first.
+ */
+export interface Slot {
+  /** The stages that rank the rungs below, the lowest first. */
+  readonly rankings: readonly string[];
+  /** How many of each of these rungs go on. */
+  readonly counts: readonly number[];
+  /** The place, from 0, among those that go on from the last of these rungs, by their numbers. */
+  readonly place: number;
+  /** The stage of the file that has the search: trial 3 is `train~trial=3`. */
+  readonly of: string;
+  /** The extent that the trial has reached by then; 0 if the search has no rungs. */
+  readonly from: number;
+  /** The trial, once it is known, and where no pipeline has it, as the stage that it is. */
+  readonly trial?: Pick<Stage, "id" | "params" | "facts" | "likeness" | "workShape" | "workGflop" | "extent">;
+}
+
 /** A stage whose kind, params and inputs have been checked. */
 export interface Stage
   extends Pick<CheckResult, "workShape" | "probe" | "notes" | "memoryBytes" | "batchMemory" | "diskBytes"> {
@@ -129,6 +148,9 @@ export interface Stage
   readonly inputs: Readonly<Record<string, readonly Binding[]>>;
   /** Stages that must be done first, though this stage reads nothing from them. They enter no key. */
   readonly needs: readonly string[];
+  readonly slot?: Slot;
+  /** True for stages of a search that are computed for each trial. */
+  readonly isTrial?: true;
   /** The number of shards that compute the stage, if several do. Not in the key: the result is the same without. */
   readonly shards?: number;
   /** The root of its randomness: the stage's own seed, or the pipeline's. */
@@ -156,12 +178,12 @@ export function gpuCount({ gpu = 0 }: Resources): number {
   return gpu === "required" ? 1 : gpu;
 }
 
-/** Returns the ids of the stages whose results a stage is given. */
-export function readsOf({ inputs }: Pick<Stage, "inputs">): string[] {
-  return Object.values(inputs).flat().map(({ stage }) => stage);
+/** Returns the ids of the stages whose results a stage is given, or that decide what it is. */
+export function readsOf({ inputs, slot }: Pick<Stage, "inputs" | "slot">): string[] {
+  return [...Object.values(inputs).flat().map(({ stage }) => stage), ...slot?.rankings ?? []];
 }
 
 /** Returns the ids of the stages that must be done before a stage can run. */
-export function predecessorsOf(stage: Pick<Stage, "inputs" | "needs">): string[] {
+export function predecessorsOf(stage: Pick<Stage, "inputs" | "needs" | "slot">): string[] {
   return [...readsOf(stage), ...stage.needs];
 }

@@ -5,6 +5,7 @@ import { lessMemory } from "../../contract/less_memory.ts";
 import { freeMemory, totalMemory } from "../process/memory.ts";
 import { formatMemory, parseMemory } from "../process/runtime.ts";
 import { machineClass } from "../process/machine.ts";
+import { isOpenSlot } from "./slots.ts";
 import { slotsOf } from "./wanted_slots.ts";
 import { isForced, mayRun, type Plan, type PlannedAction, RUNNING_STATES } from "./plan.ts";
 
@@ -55,7 +56,9 @@ export function forecastPlan(
   const waits = waitsOf(open.map(([, planned]) => planned));
   const startOf = (planned: PlannedAction): number => {
     const before = plan.actions.get(waits.get(planned.id)?.continues ?? "")?.stage.extent ?? 0;
-    return isForced(planned) ? 0 : Math.max(planned.fromStep ?? 0, before);
+    // In the time of a slot's own rung, whatever its trial is.
+    const reached = isOpenSlot(planned) ? planned.stage.slot!.from : 0;
+    return isForced(planned) ? 0 : Math.max(planned.fromStep ?? 0, before, reached);
   };
   const first = new Map<string, string>();
   for (const [id, planned] of open) {

@@ -2,7 +2,7 @@ import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
-import { type Action, actionsOf } from "../keys/action.ts";
+import { type Action, actionsOf, inputsOf } from "../keys/action.ts";
 import { type ActionKeys, identityKeyOf, keysOfActions, matchesKey, resolvedKeyOf } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { extentParam, predecessorsOf, readsOf, type Stage } from "../keys/stage.ts";
@@ -12,6 +12,8 @@ import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
 import { isForced, type Plan, type PlannedAction, type Reason, resultActions, RUNNING_STATES } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
+import { hasPortsOf, readsLatest } from "./serving.ts";
+import { fillSlot, isOpenSlot, trialIn } from "./slots.ts";
 import type { DeviceFinding } from "../../contract/stage.ts";
 import { placeProblem } from "../pipeline/load/check_facts.ts";
 import { diagnosticAt } from "../diagnostic/document.ts";
@@ -52,6 +54,8 @@ export class Planner {
   /** The results that actions read and that nothing here can make. */
   readonly given: NonNullable<PlanOptions["given"]>;
   readonly #actions: ReadonlyMap<string, Action>;
+  /** Actions of slots whose trials are known. */
+  readonly #filled = new Map<string, { readonly action: Action; readonly known: ActionKeys }>();
   readonly #keys: ReadonlyMap<string, ActionKeys>;
   /** Results that exist, by action. Whoever enters one here tells the planner of it. */
   readonly settled = new Map<string, ResultManifest>();
@@ -66,7 +70,7 @@ export class Planner {
   private constructor(
     private readonly pipeline: Pipeline,
     private readonly store: Store,
-    externals: ReadonlyMap<string, Externals>,
+    private readonly externals: ReadonlyMap<string, Externals>,
     private readonly options: PlanOptions,
   ) {
     const { given = new Map() } = options;
@@ -85,7 +89,25 @@ export class Planner {
 
   /** Returns an action of the pipeline, also one that the targets do not need. */
   actionOf(id: string): Action {
-    return this.#actions.get(id)!;
+    return this.#find(id).action;
+  }
+
+  /** Returns an action with its keys: of a slot, those of its trial as soon as that is known. */
+  #find(id: string): { readonly action: Action; readonly known: ActionKeys } {
+    const [action, known] = [this.#actions.get(id)!, this.#keys.get(id)!];
+    const { slot } = action.stage;
+    const trial = slot && (slot.trial ?? this.pipeline.stages.get(trialIn(slot, this.settled, this.store) ?? ""));
+    if (slot === undefined || trial === undefined) return { action, known };
+    const before = this.#filled.get(id);
+    if (before?.action.stage.slot?.trial?.id === trial.id) return before;
+    const filled = fillSlot(action, slot, trial);
+    const own = this.externals.get(trial.id) ?? this.externals.get(action.stage.id) ?? {};
+    const upstream = new Map(inputsOf(filled).map((one) => [one, this.#keys.get(one) ?? this.given.get(one)!]));
+    const keys = keysOfActions([filled], new Map([[action.stage.id, own]]), upstream).get(id)!;
+    // The recipe stays: jobs and other machines know the slot by it.
+    const found = { action: filled, known: { ...keys, recipeKey: known.recipeKey } };
+    this.#filled.set(id, found);
+    return found;
   }
 
   /** Forgets that a result's objects were intact. Stages that read the result can still be planned, by its digests. */
@@ -167,7 +189,7 @@ export class Planner {
    */
   #deferToTwin(planned: PlannedAction, working: Map<string, string>): PlannedAction {
     if (!RUNNING_STATES.has(planned.state)) return planned;
-    const names = [planned.recipeKey, ...this.#lostObjects(planned)];
+    const names = [planned.recipeKey, planned.keys?.resolvedKey ?? "", ...this.#lostObjects(planned)].filter(Boolean);
     const twin = names.map((name) => working.get(name)).find((id) => id !== undefined);
     for (const name of names) if (!working.has(name)) working.set(name, planned.id);
     if (twin === undefined || isForced(planned)) return planned;
@@ -186,10 +208,9 @@ export class Planner {
    * Decides about an action from what is settled so far. Pass `force: false` to ignore a force that has been served.
    */
   planAction(id: string, force: boolean = this.#isForceRequested(id)): PlannedAction {
-    const action = this.#actions.get(id)!;
-    const known = this.#keys.get(id)!;
+    const { action, known } = this.#find(id);
     const { local, localKey, recipeKey } = known;
-    const keys = this.#resolve(action, known);
+    const keys = isOpenSlot(action) ? undefined : this.#resolve(action, known);
     const base = { ...action, recipeKey, localKey, ...this.#deviceOf(action), ...keys && { keys } };
     const now = keys?.ingredients ?? local;
     // If the inputs of this stage were left out, its recipe has already led to a result.
@@ -321,7 +342,7 @@ export class Planner {
 
   #pending(action: Action, { local, localKey }: ActionKeys, force: boolean): Pick<PlannedAction, "state" | "reasons"> {
     const { stage } = action;
-    const waiting = new Set(Object.values(stage.inputs).flat().map((one) => one.stage));
+    const waiting = new Set(readsOf(stage));
     const reasons: Reason[] = force
       ? [{ code: "forced" }]
       : this.#changes(action, { ...local, inputs: this.#inputsOf(stage) });
@@ -329,7 +350,8 @@ export class Planner {
       for (const id of waiting) if (!this.settled.has(id)) reasons.push({ code: "upstream", stage: id });
     }
     // No result has this stage's local key, so no bytes from upstream can make it cached.
-    const certain = force || !(this.store.results.hasLocal(localKey) || this.options.cache?.mayServe);
+    const certain = force ||
+      !(isOpenSlot(action) || this.store.results.hasLocal(localKey) || this.options.cache?.mayServe);
     return { state: certain ? "run" : "may-run", reasons };
   }
 
@@ -375,25 +397,4 @@ export class Planner {
     const fix = `${how}, or write gpu: 1 to compute without one`;
     return { problem: diagnosticAt(origins, ["stages", stage.entry, "resources", "gpu"], message, fix, details) };
   }
-}
-
-/** True if a result was made from what the stages before it would give now, as far as that is known. */
-function readsLatest(
-  stage: Stage,
-  manifest: ResultManifest,
-  latest: ReadonlyMap<string, ResultManifest>,
-): boolean {
-  return Object.entries(stage.inputs).every(([port, bindings]) =>
-    bindings.every((binding, index) => {
-      const artifact = latest.get(binding.stage)?.outputs[binding.port];
-      return artifact === undefined || artifact.digest === manifest.ingredients.inputs[port]?.[index];
-    })
-  );
-}
-
-/** True if a record has the outputs of an action. One with other outputs was not made by it, whatever its key says. */
-export function hasPortsOf({ outputs: own }: Action, { outputs }: ResultManifest): boolean {
-  return Object.keys({ ...own, ...outputs }).every((port) =>
-    own[port] !== undefined && own[port].type === outputs[port]?.type
-  );
 }

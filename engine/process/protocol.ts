@@ -40,7 +40,12 @@ export const MAX_PREVIEW_BYTES = 750_000;
 
 export const stageEndSchema = z.union([
   z.strictObject({ status: z.literal("interrupted"), step: z.number() }),
-  z.strictObject({ status: z.literal("failed"), message, fix: message.exactOptional() }),
+  z.strictObject({
+    status: z.literal("failed"),
+    message,
+    fix: message.exactOptional(),
+    notFinite: message.exactOptional(),
+  }),
 ]);
 
 /** JSON writes null for NaN and infinities. */

@@ -4,10 +4,12 @@ import type { StageDevice } from "../../contract/device.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";
 import type { StartMessage } from "../process/protocol.ts";
 import { isIoError } from "../store/io_errors.ts";
-import { hasPortsOf, type Planner } from "../plan/planner.ts";
+import type { Planner } from "../plan/planner.ts";
+import { hasPortsOf } from "../plan/serving.ts";
 import type { HeldClaim } from "../store/cache/work_claims.ts";
 import { acquireLock } from "../store/locks.ts";
 import { statesIn } from "../store/progress.ts";
+import { concludeTrial, lossBefore } from "./losses.ts";
 import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
 import type { ExecutionOptions, Executor, Workspace } from "./executor.ts";
@@ -81,7 +83,9 @@ export class StageRunner {
     const forced = isForced(planned);
     const served = planned.state === "cached" ? await this.#find(id, forced) : undefined;
     const isKnown = planned.keys !== undefined || planned.manifest !== undefined;
-    return served ?? (isKnown ? undefined : await this.#ensureInputs(planned)) ?? await this.#make(id, forced);
+    // Bytes of rankings decide what a slot is, so these must be good.
+    const heals = planned.stage.slot !== undefined;
+    return served ?? (isKnown ? undefined : await this.#ensureInputs(planned, heals)) ?? await this.#make(id, forced);
   }
 
   /** Finds a result under the lock of its identity, else reaches its inputs and starts the action. */
@@ -299,7 +303,14 @@ export class StageRunner {
       this.options.recorder.started(planned);
       const start = this.#execution.prepare(planned, workspace);
       const watcher = new ExternalInputChecker(planned, { pipeline, store }, start.progressFolder);
-      const outcome = await this.#execution.execute(planned, start, workspace, held, { rate, watcher });
+      const notFinite = lossBefore(planned.stage, this.options.planner.settled, store);
+      const end = notFinite === undefined
+        ? await this.#execution.execute(planned, start, workspace, held, { rate, watcher })
+        : { status: "failed" as const, message: notFinite, notFinite };
+      const outcome = concludeTrial(end, planned.stage, start);
+      if (outcome !== end && notFinite === undefined && end.status === "failed") {
+        emit({ type: "stage-note", id, level: "warn", message: `${end.message}; the trial loses` });
+      }
       const { change, unsaved } = await watcher.finish();
       if (unsaved) {
         const message = `${change?.what} changed after planning; what the stage has saved since is discarded`;

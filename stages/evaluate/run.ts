@@ -133,7 +133,7 @@ async function scoreAll(
         if (bad >= 0) {
           const { image } = work.item(first + Math.floor(bad / work.scoresPerItem));
           const message = `the loss of image ${image} is ${batch[bad]}: the weights are broken`;
-          return { status: "failed", message } as const;
+          return { status: "failed", message, notFinite: message } as const;
         }
         scores.set(batch, length);
         length += batch.length;

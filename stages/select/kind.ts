@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { readMetricsFacts } from "../../artifacts/facts.ts";
+import { goalOf } from "../../artifacts/goal.ts";
 import { defineKind } from "../../contract/stage.ts";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
@@ -8,7 +9,9 @@ const inputs = {
   candidates: {
     type: ARTIFACT_TYPES,
     list: true,
-    description: "The candidates to rank, such as the checkpoints of a sweep or those kept at several steps",
+    optional: true,
+    description: "The candidates to rank, such as the checkpoints of a sweep or those kept at several steps; needed " +
+      "for `best`",
   },
   metrics: { type: "metrics", list: true, description: "The metrics of each candidate" },
 } as const;
@@ -20,12 +23,14 @@ const outputs = {
 
 export const selectKind = defineKind({
   kind: "select",
-  version: 2,
+  version: 3,
   entry: import.meta.resolve("./run.ts"),
   summary: "Rank candidates, such as the checkpoints of a sweep, by a metric",
   params: z.strictObject({
     metric: z.string().min(1).describe("Name of the metric to rank by, such as FD-classifier"),
-    goal: z.enum(["lowest", "highest"]).default("lowest").describe("Which value is the best"),
+    goal: z.enum(["lowest", "highest"]).optional().describe(
+      "Which value is the best; default: what is known of the metric, else the lowest",
+    ),
     // No default: older selections are a ranking alone, and keep their keys.
     best: z.enum(ARTIFACT_TYPES).optional().describe(
       "Type of the candidates: the best one becomes output `best`, which other stages read; default: only the ranking",
@@ -37,17 +42,22 @@ export const selectKind = defineKind({
     const { selection } = outputs;
     if (best === undefined) return { inputs, outputs: { selection } };
     return {
-      inputs: { ...inputs, candidates: { ...inputs.candidates, type: best } },
+      inputs: { ...inputs, candidates: { ...inputs.candidates, optional: false, type: best } },
       outputs: { selection, best: { ...outputs.best, type: best } },
     };
   },
   pairs: [["candidates", "metrics"]],
-  check({ metric, best }, { candidates, metrics }) {
+  check({ metric, goal, best }, { candidates, metrics }) {
     const { names = [metric] } = readMetricsFacts(metrics) ?? {};
     const message = "the candidates have no metric of this name";
     const [wanted, fix] = [names.join(", "), suggestName(metric, names)];
+    const guess = `nothing is known of "${metric}", so its lowest value counts as the best`;
     return {
-      problems: names.includes(metric) ? [] : [{ param: ["metric"], message, got: metric, wanted, fix }],
+      problems: !names.includes(metric)
+        ? [{ param: ["metric"], message, got: metric, wanted, fix }]
+        : goal === undefined && goalOf(metric) === undefined
+        ? [{ severity: "warning", param: ["metric"], message: guess, fix: "write goal: lowest, or goal: highest" }]
+        : [],
       ...best === undefined || candidates === undefined ? {} : { facts: { best: candidates } },
     };
   },

@@ -1,18 +1,30 @@
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import { goalOf } from "../../artifacts/goal.ts";
 import { readMetrics } from "../../artifacts/metrics.ts";
+import { parseJson } from "../../artifacts/record.ts";
 import { writeSelection } from "../../artifacts/selection.ts";
-import type { InputArtifact, OutputArtifact, RunOf } from "../../contract/stage.ts";
+import { type InputArtifact, LOST_FILE, type OutputArtifact, type RunOf } from "../../contract/stage.ts";
 import type { selectKind } from "./kind.ts";
+import { rank } from "./rank.ts";
 
 /** The part of a measured network's description that is said of the best. */
+const unreadSchema = z.object({ metrics: z.array(z.object({ name: z.string(), value: z.number().nullable() })) });
 const modelSchema = z.object({ step: z.number(), weights: z.string() });
 
-export default (async ({ params, inputs, outputs, note }) => {
-  const { metric, goal, best } = params;
-  const ranking: { candidate: number; value: number }[] = [];
+export default (async ({ params, inputs, outputs, note, warn }) => {
+  const { metric, best } = params;
+  const goal = params.goal ?? goalOf(metric) ?? "lowest";
+  const ranking: { candidate: number; value: number | null }[] = [];
   const models: unknown[] = [];
   for (const [candidate, artifact] of inputs.metrics.entries()) {
+    const lost = await lossOf(artifact, metric);
+    if (lost !== undefined) {
+      warn(`candidate ${candidate + 1} loses: ${lost}`);
+      ranking.push({ candidate, value: null });
+      models.push(undefined);
+      continue;
+    }
     const { metrics, model, images } = await readMetrics(artifact);
     // Scores of samples say in the source of these what the network was.
     models.push(model ?? images["fake"]?.source["model"]);
@@ -28,17 +40,31 @@ export default (async ({ params, inputs, outputs, note }) => {
     }
     ranking.push({ candidate, value: whole[0]!.value });
   }
-  const sign = goal === "lowest" ? 1 : -1;
-  // Candidates with equal values stay in the order of the list.
-  ranking.sort((a, b) => sign * (a.value - b.value) || a.candidate - b.candidate);
-  const { candidate, value } = ranking[0]!;
+  const order = rank(ranking.map(({ value }) => value), goal);
+  const ranked = order.map((place) => ranking[place]!);
+  const { candidate, value } = ranked[0]!;
+  if (value === null) {
+    const fix = "lower the learning rate, or narrow what is searched";
+    return { status: "failed", message: `no candidate has a finite ${metric}`, fix };
+  }
   const { step, weights } = modelSchema.safeParse(models[candidate]).data ?? {};
   const which = step === undefined ? "" : `, of step ${step} with weights ${weights}`;
   note(`the best is candidate ${candidate + 1} of ${ranking.length}${which}: ${metric} ${value}`);
-  await writeSelection(outputs.selection, { format: 1, metric, goal, ranking });
-  if (best !== undefined) await copyArtifact(inputs.candidates[candidate]!, outputs.best);
+  await writeSelection(outputs.selection, { format: 1, metric, goal, ranking: ranked });
+  if (best !== undefined) await copyArtifact(inputs.candidates![candidate]!, outputs.best);
   return undefined;
 }) satisfies RunOf<typeof selectKind>;
+
+/** Returns why a candidate has no number to be ranked by, if its training or its metric was not finite. */
+async function lossOf(artifact: InputArtifact, metric: string): Promise<string | undefined> {
+  if (artifact.files.some(({ path }) => path === LOST_FILE)) return (await artifact.readText(LOST_FILE)).trim();
+  const text = await artifact.readText("metrics.json").catch(() => "");
+  // Python's json writes NaN, JavaScript's null; no reader of metrics takes either.
+  const plain = text.replaceAll(/(?<=:\s*)-?(?:NaN|Infinity)\b/g, "null");
+  const parsed = unreadSchema.safeParse(plain === "" ? undefined : parseJson("metrics.json", plain));
+  const isLost = parsed.data?.metrics.some(({ name, value }) => name === metric && value === null);
+  return isLost ? `its ${metric} is not finite` : undefined;
+}
 
 /** Copies an artifact's files without holding one in memory. */
 async function copyArtifact(from: InputArtifact, to: OutputArtifact): Promise<void> {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { JobEnd } from "../../schemas/cluster_records.ts";
 import type { Project } from "../support/project.ts";
 import { cachedDigests } from "../support/cluster.ts";
+import { WALKS } from "../support/search.ts";
 import { clusterTest, type SlurmCluster, until } from "./support/slurm_cluster.ts";
 
 /** Returns how attempts ended, over all submissions. */
@@ -268,3 +269,18 @@ clusterTest("what a second command replaces in the queue is not queued again by 
   await cluster.untilEmpty();
   assertEquals([submissionsOf(cluster), endsOf(cluster).map(({ state }) => state)], [2, ["ran", "ran"]]);
 });
+
+clusterTest(
+  "a search finds its winner by jobs that wait for each rung, with the bytes that it has here",
+  {},
+  async (cluster) => {
+    const files = { "p.yaml": WALKS };
+    const project = cluster.project({ files, stages: ["walk", "measure"] });
+    const ran = await cluster.cli(project, ["run", "p.yaml", "--on", "lab"]);
+    assertEquals(ran.code, 0, ran.stdout + ran.stderr);
+    assertEquals(cachedDigests(cluster.cache), await localDigests(project, "p.yaml", project.root));
+    const again = await cluster.cli(project, ["run", "p.yaml", "--on", "lab"]);
+    assertStringIncludes(again.stdout, "nothing to do");
+    assertEquals(submissionsOf(cluster), 1);
+  },
+);

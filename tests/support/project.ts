@@ -2,7 +2,16 @@ import { dirname, join } from "node:path";
 import { CLONE, type Json, type Outcome, type ProcessOptions, Running } from "./cli_process.ts";
 
 /** Custom stages under `tests/support/stages` that a project may copy. */
-export type StageName = "cook" | "glutton" | "hostile" | "misbehave" | "squares" | "stroll" | "trespass" | "walk";
+export type StageName =
+  | "cook"
+  | "glutton"
+  | "hostile"
+  | "measure"
+  | "misbehave"
+  | "squares"
+  | "stroll"
+  | "trespass"
+  | "walk";
 
 export interface ProjectOptions {
   readonly files?: Readonly<Record<string, string>>;

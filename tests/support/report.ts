@@ -15,6 +15,7 @@ export const NOTHING: Report = {
   metrics: [],
   neighbours: [],
   pictures: [],
+  rankings: [],
   demos: [],
 };
 

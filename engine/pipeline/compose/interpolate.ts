@@ -44,8 +44,10 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
   const lookUp = (expression: string, path: DocumentPath, stack: readonly string[]): unknown => {
     if (problems.count - first >= MAX_PROBLEMS || budget.spent) return undefined;
     const name = expression.trim();
-    // Values of a matrix differ from child to child; each child fills in its own.
-    if (name.startsWith("matrix.")) return `\${${name}}`;
+    // Values of a matrix differ from child to child, those of a search from trial to trial; each fills in its own.
+    const isSearched = path[0] === "stages" && path[2] === "with" &&
+      getPath(root, ["stages", path[1]!, "search"]).found;
+    if (name.startsWith("matrix.") || (name.startsWith("search.") && isSearched)) return `\${${name}}`;
     // The command line of a program is filled in when it starts, and is checked with its stage.
     if (path.at(-3) === "with" && path.at(-2) === "run" && isPlaceholder(`\${${name}}`)) return `\${${name}}`;
     const parts = name.split(".");
@@ -110,25 +112,30 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
   return { value: replace(root, [], []), interpolations };
 }
 
-/** Matches what `interpolate` leaves to `fillMatrix`: matrix expressions, and escapes of these. */
-const MATRIX_EXPRESSION = /\$\$\{(?=\s*matrix\.)|\$\{\s*matrix\.([^}]*?)\s*\}/g;
+/** Match what `interpolate` leaves to `fillMatrix`: expressions that begin with this name, and escapes of these. */
+const LEFT = {
+  matrix: /\$\$\{(?=\s*matrix\.)|\$\{\s*matrix\.([^}]*?)\s*\}/g,
+  search: /\$\$\{(?=\s*search\.)|\$\{\s*search\.([^}]*?)\s*\}/g,
+};
+type Scope = keyof typeof LEFT;
 
 /** Returns the parts of a value that are left to `fillMatrix`. */
-export function matrixPartsIn(value: unknown): RegExpExecArray[] {
+export function matrixPartsIn(value: unknown, scope: Scope = "matrix"): RegExpExecArray[] {
   const found: RegExpExecArray[] = [];
   mapLeaves(value, (leaf) => {
-    if (typeof leaf === "string") found.push(...leaf.matchAll(MATRIX_EXPRESSION));
+    if (typeof leaf === "string") found.push(...leaf.matchAll(LEFT[scope]));
     return leaf;
   });
   return found;
 }
 
 /**
- * Replaces every `${matrix.axis}` and `${matrix.axis.part}` by the values of one combination.
+ * Replaces every `${matrix.axis}` and `${matrix.axis.part}`, or those of another scope, by the values of one
+ * combination.
  * @param at the path of the value
  * @returns as `unknown` the expressions with axes that the combination lacks, or with parts that the axes' values lack
  */
-export function fillMatrix(root: unknown, combination: Combination, at: DocumentPath) {
+export function fillMatrix(root: unknown, combination: Combination, at: DocumentPath, scope: Scope = "matrix") {
   const interpolations: Interpolation[] = [];
   const unknown: { path: DocumentPath; axis: string }[] = [];
 
@@ -140,14 +147,14 @@ export function fillMatrix(root: unknown, combination: Combination, at: Document
       unknown.push({ path, axis: expression });
       return undefined;
     }
-    interpolations.push({ path, expression: `matrix.${expression}`, from: [...found.path, ...parts] });
+    interpolations.push({ path, expression: `${scope}.${expression}`, from: [...found.path, ...parts] });
     return { value: value.value };
   };
   const fill = (value: unknown, path: DocumentPath): unknown => {
     if (typeof value !== "string" || !value.includes("${")) return value;
-    const whole = /^\$\{\s*matrix\.([^}]*?)\s*\}$/.exec(value);
-    if (whole !== null) return lookUp(whole[1]!, path)?.value;
-    return value.replaceAll(MATRIX_EXPRESSION, (match, expression: string | undefined) => {
+    const [first] = value.matchAll(LEFT[scope]);
+    if (first?.[0] === value) return lookUp(first[1]!, path)?.value;
+    return value.replaceAll(LEFT[scope], (match, expression: string | undefined) => {
       if (expression === undefined) return match.slice(1);
       const found = lookUp(expression, path);
       return found === undefined ? match : String(found.value);
@@ -156,9 +163,11 @@ export function fillMatrix(root: unknown, combination: Combination, at: Document
   return { value: mapLeaves(root, fill, at), interpolations, unknown };
 }
 
-/** Returns the axes that a value names in `${matrix.…}`. */
-export function matrixAxesIn(value: unknown): Set<string> {
-  const expressions = matrixPartsIn(value).map(([, expression]) => expression).filter((one) => one !== undefined);
+/** Returns the axes that a value names in `${matrix.…}`, or in expressions of another scope. */
+export function matrixAxesIn(value: unknown, scope?: Scope): Set<string> {
+  const expressions = matrixPartsIn(value, scope).map(([, expression]) => expression).filter((one) =>
+    one !== undefined
+  );
   return new Set(expressions.map((one) => one.split(".")[0]!));
 }
 

@@ -2,8 +2,9 @@ import type { StageEntry } from "../../../schemas/pipeline_file.ts";
 import type { DocumentPath, Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
-import type { Binding, Kind, Stage } from "../../keys/stage.ts";
+import type { Binding, Kind, Slot, Stage } from "../../keys/stage.ts";
 import { shorterOf } from "../../keys/action.ts";
+import { sortKeys } from "../source/tree.ts";
 import { extentParam, predecessorsOf, withThreads } from "../../keys/stage.ts";
 import { addIssues } from "../../diagnostic/schema_issues.ts";
 import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
@@ -176,7 +177,8 @@ export function bindInputs(
 /** Checks lists whose items belong together: they must be equally long and name the same children of a matrix. */
 function checkPairs(id: string, kind: Kind | undefined, inputs: Stage["inputs"], problems: Problems): void {
   for (const [left, right] of kind?.pairs ?? []) {
-    const [a, b] = [inputs[left] ?? [], inputs[right] ?? []];
+    if (inputs[left] === undefined) continue;
+    const [a, b] = [inputs[left], inputs[right] ?? []];
     const odd = a.findIndex((one, index) => !belongTogether(one.stage, b[index]?.stage));
     if (a.length === b.length && odd < 0) continue;
     const [got, wanted] = a.length === b.length
@@ -199,11 +201,14 @@ function belongTogether(left: string, right: string | undefined): boolean {
 export function buildStages(
   entries: ReadonlyMap<string, StageEntry>,
   kinds: ReadonlyMap<string, Kind | undefined>,
-  { broken, seed, given, ...finding }: {
+  { broken, seed, given, slots, trials, ...finding }: {
     /** Parts of stages that were taken out, or have no value; these are reported already. */
     readonly broken: ReadonlyMap<string, ReadonlySet<string>>;
     readonly seed: number;
     readonly given: readonly string[];
+    /** The slots of searches, and the stages that are computed for each trial. */
+    readonly slots: ReadonlyMap<string, Slot>;
+    readonly trials: ReadonlySet<string>;
     readonly origins: Origins;
     readonly problems: Problems;
   },
@@ -245,7 +250,8 @@ export function buildStages(
       const how = kind.custom ? "write shards: true in its definition and compute by inParts" : "remove shards";
       problems.add(["stages", id, "shards"], message, how, { target: "key" });
     }
-    edges.set(id, predecessorsOf(bound));
+    const slot = slots.get(id);
+    edges.set(id, predecessorsOf({ ...bound, ...slot && { slot } }));
     if (!outcome.ok) continue;
     const extentName = extentParam(kind);
     const { resources: declared = {} } = entry;
@@ -259,6 +265,8 @@ export function buildStages(
       extent: extentName === undefined ? undefined : outcome.value[extentName] as number,
       inputs: bound.inputs,
       needs: bound.needs,
+      ...slot && { slot },
+      ...trials.has(id) && { isTrial: true },
       seed: entry.seed ?? seed,
       resources,
       declared,
@@ -267,6 +275,14 @@ export function buildStages(
       ...entry.shards !== undefined && entry.shards > 1 && { shards: entry.shards },
       workGflop: undefined,
     });
+  }
+
+  for (const [id, { of }] of slots) {
+    const trials = id === of ? stages.keys().filter((one) => one.startsWith(`${id}~trial=`)) : [];
+    if (new Set(trials.map((one) => stages.get(one)!.kind.version)).size <= 1) continue;
+    const message =
+      `the trials of stage "${id}" run different code, and stages that read the best would need to know it`;
+    problems.add(["stages", id, "search", "over"], message, "compare files of code by a matrix");
   }
 
   for (const { stage: id, extent } of wanted) {
@@ -296,4 +312,28 @@ function roleIssues(kind: Kind, params: Readonly<Record<string, unknown>>): Para
   const input = name === undefined ? 1 : params[name];
   if (Number.isSafeInteger(input) && (input as number) > 0) return [];
   return [{ code: "custom", path: [name!], message: "a positive whole number, since it is an extent", input }];
+}
+
+/** Returns the stages with the extents that rungs of searches give to some of them. */
+export function withExtents(
+  entries: ReadonlyMap<string, StageEntry>,
+  kinds: ReadonlyMap<string, Kind | undefined>,
+  extents: ReadonlyMap<string, number>,
+  problems: Problems,
+): Map<string, StageEntry> {
+  return new Map([...entries].map(([id, entry]): [string, StageEntry] => {
+    const [kind, extent] = [kinds.get(id), extents.get(id)];
+    if (kind === undefined || extent === undefined) return [id, entry];
+    // A program has an extent if its steps are set.
+    const name = extentParam(kind) ?? (kind.command && "steps");
+    const at = ["stages", parseStageId(id).stage];
+    if (name === undefined) {
+      problems.add([...at, "search", "rungs"], `${kind.name} has no extent, so rungs have no meaning`, "remove rungs");
+      return [id, entry];
+    }
+    if (Object.hasOwn(entry.with, name)) {
+      problems.add([...at, "with", name], `${name} is set by the rungs of the search`, "remove one of the two");
+    }
+    return [id, { ...entry, with: sortKeys({ ...entry.with, [name]: extent }) }];
+  }));
 }

@@ -11,12 +11,13 @@ import { leaveOut } from "../compose/conditions.ts";
 import { expandMatrices, usesMatrix } from "../compose/expand.ts";
 import { interpolate } from "../compose/interpolate.ts";
 import { findCycle, topologicalOrder } from "../compose/order.ts";
+import { expandSearches } from "../compose/search.ts";
 import { type IncludeOptions, includePipelines } from "../compose/subpipelines.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { asMap, Budget, isRecord, sortKeys } from "../source/tree.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
-import { bindInputs, buildStages } from "./build_stages.ts";
+import { bindInputs, buildStages, withExtents } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
 import { addIssues } from "../../diagnostic/schema_issues.ts";
 import { type BuiltinKinds, findKinds, StageKinds, userFile } from "./kinds.ts";
@@ -51,7 +52,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const document = await composeDocument(file, { read, profiles });
   if (!document.ok) return document;
   const resolved = await resolveDocument({ ...options, file, document: document.value, read, budget, problems });
-  const { value, origins, families, groups, leftOut, unresolved } = resolved;
+  const { value, origins, families, groups, leftOut, unresolved, ...search } = resolved;
   const finding = { origins, problems };
 
   const { profiles: written } = document.value;
@@ -67,16 +68,24 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   checkIds(Object.keys(asMap(asMap(value)["stages"])), { families, groups }, problems);
 
   const folder = dirname(resolve(file));
-  const entries = new Map(Object.entries(parsed.stages).map(([id, one]) => [id, { ...one, with: sortKeys(one.with) }]));
+  let entries = new Map(Object.entries(parsed.stages).map(([id, one]) => [id, { ...one, with: sortKeys(one.with) }]));
   // Params that have been reported once are not reported again as values of the wrong type.
   for (const [root, id] of unresolved) {
     if (root === "stages") broken.getOrInsertComputed(String(id), () => new Set()).add("with");
   }
-  const stageKinds = new StageKinds(options.kinds, (uses) => userFile(uses, folder), problems, origins, resolve(file));
-  const kinds = await stageKinds.resolve(entries, broken);
+  const makeKinds = () =>
+    new StageKinds(options.kinds, (uses) => userFile(uses, folder), problems, origins, resolve(file));
+  let stageKinds = makeKinds();
+  let kinds = await stageKinds.resolve(entries, broken);
+  if (search.extents.size > 0) {
+    entries = withExtents(entries, kinds, search.extents, problems);
+    // Files of the user's are asked about the params that their stages will have.
+    stageKinds = makeKinds();
+    kinds = await stageKinds.resolve(entries, broken);
+  }
   for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
 
-  const built = buildStages(entries, kinds, { broken, seed: parsed.seed, given, ...finding });
+  const built = buildStages(entries, kinds, { broken, seed: parsed.seed, given, ...search, ...finding });
   if (given.length > 0) {
     // Children of a matrix share one kind. What nested pipelines give is known only where it is read.
     const several = [...groups.keys()].map((id) => [id, undefined] as const);
@@ -139,32 +148,42 @@ async function resolveDocument(
   const kindsOf = expands ? await findKinds(included.value, kinds, fileOf) : undefined;
   const expanded = expandMatrices(included.value, kindsOf, { problems, budget });
   const pruned = leaveOut(expanded.value);
+  const searched = expandSearches(pruned.value, { problems, budget });
 
   const layers = [{ document, prefix: [] }, ...included.layers, ...overridden.layers];
-  const whole = layers.length === 1 ? document : layeredDocument(pruned.value, layers);
-  const interpolations = [...expanded.interpolations, ...included.interpolations, ...replaced.interpolations];
-  const origins = makeOrigins(whole, interpolations, expanded.families);
+  const whole = layers.length === 1 ? document : layeredDocument(searched.value, layers);
+  const interpolations = [
+    ...searched.interpolations,
+    ...expanded.interpolations,
+    ...included.interpolations,
+    ...replaced.interpolations,
+  ];
+  const all = new Map([...expanded.families, ...searched.families]);
+  const origins = makeOrigins(whole, interpolations, all, searched.places);
   const wrong = problems.wrongPaths;
   const broken = new Set(wrong.map(formatPath));
   // Values that nested pipelines were to be given are missing there, too.
   const missing = included.interpolations.filter(({ from }) => broken.has(formatPath(from))).map(({ path }) => path);
   // Paths whose value could not be resolved, in the resolved document.
-  const unresolved = [...wrong, ...missing, ...expanded.unresolved].flatMap((path) => {
+  const unresolved = [...wrong, ...missing, ...expanded.unresolved, ...searched.unresolved].flatMap((path) => {
     const [root, id, ...rest] = path;
-    const children = root === "stages" ? expanded.families.get(String(id)) : undefined;
+    const children = root === "stages" ? all.get(String(id)) : undefined;
     return [path, ...children?.map((child): DocumentPath => ["stages", child, ...rest]) ?? []];
   });
   const there = (ids: readonly string[]) => ids.filter((id) => !pruned.leftOut.has(id));
-  const families = new Map([...expanded.families].map(([id, children]) => [id, there(children)]));
+  const families = new Map([...all].map(([id, children]) => [id, there(children)]));
   // Stages of nested pipelines by the id of the stage that they came from.
   const groups = new Map([...included.groups].map(([id, members]) => [
     id,
-    there(members.flatMap((member) => expanded.families.get(member) ?? [member])),
+    there(
+      members.flatMap((member) => [...searched.families.has(member) ? [member] : [], ...all.get(member) ?? [member]]),
+    ),
   ]));
   const leftOut = new Map([...pruned.leftOut].map(([id, { reads }]) => {
     return [id, reads === undefined ? conditionText(id, origins) : `it reads "${reads}", which is left out`];
   }));
-  return { value: pruned.value, origins, unresolved, families, groups, leftOut };
+  const { slots, extents, trials } = searched;
+  return { value: searched.value, origins, unresolved, families, groups, leftOut, slots, extents, trials };
 }
 
 /** Describes the condition of a stage, or of the pipeline that the stage is in, and where its value comes from. */

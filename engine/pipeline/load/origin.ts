@@ -5,17 +5,22 @@ import type { Interpolation } from "../compose/interpolate.ts";
 /**
  * Finds where the values of a resolved pipeline come from.
  * @param families children of a matrix by the id that the file gives to their stage
+ * @param places of stages that the file does not name, where it asks for them
  */
 export function makeOrigins(
   document: SourceDocument,
   interpolations: readonly Interpolation[],
   families: ReadonlyMap<string, readonly string[]>,
+  places: ReadonlyMap<string, DocumentPath> = new Map(),
 ): Origins {
-  const parents = new Map([...families].flatMap(([id, children]) => children.map((child) => [child, id] as const)));
+  const parents = new Map([
+    ...[...families].flatMap(([id, children]) => children.map((child) => [child, ["stages", id]] as const)),
+    ...places,
+  ]);
   /** Returns the path in the file of a path in the resolved pipeline. */
   const written = (path: DocumentPath): DocumentPath => {
     const parent = path[0] === "stages" ? parents.get(String(path[1])) : undefined;
-    return parent === undefined ? path : ["stages", parent, ...path.slice(2)];
+    return parent === undefined ? path : [...parent, ...path.slice(2)];
   };
   const locate = (resolved: DocumentPath, target: "key" | "value" = "value"): Span | undefined => {
     const path = written(resolved);

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { recipePointerSchema, type ResultManifest, resultManifestSchema } from "../../../schemas/records.ts";
 import type { Store } from "../store.ts";
-import type { CacheBackend } from "./backend.ts";
+import type { CacheBackend, Trouble } from "./backend.ts";
 import { CacheClient, type ClientOptions } from "./client.ts";
 import { type DownloadNotes, Downloads, PendingUploads, Uploads } from "./transfers.ts";
 import { recipeName, resultName, unseal } from "./layout.ts";
@@ -154,6 +154,13 @@ export class SharedCache {
     if (this.mode !== "read-write") return undefined;
     const onSettled = this.#owed(store).add({ recipeKey, resolvedKey: manifest.resolvedKey });
     return this.uploads.add({ manifest, recipeKey, objects: store.objects, onSettled });
+  }
+
+  /** Lets one more recipe lead to a result that is in the cache. @returns why that failed, or undefined */
+  async point(manifest: ResultManifest, recipeKey: string): Promise<Trouble | undefined> {
+    if (this.knownByRecipe(recipeKey)?.resolvedKey === manifest.resolvedKey) return undefined;
+    void this.uploads.add({ manifest, recipeKey });
+    return (await this.uploads.finish()).problem;
   }
 
   /** Sends results that earlier runs on a store could not send. */

@@ -27,7 +27,8 @@ const ASK_FIRST_BYTES = 64 << 10;
 interface Upload {
   readonly manifest: ResultManifest;
   readonly recipeKey: string;
-  readonly objects: ObjectStore;
+  /** Absent for a result that is there, so that only the recipe is sent. */
+  readonly objects?: ObjectStore;
   /** Called once nothing of the result is left to send. */
   readonly onSettled?: () => void;
 }
@@ -101,13 +102,17 @@ export class Uploads {
     }
     if (prepared.value !== undefined && !this.#warned) this.warn(`the shared cache: ${prepared.value}`);
     this.#warned = true;
-    const files = new Map(filesOf(manifest).map((one) => [one.sha256, one]));
-    const problems = await Promise.all(Array.from(files.values(), (file) => this.#sendFile(file, objects)));
-    const problem = problems.find((one) => one !== undefined) ?? await this.#sendManifest(manifest);
+    const problem = objects && await this.#sendResult(manifest, objects);
     if (problem !== undefined) return problem;
     const pointer = { recipeKey, resolvedKey: manifest.resolvedKey };
     const isBad = (content: Uint8Array) => "problem" in unseal(content, recipePointerSchema);
     return await this.#sendRecord(recipeName(recipeKey), pointer, isBad);
+  }
+
+  async #sendResult(manifest: ResultManifest, objects: ObjectStore): Promise<Trouble | undefined> {
+    const files = new Map(filesOf(manifest).map((one) => [one.sha256, one]));
+    const problems = await Promise.all(Array.from(files.values(), (file) => this.#sendFile(file, objects)));
+    return problems.find((one) => one !== undefined) ?? await this.#sendManifest(manifest);
   }
 
   async #sendFile(file: FileEntry, objects: ObjectStore): Promise<Trouble | undefined> {

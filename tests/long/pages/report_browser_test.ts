@@ -45,6 +45,7 @@ const REPORT: Report = {
   metrics: [],
   neighbours: [],
   pictures: [],
+  rankings: [],
   demos: [],
 };
 

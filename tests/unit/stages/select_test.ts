@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { folderArtifact, openInput } from "../../../engine/process/context.ts";
 import { formatDiagnostic } from "../../../engine/diagnostic/format.ts";
 import { loadPipeline } from "../../../engine/pipeline/load/load_pipeline.ts";
+import { goalOf } from "../../../artifacts/goal.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 import { selectKind } from "../../support/builtin_kinds.ts";
 import { digests, runStage } from "../../support/stage_context.ts";
@@ -136,6 +137,56 @@ Deno.test("the best candidate is passed on whole: the first of those with the be
       { numRuns: 12 },
     );
   });
+});
+
+/** Metrics as programs may write them, by what is said of the candidate; null for one that is ranked. */
+const WRITTEN: readonly (readonly [text: string, said: string | null])[] = [
+  ['{"format":1,"metrics":[{"name":"m","value":2,"count":1}]}', null],
+  ['{"format": 1, "metrics": [{"name": "m", "value": NaN, "count": 1}]}', "its m is not finite"],
+  ['{"format":1,"metrics":[{"name":"m","value":null,"count":1}]}', "its m is not finite"],
+  ['{"format":1,"metrics":[{"name":"m","value":1,"count":1}]}', null],
+  ['{"format": 1, "metrics": [{"name": "m", "value": -Infinity, "count": 1}]}', "its m is not finite"],
+];
+
+Deno.test("a candidate whose metric is not finite, or that is lost, loses to all others, and this is said", async () => {
+  await withFolder(async (folder) => {
+    const artifact = (name: string, text: string, number: number) => {
+      const place = join(folder, `metrics-${number}`);
+      Deno.mkdirSync(place);
+      Deno.writeTextFileSync(join(place, name), text);
+      return openInput(folderArtifact(place, "metrics"));
+    };
+    const lost = artifact("lost.txt", "the loss is NaN at step 3\n", WRITTEN.length);
+    const metrics = [...WRITTEN.map(([text], number) => artifact("metrics.json", text, number)), lost];
+    const said: string[] = [];
+    const run = (all: typeof metrics) =>
+      runStage(folder, { ...selectKind, ...selectKind.portsFor!({ metric: "m", goal: "lowest", best: undefined }) }, {
+        onSaid: (event) => void (event.type === "warn" && said.push(event.message)),
+        params: { metric: "m", goal: "lowest" },
+        inputs: { metrics: all } as never,
+      });
+    const ended = await run(metrics);
+    assertEquals(ended.end, undefined);
+    const { ranking } = JSON.parse(await ended.outputs["selection"]!.readText("selection.json"));
+    assertEquals(ranking.map(({ candidate }: { candidate: number }) => candidate), [3, 0, 1, 2, 4, 5]);
+    assertEquals(said, [
+      ...WRITTEN.flatMap(([, what], i) => what === null ? [] : [`candidate ${i + 1} loses: ${what}`]),
+      "candidate 6 loses: the loss is NaN at step 3",
+    ]);
+    const none = await run([lost]);
+    assert(none.end?.status === "failed");
+    assertEquals(none.end.message, "no candidate has a finite m");
+  });
+});
+
+Deno.test("without a goal, it is what is known of the metric; of others it warns", async () => {
+  const loaded = await load(SWEEP);
+  assert(loaded.ok);
+  assertEquals(loaded.warnings, []);
+  assertEquals(["FD-classifier", "L_simple", "PSNR", "recall", "far"].map(goalOf), [
+    ...["lowest", "lowest", "highest", "highest"] as const,
+    undefined,
+  ]);
 });
 
 for (const [what, [from, to, message]] of Object.entries(REFUSED)) {

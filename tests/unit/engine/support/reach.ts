@@ -7,12 +7,18 @@ import { Planner, type PlanOptions } from "../../../../engine/plan/planner.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { grantsIn } from "./grants.ts";
 import { loadGood } from "./load.ts";
+import type { TINY_KINDS } from "./tiny_kinds.ts";
+
+interface More {
+  readonly set?: string[];
+  readonly kinds?: typeof TINY_KINDS;
+}
 
 const storeOf = (folder: string) => openStore(join(folder, ".noiseline"));
 
 /** Plans a pipeline in a folder, as a new process would. */
-export async function planIn(folder: string, yaml: string, options: PlanOptions & { set?: string[] } = {}) {
-  const planner = Planner.make(await loadGood(folder, yaml, options.set), storeOf(folder), options);
+export async function planIn(folder: string, yaml: string, options: PlanOptions & More = {}) {
+  const planner = Planner.make(await loadGood(folder, yaml, options.set, options.kinds), storeOf(folder), options);
   if (!planner.ok) throw new Error(planner.diagnostics.map(({ message }) => message).join("\n"));
   return (await planner.value.plan()).actions;
 }
@@ -28,9 +34,9 @@ export async function refusalOf(folder: string, yaml: string, options: RunOption
 }
 
 /** Runs a pipeline in a folder, as a new process would. */
-export async function runIn(folder: string, yaml: string, options: RunOptions & { set?: string[] } = {}) {
+export async function runIn(folder: string, yaml: string, options: RunOptions & More = {}) {
   const events: EngineEvent[] = [];
-  const pipeline = await loadGood(folder, yaml, options.set);
+  const pipeline = await loadGood(folder, yaml, options.set, options.kinds);
   const emit = (event: EngineEvent) => {
     events.push(event);
     options.emit?.(event);

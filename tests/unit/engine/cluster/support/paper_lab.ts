@@ -13,6 +13,7 @@ import { openStore } from "../../../../../engine/store/store.ts";
 import type { JobEnd } from "../../../../../schemas/cluster_records.ts";
 import { loadGood } from "../../support/load.ts";
 import { makeTempFolder } from "../../support/temp.ts";
+import { TINY_KINDS } from "../../support/tiny_kinds.ts";
 import { QueueOnPaper } from "./queue_on_paper.ts";
 
 const NOWHERE = { locate: () => undefined, explain: () => [""] };
@@ -24,6 +25,7 @@ export class PaperLab implements AsyncDisposable {
   readonly queue = new QueueOnPaper();
   readonly said: string[] = [];
   settings: Partial<ClusterFile> = {};
+  kinds = TINY_KINDS;
 
   private constructor(private readonly folder: Awaited<ReturnType<typeof makeTempFolder>>) {}
 
@@ -74,7 +76,7 @@ export class PaperLab implements AsyncDisposable {
   }
 
   async submit(yaml: string, options: PaperOptions = {}) {
-    const pipeline = await loadGood(this.folder.path, yaml);
+    const pipeline = await loadGood(this.folder.path, yaml, [], this.kinds);
     return await submitPipeline(pipeline, openStore(join(this.folder.path, ".noiseline")), this.#options(options));
   }
 

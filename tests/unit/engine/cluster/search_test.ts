@@ -1,0 +1,45 @@
+import { assertEquals } from "@std/assert";
+import { runJob } from "../../../../engine/cluster/job.ts";
+import { disableFsync } from "../../../../engine/store/files.ts";
+import { digestsOf, runIn } from "../support/reach.ts";
+import { SEARCH_KINDS, searchYaml, walked } from "../support/search_kinds.ts";
+import { makeTempFolder } from "../support/temp.ts";
+import { PaperLab } from "./support/paper_lab.ts";
+
+Deno.test("jobs fill the slots of a search as a run on one machine does", async () => {
+  await using lab = await PaperLab.open();
+  lab.kinds = SEARCH_KINDS;
+  const yaml = searchYaml({ trials: 9, rungs: "[100, 300]" });
+  const { own } = await lab.submitted(yaml);
+  const { submission } = own!;
+  walked.steps = 0;
+  let jobs = 100;
+  for (const [part, { children }] of submission.head.parts.entries()) {
+    for (const child of children ?? [undefined]) {
+      lab.queue.self = { id: child === undefined ? `${jobs}` : `${jobs}_${child}`, attempt: 0 };
+      const { code, problems } = await runJob({
+        ...{ submission, part, queue: lab.queue, kinds: SEARCH_KINDS, versions: {} },
+        emit: () => {},
+        stop: new AbortController().signal,
+      });
+      assertEquals([code, problems], [0, []], `part ${part}, child ${child}`);
+    }
+    jobs++;
+  }
+  assertEquals(walked.steps, 9 * 100 + 3 * 200);
+
+  await using folder = await makeTempFolder();
+  disableFsync(folder.path);
+  const local = await runIn(folder.path, yaml, { kinds: SEARCH_KINDS });
+  await using other = await makeTempFolder();
+  const fetched = await runIn(other.path, yaml, { kinds: SEARCH_KINDS, cache: lab.openCache() });
+  assertEquals(fetched.counts.ran, 0);
+  assertEquals(digestsOf(fetched), digestsOf(local));
+  // Who made the results does not matter to what is left to do.
+  assertEquals((await lab.submitted(yaml)).own, undefined);
+  walked.steps = 0;
+  const more = await lab.submitted(searchYaml({ trials: 9, rungs: "[100, 300, 500]" }));
+  const left = more.own!.submission.head.parts.flatMap(({ lines }) => lines);
+  const ids = left.map((line) => more.own!.submission.head.stages[line]!.id);
+  assertEquals(ids.filter((id) => id.startsWith("train~")), ["train~rung=500~slot=1"]);
+});

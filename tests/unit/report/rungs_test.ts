@@ -1,0 +1,46 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { renderReport } from "../../../report/page.ts";
+import { searchTables } from "../../../report/rungs.ts";
+import { NOTHING, stage } from "../../support/report.ts";
+
+const ranking = (rung: number, pairs: readonly (readonly [number, number | null])[]) => ({
+  title: `train-ranking~rung=${rung}`,
+  record: {
+    ...{ format: 1 as const, metric: "L_simple", goal: "lowest" as const },
+    ranking: pairs.map(([candidate, value]) => ({ candidate, value })),
+  },
+});
+const FIRST = ranking(100, [[3, 0.1], [0, 0.2], [2, 0.3], [1, null]]);
+// Slots are in the order of trials: the first is trial 1, the second trial 4.
+const SECOND = ranking(300, [[0, 0.05], [1, 0.07]]);
+const IDS = ["train~trial=1", "train~rung=300~slot=1", "train~rung=300~slot=2", "train"];
+
+Deno.test("rungs of a search list their trials by score, with those that go on, also while a rung is not ranked", () => {
+  const first = [[100, 4, 0.1, "goes on to 300"], [100, 1, 0.2, "goes on to 300"], [100, 3, 0.3, ""]];
+  const rows = [...first, [100, 2, "not finite", ""]];
+  const header = ["rung", "trial", "L_simple", ""];
+  assertEquals(searchTables([FIRST], IDS), [{ search: "train", header, rows }]);
+  assertEquals(searchTables([SECOND, FIRST], IDS)[0]!.rows, [...rows, [300, 1, 0.05, "the best"], [300, 4, 0.07, ""]]);
+});
+
+Deno.test("a ranking that is of no search makes no such table", () => {
+  assertEquals(searchTables([{ ...FIRST, title: "pick" }, FIRST], ["pick", "train"]), []);
+});
+
+Deno.test("the page of a search has a table of its rungs, and its winner's figures alone come first", () => {
+  const record = (value: number) => ({
+    ...{ format: 1 as const, seed: null, images: {} },
+    metrics: [{ name: "L_simple", value, count: 7 }],
+  });
+  const metrics = [
+    { title: "evaluate~trial=1", record: record(0.98765) },
+    { title: "evaluate", record: record(0.054321) },
+  ];
+  const stages = IDS.map((id) => stage(id));
+  const page = renderReport({ ...NOTHING, stages, metrics, rankings: [FIRST, SECOND] });
+  assertStringIncludes(page, 'id="search"');
+  assertStringIncludes(page, "goes on to 300");
+  const overview = page.slice(page.indexOf('id="overview"'), page.indexOf('id="search"'));
+  assertStringIncludes(overview, "0.05432");
+  assert(!overview.includes("0.9877"));
+});
