@@ -44,11 +44,8 @@ export function overviewOf(report: Report): Overview {
 function chooseSamples(samples: readonly ReportPicture[], metrics: readonly ReportMetrics[]): ReportPicture[][] {
   const groups = grouped(samples);
   const scored = new Set(metrics.map(({ record }) => record.images["fake"]?.digest));
-  const [first] = [
-    groups.findLast((group) => group.some(({ digest }) => digest !== undefined && scored.has(digest))),
-    groups.findLast((group) => group.some(({ cells }) => cells !== undefined)),
-    groups.at(-1),
-  ].filter((group) => group !== undefined);
+  const first = groups.findLast((group) => group.some(({ digest }) => digest !== undefined && scored.has(digest))) ??
+    groups.findLast((group) => group.some(({ cells }) => cells !== undefined)) ?? groups.at(-1);
   const nameOf = ([one]: ReportPicture[]) => entryOf(one!.title);
   return first === undefined ? [] : groups.filter((one) => nameOf(one) === nameOf(first)).slice(0, MOST_PICTURES);
 }

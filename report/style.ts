@@ -96,7 +96,7 @@ data.best { font-weight: 700; color: var(--green); } data.best::after { content:
 @media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
 :root.paper { color-scheme: light; } .paper body { width: 44rem; }
 @media print { details::details-content { content-visibility: visible; display: block; height: auto; } nav, .controls, .slider, .copies, .bar-below, [data-more] { display: none; }
-  .scroll { overflow: visible; } .dag { max-width: 100%; height: auto; } td, td small { white-space: normal !important; } td :is(code, small) { overflow-wrap: anywhere; } .legend { max-height: none; } td:first-child { min-width: 6rem; } .bar { width: 9rem; }
+  .scroll { overflow: visible; } .cut { mask-image: none; } .dag { max-width: 100%; height: auto; } td, td small { white-space: normal !important; } td :is(code, small) { overflow-wrap: anywhere; } .legend { max-height: none; } td:first-child { min-width: 6rem; } .bar { width: 9rem; }
   .hero { display: block; orphans: 1; widows: 1; } .hero > :is(figure, .charts) { display: inline-flex; flex-direction: column; width: 47%; margin-right: 2%; vertical-align: top; }
   figure, .chart, .drawn, tr { break-inside: avoid; } h2, h3, summary { break-after: avoid; } }
 `;

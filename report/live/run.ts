@@ -140,8 +140,8 @@ function describeState(run: LiveRun): Html {
   }
   const next = withWaits(run).filter(({ waits }) => waits !== undefined).map(({ id }) => id);
   if (next.length > 0) facts.push(`then ${listed(next)}`);
-  const resumed = run.stages.filter(({ fromStep }) => fromStep);
-  facts.push(...resumed.slice(0, 1).map(({ id, fromStep }) => `${id} went on from step ${count(fromStep!)}`));
+  const resumed = run.stages.find(({ fromStep }) => fromStep);
+  if (resumed !== undefined) facts.push(`${resumed.id} went on from step ${count(resumed.fromStep!)}`);
   return markup`<div class="now"><p role="status"><span class="state ${state}">${state}</span>${where}${took}</p>
 ${facts.map((fact) => markup`<p>${fact}</p>`)}</div>`;
 }
