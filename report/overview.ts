@@ -27,9 +27,11 @@ export function overviewOf(report: Report): Overview {
   const sweep = sweepOf({ metrics: own(metrics), samples: own(report.samples) });
   const real = grouped(data).slice(0, 1);
   const chosen = sweep === undefined ? chooseSamples(samples, metrics) : [];
+  // Reconstructions and pictures that stages draw have neither.
+  const isGenerated = chosen.flat().some(({ digest, step }) => digest !== undefined || step !== undefined);
   const isAwaited = samples.length === 0 && stages.some(({ kind }) => kind === "train");
   const parts = [
-    ...framesOf(chosen, report.samples.length > 0 ? "Generated samples" : undefined),
+    ...framesOf(chosen, isGenerated ? "Generated samples" : undefined),
     ...framesOf(real, "Training data"),
     ...mainCurves(curves, stages).map(({ title }) => chartPlace(title, "loss")),
   ];

@@ -2,6 +2,7 @@ import { formatDuration } from "../../std/duration.ts";
 import { rankOf } from "../headlines.ts";
 import type { Page } from "../page.ts";
 import {
+  axesOf,
   count,
   encodePath,
   entryOf,
@@ -323,7 +324,8 @@ function sameBut(query: URLSearchParams, name: string, value: string | number): 
 }
 
 function rowOf(run: LiveRun, columns: readonly Column[], before: LiveRun | undefined): Html {
-  const { runId, startedMs } = run;
+  const { runId, startedMs, stages } = run;
+  const axes = new Set(stages.flatMap(({ id }) => [...axesOf(id).keys()]));
   const cells = columns.map((column) => {
     const value = column.value(run);
     if (value === undefined) return markup`<td></td>`;
@@ -334,7 +336,7 @@ function rowOf(run: LiveRun, columns: readonly Column[], before: LiveRun | undef
     markup`<input type="checkbox" name="run" value="${runId}" id="pick-${runId}" aria-label="compare ${runId}">`;
   const link = markup`<a href="${encodePath("run", runId)}" title="${runId}">${differenceFrom(before, run)}</a>`;
   const name = markup`<div>${pick}<span>${link}<br>
-<small>${timeOf(startedMs)}</small></span></div>`;
+<small>${joined([timeOf(startedMs), [...axes].join(" × ") || undefined], " · ")}</small></span></div>`;
   return markup`<tr id="run-${runId}"><th scope="row">${name}</th>${cells}</tr>\n`;
 }
 
