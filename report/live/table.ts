@@ -1,5 +1,5 @@
 import { formatDuration } from "../../std/duration.ts";
-import { rankOf } from "../headlines.ts";
+import { rankOf, summarize } from "../headlines.ts";
 import type { Page } from "../page.ts";
 import {
   axesOf,
@@ -10,7 +10,6 @@ import {
   type Html,
   joined,
   markup,
-  named,
   paramName,
   shorten,
   type Shown,
@@ -253,12 +252,12 @@ function scoreColumns(runs: readonly LiveRun[]) {
     isExtra: i >= FIRST_SCORES,
     title: name,
     value: (run) => found.get(run)!.get(name)?.[0]?.value,
-    show: (value, run) => {
+    show: (_, run) => {
       const own = found.get(run)!.get(name)!;
       if (own.length > 1) return joined([own[0], own.at(-1)].map((one) => figure(one!.value)), " … ");
-      const [{ deviation, seeds }] = own as [Score];
-      const spread = joined([named("±", deviation ? figure(deviation) : undefined), seeds && `of ${seeds} seeds`], " ");
-      return markup`${figure(Number(value))} <small>${spread}</small>`;
+      const [shown, spread] = summarize(own);
+      const [{ seeds }] = own as [Score];
+      return markup`${shown} <small>${joined([spread || undefined, seeds && `of ${seeds} seeds`], " ")}</small>`;
     },
   }));
   return Object.groupBy(all, ({ value }) => {

@@ -126,11 +126,11 @@ Deno.test("columns are chosen in the address: any param that differs, the loss a
 
 Deno.test("scores are means over seeds where there are any, else one value or the range of several", () => {
   const scoreIn = (more: Partial<LiveRun>) => cellsIn(tableOf([liveRun({ stages: [], ...more })]))[1]!.at(-1);
-  assertEquals(scoreIn({ scores: [score("evaluate", 3.14159, 0.25)] }), "3.142 ± 0.25");
+  assertEquals(scoreIn({ scores: [score("evaluate", 3.14159, 0.25)] }), "3.14 ± 0.25");
   const children = [score("evaluate~seed=1", 3), score("evaluate~seed=2", 2), score("evaluate~seed=3", 4)];
   assertEquals(scoreIn({ scores: children }), "2 … 4");
   const means = [{ stage: "evaluate", metric: "FD-classifier", value: 3, deviation: 1, seeds: 3 }];
-  assertEquals(scoreIn({ scores: [...children, ...means] }), "3 ± 1 of 3 seeds");
+  assertEquals(scoreIn({ scores: [...children, ...means] }), "3.0 ± 1.0 of 3 seeds");
   assertEquals(scoreIn({ scores: [{ ...means[0]!, value: 5, deviation: 0 }] }), "5 of 3 seeds");
   assertEquals(scoreIn({ scores: [{ ...means[0]!, value: 5 }, ...means] }), "3 … 5");
 });
