@@ -192,37 +192,21 @@ function bind(symbols: Symbols, version: bigint, onCard: boolean) {
       return there;
     },
     /** Makes a tensor of some elements of another, from `start` on. */
-    part: (whole: Handle, shape: Shape, start = 0): Handle =>
-      kernel(
-        "aoti_torch__reinterpret_tensor",
-        whole,
-        BigInt(shape.length),
-        longs(shape),
-        longs(stridesOf(shape)),
-        BigInt(start),
-      ),
+    part(whole: Handle, shape: Shape, start = 0): Handle {
+      const [rank, strides] = [BigInt(shape.length), longs(stridesOf(shape))];
+      return kernel("aoti_torch__reinterpret_tensor", whole, rank, longs(shape), strides, BigInt(start));
+    },
     /** Makes a tensor of an array's own memory. The array has to stay as long as the tensor. */
     view(array: ConstantData | Float64Array, type: ElementType, shape: Shape): Handle {
-      const [sizes, strides] = [longs(shape), longs(stridesOf(shape))];
-      const rank = BigInt(shape.length);
-      check(
-        symbols.aoti_torch_create_tensor_from_blob(array, rank, sizes, strides, 0n, dtypes[type], cpu, 0, first),
-      );
-      return first[0]!;
+      const [rank, sizes, strides] = [BigInt(shape.length), longs(shape), longs(stridesOf(shape))];
+      return kernel("aoti_torch_create_tensor_from_blob", array, rank, sizes, strides, 0n, dtypes[type], cpu, 0);
     },
     /** Makes a tensor with any contents, whose axes are in memory in the given order. */
     empty(type: ElementType, shape: Shape, order: readonly number[]): Handle {
       const inOrder = stridesOf(order.map((axis) => shape[axis]!));
       const strides = shape.map((_, axis) => inOrder[order.indexOf(axis)]!);
-      return kernel(
-        "aoti_torch_empty_strided",
-        BigInt(shape.length),
-        longs(shape),
-        longs(strides),
-        dtypes[type],
-        device,
-        0,
-      );
+      const rank = BigInt(shape.length);
+      return kernel("aoti_torch_empty_strided", rank, longs(shape), longs(strides), dtypes[type], device, 0);
     },
     copy: (to: Handle, from: Handle): void => check(symbols.aoti_torch_copy_(to, from, 0)),
     shapeOf(tensor: Handle): number[] {

@@ -29,17 +29,9 @@ export const convolution: Emit = ({ op, attributes, type }, torch) => {
   const order = imageOrders(rank);
   const { before, after, even, within } = paddingOf(g.pads);
   const size = BigInt(rank);
-  const settings = [
-    longs(g.strides),
-    size,
-    longs(within),
-    size,
-    longs(g.dilations),
-    size,
-    0,
-    longs(within.map(() => 0)),
-  ];
-  const shared: readonly Argument[] = [...settings, size, BigInt(g.groups)];
+  const [pads, none] = [within, within.map(() => 0)].map(longs) as [BigInt64Array, BigInt64Array];
+  const windows = [longs(g.strides), size, pads, size, longs(g.dilations), size];
+  const shared: readonly Argument[] = [...windows, 0, none, size, BigInt(g.groups)];
   const padding = [[0, 0, ...before], [0, 0, ...after]] as const;
 
   /** [N, ...size, C] -> [N, C, ...size], with padding that no kernel adds. */
@@ -127,9 +119,7 @@ export const pool: Emit = (value, torch) => {
   const place = (own: Own, x: Handle, filler: number) => isPadded ? own(padded(torch, x, before!, after!, filler)) : x;
   const windows = [longs(kernel), rank, longs(strides), rank, longs(kernel.map(() => 0)), rank] as const;
   if (value.op === "MaxPool") {
-    const name = kernel.length === 2
-      ? "aoti_torch_cpu_max_pool2d_with_indices"
-      : "aoti_torch_cpu_max_pool3d_with_indices";
+    const name = `aoti_torch_cpu_max_pool${kernel.length as 2 | 3}d_with_indices` as const;
     return ([x]) =>
       scoped(torch, (own) => {
         const image = place(own, x!, -Infinity);
