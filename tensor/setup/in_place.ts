@@ -115,12 +115,7 @@ function publish(folder: string, staging: string, record: object): void {
   // open.
   const old = `${staging}-old`;
   if (existsSync(folder)) renameSync(folder, old);
-  try {
-    renameSync(staging, folder);
-  } catch (error) {
-    if (!existsSync(folder)) throw error;
-    throw new SetupFailure(`Cannot put ${folder} in place: another setup has just done so`, "use that one");
-  }
+  renameSync(staging, folder);
   rmSync(old, { recursive: true, force: true });
 }
 
