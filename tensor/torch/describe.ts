@@ -57,9 +57,7 @@ export function troubleWithCard(root?: string): string | undefined {
 /** Returns the numerics on a card: its model, and how its products are rounded. */
 export function cardNumerics(precision: Precision = "fp32", root?: string): string {
   const products = process.env["NVIDIA_TF32_OVERRIDE"] === "0" ? "float32" : "tf32";
-  return `${ON_CARD}${TORCH_VERSION}/${nvidiaModels(root)}/${
-    precision === "bf16" ? `${products}${BFLOAT16}/` : products
-  }`;
+  return `${ON_CARD}${TORCH_VERSION}/${nvidiaModels(root)}/${products}${precision === "bf16" ? BFLOAT16 : ""}`;
 }
 
 const ON_CARD = "torch-cuda/";
@@ -93,7 +91,7 @@ export function torchNumerics(
 const BFLOAT16 = "-bf16";
 
 /** True if a device with these numerics rounds products to bf16. */
-export const roundsToBfloat16 = (numerics: string): boolean => numerics.includes(`${BFLOAT16}/`);
+export const roundsToBfloat16 = (numerics: string): boolean => /-bf16(\/|$)/.test(numerics);
 
 function bfloat16Class(flags: ReadonlySet<string> | undefined): string | undefined {
   return flags?.has("amx_bf16") ? "x86-amx" : flags?.has("avx512_bf16") ? "x86-avx512" : undefined;

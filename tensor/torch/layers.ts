@@ -80,15 +80,14 @@ export const LAYER_TRANSLATIONS: NonNullable<Engine["kernels"]> = {
     const share = binary(graph, "Sub", scalar(graph, "float32", 1), input("decay"));
     return graph.operation("Average", [input("average"), input("params"), share], "float32", input("average").shape);
   },
-  [UPSAMPLE]: (call) => {
-    const [batch, height, width, channels] = call.input("x").shape as [number, number, number, number];
-    return several(call, "Upsample", ["x"], [[batch, 2 * height, 2 * width, channels]]);
-  },
-  [gradientOf(UPSAMPLE)]: (call) => {
-    const [batch, height, width, channels] = call.input("dy").shape as [number, number, number, number];
-    return several(call, "UpsampleGradient", ["dy"], [[batch, height / 2, width / 2, channels]])[0];
-  },
+  [UPSAMPLE]: (call) => several(call, "Upsample", ["x"], [scaled(call.input("x").shape, 2)]),
+  [gradientOf(UPSAMPLE)]: (call) => several(call, "UpsampleGradient", ["dy"], [scaled(call.input("dy").shape, 0.5)])[0],
 };
+
+/** Returns the shape of images whose height and width are multiplied. */
+function scaled(shape: Shape, factor: number): Shape {
+  return shape.map((length, axis) => axis === 1 || axis === 2 ? factor * length : length);
+}
 
 const { first, last } = imageOrders(2);
 

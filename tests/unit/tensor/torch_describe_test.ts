@@ -121,7 +121,7 @@ Deno.test("PyTorch for cards computes on one that has a new driver, also in bf16
   const [exact, rounded] = await onMachine(driver("580.65.06"));
   const card = "torch-cuda/2.15.0/NVIDIA-RTX-PRO-6000";
   assertEquals([exact.available, exact.card, exact.numerics], [true, true, `${card}/tf32`]);
-  assertEquals([rounded.available, rounded.card, rounded.numerics], [true, true, `${card}/tf32-bf16/`]);
+  assertEquals([rounded.available, rounded.card, rounded.numerics], [true, true, `${card}/tf32-bf16`]);
   assertMatch(exact.reason, /PyTorch 2\.15\.0's kernels on the GPU$/);
   const [plain] = await onMachine(driver("580.65.06"), { NVIDIA_TF32_OVERRIDE: "0" });
   assertEquals(plain.numerics, `${card}/float32`);
