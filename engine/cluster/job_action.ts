@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import type { StageLine, Submission } from "../../schemas/cluster_records.ts";
-import type { ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestStageExternals, withPaths } from "../keys/externals.ts";
 import { actionsOf, bindingsOf } from "../keys/action.ts";
@@ -10,7 +9,7 @@ import { type BuiltinKinds, fromBuiltin, fromFile, withCode } from "../pipeline/
 import { type KeptPipeline, unpackPipeline } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { GivenResult } from "../plan/planner.ts";
-import { trialIn } from "../plan/slots.ts";
+import { learnRankings, trialIn } from "../plan/slots.ts";
 import { type Described, describeFile } from "../process/describe.ts";
 import type { Digests } from "../store/digests.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
@@ -89,12 +88,8 @@ export async function settleSlot(
   const { head } = submission;
   const stage = action.pipeline.stages.get(action.own.stage.id)!;
   const { slot } = stage;
-  const results = new Map<string, ResultManifest>();
-  for (const one of slot?.rankings ?? []) {
-    const manifest = action.given.get(one)?.manifest;
-    const say = { note: () => {}, warn: () => {} };
-    if (manifest !== undefined && await cache.fetch(manifest, store, say)) results.set(one, manifest);
-  }
+  const results = new Map(action.given.entries().flatMap(([id, { manifest }]) => manifest ? [[id, manifest]] : []));
+  await learnRankings([slot], results, cache);
   const trial = slot && trialIn(slot, results, store);
   const at = head.stages.findIndex(({ id }) => id === trial);
   const line = at < 0 ? undefined : submission.readStage(at);

@@ -13,7 +13,7 @@ import type { Store } from "../store/store.ts";
 import { isForced, type Plan, type PlannedAction, type Reason, resultActions, RUNNING_STATES } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
 import { hasPortsOf, readsLatest } from "./serving.ts";
-import { fillSlot, isOpenSlot, trialIn } from "./slots.ts";
+import { fillSlot, isOpenSlot, learnRankings, trialIn } from "./slots.ts";
 import type { DeviceFinding } from "../../contract/stage.ts";
 import { placeProblem } from "../pipeline/load/check_facts.ts";
 import { diagnosticAt } from "../diagnostic/document.ts";
@@ -105,9 +105,8 @@ export class Planner {
     const upstream = new Map(inputsOf(filled).map((one) => [one, this.#keys.get(one) ?? this.given.get(one)!]));
     const keys = keysOfActions([filled], new Map([[action.stage.id, own]]), upstream).get(id)!;
     // The recipe stays: jobs and other machines know the slot by it.
-    const found = { action: filled, known: { ...keys, recipeKey: known.recipeKey } };
-    this.#filled.set(id, found);
-    return found;
+    this.#filled.set(id, { action: filled, known: { ...keys, recipeKey: known.recipeKey } });
+    return this.#filled.get(id)!;
   }
 
   /** Forgets that a result's objects were intact. Stages that read the result can still be planned, by its digests. */
@@ -146,7 +145,7 @@ export class Planner {
   async askCache(actions: Iterable<PlannedAction>): Promise<boolean> {
     if (this.options.cache === undefined) return false;
     const open = [...actions].filter((planned) => planned.manifest === undefined && !isForced(planned));
-    return await this.options.cache.find(open.map((action) => ({
+    const found = await this.options.cache.find(open.map((action) => ({
       stage: action.id,
       recipeKey: action.recipeKey,
       resolvedKey: action.keys?.resolvedKey,
@@ -155,6 +154,7 @@ export class Planner {
       judge: (manifest, key) =>
         !matchesKey(manifest, key) ? "damaged" : hasPortsOf(action, manifest) ? undefined : "misfit",
     })));
+    return await learnRankings(open.map(({ stage }) => stage.slot), this.settled, this.options.cache) || found;
   }
 
   /** Returns the plan if every stage is cached and so needs no explanation; undefined at the first that is not. */

@@ -3,19 +3,48 @@ import type { ResultManifest } from "../../schemas/records.ts";
 import { survivors } from "../../std/halving.ts";
 import { type Action, actionsOf } from "../keys/action.ts";
 import { extentParam, type Slot, type Stage } from "../keys/stage.ts";
-import { readRecord } from "../store/records.ts";
+import type { SharedCache } from "../store/cache/shared_cache.ts";
+import { readTextIfThere } from "../store/reading.ts";
+import { parseJson } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 
 const known = new WeakMap<ResultManifest, readonly number[]>();
 
+const fileOf = (ranking: ResultManifest | undefined) =>
+  ranking?.outputs["selection"]?.files.find(({ path }) => path === SELECTION_FILE);
+
 /** Returns the candidates of a ranking, best first; undefined if it is not there, or is damaged. */
 function candidatesOf(ranking: ResultManifest | undefined, { objects }: Store): readonly number[] | undefined {
-  const file = ranking?.outputs["selection"]?.files.find(({ path }) => path === SELECTION_FILE);
-  const before = ranking && known.get(ranking);
-  if (before !== undefined || file === undefined || !objects.verify(file)) return before;
-  const found = readRecord(objects.pathOf(file.sha256), selectionSchema)?.ranking.map(({ candidate }) => candidate);
-  if (found !== undefined) known.set(ranking!, found);
-  return found;
+  const file = fileOf(ranking);
+  if (ranking === undefined || file === undefined || known.has(ranking)) return ranking && known.get(ranking);
+  return objects.verify(file) ? learn(ranking, readTextIfThere(objects.pathOf(file.sha256))) : undefined;
+}
+
+function learn(ranking: ResultManifest, text: string | undefined): readonly number[] | undefined {
+  const found = text === undefined ? undefined : parseJson(text, selectionSchema);
+  if (found !== undefined) known.set(ranking, found.ranking.map(({ candidate }) => candidate));
+  return known.get(ranking);
+}
+
+/**
+ * Reads rankings that slots hang on and that only the shared cache has, so that a plan knows the slots' trials.
+ * @returns true if any was learnt, so that planning again tells more
+ */
+export async function learnRankings(
+  slots: Iterable<Slot | undefined>,
+  results: ReadonlyMap<string, ResultManifest>,
+  cache: Pick<SharedCache, "peek">,
+): Promise<boolean> {
+  let learnt = false;
+  const ids = new Set(
+    [...slots].flatMap((slot) => slot === undefined || slot.trial !== undefined ? [] : slot.rankings),
+  );
+  for (const ranking of Array.from(ids, (id) => results.get(id))) {
+    const file = fileOf(ranking);
+    if (ranking === undefined || file === undefined || known.has(ranking)) continue;
+    if (learn(ranking, await cache.peek(file)) !== undefined) learnt = true;
+  }
+  return learnt;
 }
 
 /** Returns the id of the trial that is in a slot; undefined until the rankings below it exist. */

@@ -1,10 +1,16 @@
 import type { z } from "zod";
-import { recipePointerSchema, type ResultManifest, resultManifestSchema } from "../../../schemas/records.ts";
+import {
+  type FileEntry,
+  recipePointerSchema,
+  type ResultManifest,
+  resultManifestSchema,
+} from "../../../schemas/records.ts";
+import { sha256Of } from "../reading.ts";
 import type { Store } from "../store.ts";
 import type { CacheBackend, Trouble } from "./backend.ts";
 import { CacheClient, type ClientOptions } from "./client.ts";
 import { type DownloadNotes, Downloads, PendingUploads, Uploads } from "./transfers.ts";
-import { recipeName, resultName, unseal } from "./layout.ts";
+import { objectName, recipeName, resultName, unseal } from "./layout.ts";
 import { type HeldClaim, NO_CLAIM, WorkClaims } from "./work_claims.ts";
 
 export type CacheMode = "read-write" | "read";
@@ -119,6 +125,12 @@ export class SharedCache {
   #report(stage: string, key: string, name: string, problem: keyof typeof PROBLEMS): void {
     this.#asked.set(key, Infinity);
     this.#note(`${stage}: ${name} in the shared cache ${PROBLEMS[problem]}; it counts as absent`);
+  }
+
+  /** Reads a small file of a result as text, without keeping it; undefined if it is not there whole. */
+  async peek({ sha256 }: Pick<FileEntry, "sha256">): Promise<string | undefined> {
+    const content = await this.#client.read(objectName(sha256));
+    return content !== undefined && sha256Of(content) === sha256 ? new TextDecoder().decode(content) : undefined;
   }
 
   /** Brings a result that was found into the store. @returns false if that fails */

@@ -1,10 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { runJob } from "../../../../engine/cluster/job.ts";
 import { disableFsync } from "../../../../engine/store/files.ts";
-import { digestsOf, runIn } from "../support/reach.ts";
+import { digestsOf, planIn, runIn } from "../support/reach.ts";
 import { SEARCH_KINDS, searchYaml, walked } from "../support/search_kinds.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { PaperLab } from "./support/paper_lab.ts";
+
+const SEARCH = { kinds: SEARCH_KINDS };
 
 Deno.test("jobs fill the slots of a search as a run on one machine does", async () => {
   await using lab = await PaperLab.open();
@@ -30,14 +32,18 @@ Deno.test("jobs fill the slots of a search as a run on one machine does", async 
 
   await using folder = await makeTempFolder();
   disableFsync(folder.path);
-  const local = await runIn(folder.path, yaml, { kinds: SEARCH_KINDS });
+  const local = await runIn(folder.path, yaml, SEARCH);
+  // A plan reads the rankings that only the cache has, so it knows which trials the slots are.
+  await using nowhere = await makeTempFolder();
+  const targets = ["reader", "train~rung=300~slot=3"];
+  const planned = await planIn(nowhere.path, yaml, { ...SEARCH, cache: lab.openCache(), remote: true, targets });
+  assertEquals([...planned.values()].filter(({ state }) => state !== "restore").map(({ id }) => id), []);
   await using other = await makeTempFolder();
-  const fetched = await runIn(other.path, yaml, { kinds: SEARCH_KINDS, cache: lab.openCache() });
+  const fetched = await runIn(other.path, yaml, { ...SEARCH, cache: lab.openCache() });
   assertEquals(fetched.counts.ran, 0);
   assertEquals(digestsOf(fetched), digestsOf(local));
   // Who made the results does not matter to what is left to do.
   assertEquals((await lab.submitted(yaml)).own, undefined);
-  walked.steps = 0;
   const more = await lab.submitted(searchYaml({ trials: 9, rungs: "[100, 300, 500]" }));
   const left = more.own!.submission.head.parts.flatMap(({ lines }) => lines);
   const ids = left.map((line) => more.own!.submission.head.stages[line]!.id);
