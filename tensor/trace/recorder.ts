@@ -209,7 +209,7 @@ function recordKernel(
   }
   const tensorOf = (value: Value) => {
     const size = sizeOf(value.shape);
-    if (size > MOST_ELEMENTS) fail(`its result [${value.shape}] has ${size} elements`, "compute it in parts");
+    if (size > MOST_ELEMENTS) fail(`can't allocate memory for its result [${value.shape}]`, "compute it in parts");
     return recording.tensorOf(value);
   };
   return "kind" in result ? tensorOf(result) : result.map(tensorOf);

@@ -37,8 +37,9 @@ Deno.test("compile() names op, label and line of an op that is refused, with the
 Deno.test("compile() refuses a tensor that no machine has memory for, even if an engine could show it without", async () => {
   assertMatch(
     await compileMessage(({ x }) => ({ y: tf.sum(tf.tile(x!, [2 ** 20, 2 ** 20])) })),
+    // As `stages/shared/out_of_memory.ts` recognises it.
     new RegExp(
-      `op "Tile": its result \\[2097152,3145728\\] has 6597069766656 elements \\(called at ${HERE}\\)\\. Fix:`,
+      `op "Tile": can't allocate memory for its result \\[2097152,3145728\\] \\(called at ${HERE}\\)\\. Fix: compute`,
     ),
   );
 });
