@@ -3,16 +3,12 @@ import { formatDuration } from "../std/duration.ts";
 import type { ReportStage } from "./model.ts";
 import { entryOf, figureButtons, type Html, markup, stateWord } from "./text.ts";
 
-const BOX = { width: 186, height: 58, gapX: 44, gapY: 16, margin: 8 };
+const BOX = { width: 186, height: 58 };
+const LAYOUT = { rankdir: "LR", ranksep: 44, nodesep: 16, edgesep: 8, marginx: 8, marginy: 8 };
 /** With more boxes the drawing would be unreadable; the table below it lists all stages. */
 const MOST_DRAWN = 60;
 /** The number of characters that fit in a box. */
 const TITLE_LENGTH = 20;
-
-/** A stage, or all children of a matrix. */
-interface Placed extends Readonly<Record<"x" | "y", number>> {
-  readonly stages: readonly ReportStage[];
-}
 
 /**
  * Draws the stages as an SVG: each to the right of those that it reads, with lines that go around boxes (Gansner et al.
@@ -22,19 +18,20 @@ export function drawDag(stages: readonly ReportStage[]): Html {
   const boxes = Map.groupBy(stages, ({ id }) => entryOf(id));
   if (boxes.size === 0 || boxes.size > MOST_DRAWN) return markup``;
   const graph = new dagre.graphlib.Graph();
-  const { margin: marginx, margin: marginy, gapX: ranksep, gapY: nodesep } = BOX;
-  graph.setGraph({ rankdir: "LR", ranksep, nodesep, edgesep: nodesep / 2, marginx, marginy });
+  graph.setGraph({ ...LAYOUT });
   graph.setDefaultEdgeLabel(() => ({}));
-  for (const id of boxes.keys()) graph.setNode(id, { width: BOX.width, height: BOX.height });
+  for (const id of boxes.keys()) graph.setNode(id, { ...BOX });
   for (const [id, own] of boxes) {
-    for (const from of readBy(own)) if (boxes.has(from) && from !== id) graph.setEdge(from, id);
+    for (const from of own.flatMap(({ reads }) => reads.map(entryOf))) {
+      if (boxes.has(from) && from !== id) graph.setEdge(from, id);
+    }
   }
   dagre.layout(graph);
   const { width = 0, height = 0 } = graph.graph();
   const edges = graph.edges().map((edge) => markup`<path class="edge" d="${curveThrough(graph.edge(edge).points)}"/>`);
   const drawn = [...boxes].map(([id, own]) => {
     const { x, y } = graph.node(id);
-    return drawBox({ stages: own, x: x - BOX.width / 2, y: y - BOX.height / 2 });
+    return drawBox(own, markup`x="${x - BOX.width / 2}" y="${y - BOX.height / 2}"`);
   });
   const label = "Stages and what they read; the table below says the same";
   const size = markup`width="${Math.ceil(width)}" height="${Math.ceil(height)}" viewBox="0 0 ${width} ${height}"`;
@@ -43,10 +40,6 @@ orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>`;
   return markup`<div class="drawn"><div class="scroll"><svg class="dag" ${size} role="img" aria-label="${label}">${head}${edges}${drawn}</svg></div>${
     figureButtons(true)
   }</div>`;
-}
-
-function readBy(stages: readonly ReportStage[]): string[] {
-  return [...new Set(stages.flatMap(({ reads }) => reads.map(entryOf)))];
 }
 
 /** Returns a smooth path through points, level at its ends: a quadratic curve at each inner point. */
@@ -60,7 +53,8 @@ function curveThrough(points: readonly Readonly<Record<"x" | "y", number>>[]): s
   return [`M${first!.join(" ")}`, ...inner].join("");
 }
 
-function drawBox({ stages, x, y }: Placed): Html {
+/** Draws a stage, or all children of a matrix. */
+function drawBox(stages: readonly ReportStage[], place: Html): Html {
   const [{ id: first, kind, durationMs, progress }] = stages as [ReportStage];
   const id = stages.length > 1 ? entryOf(first) : first;
   const states = [...new Set(stages.map(({ state }) => state))];
@@ -73,6 +67,6 @@ function drawBox({ stages, x, y }: Placed): Html {
   const box = markup`<rect class="box ${states.join(" ")}" x="1" y="1" width="${width}" height="${height}" rx="8"/>`;
   const texts = markup`<text x="12" y="24" class="id">${title}</text>
 <text x="12" y="43" class="facts">${facts.filter(Boolean).join(" · ")}</text>`;
-  const place = markup`x="${x}" y="${y}" width="${BOX.width}" height="${BOX.height}"`;
-  return markup`<svg ${place}><title>${id}</title>${box}${texts}</svg>`;
+  const size = markup`width="${BOX.width}" height="${BOX.height}"`;
+  return markup`<svg ${place} ${size}><title>${id}</title>${box}${texts}</svg>`;
 }

@@ -13,10 +13,7 @@ const MEANINGS: readonly (readonly [name: RegExp, meaning: string])[] = [
   [/^FD-/, "Fréchet distance between features of samples and of real images"],
   [/^(energy-distance|sliced-W)/, "Distance between the samples and the real points, 0 for equal sets"],
   [/^KI?D\b/, "Kernel distance between features of samples and of real images"],
-  [
-    /^bits\/dim( of 16 bits)?$/,
-    "Bits for each pixel and channel that it takes to code an image that was held out",
-  ],
+  [/^bits\/dim( of 16 bits)?$/, "Bits for each pixel and channel that it takes to code a held-out image"],
   [/^L_simple$/, "The loss of training, on images that were held out"],
   [/^precision/, "Share of samples that lie among the real images, at most 1"],
   [/^recall/, "Share of real images that lie among the samples, at most 1"],

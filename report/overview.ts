@@ -4,22 +4,17 @@ import { headlines } from "./headlines.ts";
 import type { Report, ReportMetrics, ReportPicture } from "./model.ts";
 import { isOfTrial } from "./rungs.ts";
 import { sweepOf } from "./sweep.ts";
-import { entryOf, type Html, markup } from "./text.ts";
+import { entryOf, markup } from "./text.ts";
 
 /** Pictures of samples that stand beside the real images: of several seeds, the first. */
 const MOST_PICTURES = 3;
 
-/** The first screen of a page. */
-interface Overview {
-  readonly body: readonly Html[];
-  /** True if a table of settings says in short what each of many scores says. */
-  readonly isSweep: boolean;
-  /** The pictures in it, which need not be shown again. */
-  readonly shown: ReadonlySet<ReportPicture>;
-}
-
-/** Returns the figures that say how good a run's samples are, the samples beside real images, and the loss. */
-export function overviewOf(report: Report): Overview {
+/**
+ * Returns the first screen of a page: the figures that say how good a run's samples are, the samples beside real
+ * images, and the loss. `shown` has the pictures in it, which need not be shown again; `isSweep` is true if a table of
+ * settings says in short what each of many scores says.
+ */
+export function overviewOf(report: Report) {
   const { metrics, curves, data, stages } = report;
   // Pictures that stages draw stand in for samples where there are none.
   const samples = report.samples.length > 0 ? report.samples : report.pictures;

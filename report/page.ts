@@ -103,27 +103,19 @@ export function partsOf({ title, question, subtitle, notes, state, sections }: P
   const lines = notes.slice(0, MOST_NOTES).map((note) => markup`<li>${note}</li>`);
   if (notes.length > MOST_NOTES) lines.push(markup`<li>… and ${notes.length - MOST_NOTES} more</li>`);
   const list = lines.length > 0 ? markup`<ul class="notes">${lines}</ul>` : "";
-  const parts = [
-    {
-      id: "head",
-      html: markup`<header id="head"><h1>${title}</h1>${
-        question && markup`<p class="question">${question}</p>`
-      }<p>${subtitle}</p>${state}${list}</header>`,
-    },
-    {
-      id: "contents",
-      html: markup`<nav id="contents" aria-label="Sections">${sections.length > 1 ? links : ""}</nav>`,
-    },
-    ...sections.map(({ id, title, body, fold }) => {
-      const hidden = body.length > 0 ? "" : markup` hidden`;
-      const heading = markup`<h2 id="${id}-title">${title}</h2>`;
-      const content = fold === undefined
-        ? markup`${heading}${body}`
-        : markup`<details${fold === "open" ? markup` open` : ""}><summary>${heading}</summary>${body}</details>`;
-      return { id, html: markup`<section id="${id}" aria-labelledby="${id}-title"${hidden}>${content}</section>` };
-    }),
-  ];
-  return parts.map(({ id, html }) => ({ id, html: html.text }));
+  const asked = question && markup`<p class="question">${question}</p>`;
+  const head = markup`<header id="head"><h1>${title}</h1>${asked}<p>${subtitle}</p>${state}${list}</header>`;
+  const contents = markup`<nav id="contents" aria-label="Sections">${sections.length > 1 ? links : ""}</nav>`;
+  const parts = sections.map(({ id, title, body, fold }) => {
+    const hidden = body.length > 0 ? "" : markup` hidden`;
+    const heading = markup`<h2 id="${id}-title">${title}</h2>`;
+    const content = fold === undefined
+      ? markup`${heading}${body}`
+      : markup`<details${fold === "open" ? markup` open` : ""}><summary>${heading}</summary>${body}</details>`;
+    return { id, html: markup`<section id="${id}" aria-labelledby="${id}-title"${hidden}>${content}</section>` };
+  });
+  return [{ id: "head", html: head }, { id: "contents", html: contents }, ...parts]
+    .map(({ id, html }) => ({ id, html: html.text }));
 }
 
 function assemble(page: Page, { head, body, script }: Readonly<Record<"head" | "body" | "script", Html>>): string {

@@ -1,4 +1,4 @@
-import { stringify } from "yaml";
+import { Document } from "yaml";
 import type { ReportStage } from "./model.ts";
 import { copyButton, type Html, markup, shorten, table } from "./text.ts";
 
@@ -25,17 +25,10 @@ export function settingsOf(stages: readonly ReportStage[]): Html[] {
 
 /** Returns stages with their params as YAML. */
 function settingsYaml(stages: readonly ReportStage[]): string {
-  const all = new Map(stages.map(({ id, kind, params }) => {
-    const entry: Nested = new Map([["uses", kind]]);
-    for (const { path, value } of params) setAt(entry, path.split("."), value);
-    return [id, entry];
-  }));
-  return stringify({ stages: all });
-}
-
-type Nested = Map<string, unknown>;
-
-function setAt(target: Nested, [name, ...rest]: readonly string[], value: unknown): void {
-  if (rest.length === 0) target.set(name!, value);
-  else setAt(target.getOrInsertComputed(name!, () => new Map()) as Nested, rest, value);
+  const file = new Document({ stages: {} });
+  for (const { id, kind, params } of stages) {
+    file.setIn(["stages", id, "uses"], kind);
+    for (const { path, value } of params) file.setIn(["stages", id, ...path.split(".")], value);
+  }
+  return file.toString();
 }

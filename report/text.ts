@@ -88,7 +88,6 @@ export function named(name: string, value: string | number | undefined): string 
 
 /** Formats a number with four significant digits, as many as a reader compares. */
 export function figure(value: number): string {
-  if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(3);
   return shortNumber(value);

@@ -15,18 +15,15 @@ const HEADERS = {
   "Cache-Control": "no-store",
 };
 
+type Headings = Readonly<Record<string, string>>;
+
 /** Returns an answer with the headers that all answers have; `headers` may override them. */
-export function answer(
-  body: BodyInit | null,
-  type: string,
-  { status = 200, headers = {} }: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } =
-    {},
-): Response {
+export function answer(body: BodyInit | null, type: string, headers: Headings = {}, status = 200): Response {
   return new Response(body, { status, headers: { ...HEADERS, "Content-Type": type, ...headers } });
 }
 
-export function say(status: number, message: string, headers?: Readonly<Record<string, string>>): Response {
-  return answer(`${message}\n`, "text/plain; charset=utf-8", { status, ...headers && { headers } });
+export function say(status: number, message: string, headers?: Headings): Response {
+  return answer(`${message}\n`, "text/plain; charset=utf-8", headers, status);
 }
 
 /** Compares two texts in a time that reveals nothing about either. */
@@ -79,7 +76,7 @@ export function guard({ method, url, headers }: Asked, token: string): Response 
     // After a redirect from a file, the browser sends the new cookie only on requests that a page of this server makes.
     // So this answer is a page, which refreshes to the address.
     return isSent
-      ? answer("", "text/html", { headers: { "Refresh": `0; url=${address.href}`, ...cookie } })
+      ? answer("", "text/html", { "Refresh": `0; url=${address.href}`, ...cookie })
       : say(303, "go on", { "Location": address.href, ...cookie });
   }
   if (isSent) return say(403, "another site sent you here: type or paste the address");

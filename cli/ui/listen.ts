@@ -105,10 +105,9 @@ function readHead(socket: Socket, onHead: (head: Buffer) => void): void {
 
 /** Sends one answer per connection: a browser on the same machine opens another in no time. */
 async function reply(incoming: IncomingMessage, outgoing: ServerResponse, answer: Listening["answer"]): Promise<void> {
-  const { method = "", headers: { host = "" }, rawHeaders } = incoming;
+  const { method = "", url: target = "", headers: { host = "" }, rawHeaders } = incoming;
   const headers = new Headers();
   for (let i = 0; i < rawHeaders.length; i += 2) headers.append(rawHeaders[i]!, rawHeaders[i + 1]!);
-  const { url: target = "" } = incoming;
   const url = target.startsWith("/") ? `http://${host}${target}` : target;
   const { status, headers: said, body } = await answer({ method, url, headers });
   outgoing.writeHead(status, { ...Object.fromEntries(said), Connection: "close" });

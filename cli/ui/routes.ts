@@ -45,7 +45,7 @@ export async function answerFor(address: URL, site: Site, events: Events): Promi
       const [type, policy] = FILES[`${room}.${id.split(".")[1]}`] ?? [];
       const bytes = type && site.fileOf(id);
       const headers = { ...FOR_EVER, ...policy && { "Content-Security-Policy": policy } };
-      return bytes ? answer(bytes, type, { headers }) : undefined;
+      return bytes ? answer(bytes, type, headers) : undefined;
     }
   }
   const look = await site.look(address);

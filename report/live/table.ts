@@ -224,19 +224,18 @@ function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, details: Ta
 }
 
 /** The size of a small curve in pixels. */
-const SMALL = { width: 80, height: 20 };
+const [WIDTH, HEIGHT] = [80, 20];
 
 /** Draws losses as a small curve on a logarithmic axis. */
 function drawLosses(losses: readonly number[]): Html {
   const logs = losses.filter((one) => one > 0).map(Math.log);
   const [low, high] = [Math.min(...logs), Math.max(...logs)];
   if (!(high > low)) return markup``;
-  const { width, height } = SMALL;
   const points = logs.map((one, i) => {
-    const [x, y] = [width * i / (logs.length - 1), 1 + (height - 2) * (high - one) / (high - low)];
+    const [x, y] = [WIDTH * i / (logs.length - 1), 1 + (HEIGHT - 2) * (high - one) / (high - low)];
     return `${x.toFixed(1)},${y.toFixed(1)}`;
   });
-  const size = markup`width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`;
+  const size = markup`width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}"`;
   return markup`<svg class="spark" ${size} aria-hidden="true"><polyline points="${points.join(" ")}"/></svg>`;
 }
 
@@ -345,9 +344,8 @@ function controls(query: URLSearchParams, choices: readonly Column[], shown: Rea
     const checked = shown.has(id) ? markup` checked` : "";
     return markup`<label><input type="checkbox" name="column" value="${id}"${checked}> ${title}</label> `;
   });
-  const sort = query.get("sort") === null
-    ? ""
-    : markup`<input type="hidden" name="sort" value="${query.get("sort")!}">`;
+  const order = query.get("sort");
+  const sort = order === null ? "" : markup`<input type="hidden" name="sort" value="${order}">`;
   const words = query.get("q") ?? "";
   return markup`<form id="filter" class="controls" action="/">
 <label>filter <input type="search" name="q" value="${words}" placeholder="name, tag, host, state"></label>
