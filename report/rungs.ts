@@ -44,14 +44,10 @@ export function searchTables(rankings: readonly ReportRanking[], ids: Iterable<s
   });
 }
 
-/** Returns the tables of searches for a page. */
-export function searchSection(rankings: readonly ReportRanking[], ids: Iterable<string>): Html[] {
-  return searchTables(rankings, ids).map(({ search, header, rows }) => {
-    const shown = rows.map((row) => row.map((cell, i): Shown => i === row.length - 2 ? scoreOf(cell) : cell));
+/** Draws the tables of searches. */
+export function searchBody(tables: ReturnType<typeof searchTables>): Html[] {
+  return tables.map(({ search, header, rows }) => {
+    const shown = rows.map((row) => row.map((cell): Shown => typeof cell === "number" ? figure(cell) : cell));
     return markup`<h3>${search}</h3>${table(header, shown)}`;
   });
-}
-
-function scoreOf(value: string | number): string {
-  return typeof value === "number" ? figure(value) : value;
 }

@@ -5,7 +5,7 @@ import { drawDag } from "./dag.ts";
 import { framesOf, grouped, pictures } from "./frames.ts";
 import type { Report, ReportMetrics, ReportPicture, SourceFacts } from "./model.ts";
 import { overviewOf } from "./overview.ts";
-import { searchSection } from "./rungs.ts";
+import { searchBody, searchTables } from "./rungs.ts";
 import { settingsOf } from "./settings.ts";
 import { stageTable } from "./stages.ts";
 import { copyButton, entryOf, figure, type Html, joined, markup, moreOf, named, type Shown, table } from "./text.ts";
@@ -37,7 +37,7 @@ export function sectionsOf(report: Report): Section[] {
   const graph = stages.length === 0 ? [] : [drawDag(stages), stageTable(stages, startedMs)];
   return [
     { id: "overview", title: "Overview", body: overview.body },
-    { id: "search", title: "Search", body: searchSection(report.rankings, stages.map(({ id }) => id)) },
+    { id: "search", title: "Search", body: searchBody(searchTables(report.rankings, stages.map(({ id }) => id))) },
     { id: "demo", title: "Interactive sampling", body: demos },
     {
       id: "samples",

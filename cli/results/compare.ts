@@ -80,10 +80,14 @@ export async function compareExperiments(all: readonly Candidate[]) {
   };
   const named = labelled(shown, comparison.params);
   const labels = experiments.map((one) => named.find(({ experiment }) => experiment === one)?.label ?? nameOf(one));
-  const rankings = experiments.flatMap(({ label }, i) =>
-    found.contents[i]!.rankings.map((one) => ({ ...one, title: `${one.title}~${label}` }))
+  const ranked = experiments.flatMap(({ source, label }, i) =>
+    found.contents[i]!.rankings.map((one) => ({ ...one, source, title: `${one.title}~${label}` }))
   );
-  const searches = report.searchTables(rankings, experiments.flatMap(({ stages }) => [...stages.keys()]));
+  const searches = [...Map.groupBy(experiments, ({ source }) => source)].flatMap(([source, own], _, all) => {
+    const rankings = ranked.filter((one) => one.source === source);
+    return report.searchTables(rankings, own.flatMap(({ stages }) => [...stages.keys()]))
+      .map((one) => all.length > 1 ? { ...one, search: `${source} ${one.search}` } : one);
+  });
   const notes = [...withoutResults(experiments, found.contents, labels), ...scales];
   return { comparison, searches, parts: named, notes };
 }
@@ -247,13 +251,7 @@ export function comparisonPage({ comparison, searches, parts, notes }: Compared)
     notes,
     sections: [
       { id: "metrics", title: "Metrics", body: figures },
-      {
-        id: "search",
-        title: "Search",
-        body: searches.map(({ search, header, rows }) =>
-          report.markup`<h3>${search}</h3>${report.table(header, rows)}`
-        ),
-      },
+      { id: "search", title: "Search", body: report.searchBody(searches) },
       { id: "params", title: "Params that differ", body: [differences] },
       { id: "curves", title: "Training", body: report.curvePlaces(curves) },
       { id: "samples", title: "Samples", body: report.pictures(samples) },
