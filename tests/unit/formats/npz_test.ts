@@ -69,7 +69,7 @@ Deno.test("reading throws nothing but FormatError when bytes are cut, changed or
   assertThrows(
     () => decodeNpy(replaced("<f8", ">f8")),
     FormatError,
-    "got >f8, wanted one of |u1, <u2, <i4, <f4, <f8; save a.astype('<f8')",
+    "got >f8, wanted one of |u1, <u2, <i4, <f4, <f8; convert it, as a.astype('<f8') does",
   );
   await assertRejects(() => decodeNpz(Uint8Array.of(1, 2, 3), "mu", MOST), FormatError);
 });
