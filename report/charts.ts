@@ -44,8 +44,7 @@ export function curvePlaces(groups: readonly CurveGroup[]): Html[] {
   const range = markup`<input id="smoothing" type="range" min="0" max="0.99" step="0.01" value="0.9">`;
   const log = markup`<label><input id="log-scale" type="checkbox" checked> log scale</label>`;
   const controls = markup`<div class="controls"><label>smoothing ${range}</label>${log}</div>`;
-  const places = groups.map((group) => {
-    const { title, runs } = group;
+  const places = groups.map(({ title, runs }) => {
     const words = runs.length > MOST_DESCRIBED
       ? markup`<p>${count(runs.length)} curves</p>`
       : runs.map((run) =>

@@ -10,6 +10,7 @@ import { validate as readSelection } from "../artifacts/selection.ts";
 import type { InputArtifact } from "../contract/stage.ts";
 import { decodePng } from "../formats/png_decoder.ts";
 import { gridCells } from "../pictures/image_grid.ts";
+import { countOf } from "../std/count_of.ts";
 import { type Content, factsOf, type LogRow, noContent, type ReportPicture, type SourceFacts } from "./model.ts";
 import { describeGuidance, describeSampler } from "./sections.ts";
 import { joined, named } from "./text.ts";
@@ -109,7 +110,7 @@ function describeItems({ count, height, width, channels, dtype }: z.output<typeo
     : width === 1
     ? ["point", `in ${channels} dimensions`]
     : ["signal", `of length ${width}`];
-  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"} ${form}`;
+  return `${countOf(count, noun)} ${form}`;
 }
 
 const collectors: Partial<Record<InputArtifact["type"], Collector>> = {

@@ -5,7 +5,7 @@ export const COPY_SCRIPT = `
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      const area = document.body.appendChild(Object.assign(document.createElement("textarea"), { value: text }));
+      const area = document.body.appendChild(make("textarea", { value: text }));
       area.select();
       document.execCommand("copy");
       area.remove();
@@ -74,7 +74,7 @@ export const COPY_SCRIPT = `
     }
     const { naturalWidth: width, naturalHeight: height } = image;
     const scale = Math.max(1, Math.floor((shown === null ? 1600 : 640) / width));
-    const canvas = Object.assign(document.createElement("canvas"), { width: width * scale, height: height * scale });
+    const canvas = make("canvas", { width: width * scale, height: height * scale });
     const context = canvas.getContext("2d");
     if (shown === null) {
       context.fillStyle = "#fff";
@@ -91,7 +91,7 @@ export const COPY_SCRIPT = `
       // The clipboard takes a promise, since it is open only at once after a click.
       await navigator.clipboard.write([new ClipboardItem({ "image/png": png })]);
     } catch {
-      Object.assign(document.createElement("a"), { href: URL.createObjectURL(await png), download: "figure.png" }).click();
+      make("a", { href: URL.createObjectURL(await png), download: "figure.png" }).click();
     }
   };
 `;

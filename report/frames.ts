@@ -3,11 +3,9 @@ import { figureButtons, type Html, link, markup } from "./text.ts";
 
 /** Groups pictures that differ only in the training step; if two have the same step, something else differs too. */
 export function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
-  const groups = Map.groupBy(
-    all,
-    ({ title, note, step, comparisonCell }) =>
-      JSON.stringify([comparisonCell, note, ...step === undefined ? [title] : []]),
-  );
+  const keyOf = ({ title, note, step, comparisonCell }: ReportPicture) =>
+    JSON.stringify([comparisonCell, note, ...step === undefined ? [title] : []]);
+  const groups = Map.groupBy(all, keyOf);
   return [...groups.values()].flatMap((group) => {
     const distinct = new Set(group.map(({ step }) => step)).size === group.length;
     return distinct ? [group.toSorted((a, b) => (a.step ?? 0) - (b.step ?? 0))] : group.map((picture) => [picture]);

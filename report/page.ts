@@ -87,12 +87,8 @@ export function renderServed(page: Page, events?: string): string {
   const stream = events === undefined ? "" : markup` data-events="${events}"`;
   const top =
     markup`<p id="gone" role="alert" hidden></p><nav class="up" aria-label="Site"><a href="/">All runs</a></nav>`;
-  const head = markup`<link rel="stylesheet" href="/style.css">`;
-  return assemble(page, {
-    head,
-    body: markup`<div id="stream"${stream}></div>${top}`,
-    script: markup`<script src="/app.js"></script>`,
-  });
+  const [head, script] = [markup`<link rel="stylesheet" href="/style.css">`, markup`<script src="/app.js"></script>`];
+  return assemble(page, { head, body: markup`<div id="stream"${stream}></div>${top}`, script });
 }
 
 /** Returns the parts of a page that can change separately, each an element with this id. */

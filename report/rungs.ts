@@ -1,6 +1,6 @@
 import type { Selection } from "../schemas/selection.ts";
 import { survivors } from "../std/halving.ts";
-import { entryOf, figure, type Html, markup, type Shown, table } from "./text.ts";
+import { entryOf, figure, type Html, markup, table } from "./text.ts";
 
 /** The result of a stage of kind `select`. */
 export interface ReportRanking {
@@ -47,7 +47,9 @@ export function searchTables(rankings: readonly ReportRanking[], ids: Iterable<s
 /** Draws the tables of searches. */
 export function searchBody(tables: ReturnType<typeof searchTables>): Html[] {
   return tables.map(({ search, header, rows }) => {
-    const shown = rows.map((row) => row.map((cell): Shown => typeof cell === "number" ? figure(cell) : cell));
-    return markup`<h3>${search}</h3>${table(header, shown)}`;
+    // Steps and numbers of trials are exact; only scores are rounded.
+    const show = (cell: string | number, i: number) =>
+      i === header.length - 2 && typeof cell === "number" ? figure(cell) : cell;
+    return markup`<h3>${search}</h3>${table(header, rows.map((row) => row.map(show)))}`;
   });
 }

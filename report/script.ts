@@ -7,6 +7,7 @@ import { figureButtons } from "./text.ts";
  */
 export const SCRIPT = `
   const byId = (id) => document.getElementById(id);
+  const make = (name, own) => Object.assign(document.createElement(name), own);
   const data = JSON.parse(byId("data").textContent);
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -15,7 +16,7 @@ export const SCRIPT = `
   const markPlot = (image) => {
     const { naturalWidth: width, naturalHeight: height } = image;
     if (width < 9 || height < 9) return;
-    const context = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+    const context = make("canvas", { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
     const isGrey = ([x, y]) => {
       context.drawImage(image, x, y, 1, 1, 0, 0, 1, 1);
       return context.getImageData(0, 0, 1, 1).data.slice(0, 3).every((level) => level === PLOT_GREY);
@@ -50,26 +51,24 @@ export const SCRIPT = `
     const length = Math.min(IN_ROW, Math.max(...[...rows.values()].map((own) => own.length)));
     const [, , width, height] = cellOf(frames, 0);
     const scale = Math.min(4, (frames.clientWidth - 108) / (length * (width + GAP)));
-    const table = document.createElement("div");
-    table.className = "classes";
+    const table = make("div", { className: "classes" });
     for (const [label, places] of rows) {
-      const canvas = document.createElement("canvas");
-      [canvas.width, canvas.height] = [length * (width + GAP), height + GAP];
+      const canvas = make("canvas", { width: length * (width + GAP), height: height + GAP });
       canvas.style.width = canvas.width * scale + "px";
       canvas.style.imageRendering = scale < 2 ? "auto" : "pixelated";
       const context = canvas.getContext("2d");
       places.slice(0, length).forEach((place, i) => context.drawImage(image, ...cellOf(frames, place), i * (width + GAP), 0, width, height));
-      table.append(Object.assign(document.createElement("span"), { textContent: label, title: label }), canvas);
+      table.append(make("span", { textContent: label, title: label }), canvas);
     }
     const grid = image.closest(".scroll");
     frames.querySelector(".classes")?.remove();
     grid.before(table);
-    const button = frames.querySelector(".by-class") ?? document.createElement("button");
+    const button = frames.querySelector(".by-class") ?? make("button", { type: "button", className: "by-class" });
     const show = (isGrid) => {
       [table.hidden, grid.hidden] = [isGrid, !isGrid];
       button.textContent = isGrid ? "by class" : "as one grid";
     };
-    Object.assign(button, { type: "button", className: "by-class", onclick: () => show(grid.hidden) });
+    button.onclick = () => show(grid.hidden);
     grid.after(button);
     show(!grid.hidden && button.textContent === "by class");
   };
@@ -238,11 +237,10 @@ export const SCRIPT = `
   const childOf = (label) => label.replace(/^[\\w-]*~/, "").replaceAll("~", ", ");
   // One legend for all charts of a group.
   const drawLegend = (holder, { runs }) => {
-    const legend = document.createElement("div");
-    legend.className = "legend";
+    const legend = make("div", { className: "legend" });
     stylesOf(runs).forEach(({ color, dash: [style] }, i) => {
       const { label, href } = runs[i];
-      const entry = Object.assign(document.createElement(href ? "a" : "span"), { textContent: childOf(label), ...href && { href } });
+      const entry = make(href ? "a" : "span", { textContent: childOf(label), ...href && { href } });
       entry.style.setProperty("--mark", "3px " + style + " " + color);
       legend.append(entry);
     });
@@ -250,7 +248,7 @@ export const SCRIPT = `
   };
   const value = (_, shown) => shown === null ? "" : short(shown);
   const drawChart = (holder, group, name) => {
-    const element = Object.assign(document.createElement("div"), { className: "chart" });
+    const element = make("div", { className: "chart" });
     holder.append(element);
     const { log, series, data } = linesOf(group, name);
     const x = holder.dataset.x ?? "step";
@@ -262,7 +260,7 @@ export const SCRIPT = `
       axes: [{ ...axis(), ...ticksOf(holder), label: x, labelSize: 22, size: 40 }, { ...axis(), size: 62 }],
       legend: { show: group.runs.length === 1, markers: { fill: (_, i) => series[i - 1]?.color, dash: (_, i) => series[i - 1]?.style ?? "solid" } },
       // Gaps are bridged: a missing value is only a step that another run has.
-      series: [{ label: x, value }, ...series.map(({ label, href, color, dash, width = 2 }) => ({ label: href ? Object.assign(document.createElement("a"), { href, textContent: label }) : label, stroke: color, dash, width, value, spanGaps: true }))],
+      series: [{ label: x, value }, ...series.map(({ label, href, color, dash, width = 2 }) => ({ label: href ? make("a", { href, textContent: label }) : label, stroke: color, dash, width, value, spanGaps: true }))],
     }, data, element);
     charts.push({ plot, holder, group, name });
     element.insertAdjacentHTML("beforeend", COPIES);

@@ -139,9 +139,8 @@ export function describeSampler({ name, steps, eta, uses, params = {} }: NonNull
 /** Describes the guidance that images were sampled with, apart from their labels. */
 export function describeGuidance({ guidance, guidanceInterval, guide }: SourceFacts): string | undefined {
   if (guidance === undefined) return undefined;
-  const weights = guide && joined([guide.weights, "weights"], " ");
-  const away = guide &&
-    `from ${weights}${guide.step === undefined ? "" : ` after ${guide.step.toLocaleString("en")} steps`}`;
+  const after = guide?.step === undefined ? undefined : `after ${guide.step.toLocaleString("en")} steps`;
+  const away = guide && joined(["from", guide.weights, "weights", after], " ");
   const levels = guidanceInterval && `at noise levels ${guidanceInterval.from} to ${guidanceInterval.to}`;
   return joined([`guidance ${guidance}`, away, levels], " ");
 }

@@ -45,19 +45,15 @@ section > details > summary h2 { display: inline; } :is(#overview, #runs) > h2 {
 .slider, .controls { display: flex; gap: 1.5rem; flex-wrap: wrap; align-items: center; margin: .4rem 0; }
 .slider { position: sticky; top: 0; z-index: 1; padding: .3rem 0; background: var(--ground); } .slider input { width: min(24rem, 60vw); accent-color: var(--accent); } .controls input { accent-color: var(--accent); } .controls label { max-width: 100%; }
 details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { cursor: pointer; }
-.dag .box { fill: var(--panel); stroke: var(--line); stroke-width: 1.5; } .dag .edge { fill: none; stroke: var(--soft); }
+.done, .ran, .cached, .restored, :where(.box).restore { --tone: var(--green); }
+:where(.box):is(.run, .extend, .resume, .may-run) { --tone: var(--blue); stroke-dasharray: 5 4; }
+.failed { --tone: var(--red); } .interrupted, .killed { --tone: var(--orange); } .running { --tone: var(--blue); }
+.dag .box { fill: var(--panel); stroke: var(--tone, var(--line)); stroke-width: 1.5; } .dag .edge { fill: none; stroke: var(--soft); }
 .dag text { fill: var(--text); font: 14px system-ui, sans-serif; } .dag .facts { fill: var(--soft); font-size: 12px; }
-.dag marker path { fill: var(--soft); } .dag .edge { marker-end: url(#arrow); } .dag .id { font-weight: 600; } .dag .ran, .dag .cached, .dag .restored, .dag .restore { stroke: var(--green); }
-.dag .run, .dag .extend, .dag .resume, .dag .may-run { stroke: var(--blue); stroke-dasharray: 5 4; }
-.dag .failed { stroke: var(--red); } .dag .interrupted, .dag .killed { stroke: var(--orange); }
-.dag .running { stroke: var(--blue); stroke-width: 2.5; } .state { white-space: nowrap; --dot: var(--soft); }
+.dag marker path { fill: var(--soft); } .dag .edge { marker-end: url(#arrow); } .dag .id { font-weight: 600; } .dag .running { stroke-width: 2.5; } .state { white-space: nowrap; }
 .state::before { content: ""; display: inline-block; width: .6em; height: .6em; margin-right: .45em; border-radius: 50%;
-  background: var(--dot); }
-.state.done, .state.ran, .state.cached, .state.restored { --dot: var(--green); } .state.running { --dot: var(--blue); }
-.state.failed { --dot: var(--red); } .state.interrupted, .state.killed { --dot: var(--orange); }
-.bar { display: block; width: 16rem; height: 14px; margin-top: .3rem; } .bar .waited { fill: var(--soft); }
-.bar .worked { fill: var(--green); } .bar .running { fill: var(--blue); }
-.bar .failed { fill: var(--red); } .bar .interrupted, .bar .killed { fill: var(--orange); }
+  background: var(--tone, var(--soft)); }
+.bar { display: block; width: 16rem; height: 14px; margin-top: .3rem; } .bar .waited { fill: var(--soft); } .bar .worked { fill: var(--tone, var(--green)); }
 progress { accent-color: var(--accent); width: 7rem; vertical-align: -.1em; } td progress { display: block; } .now progress { display: block; width: min(20rem, 100%); }
 .now { display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: baseline; margin-top: .6rem; }
 .now p { color: var(--text); max-width: 100%; } .now [role=status] { font-size: 1.15rem; }

@@ -1,4 +1,4 @@
-/** Writes a number with its noun: `1 result`, `3 results`. */
+/** Writes a number with its noun: `1 result`, `3 results`, `2,000 results`. */
 export function countOf(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -152,12 +152,14 @@ export function sheetOf({ seeds, metrics, params, overSeeds }: Comparison, parts
   // Settings are exact; only figures are rounded.
   const show = (value: unknown, isSetting: boolean) =>
     value === undefined ? "-" : typeof value === "number" && !isSetting ? shortNumber(value) : plain(value);
+  // Seeds that are the same everywhere are left out.
+  const isSeeded = new Set(seeds.filter((seed) => seed !== undefined)).size > 1;
   const columns = [
-    // Values that are the same everywhere are left out.
-    ...(new Set(seeds.filter((seed) => seed !== undefined)).size > 1
-      ? [{ name: "seed", values: seeds, isSetting: true }]
-      : []),
-    ...params.map(({ path, values }) => ({ name: path, values, isSetting: true })),
+    ...[...isSeeded ? [{ path: "seed", values: seeds }] : [], ...params].map(({ path, values }) => ({
+      name: path,
+      values,
+      isSetting: true,
+    })),
     ...metrics.map((one) => ({ ...one, isSetting: false })),
   ];
   const own = parts.map(({ name, figures }, i) => [
@@ -210,6 +212,9 @@ function leavesOf(params: unknown, id: string): Leaf[] {
   return [...leavesIn([id], params, { explain: () => [] })].map(({ path, value }) => [path.join("."), value]);
 }
 
+/** The largest number of experiments that are shown as columns; more become rows. */
+const MOST_ACROSS = 6;
+
 /** Renders the comparison as a page: tables, overlaid curves, pictures side by side. */
 export function comparisonPage({ comparison, searches, parts, notes }: Compared): report.Page {
   const { metrics, params } = comparison;
@@ -218,12 +223,16 @@ export function comparisonPage({ comparison, searches, parts, notes }: Compared)
     const labels = row.members.map((name) => partOf(name).label);
     return { ...row, experiment: common(labels, labels.length === parts.length) };
   });
-  const headed = (sheet: string[][]) =>
-    orientedTable(sheet.map(([name, ...cells]) => {
+  const headed = (sheet: string[][]) => {
+    const rows = sheet.map(([name, ...cells]): report.Shown[] => {
       const { label, href } = partOf(name!);
       const shown = cells.map((cell) => cell === "-" ? "–" : cell);
       return [report.markup`<span title="${name}">${report.link(label, href)}</span>`, ...shown];
-    }));
+    });
+    const isAcross = rows.length - 1 <= MOST_ACROSS;
+    const [header, ...body] = isAcross ? rows[0]!.map((_, i) => rows.map((row) => row[i])) : rows;
+    return report.table(header!, body);
+  };
   const logs = parts.flatMap(({ content, label, href }, i) =>
     content.curves.map(({ title, rows }) => {
       const own = params.find(({ path }) => path === `${title}.objective`)?.values[i];
@@ -259,16 +268,4 @@ export function comparisonPage({ comparison, searches, parts, notes }: Compared)
     ],
     curves,
   };
-}
-
-/** The largest number of experiments that are shown as columns; more become rows. */
-const MOST_ACROSS = 6;
-
-/**
- * Returns a table from rows, the first being the header; transposed if there are few enough experiments for columns.
- */
-function orientedTable(rows: readonly (readonly report.Shown[])[]) {
-  const across = rows.length - 1 <= MOST_ACROSS;
-  const [header, ...body] = across ? rows[0]!.map((_, i) => rows.map((row) => row[i]!)) : rows;
-  return report.table(header!, body);
 }

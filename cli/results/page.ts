@@ -127,12 +127,8 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
   }
   const { unreadable, ...content } = await collectArtifacts(items, { mostBytes: MOST_BYTES });
   leftOut.push(...unreadable);
-  const head = {
-    title: pipeline.name,
-    question: pipeline.question,
-    subtitle: subtitle.join(" · "),
-    notes: [...notes, ...leftOut],
-  };
+  const { name: title, question } = pipeline;
+  const head = { title, question, subtitle: subtitle.join(" · "), notes: [...notes, ...leftOut] };
   const startedMs = last && Date.parse(last.startedAt);
   return { html: renderReport({ ...head, stages: described, startedMs, ...content }), missing, leftOut };
 }

@@ -206,16 +206,13 @@ export class Site {
   /** Returns the histories of a run's figures, and reads only their new lines. */
   #curvesOf({ runId, stages }: Pick<Run, "runId" | "stages">): report.ReportCurve[] {
     return stages.filter(({ figures }) => Object.keys(figures).length > 0).map(({ id }) => {
-      return { title: id, rows: this.#rowsAt(runId, this.#placeOf(runId, id)!) };
+      const place = this.#placeOf(runId, id)!;
+      const known = this.#curves.keep(JSON.stringify([runId, place.stage, place.runId]), () => ({ rows: [], next: 0 }));
+      const { rows, next } = engine.readFigures(place, known.next);
+      for (const { step, figures } of rows) known.rows.push({ ...figures, step });
+      known.next = next;
+      return { title: id, rows: known.rows };
     });
-  }
-
-  #rowsAt(runId: string, place: engine.StagePlace): report.ReportCurve["rows"][number][] {
-    const known = this.#curves.keep(JSON.stringify([runId, place.stage, place.runId]), () => ({ rows: [], next: 0 }));
-    const { rows, next } = engine.readFigures(place, known.next);
-    for (const { step, figures } of rows) known.rows.push({ ...figures, step });
-    known.next = next;
-    return known.rows;
   }
 
   /** Returns the same histories from their beginnings, which may lie in earlier runs. */
@@ -246,16 +243,16 @@ export class Site {
 
   /** Returns the last grid of samples of a run, or its last preview. */
   #pictureOf(run: Run): string | undefined {
-    const grid = this.#grids.keep(resultsKey(run), () => this.#gridOf(run));
+    const grid = this.#grids.keep(
+      resultsKey(run),
+      () =>
+        this.#resultsOf(run).flatMap(([, manifest]) => Object.values(manifest?.outputs ?? {}))
+          .flatMap(({ type, files }) => type === "samples" ? files : []).findLast(({ path }) => path === "grid.png")
+          ?.sha256,
+    );
     const shown = run.stages.findLast(({ previews }) => previews.length > 0);
     if (grid !== undefined) return `/object/${grid}.png`;
     return shown && report.encodePath("preview", run.runId, shown.id, `${shown.previews.at(-1)}.png`);
-  }
-
-  #gridOf(run: Run): string | undefined {
-    return this.#resultsOf(run).flatMap(([, manifest]) => Object.values(manifest?.outputs ?? {}))
-      .flatMap(({ type, files }) => type === "samples" ? files : []).findLast(({ path }) => path === "grid.png")
-      ?.sha256;
   }
 
   #lossesOf(untilMs: number, { runId }: Run, stage: report.LiveStage): readonly number[] | undefined {

@@ -8,7 +8,6 @@ import { delay } from "@std/async";
 import { z } from "zod";
 import { importLate, readRecord, realPath, shellWord, writeAtomically, writePrivately } from "noiseline/core";
 import type { Cluster, QueuedJob } from "noiseline/cluster";
-import { definedOnly } from "../../std/defined_only.ts";
 import { escapeMarkup } from "../../std/escape.ts";
 import { isOwn, userFolder } from "../../std/user_folder.ts";
 import { programIn, TOOLKIT, VERSION } from "../program.ts";
@@ -19,8 +18,7 @@ import type { Place } from "./site.ts";
 /** Returns the place that a server shows: a store, and submissions to a cluster. */
 export function placeOf({ root }: { readonly root: string }, cluster?: Cluster): Place {
   const program = programIn(dirname(root)).map(shellWord).join(" ");
-  const shown = cluster && { name: cluster.name, cache: realPath(cluster.settings.cache) };
-  return { store: root, program, ...shown && { cluster: shown } };
+  return { store: root, program, cluster: cluster && { name: cluster.name, cache: realPath(cluster.settings.cache) } };
 }
 
 /**
@@ -35,7 +33,7 @@ const addressSchema = z.object({
 type Address = Readonly<z.output<typeof addressSchema>>;
 
 /** A running server, with its process if it was started here. */
-type Server = Address & { readonly child?: Deno.ChildProcess };
+type Server = Address & { readonly child?: Deno.ChildProcess | undefined };
 
 /**
  * Reads a stored address if the file belongs to this user and is private: whoever made the file, or can read it, knows
@@ -159,7 +157,7 @@ export async function findServer(
   if ("trouble" in started) return started;
   const address = { version: VERSION, port: started.port, token };
   writePrivately(path, () => writeAtomically(path, JSON.stringify(address)));
-  return { ...address, ...definedOnly({ child: started.child }) };
+  return { ...address, child: started.child };
 }
 
 /**

@@ -48,7 +48,6 @@ export const CLIENT = `
   // Chosen runs stay chosen on other pages of the table, and with other filters.
   const [CHOSEN, MOST_CHOSEN] = ["noiseline-chosen", 8];
   let runs = JSON.parse(sessionStorage.getItem(CHOSEN) ?? "[]");
-  const boxOf = (run) => document.querySelector('#compare [name=run][value="' + CSS.escape(run) + '"]');
   const showChosen = () => {
     if (byId("selection") === null) return;
     for (const box of document.querySelectorAll("#compare [name=run]")) box.checked = runs.includes(box.value);
@@ -67,7 +66,8 @@ export const CLIENT = `
   });
   addEventListener("submit", ({ target }) => {
     if (target.id !== "compare") return;
-    for (const run of runs) if (boxOf(run) === null) target.append(Object.assign(document.createElement("input"), { type: "hidden", name: "run", value: run }));
+    const here = [...target.querySelectorAll("[name=run]")].map(({ value }) => value);
+    for (const value of runs) if (!here.includes(value)) target.append(make("input", { type: "hidden", name: "run", value }));
   });
   addEventListener("click", ({ target }) => target.id === "clear" && choose([]));
   addEventListener("pageshow", showChosen);

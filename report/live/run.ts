@@ -26,14 +26,10 @@ export function renderRun(run: LiveRun, { curves, content = noContent(), log, no
   const stages = withWaits(run);
   const sections = sectionsOf({ title, subtitle: "", notes, ...all, stages, startedMs });
   const more = encodePath("log", run.runId, log?.stage ?? "");
-  const end = log &&
+  const last = log &&
     markup`<p><code>${log.stage}</code>, last lines; <a href="${more}">more</a></p><pre tabindex="0">${log.text}</pre>`;
   // Whoever opens the page of a run that failed looks for the reason.
-  sections.splice(run.state === "failed" ? 0 : -1, 0, {
-    id: "log",
-    title: "Log",
-    body: end === undefined ? [] : [end],
-  });
+  sections.splice(run.state === "failed" ? 0 : -1, 0, { id: "log", title: "Log", body: last ? [last] : [] });
   const facts = joined([
     run.overrides.length > 0 ? shorten(run.overrides.join(" ")) : undefined,
     `began ${timeOf(startedMs)} UTC on ${run.cluster ?? run.host}`,
@@ -65,9 +61,7 @@ export function liveContent(
   const logged = new Set([undefined, ...content.curves.map(({ title }) => title)]);
   const going = curves.filter(({ title, rows }) => !logged.has(names.get(title)) && rows.length > 0)
     .map((one) => ({ ...one, title: names.get(one.title)! }));
-  const previews = stages.filter(({ id }) => names.has(id)).flatMap((one) =>
-    previewsOf(runId, one, names.get(one.id)!)
-  );
+  const previews = stages.flatMap((one) => names.has(one.id) ? previewsOf(runId, one, names.get(one.id)!) : []);
   return { ...content, curves: [...content.curves, ...going], samples: [...content.samples, ...previews] };
 }
 

@@ -1,3 +1,4 @@
+import { countOf } from "../../std/count_of.ts";
 import { formatDuration } from "../../std/duration.ts";
 import { rankOf, summarize } from "../headlines.ts";
 import type { Page } from "../page.ts";
@@ -74,7 +75,7 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
       const head = columns.map((column) => headOf(column, own, query));
       const body = rows.map(({ run }) => rowOf(run, columns, before.get(run)));
       const { question } = own[0]!;
-      return markup`<h3>${pipeline} <small>${countRuns(own)}</small></h3>${
+      return markup`<h3>${pipeline} <small>${countOf(own.length, "run")}</small></h3>${
         question && markup`<p class="question">${shorten(question, 200)}</p>`
       }
 <div class="scroll"><table class="runs"><thead><tr><th scope="col">run</th>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
@@ -91,7 +92,7 @@ export function renderTable(runs: readonly LiveRun[], query: URLSearchParams, de
   const working = runs.filter(({ state }) => state === "running").length;
   return {
     title: "Runs",
-    subtitle: `${countRuns(runs)} in this store, ${working} running`,
+    subtitle: `${countOf(runs.length, "run")} in this store, ${working} running`,
     notes: details.notes ?? [],
     isWide: true,
     sections: [{
@@ -165,10 +166,6 @@ function readTexts(stages: LiveRun["stages"]): Map<string, string> {
   }));
 }
 
-function countRuns({ length }: readonly LiveRun[]): string {
-  return `${count(length)} ${length === 1 ? "run" : "runs"}`;
-}
-
 /**
  * Returns the stage that a row describes: preferably a training rather than another stage with a loss, and a stage at
  * work rather than one that has ended.
@@ -185,8 +182,11 @@ function textOf({ pipeline, file, runId, state, host, cluster, tags, overrides }
   return [pipeline, file, runId, state, host, cluster, ...tags, ...overrides].join(" ").toLowerCase();
 }
 
-function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, details: TableDetails): Column[] {
-  const { lossAt, pictureOf, lossesOf } = details;
+function columnsOf(
+  runs: readonly LiveRun[],
+  query: URLSearchParams,
+  { lossAt, pictureOf, lossesOf }: TableDetails,
+): Column[] {
   const stages = new Map(runs.map((run) => [run, stageOf(run)]));
   const stageFor = (run: LiveRun) => stages.get(run);
   const loss = (run: LiveRun) => stageFor(run)?.figures["loss"];
