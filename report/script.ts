@@ -320,13 +320,8 @@ export const SCRIPT = `
     setTimeout(() => button.classList.remove("copied"), 1200);
   });
   // A chart has a width only where it is shown.
-  document.addEventListener("toggle", ({ target }) => {
-    if (target.open) target.querySelectorAll(".charts").forEach(drawIn);
-  }, true);
-  const unfold = () => {
-    const details = byId(decodeURIComponent(location.hash.slice(1)))?.querySelector("details");
-    if (details) details.open = true;
-  };
+  document.addEventListener("toggle", ({ target }) => target.open && target.querySelectorAll(".charts").forEach(drawIn), true);
+  const unfold = () => byId(decodeURIComponent(location.hash.slice(1)))?.querySelector("details")?.setAttribute("open", "");
   addEventListener("hashchange", unfold);
   unfold();
 

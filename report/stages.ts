@@ -7,9 +7,7 @@ import { count, figure, type Html, markup, type Shown, stateWord, table } from "
  * @param startedMs start of the run; without it, or with an invalid one of a record, there is no timeline
  */
 export function stageTable(stages: readonly ReportStage[], startedMs = NaN): Html {
-  const ends = new Map(
-    stages.map(({ id, startedMs = 0, durationMs = 0 }) => [id, (startedMs && startedMs + durationMs) || 0]),
-  );
+  const ends = new Map(stages.map(({ id, startedMs = 0, durationMs = 0 }) => [id, startedMs + durationMs || 0]));
   const endMs = Math.max(startedMs || 0, ...ends.values());
   const rows = stages.map((stage) => {
     const { id, kind, state, fromStep, reads, durationMs, numerics } = stage;

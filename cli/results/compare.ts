@@ -132,9 +132,7 @@ function labelled<T extends Named>(
 
 const plain = (value: unknown) => typeof value === "string" ? value : showParam(value);
 
-function columnOf(row: MetricRow): string {
-  return `${row.stage} ${metricName(row)}`;
-}
+const columnOf = (row: MetricRow) => `${row.stage} ${metricName(row)}`;
 
 /** Returns short names: for experiments of one pipeline, only what differs between them. */
 function shortNames(experiments: readonly Experiment[]): string[] {
@@ -154,12 +152,9 @@ export function sheetOf({ seeds, metrics, params, overSeeds }: Comparison, parts
     value === undefined ? "-" : typeof value === "number" && !isSetting ? shortNumber(value) : plain(value);
   // Seeds that are the same everywhere are left out.
   const isSeeded = new Set(seeds.filter((seed) => seed !== undefined)).size > 1;
+  const settings = [...isSeeded ? [{ path: "seed", values: seeds }] : [], ...params];
   const columns = [
-    ...[...isSeeded ? [{ path: "seed", values: seeds }] : [], ...params].map(({ path, values }) => ({
-      name: path,
-      values,
-      isSetting: true,
-    })),
+    ...settings.map(({ path, values }) => ({ name: path, values, isSetting: true })),
     ...metrics.map((one) => ({ ...one, isSetting: false })),
   ];
   const own = parts.map(({ name, figures }, i) => [
@@ -201,16 +196,15 @@ function paramsByStage({ made, select: own }: Experiment, planned: readonly Retu
     return [stage, params.map(({ path, value }): Leaf => [report.paramName(stage, path), value])];
   }));
   for (const [id, { params, version }] of made) {
-    all.set(id, [...all.get(id) ?? leavesOf(params, id), ...codesIn(version, id)]);
+    const leaves = leavesIn([id], params, { explain: () => [] }).map((
+      { path, value },
+    ): Leaf => [path.join("."), value]);
+    all.set(id, [...all.get(id) ?? leaves, ...codesIn(version, id)]);
   }
   return all;
 }
 
 type Leaf = readonly [path: string, value: unknown];
-
-function leavesOf(params: unknown, id: string): Leaf[] {
-  return [...leavesIn([id], params, { explain: () => [] })].map(({ path, value }) => [path.join("."), value]);
-}
 
 /** The largest number of experiments that are shown as columns; more become rows. */
 const MOST_ACROSS = 6;

@@ -34,15 +34,13 @@ export async function figuresOf(
     );
     // If one record has the same name twice, the values cannot be told apart, so there is no mean.
     return [...figures.values()].filter(({ length }) => length > 1 && length <= members.length)
-      .map((rows) => ({ ...meanOf(experiment, rows), members, seedsOf: of }));
+      .map((rows): MetricRow & { readonly members: readonly string[] } => {
+        const { stage, metric, timesteps, label } = rows[0]!;
+        const mean = meanOverSeeds(rows.map(({ value }) => value));
+        return { experiment, stage, metric, ...mean, timesteps, label, seeds: rows.length, members, seedsOf: of };
+      });
   });
   return { own, means, seeds, contents, without: withoutResults(experiments, contents) };
-}
-
-function meanOf(experiment: string, rows: readonly MetricRow[]): MetricRow {
-  const { stage, metric, timesteps, label } = rows[0]!;
-  const mean = meanOverSeeds(rows.map(({ value }) => value));
-  return { experiment, stage, metric, ...mean, timesteps, label, seeds: rows.length };
 }
 
 /** Returns the words that all names share; if there are none, all names. */

@@ -120,9 +120,7 @@ function describeState(run: LiveRun): Html {
   const now = currentStages(run);
   const state = now[0]?.state === "waiting" ? "waiting" : run.state;
   const names = now.map(({ id }) => id).join(", ");
-  const took = endedMs === undefined
-    ? ""
-    : ` ${state === "done" ? "in" : "after"} ${formatDuration(endedMs - startedMs)}`;
+  const took = endedMs && ` ${state === "done" ? "in" : "after"} ${formatDuration(endedMs - startedMs)}`;
   const where = names === "" ? "" : markup`${endedMs === undefined ? "" : " at"} <b>${names}</b>`;
   const facts = now.flatMap((stage) => [
     progressOf(stage),

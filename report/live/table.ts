@@ -151,9 +151,8 @@ function paramTexts(runs: readonly LiveRun[]): Map<string, string>[] {
     const seeds = new Set([...texts].filter(([name]) => SEED.test(name)).map(([, text]) => text));
     return seeds.size <= 1 && seeds.values().every((text) => !text.includes(","));
   });
-  return isOne
-    ? all.map((texts) => new Map([...texts].map(([name, text]) => [name.replace(SEED, "seed"), text])))
-    : all;
+  if (!isOne) return all;
+  return all.map((texts) => new Map([...texts].map(([name, text]) => [name.replace(SEED, "seed"), text])));
 }
 
 function readTexts(stages: LiveRun["stages"]): Map<string, string> {
@@ -182,11 +181,8 @@ function textOf({ pipeline, file, runId, state, host, cluster, tags, overrides }
   return [pipeline, file, runId, state, host, cluster, ...tags, ...overrides].join(" ").toLowerCase();
 }
 
-function columnsOf(
-  runs: readonly LiveRun[],
-  query: URLSearchParams,
-  { lossAt, pictureOf, lossesOf }: TableDetails,
-): Column[] {
+function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, details: TableDetails): Column[] {
+  const { lossAt, pictureOf, lossesOf } = details;
   const stages = new Map(runs.map((run) => [run, stageOf(run)]));
   const stageFor = (run: LiveRun) => stages.get(run);
   const loss = (run: LiveRun) => stageFor(run)?.figures["loss"];
