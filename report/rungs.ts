@@ -13,18 +13,31 @@ export function isOfTrial(id: string): boolean {
   return /~(?:trial|slot)=\d+/.test(id);
 }
 
+interface KnownStage {
+  readonly id: string;
+  readonly params: readonly { readonly path: string; readonly value: unknown }[];
+}
+
 /**
- * Returns a table for each search whose first rung is ranked: the trials of each rung, the best first, and which of
- * them go on.
- * @param ids of all stages
+ * Returns a table for each search whose first rung is ranked: the trials of each rung, the best first, with the params
+ * that differ between them, and which of them go on.
+ * @param all stages, with params where they are known
  */
-export function searchTables(rankings: readonly ReportRanking[], ids: Iterable<string>) {
-  const stages = [...ids];
+export function searchTables(rankings: readonly ReportRanking[], all: Iterable<KnownStage>) {
+  const params = new Map(
+    Array.from(all, (one) => [one.id, new Map(one.params.map(({ path, value }) => [path, value]))]),
+  );
+  const stages = [...params.keys()];
   return [...Map.groupBy(rankings, ({ title }) => entryOf(title))].flatMap(([entry, own]) => {
     const search = entry.replace(/-ranking$/, "");
     if (search === entry || !stages.includes(`${search}~trial=1`)) return [];
     const rungs = own.map(({ title, record }) => ({ rung: Number(title.split("=")[1] ?? 0), record }))
       .sort((a, b) => a.rung - b.rung);
+    const valuesOf = (trial: number) => params.get(`${search}~trial=${trial}`);
+    const trials = rungs[0]!.record.ranking.map(({ candidate }) => candidate + 1);
+    const paths = [...valuesOf(1)?.keys() ?? []].filter((path) =>
+      new Set(trials.map((trial) => JSON.stringify(valuesOf(trial)?.get(path)))).size > 1
+    );
     const rows = rungs.flatMap(({ rung, record: { ranking } }, i) => {
       const below = rungs.slice(0, i).map(({ record }) => record.ranking.map(({ candidate }) => candidate));
       const reached = survivors(below, rungs.slice(1, i + 1).map(({ record }) => record.ranking.length));
@@ -32,24 +45,36 @@ export function searchTables(rankings: readonly ReportRanking[], ids: Iterable<s
         .filter((one) => one > rung);
       const next = Math.min(...higher);
       const room = stages.filter((id) => id.startsWith(`${search}~rung=${next}~slot=`)).length;
-      return ranking.map(({ candidate, value }, place): readonly (string | number)[] => [
-        ...rung > 0 ? [rung] : [],
-        (i === 0 ? candidate : reached[candidate]!) + 1,
-        value ?? "not finite",
-        higher.length > 0 ? place < room ? `goes on to ${next}` : "" : place === 0 ? "the best" : "",
-      ]);
+      return ranking.map(({ candidate, value }, place): readonly (string | number)[] => {
+        const trial = (i === 0 ? candidate : reached[candidate]!) + 1;
+        return [
+          ...rung > 0 ? [rung] : [],
+          trial,
+          ...paths.map((path) => showValue(valuesOf(trial)?.get(path))),
+          value ?? "not finite",
+          higher.length > 0 ? place < room ? `goes on to ${next}` : "" : place === 0 ? "the best" : "",
+        ];
+      });
     });
-    const header = [...rows[0]!.length > 3 ? ["rung"] : [], "trial", rungs[0]!.record.metric, ""];
+    const names = paths.map((path) => path.split(".").at(-1)!);
+    const header = [...rungs[0]!.rung > 0 ? ["rung"] : [], "trial", ...names, rungs[0]!.record.metric, ""];
     return [{ search, header, rows }];
   });
 }
 
-/** Draws the tables of searches. */
-export function searchBody(tables: ReturnType<typeof searchTables>): Html[] {
-  return tables.map(({ search, header, rows }) => {
-    // Steps and numbers of trials are exact; only scores are rounded.
-    const show = (cell: string | number, i: number) =>
-      i === header.length - 2 && typeof cell === "number" ? figure(cell) : cell;
-    return markup`<h3>${search}</h3>${table(header, rows.map((row) => row.map(show)))}`;
-  });
+function showValue(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value) ?? "";
 }
+
+/** Returns the rows of a search's table with rounded scores. Steps, numbers of trials and params are exact. */
+export function cellsOf({ header, rows }: Pick<SearchTable, "header" | "rows">): string[][] {
+  const isScore = (cell: string | number, i: number) => i === header.length - 2 && typeof cell === "number";
+  return rows.map((row) => row.map((cell, i) => isScore(cell, i) ? figure(Number(cell)) : String(cell)));
+}
+
+/** Draws the tables of searches. */
+export function searchBody(tables: readonly SearchTable[]): Html[] {
+  return tables.map((one) => markup`<h3>${one.search}</h3>${table(one.header, cellsOf(one))}`);
+}
+
+type SearchTable = ReturnType<typeof searchTables>[number];

@@ -37,7 +37,7 @@ export function sectionsOf(report: Report): Section[] {
   const graph = stages.length === 0 ? [] : [drawDag(stages), stageTable(stages, startedMs)];
   return [
     { id: "overview", title: "Overview", body: overview.body },
-    { id: "search", title: "Search", body: searchBody(searchTables(report.rankings, stages.map(({ id }) => id))) },
+    { id: "search", title: "Search", body: searchBody(searchTables(report.rankings, stages)) },
     { id: "demo", title: "Interactive sampling", body: demos },
     {
       id: "samples",

@@ -19,6 +19,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .action(printingAnswer(async (what, options) => {
       const { experimentsOf, experimentsOfPipeline } = await import("../results/experiments.ts");
       const { compareExperiments, comparisonPage, sheetOf } = await import("../results/compare.ts");
+      const { cellsOf, renderPage } = await import("noiseline/report");
       const experiments: Experiment[] = [];
       const store = openStoreFor(options);
       const isKept = (name: string) => (store.tags.read(name) ?? store.runs.read(name)) !== undefined;
@@ -49,14 +50,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (experiments.every(({ made }) => made.size === 0)) fail("none of these has results yet", "run them first");
       const compared = await compareExperiments(experiments.map((experiment) => ({ experiment })));
       if (options.output !== undefined) {
-        const { renderPage } = await import("noiseline/report");
         await Deno.mkdir(dirname(options.output), { recursive: true });
         await Deno.writeTextFile(options.output, renderPage(comparisonPage(compared)));
       }
       const { comparison, searches } = compared;
       const sheet = sheetOf(comparison, compared.parts);
-      const rungs = searches.flatMap(({ search, header, rows }) => {
-        return ["", `search of ${search}:`, ...formatTable([header, ...rows.map((row) => row.map(String))])];
+      const rungs = searches.flatMap((one) => {
+        return ["", `search of ${one.search}:`, ...formatTable([one.header, ...cellsOf(one)])];
       });
       const lines = sheet[0]!.length > 1 ? formatTable(sheet) : [];
       const data = { ...comparison, ...searches.length > 0 && { searches } };

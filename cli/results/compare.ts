@@ -85,7 +85,10 @@ export async function compareExperiments(all: readonly Candidate[]) {
   );
   const searches = [...Map.groupBy(experiments, ({ source }) => source)].flatMap(([source, own], _, all) => {
     const rankings = ranked.filter((one) => one.source === source);
-    return report.searchTables(rankings, own.flatMap(({ stages }) => [...stages.keys()]))
+    const stages = own.flatMap(({ stages, planned }) =>
+      Array.from(stages.keys(), (id) => ({ id, params: planned.find((one) => one.id === id)?.params ?? [] }))
+    );
+    return report.searchTables(rankings, stages)
       .map((one) => all.length > 1 ? { ...one, search: `${source} ${one.search}` } : one);
   });
   const notes = [...withoutResults(experiments, found.contents, labels), ...scales];

@@ -14,17 +14,34 @@ const FIRST = ranking(100, [[3, 0.1], [0, 0.2], [2, 0.3], [1, null]]);
 // Slots are in the order of trials: the first is trial 1, the second trial 4.
 const SECOND = ranking(300, [[0, 0.05], [1, 0.07]]);
 const IDS = ["train~trial=1", "train~rung=300~slot=1", "train~rung=300~slot=2", "train"];
+const STAGES = IDS.map((id) => ({ id, params: [] }));
 
 Deno.test("rungs of a search list their trials by score, with those that go on, also while a rung is not ranked", () => {
   const first = [[100, 4, 0.1, "goes on to 300"], [100, 1, 0.2, "goes on to 300"], [100, 3, 0.3, ""]];
   const rows = [...first, [100, 2, "not finite", ""]];
   const header = ["rung", "trial", "L_simple", ""];
-  assertEquals(searchTables([FIRST], IDS), [{ search: "train", header, rows }]);
-  assertEquals(searchTables([SECOND, FIRST], IDS)[0]!.rows, [...rows, [300, 1, 0.05, "the best"], [300, 4, 0.07, ""]]);
+  assertEquals(searchTables([FIRST], STAGES), [{ search: "train", header, rows }]);
+  assertEquals(searchTables([SECOND, FIRST], STAGES)[0]!.rows, [...rows, [300, 1, 0.05, "the best"], [
+    300,
+    4,
+    0.07,
+    "",
+  ]]);
+});
+
+Deno.test("params that differ between trials stand beside their numbers, exactly as they are", () => {
+  const trials = [1, 2, 3, 4].map((trial) => {
+    const values = { "with.learningRate": trial / 8, "with.model": { width: 8 * trial }, "with.batchSize": 32 };
+    const params = Object.entries(values).map(([path, value]) => ({ path, value, origin: [] }));
+    return { id: `train~trial=${trial}`, params };
+  });
+  const [{ header, rows } = { header: [], rows: [] }] = searchTables([FIRST], [...trials, ...STAGES.slice(1)]);
+  assertEquals(header, ["rung", "trial", "learningRate", "model", "L_simple", ""]);
+  assertEquals(rows[0], [100, 4, "0.5", '{"width":32}', 0.1, "goes on to 300"]);
 });
 
 Deno.test("a ranking that is of no search makes no such table", () => {
-  assertEquals(searchTables([{ ...FIRST, title: "pick" }, FIRST], ["pick", "train"]), []);
+  assertEquals(searchTables([{ ...FIRST, title: "pick" }, FIRST], [{ id: "pick", params: [] }]), []);
 });
 
 Deno.test("the page of a search has a table of its rungs, and its winner's figures alone come first", () => {
