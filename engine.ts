@@ -22,7 +22,7 @@ export { describeParams } from "./schemas/describe_params.ts";
 export { pipelineFileSchema } from "./schemas/pipeline_file.ts";
 export type { Difference, Ingredients, LiveProgress, ResultManifest, RunRecord, TagRecord } from "./schemas/records.ts";
 export type { StageDevice } from "./contract/device.ts";
-export { type BuiltinKind, defineKind, type RunOf } from "./contract/stage.ts";
+export { type BuiltinKind, defineKind, LOST_FILE, type RunOf } from "./contract/stage.ts";
 export { BUILTIN_KINDS } from "./stages/mod.ts";
 export { openSharedCache } from "./engine/store/cache/open_cache.ts";
 export type { SharedCache } from "./engine/store/cache/shared_cache.ts";

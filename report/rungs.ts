@@ -52,7 +52,11 @@ export function searchTables(rankings: readonly ReportRanking[], all: Iterable<K
           trial,
           ...paths.map((path) => showValue(valuesOf(trial)?.get(path))),
           value ?? "not finite",
-          higher.length > 0 ? place < room ? `goes on to ${next}` : "" : place === 0 ? "the best" : "",
+          higher.length > 0
+            ? place < room && value !== null ? `goes on to ${next}` : ""
+            : place === 0
+            ? "the best"
+            : "",
         ];
       });
     });

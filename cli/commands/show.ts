@@ -22,17 +22,34 @@ export function makeCommand(settings: CliSettings): AnyCommand {
   }));
 }
 
+/** Shown for params of a stage that is the best of a search, or in one of its rungs: a run finds them. */
+const BY_SEARCH = "(decided by the search)";
+/** Elements of a path before those in `with`: `stages`, the stage and `with`. */
+const IN_WITH = 3;
+
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce((inner, name) => (inner as Readonly<Record<string, unknown>> | undefined)?.[name], value);
+}
+
 /** Lists every value of a pipeline after overrides, interpolation and defaults. */
 function* listValues({ name, seed, stages, origins }: Pipeline) {
   yield* leavesIn(["name"], name, origins);
   yield* leavesIn(["seed"], seed, origins);
-  for (const { view, stage: { id, entry, kind, inputs, params, resources }, division } of actionsOf(stages.values())) {
+  for (
+    const { view, stage: { id, entry, kind, inputs, params, resources, slot }, division } of actionsOf(stages.values())
+  ) {
     if (view === undefined || id !== entry) continue;
     const read = Object.entries(inputs).map(([port, bindings]) => {
       const texts = bindings.map((binding) => `${binding.stage}.${binding.port}`);
       return [port, kind.inputs[port]!.list === true ? texts : texts[0]];
     });
     const said = { uses: kind.name, inputs: Object.fromEntries(read), with: params, resources, ...division };
-    yield* leavesIn(["stages", id], said, origins);
+    const trials = slot === undefined
+      ? []
+      : [...stages.values()].filter((one) => one.id.startsWith(`${slot.of}~trial=`));
+    for (const leaf of leavesIn(["stages", id], said, origins)) {
+      const own = trials.map(({ params }) => JSON.stringify(valueAt(params, leaf.path.slice(IN_WITH))));
+      yield leaf.path[2] === "with" && new Set(own).size > 1 ? { ...leaf, value: BY_SEARCH } : leaf;
+    }
   }
 }

@@ -1,4 +1,11 @@
-import { openStoredArtifact, parseStageId, planRecordOf, type ResultManifest, type Store } from "noiseline/engine";
+import {
+  LOST_FILE,
+  openStoredArtifact,
+  parseStageId,
+  planRecordOf,
+  type ResultManifest,
+  type Store,
+} from "noiseline/engine";
 import type { Collected, Collection, Content } from "noiseline/report";
 import type { CliSettings } from "../command.ts";
 import { type LoadArguments, loadForCommand, makePlanner } from "../open.ts";
@@ -100,7 +107,8 @@ export function matchesSelection(part: Select, whole: Select): boolean {
 
 /** Returns the artifacts of a result, if there is one, titled by the name of its stage. */
 export function artifactsOf(stage: string, result: ResultManifest | undefined, store: Store): Collected[] {
-  const records = Object.entries(result?.outputs ?? {});
+  // A lost trial has made nothing; the table of its search says that it lost.
+  const records = Object.entries(result?.outputs ?? {}).filter(([, { files }]) => files[0]?.path !== LOST_FILE);
   return records.map(([port, record]) => {
     const several = records.filter(([, { type }]) => type === record.type).length > 1;
     return { title: several ? `${stage}.${port}` : stage, artifact: openStoredArtifact(record, store.objects) };

@@ -96,7 +96,7 @@ export class Planner {
   #find(id: string): { readonly action: Action; readonly known: ActionKeys } {
     const [action, known] = [this.#actions.get(id)!, this.#keys.get(id)!];
     const { slot } = action.stage;
-    const trial = slot && (slot.trial ?? this.pipeline.stages.get(trialIn(slot, this.settled, this.store) ?? ""));
+    const trial = slot && (slot.trial ?? this.pipeline.stages.get(trialIn(slot, this.settled, this.store)?.id ?? ""));
     if (slot === undefined || trial === undefined) return { action, known };
     const before = this.#filled.get(id);
     if (before?.action.stage.slot?.trial?.id === trial.id) return before;
@@ -343,11 +343,17 @@ export class Planner {
   #pending(action: Action, { local, localKey }: ActionKeys, force: boolean): Pick<PlannedAction, "state" | "reasons"> {
     const { stage } = action;
     const waiting = new Set(readsOf(stage));
+    // An open slot has params of the first trial for the time being, so these are no change.
     const reasons: Reason[] = force
       ? [{ code: "forced" }]
+      : isOpenSlot(action)
+      ? []
       : this.#changes(action, { ...local, inputs: this.#inputsOf(stage) });
     if (reasons[0]?.code !== "new") {
-      for (const id of waiting) if (!this.settled.has(id)) reasons.push({ code: "upstream", stage: id });
+      const open = isOpenSlot(action) ? stage.slot!.rankings.slice(-1) : [];
+      for (const id of waiting) {
+        if (!this.settled.has(id) || open.includes(id)) reasons.push({ code: "upstream", stage: id });
+      }
     }
     // No result has this stage's local key, so no bytes from upstream can make it cached.
     const certain = force ||

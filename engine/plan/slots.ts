@@ -8,21 +8,25 @@ import { readTextIfThere } from "../store/reading.ts";
 import { parseJson } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 
-const known = new WeakMap<ResultManifest, readonly number[]>();
+/** The candidates of rankings, best first, and how many of them have a finite score. */
+const known = new WeakMap<ResultManifest, { readonly order: readonly number[]; readonly finite: number }>();
 
 const fileOf = (ranking: ResultManifest | undefined) =>
   ranking?.outputs["selection"]?.files.find(({ path }) => path === SELECTION_FILE);
 
-/** Returns the candidates of a ranking, best first; undefined if it is not there, or is damaged. */
-function candidatesOf(ranking: ResultManifest | undefined, { objects }: Store): readonly number[] | undefined {
+/** Returns what a ranking says; undefined if it is not there, or is damaged. */
+function readRanking(ranking: ResultManifest | undefined, { objects }: Store) {
   const file = fileOf(ranking);
   if (ranking === undefined || file === undefined || known.has(ranking)) return ranking && known.get(ranking);
   return objects.verify(file) ? learn(ranking, readTextIfThere(objects.pathOf(file.sha256))) : undefined;
 }
 
-function learn(ranking: ResultManifest, text: string | undefined): readonly number[] | undefined {
-  const found = text === undefined ? undefined : parseJson(text, selectionSchema);
-  if (found !== undefined) known.set(ranking, found.ranking.map(({ candidate }) => candidate));
+function learn(ranking: ResultManifest, text: string | undefined) {
+  const found = text === undefined ? undefined : parseJson(text, selectionSchema)?.ranking;
+  if (found !== undefined) {
+    const finite = found.filter(({ value }) => value !== null).length;
+    known.set(ranking, { order: found.map(({ candidate }) => candidate), finite });
+  }
   return known.get(ranking);
 }
 
@@ -47,14 +51,21 @@ export async function learnRankings(
   return learnt;
 }
 
-/** Returns the id of the trial that is in a slot; undefined until the rankings below it exist. */
+/**
+ * Returns the id of the trial that is in a slot, and whether the rung below had no finite score of it, because it had
+ * too few; undefined until the rankings below it exist.
+ */
 export function trialIn(
   { rankings, counts, place, of }: Slot,
   results: ReadonlyMap<string, ResultManifest>,
   store: Store,
-): string | undefined {
-  const found = rankings.map((one) => candidatesOf(results.get(one), store)).filter((one) => one !== undefined);
-  return found.length < rankings.length ? undefined : `${of}~trial=${survivors(found, counts)[place]! + 1}`;
+): { readonly id: string; readonly isLost: boolean } | undefined {
+  const found = rankings.map((one) => readRanking(results.get(one), store)).filter((one) => one !== undefined);
+  if (found.length < rankings.length) return undefined;
+  const orders = found.map(({ order }) => order);
+  const trial = survivors(orders, counts)[place]!;
+  const finite = survivors(orders, [...counts.slice(0, -1), Math.min(counts.at(-1)!, found.at(-1)!.finite)]);
+  return { id: `${of}~trial=${trial + 1}`, isLost: !finite.includes(trial) };
 }
 
 /** True for a slot whose trial is not known yet. */

@@ -98,8 +98,7 @@ function diverged(
   return {
     status: "failed",
     message: `${isOwn ? `${own}: ` : ""}the ${what} at step ${step}; ${good}`,
-    // A file of one's own that is wrong from the start is no trial that went astray.
-    ...!isOwn && { notFinite: `the ${what} at step ${step}` },
+    notFinite: `the ${what} at step ${step}`,
     fix: isOwn
       ? `look in ${own} for a division by 0, and for roots and logarithms of what is not above 0`
       : `lower learningRate (now ${learningRate})${clipping ?? ""}`,

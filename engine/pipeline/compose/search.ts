@@ -15,6 +15,8 @@ import { inputsOf, mapReferences, parseReference, parseStageId, stageIdOf, texts
 
 /** Values have so many digits, so that no key hangs on how a processor rounds a power. */
 const DIGITS = 6;
+/** Points that are looked at for each trial, so that different ones are found. */
+const POINTS_PER_TRIAL = 16;
 
 /**
  * Replaces each stage that has a search: by its trials, with the stages from it to the score; by a slot for each stage
@@ -83,6 +85,10 @@ class Search {
     if (this.problems.count > before || path === undefined) return {};
     const { members, score, metric } = path;
     const trials = this.#trials(counts[0]!);
+    if (trials.length < counts[0]!) {
+      const message = `over has only ${trials.length} trials that differ`;
+      return this.#refuse(["over"], message, `set trials to ${trials.length}, or widen over`) ?? {};
+    }
     const made: Record<string, unknown> = {};
     const rankings: string[] = [];
     for (const [rung, steps] of rungs.entries()) {
@@ -162,7 +168,7 @@ class Search {
     const fail = (message: string, fix: string) => this.#refuse(["score"], message, fix);
     const many = (name: string) => `stage "${name}" has a matrix, and a search compares trials by one number`;
     if (parseStageId(id).stage !== id) {
-      const fix = "name the values of the matrix under over";
+      const fix = "name its values under over; seeds are compared by a matrix over pipelines without a search";
       return this.#refuse([], "a stage with a matrix cannot have a search", fix, { target: "key" });
     }
     const edges = new Map(
@@ -195,22 +201,28 @@ class Search {
     return { members, score, metric: written.slice(dot + 1) };
   }
 
-  /** Returns the values of the trials: points of Sobol's sequence, or each combination of the lists. */
+  /**
+   * Returns the values of the trials: points of Sobol's sequence, or each combination of the lists. Points that lists or
+   * whole numbers make equal to an earlier one are left out.
+   */
   #trials(count: number): Combination[] {
     const points = this.search.trials === undefined
-      ? undefined
-      : shiftedPoints(count, this.#axes.length, this.search.seed);
-    return Array.from({ length: count }, (_, trial) => {
+      ? Array.from({ length: count }, () => undefined)
+      : shiftedPoints(POINTS_PER_TRIAL * count, this.#axes.length, this.search.seed);
+    const trials = new Map<string, Combination>();
+    for (const [trial, point] of points.entries()) {
       let rest = trial;
-      return Object.fromEntries(this.#axes.map(([axis, values], dimension) => {
+      const values = Object.fromEntries(this.#axes.map(([axis, values], dimension) => {
         const path = [...this.#at, "over", axis];
-        const place = points === undefined ? 0 : points[trial]![dimension]!;
+        const place = point?.[dimension] ?? 0;
         if (!Array.isArray(values)) return [axis, { label: axis, value: valueAt(values, place), path }];
-        const index = points === undefined ? rest % values.length : Math.floor(place * values.length);
+        const index = point === undefined ? rest % values.length : Math.floor(place * values.length);
         rest = Math.floor(rest / values.length);
         return [axis, { label: axis, value: values[index], path: [...path, index] }];
       }));
-    });
+      trials.getOrInsert(JSON.stringify(Object.values(values).map(({ value }) => value)), values);
+    }
+    return [...trials.values()].slice(0, count);
   }
 
   /** Returns a stage of the search for one trial or slot, which reads the others of the same. */

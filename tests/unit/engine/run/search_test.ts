@@ -132,6 +132,25 @@ Deno.test("a trial whose numbers are not finite loses, which is said, and is not
   assertEquals([failed.run.status, failed.run.stages.get("mine")!.message], ["failed", "no height at step 70"]);
 });
 
+Deno.test("a slot for which too few trials have a finite score stays empty: nothing is computed for it", async () => {
+  await using folder = await makeTempFolder();
+  const before = walked.starts.length;
+  const yaml = searchYaml({ trials: 9, rungs: "[100, 200]", to: 1e9 }).replace("from: 0.01", "from: 10");
+  const { run } = await walk(folder.path, yaml);
+  assertEquals(run.status, "done");
+  const further = walked.starts.slice(before).filter((start) => start.endsWith("to 200"));
+  assert(further.length < 3 && further.every((start) => Number.parseFloat(start) <= 100), further.join());
+  assertEquals((await walk(folder.path, yaml)).run.runId, undefined);
+});
+
+Deno.test("a slot whose trial is not known yet waits for its ranking, and for no change of params", async () => {
+  await using folder = await makeTempFolder();
+  await walk(folder.path, searchYaml({ trials: 9, rungs: "[100, 200]" }));
+  const planned = await planIn(folder.path, searchYaml({ trials: 12, rungs: "[100, 200]" }), { kinds });
+  const { state, reasons } = planned.get("train~rung=200~slot=1")!;
+  assertEquals([state, reasons], ["may-run", [{ code: "upstream", stage: "train-ranking~rung=100" }]]);
+});
+
 Deno.test("where no trial has a finite score the ranking fails, and says what to change", async () => {
   await using folder = await makeTempFolder();
   const yaml = searchYaml({ trials: 3, rungs: "[100]", to: 1e9 }).replace("from: 0.01", "from: 1e6");

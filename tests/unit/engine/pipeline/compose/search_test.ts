@@ -87,6 +87,16 @@ Deno.test("without trials each combination of the lists is one", async () => {
   assertEquals(pairs, ["1 boot", "2 boot", "3 boot", "1 clog", "2 clog", "3 clog"]);
 });
 
+Deno.test("trials are all different, and more than there are different ones are refused", async () => {
+  const yaml = (trials: number) =>
+    YAML.replace("{ from: 0.01, to: 10, log: true }", "[1, 2, 3]").replace("trials: 9", `trials: ${trials}`);
+  const pairs = (await trialsOf(yaml(6))).map(({ pace, shoe }) => `${pace} ${shoe}`);
+  assertEquals(pairs.toSorted(), ["1 boot", "1 clog", "2 boot", "2 clog", "3 boot", "3 clog"]);
+  const [problem, ...others] = await problemsOf(yaml(7), [], SEARCH_KINDS);
+  assertEquals(others, []);
+  assertStringIncludes(formatDiagnostic(problem!), "over has only 6 trials that differ");
+});
+
 Deno.test("trials are the same whatever the order of the file and however many follow; a seed gives others", async () => {
   const some = await trialsOf(YAML);
   const turned = YAML.replace(/over: \{ (pace: \{.*?\}), (shoe: \[.*?\]) \}/, "over: { $2, $1 }");
@@ -102,7 +112,7 @@ Deno.test("values lie in their ranges, evenly: one of each half, and whole numbe
     fc.asyncProperty(fc.nat({ max: 1e6 }), fc.integer({ min: 1, max: 50 }), fc.boolean(), async (seed, width, log) => {
       const range = `{ from: 3, to: ${3 + width}, integer: true, log: ${log} }`;
       const yaml = YAML.replace("{ from: 0.01, to: 10, log: true }", range)
-        .replace("trials: 9", `trials: 64\n      seed: ${seed}`);
+        .replace("trials: 9", `trials: ${(width < 8 && !log ? 2 : 1) * (width + 1)}\n      seed: ${seed}`);
       const paces = (await trialsOf(yaml)).map(({ pace }) => Number(pace));
       assert(paces.every((pace) => Number.isInteger(pace) && pace >= 3 && pace <= 3 + width), paces.join());
       if (width < 8 && !log) assertEquals(new Set(paces).size, width + 1);
