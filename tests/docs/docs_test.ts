@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { formatDiagnostic, loadPipeline } from "noiseline/engine";
 import { BUILTIN_KINDS } from "../../stages/mod.ts";
 import { NO_PYTHON } from "../support/commands.ts";
+import { Project } from "../support/project.ts";
 import { runCli } from "../unit/cli/capture.ts";
 import { allBlocks, findBlocks, ROOT, splitShell } from "./blocks.ts";
 import { readCommand } from "./commands.ts";
@@ -88,7 +89,12 @@ Deno.test("every command line of the documents works; run lines are planned, and
 
 Deno.test("a document that says how to run pipelines names the grants that they ask for, and no others", async () => {
   const text = await Deno.readTextFile(join(ROOT, "docs/data.md"));
-  const { out } = await runCli("validate", join(ROOT, "pipelines/points.yaml"));
+  // A copy, so that what a user of this clone has granted does not count.
+  await using project = new Project();
+  for (const name of ["points.yaml", "points_mlp.ts", "stages/make_moons.ts"]) {
+    project.copy(`pipelines/${name}`, `pipelines/${name}`);
+  }
+  const { out } = await runCli("validate", project.path("pipelines/points.yaml"));
   const asked = /^if you trust all of it, give run: (.*)$/m.exec(out)![1]!;
   assertEquals([...text.matchAll(/`((?:--grant \S+ ?)+)`/g)].map(([, flags]) => flags), [asked]);
 });
