@@ -342,19 +342,13 @@ export class Planner {
 
   #pending(action: Action, { local, localKey }: ActionKeys, force: boolean): Pick<PlannedAction, "state" | "reasons"> {
     const { stage } = action;
-    const waiting = new Set(readsOf(stage));
-    // An open slot has params of the first trial for the time being, so these are no change.
-    const reasons: Reason[] = force
-      ? [{ code: "forced" }]
-      : isOpenSlot(action)
-      ? []
-      : this.#changes(action, { ...local, inputs: this.#inputsOf(stage) });
-    if (reasons[0]?.code !== "new") {
-      const open = isOpenSlot(action) ? stage.slot!.rankings.slice(-1) : [];
-      for (const id of waiting) {
-        if (!this.settled.has(id) || open.includes(id)) reasons.push({ code: "upstream", stage: id });
-      }
-    }
+    // An open slot has params of the first trial for the time being, and these are no change.
+    const ranking = isOpenSlot(action) ? stage.slot!.rankings.at(-1)! : undefined;
+    const changes = () => this.#changes(action, { ...local, inputs: this.#inputsOf(stage) });
+    const known = (): Reason[] => ranking === undefined ? changes() : [{ code: "upstream", stage: ranking }];
+    const reasons: Reason[] = force ? [{ code: "forced" }] : known();
+    const waiting = [...new Set(readsOf(stage))].filter((id) => !this.settled.has(id) && id !== ranking);
+    if (reasons[0]?.code !== "new") reasons.push(...waiting.map((id) => ({ code: "upstream" as const, stage: id })));
     // No result has this stage's local key, so no bytes from upstream can make it cached.
     const certain = force ||
       !(isOpenSlot(action) || this.store.results.hasLocal(localKey) || this.options.cache?.mayServe);

@@ -202,8 +202,8 @@ class Search {
   }
 
   /**
-   * Returns the values of the trials: points of Sobol's sequence, or each combination of the lists. Points that lists or
-   * whole numbers make equal to an earlier one are left out.
+   * Returns the values of the trials: points of Sobol's sequence, or each combination of the lists. Points that lists
+   * or whole numbers make equal to an earlier one are left out.
    */
   #trials(count: number): Combination[] {
     const points = this.search.trials === undefined
