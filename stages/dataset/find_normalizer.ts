@@ -1,4 +1,4 @@
-import { type Normalizer, rangeNormalizer, type ValueType } from "../../diffusion/normalizer.ts";
+import { LARGEST, type Normalizer, rangeNormalizer, type ValueType } from "../../diffusion/normalizer.ts";
 import type { Item } from "./items.ts";
 import type { DatasetParams } from "./params.ts";
 
@@ -30,7 +30,7 @@ export function findNormalizer(
 ): Finder {
   const isFloat = dtype === "float32";
   const how = normalize ?? (isFloat ? "moments" : undefined);
-  if (how === undefined) return declared([0, dtype === "uint8" ? 255 : 65_535], () => undefined);
+  if (how === undefined) return declared([0, LARGEST[dtype]!], () => undefined);
   if (how === "moments") return moments(channels);
   if (!("range" in how)) return percentiles(channels, how.percentiles as [number, number], isFloat);
   const range = how.range as [number, number];

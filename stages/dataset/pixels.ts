@@ -6,6 +6,13 @@ export function mostOf(image: DeepImage): number {
   return image.data instanceof Uint16Array ? 65_535 : 255;
 }
 
+/** True if any pixel lets something behind the image through. */
+export function isTransparent(image: DeepImage): boolean {
+  const { channels, data } = image;
+  const most = mostOf(image);
+  return channels % 2 === 0 && data.some((value, i) => i % channels === channels - 1 && value !== most);
+}
+
 /** Makes an image with other pixels of the same depth. */
 function withPixels<I extends DeepImage>(image: I, form: Pick<DeepImage, "width" | "height" | "channels">): I {
   const data = new (image.data instanceof Uint16Array ? Uint16Array : Uint8Array)(

@@ -1,7 +1,7 @@
 import { type ImagesWriter, openImagesWriter } from "../../artifacts/image_files.ts";
 import type { OutputArtifact, SavedState, StageEnd } from "../../contract/stage.ts";
 import { dtypeOf, type ValueType } from "../../diffusion/normalizer.ts";
-import { toBytes } from "../../formats/byte_image.ts";
+import { type DeepImage, toBytes } from "../../formats/byte_image.ts";
 import { decodeVectors, encodeVectors } from "../../formats/vectors.ts";
 import { firstNotFinite } from "../../metrics/vectors.ts";
 import { countOf } from "../../std/count_of.ts";
@@ -11,6 +11,7 @@ import { fitImage } from "./fit.ts";
 import { brokenFiles, Forms, listBroken } from "./image_files.ts";
 import type { Item, Items, Labels } from "./items.ts";
 import type { DatasetContext } from "./kind.ts";
+import { isTransparent } from "./pixels.ts";
 import { splitByHash, type SplitName } from "./split.ts";
 
 const SPLITS = ["train", "test"] as const;
@@ -117,13 +118,12 @@ function fit({ data, ...form }: Item, { params }: DatasetContext): Item | undefi
 }
 
 /** Returns what an image loses that its owner may not expect. */
-function lossesOf({ height, width, channels, data }: Item, fitted: Item): readonly string[] {
-  const most = data instanceof Uint16Array ? 65_535 : 255;
-  const isTransparent = channels % 2 === 0 && fitted.channels % 2 === 1 &&
-    data.some((value, i) => i % channels === channels - 1 && value < most);
+function lossesOf(item: Item, fitted: Item): readonly string[] {
+  const { height, width, channels } = item;
+  const losesAlpha = fitted.channels % 2 === 1 && isTransparent(item as DeepImage);
   const stretch = height / width / (fitted.height / fitted.width);
   return [
-    ...isTransparent ? [`has transparency, and is put on white; set channels: ${channels} to keep it`] : [],
+    ...losesAlpha ? [`has transparency, and is put on white; set channels: ${channels} to keep it`] : [],
     ...Math.min(stretch, 1 / stretch) < LEAST_LEFT
       ? [`is ${height}x${width}, height x width, and becomes ${fitted.height}x${fitted.width}`]
       : [],

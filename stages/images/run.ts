@@ -1,7 +1,7 @@
 import { basename, join } from "node:path";
 import { type ImagesWriter, openImagesWriter } from "../../artifacts/image_files.ts";
 import type { RunOf } from "../../contract/stage.ts";
-import { type ByteImage, type DeepImage, toBytes } from "../../formats/byte_image.ts";
+import { type DeepImage, toBytes } from "../../formats/byte_image.ts";
 import { FormatError, refuse } from "../../formats/format_error.ts";
 import { range } from "../../metrics/vectors.ts";
 import { countOf } from "../../std/count_of.ts";
@@ -10,6 +10,7 @@ import { fitImage } from "../dataset/fit.ts";
 import { brokenFiles, Forms } from "../dataset/image_files.ts";
 import type { Items } from "../dataset/items.ts";
 import { arraysOf, open as openRows, openArray } from "../dataset/numpy.ts";
+import { isTransparent } from "../dataset/pixels.ts";
 import type { imagesKind } from "./kind.ts";
 
 const TRANSPARENT = "transparent; save it without: other programs ignore that, and would score other pixels";
@@ -93,8 +94,4 @@ async function openNpz(path: string): Promise<Items> {
   const got = isThere ? `${dtype} (${shape.join(", ")})` : `only ${arrays.join(", ") || "nothing"}`;
   const fix = fixes.filter(Boolean).join("; ") || undefined;
   throw new FormatError(`${path}: array arr_0`, { got, wanted: "uint8 (N, H, W, C), C 1 or 3", fix });
-}
-
-function isTransparent({ channels, data }: ByteImage): boolean {
-  return channels % 2 === 0 && data.some((value, i) => i % channels === channels - 1 && value !== 255);
 }
