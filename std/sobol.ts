@@ -36,14 +36,14 @@ function directionsOf(dimension: number): readonly number[] {
 }
 
 /**
- * Returns the first points of the sequence, of [0, 1) in each dimension. More points have these as their first.
+ * Yields the first points of the sequence, of [0, 1) in each dimension. More points have these as their first.
  * @param count at most 2^30
  * @param dimensions from 1 to 10
  */
-export function sobolPoints(count: number, dimensions: number): number[][] {
+export function* sobolPoints(count: number, dimensions: number): Generator<number[]> {
   const directions = Array.from({ length: dimensions }, (_, dimension) => directionsOf(dimension));
-  return Array.from({ length: count }, (_, n) => {
+  for (let n = 0; n < count; n++) {
     const gray = n ^ (n >>> 1);
-    return directions.map((own) => own.reduce((x, one, k) => (gray >>> k) & 1 ? x ^ one : x, 0) / 2 ** BITS);
-  });
+    yield directions.map((own) => own.reduce((x, one, k) => (gray >>> k) & 1 ? x ^ one : x, 0) / 2 ** BITS);
+  }
 }

@@ -85,8 +85,10 @@ export async function compareExperiments(all: readonly Candidate[]) {
   );
   const searches = [...Map.groupBy(experiments, ({ source }) => source)].flatMap(([source, own], _, all) => {
     const rankings = ranked.filter((one) => one.source === source);
-    const stages = own.flatMap(({ stages, planned }) =>
-      Array.from(stages.keys(), (id) => ({ id, params: planned.find((one) => one.id === id)?.params ?? [] }))
+    // Experiments of one source have one plan.
+    const params = new Map(own[0]!.planned.map((one) => [one.id, one.params]));
+    const stages = own.flatMap(({ stages }) =>
+      Array.from(stages.keys(), (id) => ({ id, params: params.get(id) ?? [] }))
     );
     return report.searchTables(rankings, stages)
       .map((one) => all.length > 1 ? { ...one, search: `${source} ${one.search}` } : one);

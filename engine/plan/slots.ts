@@ -51,21 +51,33 @@ export async function learnRankings(
   return learnt;
 }
 
-/**
- * Returns the id of the trial that is in a slot, and whether the rung below had no finite score of it, because it had
- * too few; undefined until the rankings below it exist.
- */
+/** Returns what the rankings below a slot say, the lowest first; undefined until all of them exist. */
+function rankingsBelow({ rankings }: Slot, results: ReadonlyMap<string, ResultManifest>, store: Store) {
+  const found = rankings.map((one) => readRanking(results.get(one), store)).filter((one) => one !== undefined);
+  return found.length < rankings.length ? undefined : found;
+}
+
+/** Returns the id of the trial that is in a slot; undefined until the rankings below it exist. */
 export function trialIn(
-  { rankings, counts, place, of }: Slot,
+  slot: Slot,
   results: ReadonlyMap<string, ResultManifest>,
   store: Store,
-): { readonly id: string; readonly isLost: boolean } | undefined {
-  const found = rankings.map((one) => readRanking(results.get(one), store)).filter((one) => one !== undefined);
-  if (found.length < rankings.length) return undefined;
-  const orders = found.map(({ order }) => order);
-  const trial = survivors(orders, counts)[place]!;
-  const finite = survivors(orders, [...counts.slice(0, -1), Math.min(counts.at(-1)!, found.at(-1)!.finite)]);
-  return { id: `${of}~trial=${trial + 1}`, isLost: !finite.includes(trial) };
+): string | undefined {
+  const orders = rankingsBelow(slot, results, store)?.map(({ order }) => order);
+  return orders && `${slot.of}~trial=${survivors(orders, slot.counts)[slot.place]! + 1}`;
+}
+
+/** True if the rung below a slot had too few finite scores, so that its trial is one without. */
+export function hasLostBelow(
+  slot: Slot,
+  results: ReadonlyMap<string, ResultManifest>,
+  store: Store,
+): boolean {
+  const below = rankingsBelow(slot, results, store);
+  if (below === undefined) return false;
+  const counts = [...slot.counts.slice(0, -1), Math.min(slot.counts.at(-1)!, below.at(-1)!.finite)];
+  const finite = survivors(below.map(({ order }) => order), counts);
+  return !finite.some((trial) => `${slot.of}~trial=${trial + 1}` === trialIn(slot, results, store));
 }
 
 /** True for a slot whose trial is not known yet. */

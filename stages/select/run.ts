@@ -8,8 +8,9 @@ import { type InputArtifact, LOST_FILE, type OutputArtifact, type RunOf } from "
 import type { selectKind } from "./kind.ts";
 import { rank } from "./rank.ts";
 
-/** The part of a measured network's description that is said of the best. */
+/** Metrics of which some may not be finite. */
 const unreadSchema = z.object({ metrics: z.array(z.object({ name: z.string(), value: z.number().nullable() })) });
+/** The part of a measured network's description that is said of the best. */
 const modelSchema = z.object({ step: z.number(), weights: z.string() });
 
 export default (async ({ params, inputs, outputs, note, warn }) => {

@@ -102,10 +102,9 @@ class Search {
           const own = `${member}${suffix}`;
           made[own] = this.#copy(member, suffix, trials[rung === 0 ? place : 0]!, members, found);
           found.families.getOrInsert(member, []).push(own);
-          const isTwice = found.trials.has(own)
-            ? `stage "${member}" depends on two searches, each of which`
-            : undefined;
-          const refused = isTwice && `${isTwice} would have trials of its own` || budget.take(made[own], 1);
+          const refused = found.trials.has(own)
+            ? `stage "${member}" depends on two searches, each of which would have trials of its own`
+            : budget.take(made[own], 1);
           if (refused !== undefined) {
             return this.#refuse(["score"], refused, "search one by one, with fewer trials") ?? {};
           }
@@ -207,11 +206,13 @@ class Search {
    */
   #trials(count: number): Combination[] {
     const points = this.search.trials === undefined
-      ? Array.from({ length: count }, () => undefined)
+      ? Array.from<undefined>({ length: count })
       : shiftedPoints(POINTS_PER_TRIAL * count, this.#axes.length, this.search.seed);
     const trials = new Map<string, Combination>();
-    for (const [trial, point] of points.entries()) {
-      let rest = trial;
+    let number = 0;
+    for (const point of points) {
+      if (trials.size === count) break;
+      let rest = number++;
       const values = Object.fromEntries(this.#axes.map(([axis, values], dimension) => {
         const path = [...this.#at, "over", axis];
         const place = point?.[dimension] ?? 0;
@@ -222,7 +223,7 @@ class Search {
       }));
       trials.getOrInsert(JSON.stringify(Object.values(values).map(({ value }) => value)), values);
     }
-    return [...trials.values()].slice(0, count);
+    return [...trials.values()];
   }
 
   /** Returns a stage of the search for one trial or slot, which reads the others of the same. */
@@ -242,8 +243,8 @@ function readBy(text: unknown): string[] {
   return reference === undefined ? [] : [stageIdOf(reference)];
 }
 
-/** Returns points of the sequence, all shifted by the same numbers, modulo 1 (Cranley and Patterson 1976). */
-function shiftedPoints(count: number, dimensions: number, seed: number): number[][] {
+/** Yields points of the sequence, all shifted by the same numbers, modulo 1 (Cranley and Patterson 1976). */
+function shiftedPoints(count: number, dimensions: number, seed: number): Iterable<number[]> {
   const shifts = Array.from({ length: dimensions }, (_, dimension) => {
     return Number.parseInt(sha256Of(`noiseline/search/${seed}/${dimension}`).slice(0, 8), 16) / 2 ** 32;
   });
