@@ -57,7 +57,7 @@ const scheduleFileSchema = z.strictObject({
 });
 
 /** Encodes only the tables that determine the path: `betas` of a chain, else `signal` and `noise`. */
-export function encodePath(path: Path): Uint8Array<ArrayBuffer> {
+export function encodePath(path: Path): Uint8Array[] {
   return encodeVectors(path.continuous ? tableOf(path) : { betas: path.tables!.betas });
 }
 

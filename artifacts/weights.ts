@@ -4,7 +4,7 @@ import type { Shapes } from "../diffusion/misfits.ts";
 import { type NamedArrays, type Network, unpackParameters } from "../diffusion/network.ts";
 import { formRecord } from "../diffusion/normalizer.ts";
 import { refuse } from "../formats/format_error.ts";
-import { decodeSafetensors, floatsOf, safetensorsParts } from "../formats/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, floatsOf } from "../formats/safetensors.ts";
 import { checkWeights, readBytes } from "./record.ts";
 
 /** The record of a training's averages. The raw weights and each average have a file of their own. */
@@ -60,7 +60,7 @@ export async function writeWeights(output: OutputArtifact, layout: Layout, weigh
     const tensors = Object.fromEntries(
       layout.parameters.map(({ name, shape }) => [name, { shape, data: named[name]! }]),
     );
-    await output.write(weightFile(name), safetensorsParts({ tensors }));
+    await output.write(weightFile(name), encodeSafetensors({ tensors }));
   }
 }
 

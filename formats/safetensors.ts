@@ -38,21 +38,11 @@ const LENGTH_BYTES = 8;
  * Equal contents give equal bytes: metadata is sorted by name; tensors by element size, largest first, so that each is
  * aligned, then by name (code units).
  *
+ * @returns the parts of the file, one after another: the header, and views of the tensors. Its bytes in one piece would
+ * be as much memory again
  * @throws RangeError for a name that the format reserves, or a shape that does not match the data
  */
-export function encodeSafetensors(file: SafetensorsContent): Uint8Array<ArrayBuffer> {
-  const parts = safetensorsParts(file);
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let position = 0;
-  for (const part of parts) {
-    bytes.set(part, position);
-    position += part.length;
-  }
-  return bytes;
-}
-
-/** Returns the parts of the file, one after another: the header, and views of the tensors. */
-export function safetensorsParts(file: SafetensorsContent): Uint8Array[] {
+export function encodeSafetensors(file: SafetensorsContent): Uint8Array[] {
   // Names are sorted by code units, not by localeCompare: the order must not depend on the machine.
   const entries = Object.entries(file.tensors).sort(([a, x], [b, y]) =>
     y.data.BYTES_PER_ELEMENT - x.data.BYTES_PER_ELEMENT || (a < b ? -1 : 1)

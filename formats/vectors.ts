@@ -1,14 +1,9 @@
 import { refuse } from "./format_error.ts";
-import { decodeSafetensors, encodeSafetensors, type SafetensorsArray, safetensorsParts } from "./safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type SafetensorsArray } from "./safetensors.ts";
 
-/** Encodes vectors [n] by name as a safetensors file; undefined vectors are left out. */
-export function encodeVectors(vectors: Vectors, metadata: Readonly<Record<string, string>> = {}) {
+/** Encodes vectors [n] by name as the parts of a safetensors file; undefined vectors are left out. */
+export function encodeVectors(vectors: Vectors, metadata: Readonly<Record<string, string>> = {}): Uint8Array[] {
   return encodeSafetensors({ tensors: tensorsOf(vectors), metadata });
-}
-
-/** Returns the parts of such a file, which are views of the vectors: bytes of all are as much memory again. */
-export function vectorParts(vectors: Vectors): Uint8Array[] {
-  return safetensorsParts({ tensors: tensorsOf(vectors) });
 }
 
 type Vectors = Readonly<

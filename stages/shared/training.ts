@@ -17,7 +17,7 @@ import {
   type UpdateOptions,
   updateStepSignature,
 } from "../../diffusion/train_step.ts";
-import { decodeVectors, vectorOf, vectorParts } from "../../formats/vectors.ts";
+import { decodeVectors, encodeVectors, vectorOf } from "../../formats/vectors.ts";
 import { type Device, type HostTensors, randomStream } from "../../tensor/mod.ts";
 import { scalarFeeds } from "./feeds.ts";
 import type { TrainingParams } from "./training_params.ts";
@@ -274,7 +274,7 @@ export function initialState(
 export function encodeState({ vectors, log, timestepLosses }: TrainState): Record<string, FileContent> {
   const { losses, counts } = timestepLosses ?? {};
   return {
-    [STATE_FILE]: vectorParts({ ...vectors, timestepLosses: losses, timestepCounts: counts }),
+    [STATE_FILE]: encodeVectors({ ...vectors, timestepLosses: losses, timestepCounts: counts }),
     [LOG_FILE]: new TextEncoder().encode(log.join("")),
   };
 }

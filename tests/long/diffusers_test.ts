@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
@@ -133,8 +134,8 @@ for (const seed of seeds(1)) {
           await Deno.mkdir(ours);
           const written = valueOf(toTheirAutoencoder({ config, factor }));
           await Deno.writeTextFile(join(ours, "config.json"), JSON.stringify(written));
-          const bytes = encodeSafetensors({ tensors: toAutoencoderTensors(named, config), metadata: { format: "pt" } });
-          await Deno.writeFile(join(ours, "diffusion_pytorch_model.safetensors"), bytes);
+          const parts = encodeSafetensors({ tensors: toAutoencoderTensors(named, config), metadata: { format: "pt" } });
+          await Deno.writeFile(join(ours, "diffusion_pytorch_model.safetensors"), Buffer.concat(parts));
         });
       }
       await device.dispose();

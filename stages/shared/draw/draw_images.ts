@@ -4,7 +4,7 @@ import { openImagesWriter } from "../../../artifacts/image_files.ts";
 import { picturedCount, type View } from "../../../artifacts/pictures.ts";
 import type { InputArtifact, OutputArtifact, OwnDefinition, StageContext, StageEnd } from "../../../contract/stage.ts";
 import { denormalize, joinValues, VALUE_TYPES, type Values } from "../../../diffusion/normalizer.ts";
-import { decodeVectors, vectorOf, vectorParts } from "../../../formats/vectors.ts";
+import { decodeVectors, encodeVectors, vectorOf } from "../../../formats/vectors.ts";
 import type { Device } from "../../../tensor/mod.ts";
 import { failedBy } from "../checks.ts";
 import { openView } from "../coder.ts";
@@ -123,7 +123,7 @@ export async function sampleOnDevice(
         from = starts.pop()!;
       }
       const pixels = joinValues(unsaved);
-      const parts = vectorParts({ pixels, film: from === 0 ? film : undefined });
+      const parts = encodeVectors({ pixels, film: from === 0 ? film : undefined });
       const linked = starts.map(fileFrom).map((name) => [name, { path: saved!.path(name) }]);
       saved = await progress.save(lastSaved = step, { ...Object.fromEntries(linked), [fileFrom(from)]: parts });
       starts.push(from);

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { findGpus } from "../../../engine/run/slots.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../../formats/safetensors.ts";
@@ -106,7 +107,7 @@ async function writePublished(project: Project, folder: string): Promise<void> {
   );
   const tensors = formulaWeights(fixtureJson("levels", "shapes.json"));
   const file = project.path(join(folder, "unet/diffusion_pytorch_model.safetensors"));
-  await Deno.writeFile(file, encodeSafetensors({ tensors, metadata: { format: "pt" } }));
+  await Deno.writeFile(file, Buffer.concat(encodeSafetensors({ tensors, metadata: { format: "pt" } })));
 }
 
 Deno.test("published.yaml scores a folder of diffusers, and says so where there is none", async () => {

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { openImages } from "../../../artifacts/image_files.ts";
 import type { InputArtifact } from "../../../contract/stage.ts";
@@ -34,13 +35,14 @@ export async function encodeBatches(images: InputArtifact): Promise<Uint8Array> 
     return { x0: x0!.slice(), t: t!.slice(), noise: noise!.slice() };
   });
   const all = (name: "x0" | "noise") => Float32Array.from(steps.flatMap((one) => [...one[name]]));
-  return encodeSafetensors({
+  const parts = encodeSafetensors({
     tensors: {
       x0: { shape: SHAPE, data: all("x0") },
       t: { shape: [STEPS, BATCH], data: Int32Array.from(steps.flatMap(({ t }) => [...t])) },
       noise: { shape: SHAPE, data: all("noise") },
     },
   });
+  return new Uint8Array(Buffer.concat(parts));
 }
 
 if (import.meta.main) {

@@ -206,7 +206,7 @@ async function main(folder: string): Promise<void> {
     for (const [path, content] of Object.entries(files)) {
       const place = join(folder, name, path);
       await Deno.mkdir(dirname(place), { recursive: true });
-      await Deno.writeFile(place, typeof content === "string" ? new TextEncoder().encode(content) : content);
+      await Deno.writeFile(place, new Blob([content].flat() as BlobPart[]).stream());
     }
     console.log(`${name}: ${checkpoint.params.length} parameters`);
   }

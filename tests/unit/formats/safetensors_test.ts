@@ -1,9 +1,14 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { Buffer } from "node:buffer";
 import { FormatError } from "../../../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../../../formats/safetensors.ts";
 
 const encoder = new TextEncoder();
+
+/** Returns the bytes of a file. */
+const encode = (file: Parameters<typeof encodeSafetensors>[0]) =>
+  new Uint8Array(Buffer.concat(encodeSafetensors(file)));
 
 /** Returns a file with this header, written by hand. */
 function fileOf(header: string | Uint8Array, data: number[] = []): Uint8Array {
@@ -25,7 +30,7 @@ const SAMPLE: Record<string, SafetensorsTensor> = {
 };
 
 Deno.test("encodeSafetensors() writes the bytes of the format when there is one tensor", () => {
-  const bytes = encodeSafetensors({ tensors: { a: { shape: [1], data: Float32Array.of(1) } } });
+  const bytes = encode({ tensors: { a: { shape: [1], data: Float32Array.of(1) } } });
   // huggingface/safetensors, format description: u64 length, JSON padded with spaces, data.
   const header = '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'.padEnd(56, " ");
   assertEquals(bytes, fileOf(header, [0, 0, 0x80, 0x3f]));
@@ -33,7 +38,7 @@ Deno.test("encodeSafetensors() writes the bytes of the format when there is one 
 
 Deno.test("decodeSafetensors() gives back what was encoded", () => {
   const metadata = { format: "noiseline", step: "100" };
-  const decoded = decodeSafetensors(encodeSafetensors({ tensors: SAMPLE, metadata }));
+  const decoded = decodeSafetensors(encode({ tensors: SAMPLE, metadata }));
   assertEquals({ ...decoded.tensors }, SAMPLE);
   assertEquals(decoded.metadata, metadata);
 });
@@ -41,13 +46,13 @@ Deno.test("decodeSafetensors() gives back what was encoded", () => {
 Deno.test("encodeSafetensors() gives the same bytes when tensors and metadata come in another order", () => {
   const reversed = Object.fromEntries(Object.entries(SAMPLE).reverse());
   assertEquals(
-    encodeSafetensors({ tensors: SAMPLE, metadata: { b: "1", a: "2" } }),
-    encodeSafetensors({ tensors: reversed, metadata: { a: "2", b: "1" } }),
+    encode({ tensors: SAMPLE, metadata: { b: "1", a: "2" } }),
+    encode({ tensors: reversed, metadata: { a: "2", b: "1" } }),
   );
 });
 
 Deno.test("encodeSafetensors() aligns each tensor to its element size", () => {
-  const bytes = encodeSafetensors({ tensors: SAMPLE });
+  const bytes = encode({ tensors: SAMPLE });
   const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
   assertEquals(length % 8, 0);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
@@ -56,7 +61,7 @@ Deno.test("encodeSafetensors() aligns each tensor to its element size", () => {
 });
 
 Deno.test("decodeSafetensors() reads a view in the middle of a buffer", () => {
-  const bytes = encodeSafetensors({ tensors: SAMPLE });
+  const bytes = encode({ tensors: SAMPLE });
   const shifted = new Uint8Array(bytes.length + 3);
   shifted.set(bytes, 3);
   assertEquals({ ...decodeSafetensors(shifted.subarray(3)).tensors }, SAMPLE);
@@ -97,10 +102,10 @@ for (const [what, bytes, message] of BROKEN) {
 
 Deno.test("encodeSafetensors() throws when name or shape are wrong", () => {
   const data = Float32Array.of(1, 2);
-  const encode = (name: string, wrong: SafetensorsTensor) => () => encodeSafetensors({ tensors: { [name]: wrong } });
-  assertThrows(encode("__metadata__", { shape: [2], data }), RangeError, "reserves");
-  assertThrows(encode("a", { shape: [3], data }), RangeError, "got 2 elements");
-  assertThrows(encode("a", { shape: [-2, -1], data }), RangeError, "shape [-2,-1]");
+  const encoding = (name: string, wrong: SafetensorsTensor) => () => encodeSafetensors({ tensors: { [name]: wrong } });
+  assertThrows(encoding("__metadata__", { shape: [2], data }), RangeError, "reserves");
+  assertThrows(encoding("a", { shape: [3], data }), RangeError, "got 2 elements");
+  assertThrows(encoding("a", { shape: [-2, -1], data }), RangeError, "shape [-2,-1]");
 });
 
 /** Decodes; FormatError is the only error that may be thrown. */
@@ -131,7 +136,7 @@ Deno.test("a message names what is wrong in a few words, however long the names 
 });
 
 Deno.test("decodeSafetensors() throws nothing but FormatError when the bytes are noise", () => {
-  const valid = encodeSafetensors({ tensors: SAMPLE, metadata: { a: "b" } });
+  const valid = encode({ tensors: SAMPLE, metadata: { a: "b" } });
   const noise = fc.uint8Array({ maxLength: 64 });
   const headers = fc.json().map((json) => fileOf(json, [0, 0, 0, 0]));
   const damaged = fc.array(fc.tuple(fc.nat(valid.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 })
@@ -141,7 +146,7 @@ Deno.test("decodeSafetensors() throws nothing but FormatError when the bytes are
 });
 
 Deno.test("decodeSafetensors() throws when any prefix of a file is read", () => {
-  const valid = encodeSafetensors({ tensors: SAMPLE });
+  const valid = encode({ tensors: SAMPLE });
   for (let length = 0; length < valid.length; length++) {
     assertThrows(() => decodeSafetensors(valid.slice(0, length)), FormatError);
   }
@@ -161,7 +166,7 @@ Deno.test("decodeSafetensors() gives back arbitrary names and numbers", () => {
           { shape: [list.length], data: Float32Array.from(list) },
         ]),
       );
-      const decoded = decodeSafetensors(encodeSafetensors({ tensors, metadata }));
+      const decoded = decodeSafetensors(encode({ tensors, metadata }));
       assertEquals(new Map(Object.entries(decoded.tensors)), new Map(Object.entries(tensors)));
       assertEquals(new Map(Object.entries(decoded.metadata)), new Map(Object.entries(metadata)));
     }),
@@ -174,6 +179,6 @@ Deno.test("decodeSafetensors() keeps names that mean something to JavaScript", (
   const tensors = Object.fromEntries(
     ["__proto__", "constructor", "7", "3"].map((name) => [name, { shape: [1], data }]),
   );
-  const decoded = decodeSafetensors(encodeSafetensors({ tensors }));
+  const decoded = decodeSafetensors(encode({ tensors }));
   assertEquals(Object.keys(decoded.tensors).sort(), ["3", "7", "__proto__", "constructor"]);
 });

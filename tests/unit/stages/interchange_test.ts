@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { dirname, join } from "node:path";
 import { decodeSafetensors, encodeSafetensors } from "../../../formats/safetensors.ts";
 import type { InputArtifact } from "../../../contract/stage.ts";
@@ -73,7 +74,10 @@ Deno.test("a checkpoint is the same after export and import, with what the layou
 
     await t.step("weights that another program saved: nothing is known of their training", async () => {
       const { tensors } = decodeSafetensors(await files.read(UNET_WEIGHTS));
-      await Deno.writeFile(files.path(UNET_WEIGHTS), encodeSafetensors({ tensors, metadata: { format: "pt" } }));
+      await Deno.writeFile(
+        files.path(UNET_WEIGHTS),
+        Buffer.concat(encodeSafetensors({ tensors, metadata: { format: "pt" } })),
+      );
       const { outputs } = await imported(folder, home);
       const config = JSON.parse(await outputs["checkpoint"]!.readText("config.json"));
       assertEquals([config.step, config.images.source, config.objective], [0, { name: "diffusers" }, "v"]);
@@ -84,7 +88,7 @@ Deno.test("a checkpoint is the same after export and import, with what the layou
       const { tensors } = decodeSafetensors(await files.read(UNET_WEIGHTS));
       const { "conv_in.bias": bias, "conv_out.bias": _, ...rest } = tensors;
       const bad = { ...rest, "conv_in.bias": { shape: [2, 64], data: bias!.data } };
-      await Deno.writeFile(files.path(UNET_WEIGHTS), encodeSafetensors({ tensors: bad }));
+      await Deno.writeFile(files.path(UNET_WEIGHTS), Buffer.concat(encodeSafetensors({ tensors: bad })));
       const said = await failure(folder, home);
       assertStringIncludes(
         said,
@@ -95,7 +99,7 @@ Deno.test("a checkpoint is the same after export and import, with what the layou
 
     await t.step("weights of another type or file", async () => {
       const half = { x: { shape: [1], data: Int32Array.of(1) } };
-      await Deno.writeFile(files.path(UNET_WEIGHTS), encodeSafetensors({ tensors: half }));
+      await Deno.writeFile(files.path(UNET_WEIGHTS), Buffer.concat(encodeSafetensors({ tensors: half })));
       assertStringIncludes(await failure(folder, home), `${UNET_WEIGHTS}, x: got I32, wanted F32`);
       await Deno.writeFile(files.path(UNET_WEIGHTS), Uint8Array.of(1, 2, 3));
       assertStringIncludes(await failure(folder, home), `${UNET_WEIGHTS}, safetensors`);

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
@@ -128,15 +129,15 @@ Deno.test("pathOf() reads what encodePath() writes: betas of a chain, signal and
   const chain = chainPath(makeTables(Float64Array.of(0.1, 0.2, 1)));
   const betas: PathSpec = { betas: "own", timesteps: 3 };
   const file = "schedule.safetensors";
-  assertEquals(Object.keys(decodeSafetensors(encodePath(chain)).tensors), ["betas"]);
-  assertEquals(pathOf(betas, { file, bytes: encodePath(chain), own: [] }).tables, chain.tables);
+  assertEquals(Object.keys(decodeSafetensors(Buffer.concat(encodePath(chain))).tensors), ["betas"]);
+  assertEquals(pathOf(betas, { file, bytes: Buffer.concat(encodePath(chain)), own: [] }).tables, chain.tables);
   const failure = assertThrows(
-    () => pathOf({ betas: "own", timesteps: 4 }, { file, bytes: encodePath(chain) }),
+    () => pathOf({ betas: "own", timesteps: 4 }, { file, bytes: Buffer.concat(encodePath(chain)) }),
     FormatError,
   );
   assertEquals(failure.message, "schedule.safetensors, tensor betas: got 3 numbers, wanted 4 of Float64Array");
   assertThrows(
-    () => pathOf({ ...SPEC, timesteps: 3 }, { file, bytes: encodePath(chain) }),
+    () => pathOf({ ...SPEC, timesteps: 3 }, { file, bytes: Buffer.concat(encodePath(chain)) }),
     FormatError,
     "tensor signal: got none",
   );

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { dirname, join } from "node:path";
 import { readCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { toUnet2dTensors } from "../../../diffusion/interchange/unet2d_tensors.ts";
@@ -32,7 +33,7 @@ Deno.test("twenty steps of fine-tuning move the weights of a diffusers network a
 
     const theirs = join(folder, "theirs");
     const tensors = formulaWeights(JSON.parse(new TextDecoder().decode(golden("shapes.json"))));
-    const weights = encodeSafetensors({ tensors });
+    const weights = Buffer.concat(encodeSafetensors({ tensors }));
     const files = { "unet/diffusion_pytorch_model.safetensors": weights };
     const configs = ["unet/config.json", "scheduler/scheduler_config.json"].map((name) =>
       [name, golden(name)] as const
