@@ -3,12 +3,12 @@ import type { TrainingLoss } from "../../diffusion/gradient_step.ts";
 import type { UpdateOptions } from "../../diffusion/train_step.ts";
 import type { Device } from "../../tensor/mod.ts";
 import { withDevice } from "./device.ts";
-import { takeSteps } from "./steps.ts";
+import { yieldToMessages } from "./macrotask.ts";
 import { decodeState, encodeState, makeStepper, type StepResult, type TrainState, trainSteps } from "./training.ts";
 import type { TrainingParams } from "./training_params.ts";
 
 type LoopContext = Pick<StageContext, "progress" | "stop" | "report" | "device"> & {
-  readonly params: TrainingParams & Parameters<typeof takeSteps>[0]["params"];
+  readonly params: TrainingParams & { readonly saveEverySeconds: number };
 };
 
 /** One kind's training: its loss, its batches, and its words for what goes wrong. */
@@ -36,48 +36,51 @@ interface Training {
   readonly files?: readonly string[];
 }
 
-/** Trains up to the wanted step, from the newest saved state. */
+/**
+ * Trains up to the wanted step, from the newest saved state. The state is saved at intervals, after the last step and
+ * when the user asks to stop.
+ */
 export async function trainFromNewest(
   context: LoopContext,
   { loss, updates, begin, open, failed, files }: Training,
 ): Promise<TrainState | StageEnd> {
-  const { params, progress, stop } = context;
+  const { params, progress, stop, report } = context;
   const saved = await progress.latest();
   const start = saved === undefined ? begin() : await decodeState(saved, loss.count, params.ema);
   if (start.step >= params.steps) return start;
   if (stop.aborted) return { status: "interrupted", step: start.step };
 
   return await withDevice(context, async (device) => {
-    const { batchSize, microBatches } = params;
+    const { batchSize, microBatches, steps, checkpointEvery = Infinity, saveEverySeconds } = params;
     const settings = { ...updates, batchSize, microBatches };
     const stepper = await makeStepper(device, { loss, params: settings, vectors: start.vectors });
     const { preview, ...more } = open(device, start, async () => (await stepper.vectors()).ema);
     const take = trainSteps(start, { stepper, params, ...loss.terms && { terms: loss.terms }, ...more });
     // The last run may have been stopped during the preview of this step.
     await preview(start.step);
-    let last: StepResult;
     let lastSaved = start.step;
-    return await takeSteps(context, {
-      from: start.step,
-      images: batchSize,
-      async step(step) {
-        try {
-          last = await take(step);
-        } catch (error) {
-          if (failed === undefined) throw error;
-          return failed(error, step);
-        }
-        const { loss, gradNorm, learningRate } = last;
-        if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, last, { lastSaved, files });
-        await preview(step);
-        return { loss, gradNorm, learningRate, ...last.terms };
-      },
-      state: () => last.state(),
-      encode(state) {
-        lastSaved = state.step;
-        return encodeState(state);
-      },
-    });
+    for (let step = start.step + 1;; step++) {
+      let made: StepResult;
+      try {
+        made = await take(step);
+      } catch (error) {
+        if (failed === undefined) throw error;
+        return failed(error, step);
+      }
+      const { loss, gradNorm, learningRate, terms } = made;
+      if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, made, { lastSaved, files });
+      await preview(step);
+      const figures = { loss, gradNorm, learningRate, ...terms };
+      report({ done: step, total: steps, unit: "step", images: batchSize, figures });
+      await yieldToMessages();
+      const isLast = step === steps;
+      if (!isLast && !stop.aborted && step % checkpointEvery !== 0 && !progress.isDue(saveEverySeconds)) continue;
+      const state = await made.state();
+      await progress.save(step, encodeState(state));
+      lastSaved = step;
+      if (isLast) return state;
+      if (stop.aborted) return { status: "interrupted", step };
+    }
   });
 }
 
