@@ -1,7 +1,7 @@
 import type { InputArtifact } from "../contract/stage.ts";
 import { refuse } from "../formats/format_error.ts";
 import { decodePng } from "../formats/png_decoder.ts";
-import { fileOf, readBytes } from "./record.ts";
+import { decodeText, fileOf, readBytes } from "./record.ts";
 
 /** Artifact of type `picture`: `picture.png` or `picture.svg`, and `caption.txt` if it has a caption. */
 const [NAMES, CAPTION_FILE] = [["picture.png", "picture.svg"], "caption.txt"] as const;
@@ -42,14 +42,6 @@ export async function readPicture(
     refuse(CAPTION_FILE, `${about.size} bytes`, `at most ${MAX_CAPTION} characters`);
   }
   return { path, caption };
-}
-
-function decodeText(path: string, bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    return refuse(path, "bytes that are not UTF-8", "text", cause);
-  }
 }
 
 export { readPicture as validate };

@@ -20,6 +20,15 @@ export async function readJson<S extends z.ZodType>(
   return parseRecord(name, parseJson(name, await artifact.readText(name)), schema);
 }
 
+/** @throws FormatError for bytes that are not text */
+export function decodeText(name: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new FormatError(name, { got: "bytes that are not UTF-8", wanted: "text in UTF-8", cause });
+  }
+}
+
 /** Texts, which may hold any word, and the numbers that Python's json writes and JSON does not have. */
 const TEXTS_AND_NON_NUMBERS = /"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g;
 

@@ -1,6 +1,6 @@
 import { basename, extname } from "node:path";
 import type { ImageFacts } from "../../artifacts/facts.ts";
-import { parseJson } from "../../artifacts/record.ts";
+import { decodeText, parseJson } from "../../artifacts/record.ts";
 import { FormatError, refuse } from "../../formats/format_error.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type Labels, labelsOfNames, labelsOfValues } from "./items.ts";
@@ -67,14 +67,6 @@ export function classesOfTable(path: string | undefined, columns: Columns): Pick
 export function labelsOfEdm(bytes: Uint8Array, images: readonly string[]): Labels | string | undefined {
   const rows = edmRows(decodeText("dataset.json", bytes), "dataset.json");
   return rows && matchRows(rows, images, "dataset.json");
-}
-
-function decodeText(what: string, bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new FormatError(what, { got: "bytes that are not UTF-8", wanted: "text in UTF-8", cause });
-  }
 }
 
 function rowsOf(text: string, path: string, { column = "label", names = "file_name" }: Columns): readonly Row[] {
