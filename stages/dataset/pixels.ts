@@ -1,15 +1,11 @@
+import { dtypeOf, LARGEST } from "../../diffusion/normalizer.ts";
 import type { DeepImage } from "../../formats/byte_image.ts";
 import { resample, type Shares } from "../../pictures/resize.ts";
-
-/** The largest level of an image. */
-export function mostOf(image: DeepImage): number {
-  return image.data instanceof Uint16Array ? 65_535 : 255;
-}
 
 /** True if any pixel lets something behind the image through. */
 export function isTransparent(image: DeepImage): boolean {
   const { channels, data } = image;
-  const most = mostOf(image);
+  const most = LARGEST[dtypeOf(image.data)]!;
   return channels % 2 === 0 && data.some((value, i) => i % channels === channels - 1 && value !== most);
 }
 
@@ -31,7 +27,7 @@ function withPixels<I extends DeepImage>(image: I, form: Pick<DeepImage, "width"
 export function flatten<I extends DeepImage>(image: I, channels: number): I {
   const { width, height, channels: had, data } = image;
   if (had === channels) return image;
-  const most = mostOf(image);
+  const most = LARGEST[dtypeOf(image.data)]!;
   const [isGrey, hadAlpha, keepsAlpha] = [had <= 2, had % 2 === 0, channels % 2 === 0];
   const colours = channels <= 2 ? 1 : 3;
   const out = withPixels(image, { width, height, channels });
