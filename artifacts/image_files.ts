@@ -117,7 +117,7 @@ function openFiles(
   });
   const labelled = files.filter(({ labels }) => labels !== undefined);
   if (labelled.length % files.length !== 0) refuse("labels", `${labelled.length} files with`, `${files.length}`);
-  const labels = labelled.length === 0 ? undefined : joinValues(files.map(({ labels }) => labels!)) as LabelNumbers;
+  const labels = labelled.length === 0 ? undefined : joinValues(files.map(({ labels }) => labels!));
   if (labels !== undefined) checkLabels(TENSORS_FILE, labels, info.classes);
 
   const Type = VALUE_TYPES[formOf(info).dtype];

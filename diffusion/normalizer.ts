@@ -14,14 +14,14 @@ export type ValueType = "uint8" | "uint16" | "float32";
 export type Values = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
 /** Puts stored values of one type behind one another. @param pieces at least one */
-export function joinValues(pieces: readonly Values[]): Values {
+export function joinValues<V extends Values>(pieces: readonly V[]): V {
   const joined = new VALUE_TYPES[dtypeOf(pieces[0]!)](pieces.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const piece of pieces) {
     joined.set(piece, at);
     at += piece.length;
   }
-  return joined;
+  return joined as V;
 }
 
 /** Returns the type of stored numbers. */

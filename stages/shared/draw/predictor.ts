@@ -1,6 +1,6 @@
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { mix } from "../../../diffusion/samplers/mix.ts";
-import { isBounded } from "../../../diffusion/normalizer.ts";
+import { isBounded, joinValues } from "../../../diffusion/normalizer.ts";
 import { timePoint } from "../../../diffusion/path.ts";
 import { dynamicThreshold } from "../../../diffusion/samplers/dynamic_threshold.ts";
 import type { Device } from "../../../tensor/mod.ts";
@@ -69,7 +69,7 @@ export async function makePredictor(checkpoint: DrawnNetwork, options: Predictor
       return [weigh(await askOne!(x, times(1), classes), checkpoint, 1)];
     }
     if (askBoth !== undefined) {
-      const output = await askBoth(joined(x, x), times(2), classes && joined(classes, noLabels!));
+      const output = await askBoth(joinValues([x, x]), times(2), classes && joinValues([classes, noLabels!]));
       const [told, none] = [output.slice(0, output.length / 2), output.subarray(output.length / 2)];
       return [weigh(told, checkpoint, guidance), weigh(none, checkpoint, 1 - guidance)];
     }
@@ -93,13 +93,6 @@ export async function makePredictor(checkpoint: DrawnNetwork, options: Predictor
       return { x0, eps, variance: variance?.map((raw) => (raw + 1) / 2), output };
     },
   };
-}
-
-function joined(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {
-  const both = new Float32Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }
 
 /** Adds the shares of each x_0, in float64 until the end: far from the image they are differences of large numbers. */
