@@ -81,11 +81,8 @@ export interface CheckpointToWrite {
   readonly config: CheckpointConfig;
   readonly network: Pick<Network, "parameters" | "count">;
   readonly path: Path;
-  /** Flat parameter vectors [P], see `packParameters`. */
-  readonly params: Float32Array;
-  readonly ema: Float32Array;
-  /** The averages that `config.ema.others` names. */
-  readonly others?: Readonly<Record<string, Float32Array>>;
+  /** Flat parameter vectors [P]: `raw`, `ema` and those that `config.ema.others` names. */
+  readonly weights: Readonly<Record<string, Float32Array>>;
 }
 
 /** Returns the files that `readCheckpoint` reads when it is asked for these weights. */
@@ -97,11 +94,11 @@ export type StoredCheckpoint = Readonly<Awaited<ReturnType<typeof readCheckpoint
 
 export async function writeCheckpoint(
   output: OutputArtifact,
-  { config, network, path, params, ema, others }: CheckpointToWrite,
+  { config, network, path, weights }: CheckpointToWrite,
 ) {
   await writeJson(output, CONFIG_FILE, config, configSchema);
   await output.write(PATH_FILE, encodePath(path));
-  await writeWeights(output, network, { raw: params, ema, ...others });
+  await writeWeights(output, network, weights);
 }
 
 /**

@@ -78,8 +78,7 @@ async function fromDiffusers(folder: string): Promise<Translated<CheckpointToWri
       },
       network,
       path: chainPath(makeTables(betas)),
-      params,
-      ema: params,
+      weights: { raw: params, ema: params },
     },
   };
 }

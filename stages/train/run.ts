@@ -34,7 +34,6 @@ export default runOf(trainKind, async (context) => {
   const { step, vectors, log } = trained;
   const { height, width, channels, source } = images.info;
   const form = recordOf(images);
-  const { raw, ema, ...others } = weightsByName(vectors, params.ema);
   await writeCheckpoint(outputs.checkpoint, {
     config: {
       images: { height, width, channels, ...form, source },
@@ -57,9 +56,7 @@ export default runOf(trainKind, async (context) => {
     },
     network: setup.network,
     path: schedule.path,
-    params: raw,
-    ema,
-    others,
+    weights: weightsByName(vectors, params.ema),
   });
   await writeLog(outputs.log, log);
   return undefined;
