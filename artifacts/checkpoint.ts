@@ -15,15 +15,7 @@ import { classNamesOf, type Labels } from "./labels.ts";
 import { definitionByDigest } from "./own_definitions.ts";
 import { checked, readBytes, readJson, writeJson } from "./record.ts";
 import { encodePath, nameOf, pathOf, pathSpecSchema } from "./schedule.ts";
-import {
-  averagesRecord,
-  checkWeightsName,
-  imagesRecord,
-  readWeights,
-  weightFile,
-  weightNames,
-  writeWeights,
-} from "./weights.ts";
+import { averagesRecord, imagesRecord, readWeights, weightFile, weightNames, writeWeights } from "./weights.ts";
 
 /** Artifact of type `checkpoint`: raw and averaged weights by name, the path, and `config.json`. */
 const CONFIG_FILE = "config.json";
@@ -113,7 +105,7 @@ export async function readCheckpoint(
   weights: string,
   own: readonly OwnDefinition[],
 ) {
-  const config = await readConfig(artifact, weights);
+  const config = await readJson(artifact, CONFIG_FILE, configSchema);
   const stored = await readPath(artifact, config, own);
   const network = await networkOf(config.model, own);
   const objective = objectiveOf(config, own);
@@ -134,15 +126,8 @@ export async function readCheckpoint(
 
 /** Reads a checkpoint's weights by name with their shapes, without the code of its network. */
 export async function readStart(artifact: InputArtifact, weights: string) {
-  const config = await readConfig(artifact, weights);
-  return { config, ...await readWeights(artifact, weights, config.parameters) };
-}
-
-/** @throws FormatError for weights that the checkpoint does not have */
-async function readConfig(artifact: InputArtifact, weights: string): Promise<CheckpointConfig> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  checkWeightsName(weights, config);
-  return config;
+  return { config, ...await readWeights(artifact, weights, config.parameters) };
 }
 
 /** @param own undefined: the user's code is not run, and the path has only the times of the stored tables */

@@ -26,10 +26,6 @@ export const imagesRecord = z.strictObject({
   source: z.record(z.string(), z.unknown()),
 });
 
-interface Averaged {
-  readonly ema: z.output<typeof averagesRecord>;
-}
-
 type Layout = Pick<Network, "parameters" | "count">;
 
 /** Flat parameter vectors [P] by name: `raw`, `ema` and further averages. */
@@ -42,14 +38,8 @@ export function weightFile(weights: string): string {
 }
 
 /** Returns the names of an artifact's weights. */
-export function weightNames({ ema }: Averaged): string[] {
+export function weightNames({ ema }: { readonly ema: z.output<typeof averagesRecord> }): string[] {
   return ["raw", "ema", ...Object.keys(ema.others ?? {})];
-}
-
-/** @throws FormatError for weights that the artifact does not have */
-export function checkWeightsName(weights: string, averaged: Averaged): void {
-  const known = weightNames(averaged);
-  if (!known.includes(weights)) refuse("weights", `"${weights}"`, known.join(", "));
 }
 
 /** @throws FormatError for weights that are not finite */
