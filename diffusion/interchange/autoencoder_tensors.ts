@@ -4,28 +4,23 @@ import { shapesOf } from "../misfits.ts";
 import type { NamedArrays } from "../network.ts";
 import { fromLdmShapes } from "./autoencoder_config.ts";
 import type { Translated } from "./problem.ts";
-import { type Dialect, diffusersNames, fromTorchTensors, linksOf, SHARED_NAMES } from "./tensors.ts";
+import { type Dialect, diffusersNames, fromTorchTensors, SHARED_NAMES } from "./tensors.ts";
 import { type TorchTensor, toTorchTensors } from "./tensors.ts";
 
 type Tensors = Readonly<Record<string, TorchTensor>>;
 
 /** Returns the state dict of the model of `toTheirAutoencoder`. @param named as from `unpackParameters` */
 export function toAutoencoderTensors(named: Readonly<Record<string, Float32Array>>, config: AutoencoderConfig) {
-  return toTorchTensors(named, diffusersLinks(config));
+  return toTorchTensors(named, autoencoderParameterSpecs(config), diffusersNames(config.multipliers.length));
 }
 
 /** Returns the parameters from the state dict of an `AutoencoderKL` or `VQModel`, or all tensors that do not fit. */
 export function fromAutoencoderTensors(tensors: Tensors, config: AutoencoderConfig): Translated<NamedArrays> {
-  return fromTorchTensors(tensors, diffusersLinks(config), {
-    specs: autoencoderParameterSpecs(config),
+  return fromTorchTensors(tensors, autoencoderParameterSpecs(config), {
+    dialect: diffusersNames(config.multipliers.length),
     message: "the weights are not those of the autoencoder that their config.json describes",
     fix: "take config.json and the weights from one save_pretrained of an AutoencoderKL or VQModel",
   });
-}
-
-function diffusersLinks(config: AutoencoderConfig) {
-  const dialect = diffusersNames(config.multipliers.length);
-  return autoencoderParameterSpecs(config).flatMap((spec) => linksOf(spec, dialect));
 }
 
 /** The names of CompVis/latent-diffusion (`modules/diffusionmodules/model.py`, `models/autoencoder.py`). */
@@ -72,9 +67,8 @@ export function fromLdmTensors(
   const read = fromLdmShapes(shapesOf(Object.entries(tensors).map(([name, { shape }]) => ({ name, shape }))));
   if ("problem" in read) return read;
   const config = read.value;
-  const specs = autoencoderParameterSpecs(config);
-  const named = fromTorchTensors(tensors, specs.flatMap((spec) => linksOf(spec, LDM)), {
-    specs,
+  const named = fromTorchTensors(tensors, autoencoderParameterSpecs(config), {
+    dialect: LDM,
     message: "the weights are not those of an autoencoder of latent-diffusion with the widths that they begin with",
     fix: "take the checkpoint of an AutoencoderKL or VQModel of CompVis/latent-diffusion, with attn_type vanilla",
   });

@@ -1,6 +1,7 @@
 import type { ParameterSpec } from "../define.ts";
 import { describeMisfits, shapesOf } from "../misfits.ts";
 import { type NamedArrays, sizeOf } from "../network.ts";
+import { AUGMENTATION_EMBEDDING } from "../unet/plan.ts";
 import type { InterchangeProblem, Translated } from "./problem.ts";
 
 /** One tensor of a PyTorch model, row-major. */
@@ -28,9 +29,11 @@ type TensorLink = ReturnType<typeof linksOf>[number];
  * in, taps...], the parameter [taps..., in, ourOut], and the tensor is its columns from `column` on. Vectors have one
  * tap and one input.
  *
- * @returns `older` is the name in an older release
+ * @returns `older` is the name in an older release; no tensor for a parameter that the program does not have
  */
-export function linksOf({ name: ours, shape }: ParameterSpec, { names, attention, pointwise, older = [] }: Dialect) {
+function linksOf({ name: ours, shape }: ParameterSpec, { names, attention, pointwise, older = [] }: Dialect) {
+  // A network that samples is told of no augmentation: the layer adds zeros.
+  if (ours === AUGMENTATION_EMBEDDING) return [];
   const theirs = names.reduce((name, [from, to]) => name.replace(from, to as string), ours);
   if (ours === "classes.embedding" || ours === "codebook.codes") {
     // A table, which both sides store row by row, is treated as one long vector.
@@ -59,9 +62,13 @@ export function linksOf({ name: ours, shape }: ParameterSpec, { names, attention
 }
 
 /** Returns the other program's tensors by name. @param named as from `unpackParameters` */
-export function toTorchTensors(named: Readonly<Record<string, Float32Array>>, links: readonly TensorLink[]) {
+export function toTorchTensors(
+  named: Readonly<Record<string, Float32Array>>,
+  specs: readonly ParameterSpec[],
+  dialect: Dialect,
+) {
   return Object.fromEntries(
-    links.map((link) => {
+    specs.flatMap((spec) => linksOf(spec, dialect)).map((link) => {
       const source = named[link.ours]!;
       const data = new Float32Array(link.outputs * link.inputs * link.taps);
       forEachElementPair(link, (theirs, ours) => data[theirs] = source[ours]!);
@@ -71,15 +78,15 @@ export function toTorchTensors(named: Readonly<Record<string, Float32Array>>, li
 }
 
 /**
- * Returns the parameters from another program's tensors, or a problem that names all tensors that do not fit.
- * @param specs the parameters; 0 where no tensor belongs to one
+ * Returns the parameters from another program's tensors, 0 where no tensor belongs to one; or a problem that names all
+ * tensors that do not fit.
  */
 export function fromTorchTensors(
   tensors: Readonly<Record<string, TorchTensor>>,
-  links: readonly TensorLink[],
-  { specs, ...said }: Pick<InterchangeProblem, "message" | "fix"> & { readonly specs: readonly ParameterSpec[] },
+  specs: readonly ParameterSpec[],
+  { dialect, ...said }: Pick<InterchangeProblem, "message" | "fix"> & { readonly dialect: Dialect },
 ): Translated<NamedArrays> {
-  const found = links.map((link) => {
+  const found = specs.flatMap((spec) => linksOf(spec, dialect)).map((link) => {
     return { ...link, name: tensors[link.theirs] === undefined && tensors[link.older] ? link.older : link.theirs };
   });
   const given = Object.entries(tensors).map(([name, { shape }]) => ({ name, shape }));
