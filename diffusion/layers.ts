@@ -5,24 +5,40 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors, Tensor } from "../tensor/device.ts";
-import { ATTENTION, layer, SILU, UPSAMPLE } from "../tensor/layer_kernels.ts";
-import { groupNorm, type GroupNormOptions } from "./unet/group_norm.ts";
+import { ATTENTION, GROUP_NORM, layer, SILU, UPSAMPLE } from "../tensor/layer_kernels.ts";
+import { groupsFor } from "./unet/config.ts";
 
 export { convParameters, denseParameters, normParameters } from "./layer_parameters.ts";
-export type { GroupNormOptions } from "./unet/group_norm.ts";
 
 /** Weights of a network by name, as `forward` gets them. */
 export type Weights = Readonly<NamedTensors>;
 
+/** Settings of a group normalisation. */
+export interface GroupNormOptions {
+  /** The number of groups. Default: 32, fewer for less than 128 channels. */
+  readonly groups?: number;
+  /**
+   * Added to the variance. Default 1e-6: tf.contrib's, which the paper's checkpoints were trained with
+   * (pesser/pytorch_diffusion reproduces it).
+   */
+  readonly normEpsilon?: number;
+}
+
 /**
- * Group normalisation (Wu & He 2018), then scale and bias per channel: 32 groups, fewer for less than 128 channels.
+ * Group normalisation (Wu & He 2018) over H, W and the channels of a group, then scale and bias per channel.
  *
  * @param weights those of `normParameters(name, C)`
  * @param x [B, H, W, C]
  * @returns of the same shape
  */
-export function norm(weights: Weights, name: string, x: Tensor, options?: GroupNormOptions): Tensor {
-  return groupNorm(x, weights[`${name}.scale`]!, weights[`${name}.bias`]!, options);
+export function norm(
+  weights: Weights,
+  name: string,
+  x: Tensor,
+  { groups = groupsFor(x.shape[3]!), normEpsilon: epsilon = 1e-6 }: GroupNormOptions = {},
+): Tensor {
+  const [scale, bias] = [weights[`${name}.scale`]!, weights[`${name}.bias`]!];
+  return layer(GROUP_NORM, { x, scale, bias }, { kept: ["x", "scale"], groups, epsilon });
 }
 
 /**

@@ -11,10 +11,9 @@ import { autoencoderTerms } from "../../diffusion/autoencoder/loss.ts";
 import { autoencoderLossParams } from "../../diffusion/autoencoder/loss_params.ts";
 import { quantize } from "../../diffusion/autoencoder/quantize.ts";
 import { mixed, perImage, simpleLossPerImage } from "../../diffusion/loss.ts";
-import { conv, dense, silu, timeEmbedding, upsample } from "../../diffusion/layers.ts";
+import { conv, dense, norm, silu, timeEmbedding, upsample } from "../../diffusion/layers.ts";
 import { predict } from "../../diffusion/network.ts";
 import { attention } from "../../diffusion/blocks.ts";
-import { groupNorm } from "../../diffusion/unet/group_norm.ts";
 import type { NamedTensors } from "../../tensor/device.ts";
 import { keepMask } from "../../tensor/random/keep_mask.ts";
 import { unetOf } from "../support/unet.ts";
@@ -80,7 +79,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   conv2d: ({ x, kernel }, { stride }) => tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, "same"),
   convValid: ({ x, kernel }, { stride }) => tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, "valid"),
   dense: ({ x, kernel, bias }) => dense(named({ kernel: kernel!, bias: bias! }), "layer", x!),
-  groupNorm: ({ x, scale, bias }) => groupNorm(x!, scale!, bias!),
+  groupNorm: ({ x, scale, bias }) => norm(named({ scale: scale!, bias: bias! }), "layer", x!),
   silu: unary(silu),
   attention: ({ x, ...params }) => attention(named(params), "layer", x!),
   keepMask: ({ key }, { shape, site, rate }) => keepMask(key!, shape, { site, rate }),

@@ -2,8 +2,7 @@ import { assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
 import { groupsFor } from "../../../diffusion/unet/config.ts";
-import { groupNorm } from "../../../diffusion/unet/group_norm.ts";
-import { conv, silu, timeEmbedding, upsample } from "../../../diffusion/layers.ts";
+import { conv, norm, silu, timeEmbedding, upsample } from "../../../diffusion/layers.ts";
 import { assertAllClose } from "./assert_close.ts";
 import { PseudoRandom } from "./pseudo_random.ts";
 
@@ -26,7 +25,7 @@ Deno.test("groupsFor() keeps four channels or more in a group, in at most 32 gro
 });
 
 for (const channels of [6, 40, 64]) {
-  Deno.test(`groupNorm() agrees with autodiff of the textbook form when there are ${channels} channels`, () => {
+  Deno.test(`norm() agrees with autodiff of the textbook form when there are ${channels} channels`, () => {
     const random = new PseudoRandom(channels);
     const shape: [number, number, number, number] = [2, 3, 2, channels];
     const size = shape.reduce((a, b) => a * b);
@@ -38,8 +37,8 @@ for (const channels of [6, 40, 64]) {
     ];
     const dy = tf.tensor4d(random.symmetric(size), shape);
     type Norm = (x: tf.Tensor, scale: tf.Tensor, bias: tf.Tensor) => tf.Tensor;
-    const run = (norm: Norm) => tf.valueAndGrads((...t) => norm(t[0]!, t[1]!, t[2]!))(tensors, dy);
-    const got = run(groupNorm);
+    const run = (compute: Norm) => tf.valueAndGrads((...t) => compute(t[0]!, t[1]!, t[2]!))(tensors, dy);
+    const got = run((x, scale, bias) => norm({ "norm.scale": scale, "norm.bias": bias }, "norm", x));
     const want = run(naiveGroupNorm);
     // float32 sums of at most 24 terms of order 1, divided by standard deviations of order 1.
     assertAllClose(got.value.dataSync(), want.value.dataSync(), { abs: 1e-5, label: "value" });
@@ -49,9 +48,9 @@ for (const channels of [6, 40, 64]) {
   });
 }
 
-Deno.test("groupNorm() is finite when an image is constant", () => {
+Deno.test("norm() is finite when an image is constant", () => {
   const x = tf.fill([1, 4, 4, 4], 0.1);
-  const y = groupNorm(x, tf.ones([4]), tf.fill([4], 0.25));
+  const y = norm({ "norm.scale": tf.ones([4]), "norm.bias": tf.fill([4], 0.25) }, "norm", x);
   // Rounding of the mean over an epsilon of 1e-6: 1e-8 / 1e-3.
   assertAllClose(y.dataSync(), new Float32Array(64).fill(0.25), { abs: 1e-4 });
 });
