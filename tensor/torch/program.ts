@@ -18,7 +18,7 @@ interface ProgramOptions {
 type RunnableStep = Step & { readonly run: ReturnType<Emit> };
 
 /** The longest time in ms for which a run keeps the process from doing anything else, such as hearing of a signal. */
-const TURN_MS = 100;
+const TURN_MS = 30;
 
 /**
  * A traced function with held values, in PyTorch. Held values are the callers' arrays: tensors are views of them, and
