@@ -1,3 +1,4 @@
+import { Semaphore } from "../std/semaphore.ts";
 import "./complete_tfjs.ts";
 import type { BoundFunction, CompiledFunction, Device, HostTensors, PureFunction, Signature } from "./device.ts";
 import { checkHeldNames, type HeldInterface, holdInputs, type Interface, prepareRun } from "./feeds.ts";
@@ -109,11 +110,12 @@ function boundFunction(
   check: () => void,
 ): BoundFunction {
   const { free } = held;
-  const inTurn = oneAtATime();
-  const lifetime = new Lifetime(() => inTurn(() => binding.release()), whole);
+  // A run reads state at its start and replaces that at its end.
+  const turns = new Semaphore(1);
+  const lifetime = new Lifetime(() => turns.run(() => binding.release()), whole);
   const answer = async <T>(task: () => Promise<T>) => {
     lifetime.assertOpen(`Cannot run "${free.label}": it`);
-    return await inTurn(async () => {
+    return await turns.run(async () => {
       const result = await task();
       check();
       return result;
@@ -132,18 +134,5 @@ function boundFunction(
         return await binding.read(names);
       }),
     dispose: () => lifetime.dispose(),
-  };
-}
-
-/**
- * Returns a function that runs tasks in the order in which they are given, each after the previous one has ended or
- * failed. For state that a task reads at its start and replaces at its end.
- */
-function oneAtATime(): <T>(task: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (task) => {
-    const next = last.then(task, task);
-    last = next.catch(() => {});
-    return next;
   };
 }

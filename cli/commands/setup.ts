@@ -1,5 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import { SetupFailure } from "../../tensor/setup/programs.ts";
+import { SetupFailure } from "../../tensor/setup/setup_failure.ts";
 import { setUpTensorflow } from "../../tensor/setup/tensorflow.ts";
 import { setUpTorch } from "../../tensor/setup/torch.ts";
 import type { AnyCommand } from "../command.ts";

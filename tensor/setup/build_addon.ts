@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
+import { parentDeathGuard } from "noiseline/engine";
 import { placesIn } from "../tensorflow/installation.ts";
-import { runProgram, SetupFailure } from "./programs.ts";
+import { SetupFailure } from "./setup_failure.ts";
 
 /** Read from the variable as make reads it: a program and, for `ccache g++`, its first arguments. */
 const [COMPILER = "g++", ...COMPILER_ARGS] = (Deno.env.get("CXX") ?? "").split(/\s+/).filter((word) => word !== "");
@@ -44,18 +45,40 @@ export async function buildAddon(folder: string, site: string, headers: string):
   const preloadSource = join(sources, "preload.cc");
   writeFileSync(preloadSource, PRELOAD);
   const compile = (files: readonly string[], output: string, flags: readonly string[] = []) =>
-    runProgram(COMPILER, [
-      ...COMPILER_ARGS,
+    runCompiler([
       ...["-shared", "-fPIC", "-O2", "-std=c++17", "-DNAPI_VERSION=8"],
       ...[headers, join(libraries, "include"), sources].map((include) => `-I${include}`),
       ...files,
       ...flags,
       "-Wl,-rpath,$ORIGIN/../../../site/tensorflow",
       ...["-o", output],
-    ], { purpose: "build tfjs-node's addon", fix: "use g++ 9 or newer, or report what the compiler says" });
+    ]);
   await compile(["tfjs_backend.cc", "tfjs_binding.cc"].map((source) => join(sources, source)), addon, [
     `-L${libraries}`,
     ...["libtensorflow_cc.so.2", "libtensorflow_framework.so.2"].map((library) => `-l:${library}`),
   ]);
   await compile([preloadSource], preload, ["-ldl"]);
+}
+
+const LINES_SHOWN = 15;
+const TIMEOUT_MS = 60 * 60_000;
+
+/** @throws SetupFailure with the last lines of the compiler's output, if it fails */
+async function runCompiler(args: readonly string[]): Promise<void> {
+  const [guard, ...rest] = [...parentDeathGuard(), COMPILER, ...COMPILER_ARGS, ...args];
+  const { success, code, signal, stdout, stderr } = await new Deno.Command(guard!, {
+    args: rest,
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1" },
+  }).output();
+  if (success) return;
+  const said = [stdout, stderr].flatMap((bytes) => new TextDecoder().decode(bytes).split("\n"));
+  const tail = said.filter((line) => line.trim() !== "").slice(-LINES_SHOWN).map((line) => `\n  | ${line}`).join("");
+  throw new SetupFailure(
+    `Cannot build tfjs-node's addon: ${COMPILER} ended with ${signal ?? `exit code ${code}`}${tail}`,
+    "use g++ 9 or newer, or report what the compiler says",
+  );
 }

@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { formatBytes } from "@std/fmt";
 import { examineDevices, isRunning, runTrial, trialOf, tryDevice } from "noiseline/engine";
 import type { ConcreteDeviceName } from "../devices.ts";
-import { SetupFailure } from "./programs.ts";
+import { SetupFailure } from "./setup_failure.ts";
 import { downloadBytes, fetchWheels, type WheelSet } from "./wheels.ts";
 
 export interface SetupOptions {

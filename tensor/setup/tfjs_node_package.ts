@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { installFiles } from "noiseline/engine";
 import { placesIn, TFJS_HANDOVER, TFJS_NODE_VERSION } from "../tensorflow/installation.ts";
 import pinned from "./pinned.json" with { type: "json" };
-import { SetupFailure } from "./programs.ts";
+import { SetupFailure } from "./setup_failure.ts";
 
 /**
  * Packages from npm, pinned by version and digest. They are not among the toolkit's own packages, since Deno would

@@ -5,7 +5,7 @@ import process from "node:process";
 import { formatBytes } from "@std/fmt";
 import { zipEntries } from "../../formats/archives.ts";
 import { download } from "../../std/download.ts";
-import { SetupFailure } from "./programs.ts";
+import { SetupFailure } from "./setup_failure.ts";
 
 /** Libraries of Python packages, taken out of their wheels without Python. */
 

@@ -1,6 +1,5 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { runProgram, SetupFailure } from "../../../tensor/setup/programs.ts";
 import { layOutTfjsNode, standInFiles } from "../../../tensor/setup/tfjs_node_package.ts";
 import { TFJS_NODE_VERSION } from "../../../tensor/tensorflow/installation.ts";
 import { onlyIf } from "../../support/proc.ts";
@@ -8,7 +7,6 @@ import { pretendSetUp, runCli } from "../../unit/tensor/tensorflow_child.ts";
 
 const LINUX = Deno.build.target === "x86_64-unknown-linux-gnu";
 const SET_UP = ["setup", "tensorflow"];
-const ANY = { purpose: "test", fix: "none" };
 
 async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -94,14 +92,22 @@ Deno.test("tfjs-node is laid out by its digest, is not among the toolkit's packa
     assertEquals([...Deno.readDirSync(at)].filter(({ name }) => name === "deps" || name === "lib"), []);
   }));
 
-Deno.test("runProgram() shows the end of what a failed program said", async () => {
-  const script = "Array.from({ length: 20 }, (_, i) => console.log('line', i)); Deno.exit(3)";
-  const error = await assertRejects(() => runProgram(Deno.execPath(), ["eval", script], ANY), SetupFailure);
-  const lines = error.message.split("\n");
-  assertStringIncludes(lines[0]!, "Cannot test: ");
-  assertStringIncludes(lines[0]!, "ended with exit code 3");
-  assertEquals([lines.length, lines[1], lines.at(-1)], [16, "  | line 5", "  | line 19"]);
-});
+Deno.test("a compiler that fails is named with the end of what it said", () =>
+  inFolder(async (folder) => {
+    const compiler = join(folder, "failing.sh");
+    await Deno.writeTextFile(compiler, "for i in $(seq 0 19); do echo line $i; done; exit 3\n");
+    const module = import.meta.resolve("../../../tensor/setup/build_addon.ts");
+    const script = `import { buildAddon } from "${module}";
+      await buildAddon(...Deno.args).catch(({ name, message }) => console.log(name + ": " + message));`;
+    await Deno.mkdir(join(folder, "package/binding"), { recursive: true });
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--config", "deno.json", script, folder, folder, folder],
+      env: { CXX: `sh ${compiler}` },
+    }).output();
+    const lines = new TextDecoder().decode(stdout).trim().split("\n");
+    assertEquals(lines[0], "SetupFailure: Cannot build tfjs-node's addon: sh ended with exit code 3");
+    assertEquals([lines.length, lines[1], lines.at(-1)], [16, "  | line 5", "  | line 19"]);
+  }));
 
 Deno.test("standInFiles() stand for both of tfjs-node's ways to TF.js", () => {
   const files = standInFiles("1.2.3");

@@ -3,7 +3,7 @@ import { zipSync } from "fflate";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { SetupFailure } from "../../../tensor/setup/programs.ts";
+import { SetupFailure } from "../../../tensor/setup/setup_failure.ts";
 import { tensorflowWheels } from "../../../tensor/setup/tensorflow.ts";
 import { torchWheels } from "../../../tensor/setup/torch.ts";
 import { downloadBytes, fetchWheels, type WheelSet } from "../../../tensor/setup/wheels.ts";
