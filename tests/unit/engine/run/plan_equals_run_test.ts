@@ -129,14 +129,14 @@ Deno.test("whatever the graph and the edits, plan equals run, a second run does 
       await using fresh = await makeTempFolder();
       assertEquals(await reachAndCheck(fresh.path, toYaml(nodes), seed + 7), digests, toYaml(nodes));
     }),
-    { numRuns: 15 },
+    { numRuns: numRuns(8) },
   );
 });
 
 // Long histories, and histories of custom stages' code, are in tests/faults.
 Deno.test("whatever is edited, plan equals run and only that runs which was never computed before", async () => {
   const property = fc.asyncProperty(worlds(["source", "mix", "walk", "deal"], 4), edits(false, 3), checkHistory);
-  await fc.assert(property, { numRuns: 8 });
+  await fc.assert(property, { numRuns: numRuns(5) });
 });
 
 Deno.test("plan equals run on two machines that share a cache, which changes no byte", async () => {

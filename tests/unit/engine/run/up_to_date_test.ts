@@ -10,6 +10,7 @@ import { closeAppended } from "../../../../engine/store/files.ts";
 import { isThere } from "../../../../engine/store/reading.ts";
 import { LineTable } from "../../../../engine/store/line_table.ts";
 import { openStore } from "../../../../engine/store/store.ts";
+import { numRuns } from "../../../support/seeds.ts";
 import { filesBelow, makeTempFolder } from "../support/temp.ts";
 import { TINY_KINDS } from "../support/tiny_kinds.ts";
 import { mood } from "../support/tiny_run.ts";
@@ -252,5 +253,5 @@ Deno.test("after any damages and runs, what is found is never more than a plan f
           }
         }),
     ),
-    { numRuns: 20 },
+    { numRuns: numRuns(10) },
   ));
