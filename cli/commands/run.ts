@@ -127,7 +127,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         );
         const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
         const { status } = result.value;
-        await Promise.all(mirrors.map((mirror) => mirror.close(status, end, signals.kill)));
+        await Promise.all(mirrors.map((mirror) => mirror.close({ ...end, status }, signals.kill)));
         const whole = reached && { durationMs: performance.now() - started };
         for (const event of finished) reporter.emit({ ...event, ...whole, ...results(), ...end });
         await open?.(newestPage(store, pipeline.name), true);

@@ -1,4 +1,4 @@
-import { delay } from "@std/async";
+import { abortable, delay } from "@std/async";
 import type { Diagnostic, EngineEvent, RunFinished } from "noiseline/core";
 import { planRecordOf } from "noiseline/engine";
 import type { RunEnd } from "../results/page.ts";
@@ -12,20 +12,20 @@ export interface MirroredRun {
   readonly startedMs: number;
 }
 
-/** A number at a step; `name` begins with its stage: `train/loss`. */
-export interface Figure {
-  readonly name: string;
+/** The figures that a stage reported at a step, by name. */
+interface FigureRow {
+  readonly stage: string;
   readonly step: number;
-  readonly value: number;
   readonly atMs: number;
+  readonly figures: Readonly<Record<string, number>>;
 }
 
 /** A place outside that gets what a run reports. One call is made at a time, and again if it throws an error. */
 export interface Tracker {
   begin(run: MirroredRun): Promise<void>;
-  figures(figures: readonly Figure[]): Promise<void>;
-  /** @param name `train/preview.png` @param step of a preview; undefined for the page of the whole run */
-  file(name: string, bytes: Uint8Array<ArrayBuffer>, step: number | undefined): Promise<void>;
+  figures(rows: readonly FigureRow[]): Promise<void>;
+  preview(stage: string, step: number, png: Uint8Array<ArrayBuffer>): Promise<void>;
+  page(html: Uint8Array<ArrayBuffer>): Promise<void>;
   end(status: RunFinished["status"]): Promise<void>;
 }
 
@@ -39,27 +39,31 @@ export async function makeFolder(folder: string): Promise<void> {
   });
 }
 
+/** The pause in ms after which what a run has reported is sent. */
+const PAUSE_MS = 500;
 /** The first wait in ms after a failed call; each further one is twice as long, up to the longest. */
 const [SHORTEST_WAIT_MS, LONGEST_WAIT_MS] = [500, 15_000];
 /** Time in ms at the end of a run for all that is not sent yet. */
 const LAST_WAIT_MS = 30_000;
-/** Figures that wait at most: 50 MB. */
-const MOST_WAITING = 200_000;
-const MOST_AT_ONCE = 1_000;
+/** Rows of figures that wait at most: 50 MB. */
+const MOST_WAITING = 100_000;
+
+type End = RunEnd & Pick<RunFinished, "status">;
+type Event<T> = Extract<EngineEvent, { type: T }>;
 
 /**
  * Sends what a run reports to a tracker, in its own time: a tracker that is slow, away or refuses delays no stage, and
  * fails no run.
  */
 export class Mirror {
-  readonly #tasks: (() => Promise<void>)[] = [];
-  #waiting: Figure[] = [];
-  #left = 0;
-  #work: Promise<void> | undefined;
-  #begun = false;
-  #closing = false;
+  readonly #rows: FigureRow[] = [];
+  readonly #previews: Event<"stage-preview">[] = [];
+  readonly #ended = Promise.withResolvers<End>();
   /** Aborted when nothing more is sent. */
   readonly #over = new AbortController();
+  /** The number of messages that were not sent in time; undefined before the run begins. */
+  #left: Promise<number> | undefined;
+  #dropped = 0;
 
   /** @param place as the user gave it @param warn is told once that the tracker is away, and what it did not get */
   constructor(
@@ -69,114 +73,89 @@ export class Mirror {
   ) {}
 
   hear(event: EngineEvent): void {
-    if (event.type === "run-started") {
-      const { runId, plan } = event;
-      const stages = planRecordOf(plan).stages.flatMap(({ id, params }) =>
-        params.map(({ path, value }) => [`${id}.${path}`, typeof value === "string" ? value : JSON.stringify(value)])
-      );
-      const run = { runId, pipeline: plan.pipeline.name, params: Object.fromEntries(stages), startedMs: Date.now() };
-      this.#begun = true;
-      this.#add(() => this.tracker.begin(run));
-    }
-    if (event.type === "stage-progress") {
-      const { id, update: { done, figures = {} } } = event;
-      for (const [name, value] of Object.entries(figures)) {
-        if (typeof value !== "number" || !Number.isFinite(value)) continue;
-        this.#waiting.push({ name: `${id}/${name}`, step: done, value, atMs: Date.now() });
-      }
-      const over = Math.max(0, this.#waiting.length - MOST_WAITING);
-      this.#waiting.splice(0, over);
-      this.#left += over;
-      this.#begin();
-    }
-    if (event.type === "stage-preview") {
-      const { id, step, path } = event;
-      this.#add(async () => {
-        // A preview that is gone was replaced by a later one.
-        const bytes = await Deno.readFile(path).catch(() => undefined);
-        if (bytes !== undefined) await this.tracker.file(`${id}/preview.png`, bytes, step);
-      });
-    }
+    if (this.#over.signal.aborted) return;
+    if (event.type === "run-started") this.#left = this.#sendAll(event);
+    if (event.type === "stage-preview") this.#previews.push(event);
+    if (event.type !== "stage-progress") return;
+    const { id: stage, update: { done: step, figures = {} } } = event;
+    const numbers = Object.entries(figures).filter((one): one is [string, number] => Number.isFinite(one[1]));
+    if (numbers.length === 0) return;
+    this.#rows.push({ stage, step, atMs: Date.now(), figures: Object.fromEntries(numbers) });
+    this.#dropped += this.#rows.splice(0, this.#rows.length - MOST_WAITING).length;
   }
 
   /** Sends the rest: scores, the page and how the run ended. */
-  async close(status: RunFinished["status"], { scores = [], page }: RunEnd, stop: AbortSignal): Promise<void> {
-    if (!this.#begun || this.#over.signal.aborted) return;
-    for (const { experiment, metric, timesteps, label, value, step = 0 } of scores) {
-      if (timesteps !== undefined || label !== undefined) continue;
-      this.#waiting.push({ name: `${experiment}/${metric}`, step, value, atMs: Date.now() });
-    }
-    this.#sendWaiting();
-    if (page !== undefined) {
-      this.#add(async () => await this.tracker.file("report.html", await Deno.readFile(page), undefined));
-    }
-    this.#add(() => this.tracker.end(status));
-    this.#closing = true;
+  async close(end: End, stop: AbortSignal): Promise<void> {
+    this.#ended.resolve(end);
     const late = delay(LAST_WAIT_MS, { signal: AbortSignal.any([stop, this.#over.signal]) }).catch(() => {});
-    await Promise.race([this.#work, late]);
-    const left = this.#tasks.length + this.#waiting.length + this.#left;
-    if (this.#over.signal.aborted) return;
+    await Promise.race([this.#left, late]);
     this.#over.abort();
-    await late;
+    const left = await this.#left ?? 0;
     if (left === 0) return;
     const fix = "the results are whole: `metrics --tensorboard` writes their figures for TensorBoard";
     this.#tell(`did not get all of this run: ${left} of its messages are left`, fix);
   }
 
-  #add(task: () => Promise<void>): void {
-    if (this.#over.signal.aborted) return;
-    this.#sendWaiting();
-    this.#tasks.push(task);
-    this.#begin();
-  }
-
-  #sendWaiting(): void {
-    const all = this.#waiting;
-    this.#waiting = [];
-    for (let at = 0; at < all.length; at += MOST_AT_ONCE) {
-      const some = all.slice(at, at + MOST_AT_ONCE);
-      this.#tasks.push(() => this.tracker.figures(some));
-    }
-    if (all.length > 0) this.#begin();
-  }
-
-  #begin(): void {
-    this.#work ??= this.#run().finally(() => this.#work = undefined);
-  }
-
-  async #run(): Promise<void> {
-    let wait = SHORTEST_WAIT_MS;
-    let told = false;
-    while (!this.#over.signal.aborted) {
-      const task = this.#tasks[0];
-      if (task === undefined) {
-        if (this.#waiting.length === 0) return;
-        if (!this.#closing) await this.#wait(SHORTEST_WAIT_MS);
-        this.#sendWaiting();
-        continue;
+  /** Yields the messages of a run to the tracker, in order, as the run reports them. */
+  async *#messages({ runId, plan }: Event<"run-started">): AsyncGenerator<() => Promise<void>, void> {
+    const { tracker } = this;
+    const params = planRecordOf(plan).stages.flatMap(({ id, params }) =>
+      params.map(({ path, value }) => [`${id}.${path}`, typeof value === "string" ? value : JSON.stringify(value)])
+    );
+    const run = { runId, pipeline: plan.pipeline.name, params: Object.fromEntries(params), startedMs: Date.now() };
+    yield () => tracker.begin(run);
+    let end: End | void = undefined;
+    while (end === undefined) {
+      end = await Promise.race([this.#ended.promise, delay(PAUSE_MS)]);
+      const rows = this.#rows.splice(0);
+      if (rows.length > 0) yield () => tracker.figures(rows);
+      for (const { id, step, path } of this.#previews.splice(0)) {
+        yield async () => {
+          // A preview that is gone was replaced by a later one.
+          const png = await Deno.readFile(path).catch(() => undefined);
+          if (png !== undefined) await tracker.preview(id, step, png);
+        };
       }
-      try {
-        await task();
-        this.#tasks.shift();
-        wait = SHORTEST_WAIT_MS;
-      } catch (error) {
-        const { cause, message: said } = error as Error;
-        const message = cause instanceof Error ? `${said}: ${cause.message}` : said;
-        if (error instanceof Refused) {
-          this.#over.abort();
-          this.#tasks.length = this.#waiting.length = 0;
-          return this.#tell(`refuses this run: ${message}`, "see what it wants; the run itself goes on");
+    }
+    const { scores = [], page, status } = end;
+    const whole = scores.filter(({ timesteps, label }) => timesteps === undefined && label === undefined);
+    const last = whole.map(({ experiment: stage, metric, value, step = 0 }) => {
+      return { stage, step, atMs: Date.now(), figures: { [metric]: value } };
+    });
+    if (last.length > 0) yield () => tracker.figures(last);
+    if (page !== undefined) yield async () => await tracker.page(await Deno.readFile(page));
+    yield () => tracker.end(status);
+  }
+
+  /** Sends all messages of a run, each again and again if need be. @returns how many were not sent in time */
+  async #sendAll(started: Event<"run-started">): Promise<number> {
+    const { signal } = this.#over;
+    let [left, isTold] = [0, false];
+    for await (const send of this.#messages(started)) {
+      left++;
+      for (let wait = SHORTEST_WAIT_MS; !signal.aborted; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
+        try {
+          await abortable(send(), signal);
+          left--;
+          break;
+        } catch (error) {
+          if (signal.aborted) break;
+          const { cause, message } = error as Error;
+          const reason = cause instanceof Error ? `${message}: ${cause.message}` : message;
+          if (error instanceof Refused) {
+            this.#over.abort();
+            this.#tell(`refuses this run: ${reason}`, "see what it wants; the run itself goes on");
+            return 0;
+          }
+          if (!isTold) {
+            this.#tell(`does not answer: ${reason}`, "nothing to do: it gets what it misses when it is back");
+          }
+          isTold = true;
+          await delay(wait, { signal }).catch(() => {});
         }
-        if (!told) this.#tell(`does not answer: ${message}`, "nothing to do: it gets what it misses when it is back");
-        told = true;
-        await this.#wait(wait);
-        wait = Math.min(2 * wait, LONGEST_WAIT_MS);
       }
     }
-  }
-
-  async #wait(ms: number): Promise<void> {
-    await delay(ms, { signal: this.#over.signal }).catch(() => {});
+    return left + this.#dropped;
   }
 
   #tell(message: string, fix: string): void {

@@ -1,12 +1,12 @@
 import { readAtMost } from "../../std/read_at_most.ts";
-import { type Figure, type MirroredRun, Refused, type Tracker } from "./mirror.ts";
+import { type MirroredRun, Refused, type Tracker } from "./mirror.ts";
 
 /** Time in ms for one answer. */
 const ANSWER_MS = 10_000;
 /** No answer that is read is longer. */
 const MOST_BYTES = 1 << 20;
-/** The most params in one request, and characters in one value (MLflow's REST API). */
-const [MOST_PARAMS, MOST_TEXT] = [100, 500];
+/** The most params and metrics in one request, and characters in one value (MLflow's REST API). */
+const [MOST, MOST_TEXT] = [{ params: 100, metrics: 1_000 }, 500];
 
 /** Statuses of a server that may answer otherwise later. */
 const BUSY: readonly number[] = [408, 429, 500, 502, 503, 504];
@@ -49,6 +49,17 @@ export function mlflowTracker(address: URL): Tracker {
     }
   };
   let run: { readonly id: string; readonly artifacts: string | undefined } | undefined;
+  const log = async (what: keyof typeof MOST, all: readonly object[]) => {
+    for (let at = 0; at < all.length; at += MOST[what]) {
+      await send("POST", "mlflow/runs/log-batch", { run_id: run!.id, [what]: all.slice(at, at + MOST[what]) });
+    }
+  };
+  const put = async (path: string, bytes: Uint8Array) => {
+    // Other stores of artifacts are not behind the server.
+    if (run!.artifacts === undefined) return;
+    const place = `${run!.artifacts}/${path}`.split("/").map(encodeURIComponent).join("/");
+    await send("PUT", `mlflow-artifacts/artifacts/${place}`, bytes);
+  };
   return {
     async begin({ runId, pipeline, params, startedMs }: MirroredRun) {
       const named = `mlflow/experiments/get-by-name?experiment_name=${encodeURIComponent(pipeline)}`;
@@ -63,27 +74,16 @@ export function mlflowTracker(address: URL): Tracker {
       const { info } = found ?? (await send("POST", "mlflow/runs/create", created)).run ?? {};
       if (info === undefined) throw new Refused("it makes no run");
       run = { id: info.run_id, artifacts: /^mlflow-artifacts:\/(?:\/[^/]*\/)?(.+)$/.exec(info.artifact_uri)?.[1] };
-      const all = Object.entries(params).map(([key, value]) => ({ key, value: value.slice(0, MOST_TEXT) }));
-      for (let at = 0; at < all.length; at += MOST_PARAMS) {
-        await send("POST", "mlflow/runs/log-batch", { run_id: run.id, params: all.slice(at, at + MOST_PARAMS) });
-      }
+      await log("params", Object.entries(params).map(([key, value]) => ({ key, value: value.slice(0, MOST_TEXT) })));
     },
-    async figures(figures: readonly Figure[]) {
-      const metrics = figures.map(({ name, step, value, atMs }) => ({
-        key: keyOf(name),
-        value,
-        step,
-        timestamp: atMs,
-      }));
-      await send("POST", "mlflow/runs/log-batch", { run_id: run!.id, metrics });
+    async figures(rows) {
+      const metrics = rows.flatMap(({ stage, step, atMs: timestamp, figures }) =>
+        Object.entries(figures).map(([name, value]) => ({ key: keyOf(`${stage}/${name}`), value, step, timestamp }))
+      );
+      await log("metrics", metrics);
     },
-    async file(name, bytes, step) {
-      // Other stores of artifacts are not behind the server.
-      if (run!.artifacts === undefined) return;
-      const path = step === undefined ? name : name.replace(/(\.\w+)$/, `-${String(step).padStart(8, "0")}$1`);
-      const place = `${run!.artifacts}/${path}`.split("/").map(encodeURIComponent).join("/");
-      await send("PUT", `mlflow-artifacts/artifacts/${place}`, bytes);
-    },
+    preview: (stage, step, png) => put(`${stage}/preview-${String(step).padStart(8, "0")}.png`, png),
+    page: (html) => put("report.html", html),
     async end(status) {
       await send("POST", "mlflow/runs/update", { run_id: run!.id, status: ENDS[status], end_time: Date.now() });
     },

@@ -1,4 +1,4 @@
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { encodeEvents, EVENTS_FILE } from "noiseline/report";
 import { makeFolder, type Tracker } from "./mirror.ts";
 
@@ -18,14 +18,14 @@ export function tensorboardTracker(root: string): Tracker {
       await makeFolder(folder);
       await Deno.writeTextFile(join(folder, "params.json"), `${JSON.stringify(params, null, 2)}\n`);
     },
-    async figures(figures) {
-      const events = figures.map(({ name, step, value }) => ({ tag: name, step, value }));
-      await append(events, figures[0]!.atMs);
+    async figures(rows) {
+      const events = rows.flatMap(({ stage, step, figures }) =>
+        Object.entries(figures).map(([name, value]) => ({ tag: `${stage}/${name}`, step, value }))
+      );
+      await append(events, rows[0]!.atMs);
     },
-    async file(name, bytes, step) {
-      if (step === undefined) await Deno.writeFile(join(folder, basename(name)), bytes);
-      else await append([{ tag: name.replace(/\.png$/, ""), step, png: bytes }], Date.now());
-    },
+    preview: (stage, step, png) => append([{ tag: `${stage}/preview`, step, png }], Date.now()),
+    page: (html) => Deno.writeFile(join(folder, "report.html"), html),
     end: () => Promise.resolve(),
   };
 }

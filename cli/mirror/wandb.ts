@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { encodeWandbRecord, pngSize, WANDB_HEADER, WANDB_VERSION, wandbItems } from "noiseline/report";
-import { type Figure, makeFolder, type Tracker } from "./mirror.ts";
+import { makeFolder, type Tracker } from "./mirror.ts";
 
 /** The policy of files that are sent at the end. */
 const AT_END = 1;
@@ -15,6 +15,7 @@ export function wandbTracker(root: string): Tracker {
   let [folder, file] = ["", ""];
   let [offset, number, row] = [0, 0, 0];
   const summary = new Map<string, unknown>();
+  const stages = new Set<string>();
   const append = async (...bytes: Uint8Array<ArrayBuffer>[]) => {
     const all = new Uint8Array(await new Blob(bytes).arrayBuffer());
     await Deno.writeFile(file, all, { append: true });
@@ -23,16 +24,13 @@ export function wandbTracker(root: string): Tracker {
   const record = (kind: Message[0], message: Message[1]) =>
     append(...encodeWandbRecord(kind, message, ++number, offset));
   /** Steps of a stage are its own; W&B numbers rows, and charts them by the stage's steps. */
-  const history = async (values: Readonly<Record<string, unknown>>, atMs: number) => {
-    for (const [key, value] of Object.entries(values)) summary.set(key, value);
-    const items = wandbItems({ ...values, _step: row, _timestamp: atMs / 1000 });
-    await record("history", [...items, [2, [[1, row++]]]]);
-  };
-  const stages = new Set<string>();
-  const define = async (stage: string) => {
-    if (stages.has(stage)) return;
+  const addRow = async (stage: string, values: Readonly<Record<string, unknown>>, atMs: number) => {
+    if (!stages.has(stage)) await record("metric", [[2, `${stage}/*`], [4, `${stage}/step`]]);
     stages.add(stage);
-    await record("metric", [[2, `${stage}/*`], [4, `${stage}/step`]]);
+    const named = Object.entries(values).map(([name, value]) => [`${stage}/${name}`, value] as const);
+    for (const [key, value] of named) summary.set(key, value);
+    const items = wandbItems({ ...Object.fromEntries(named), _step: row, _timestamp: atMs / 1000 });
+    await record("history", [...items, [2, [[1, row++]]]]);
   };
   const put = async (path: string, bytes: Uint8Array<ArrayBuffer>) => {
     const place = join(folder, "files", path);
@@ -51,24 +49,17 @@ export function wandbTracker(root: string): Tracker {
       const began = [[1, Math.floor(startedMs / 1000)]] as const;
       await record("run", [[1, runId], [3, pipeline], [4, wandbItems(params)], [8, runId], [17, began]]);
     },
-    async figures(figures) {
-      for (const [key, some] of Map.groupBy(figures, ({ name, step }) => `${stageOf(name)}/step ${step}`)) {
-        const [{ name, step, atMs }] = some as [Figure];
-        await define(stageOf(name));
-        const values = some.map(({ name, value }) => [name, value]);
-        await history({ ...Object.fromEntries(values), [key.replace(/ .*$/, "")]: step }, atMs);
-      }
+    async figures(rows) {
+      for (const { stage, step, atMs, figures } of rows) await addRow(stage, { ...figures, step }, atMs);
     },
-    async file(name, bytes, step) {
-      if (step === undefined) return await put(name, bytes);
-      const stage = stageOf(name);
-      await define(stage);
-      const path = `media/images/${name.replace(/\.png$/, "")}_${row}.png`;
-      await put(path, bytes);
-      const sha256 = createHash("sha256").update(bytes).digest("hex");
-      const image = { _type: "image-file", path, sha256, size: bytes.length, ...pngSize(bytes), format: "png" };
-      await history({ [name.replace(/\.png$/, "")]: image, [`${stage}/step`]: step }, Date.now());
+    async preview(stage, step, png) {
+      const path = `media/images/${stage}/preview_${row}.png`;
+      await put(path, png);
+      const sha256 = createHash("sha256").update(png).digest("hex");
+      const image = { _type: "image-file", path, sha256, size: png.length, ...pngSize(png), format: "png" };
+      await addRow(stage, { preview: image, step }, Date.now());
     },
+    page: (html) => put("report.html", html),
     async end(status) {
       await record("summary", wandbItems(Object.fromEntries(summary)));
       await record("exit", [[1, status === "done" ? 0 : 1]]);
@@ -77,7 +68,3 @@ export function wandbTracker(root: string): Tracker {
 }
 
 type Message = Parameters<typeof encodeWandbRecord>;
-
-function stageOf(name: string): string {
-  return name.slice(0, name.lastIndexOf("/"));
-}
