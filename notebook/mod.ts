@@ -56,15 +56,14 @@ export interface Plan extends Shown {
  */
 export async function plan(file: string, options: PlanOptions = {}): Promise<Plan> {
   const printed = await call(["plan", file, ...flagsOf(options)]);
-  const { stages } = JSON.parse(printed ?? '{"stages":[]}') as {
-    stages: { id: string; state: string; reasons: Reason[] }[];
+  const planned = JSON.parse(printed ?? '{"stages":[]}') as {
+    stages: { id: string; state: string; reasons: { code: string }[] }[];
   };
-  const rows = stages.map(({ id, state, reasons }) => ({ id, state, reasons: reasons.map(({ code }) => code) }));
-  return {
-    stages: Object.fromEntries(rows.map(({ id, ...planned }) => [id, planned])),
-    [display]: () =>
-      tableOf(["stage", "state", "why"], rows.map(({ id, state, reasons }) => [id, state, reasons.join(", ")])),
-  };
+  const stages = planned.stages.map(({ id, state, reasons }) => {
+    return [id, { state, reasons: reasons.map(({ code }) => code) }] as const;
+  });
+  const rows = stages.map(([id, { state, reasons }]) => [id, state, reasons.join(", ")]);
+  return { stages: Object.fromEntries(stages), [display]: () => tableOf(["stage", "state", "why"], rows) };
 }
 
 /**
@@ -100,10 +99,6 @@ const FRAME_MS = 250;
 
 /** The exit codes of the program. */
 const [DONE, INTERRUPTED] = [0, 130];
-
-interface Reason {
-  readonly code: string;
-}
 
 /** The fields of events that a cell shows. */
 interface RunEvent {

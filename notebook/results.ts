@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative, resolve, sep } from "node:path";
+import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, resolve, sep } from "node:path";
 import { openImages } from "../artifacts/image_files.ts";
 import { readLog } from "../artifacts/log.ts";
 import { readMetrics } from "../artifacts/metrics.ts";
@@ -8,10 +8,14 @@ import type { Values } from "../diffusion/normalizer.ts";
 import { lineChartsSvg } from "../pictures/line_charts.ts";
 import { suggestName } from "../std/did_you_mean.ts";
 import { escapeMarkup } from "../std/escape.ts";
+import { shortNumber, withDeviation } from "../std/figures.ts";
 import { display, type Forms, type Shown, tableOf } from "./shown.ts";
 
 /** A page or picture on disk is shown up to this size. */
 const MOST_BYTES = 64 << 20;
+
+/** Folders of results below that of a pipeline: those of stages, of nested ones, and of their outputs. */
+const FOLDERS = "{*,*/*,*/*/*,*/*/*/*}";
 
 /** A set of images or samples. A notebook shows its picture. */
 export interface RunImages extends Shown {
@@ -51,10 +55,9 @@ export interface Run extends Shown {
  */
 export async function openRun(name: string, from: string = Deno.cwd()): Promise<Run> {
   const folder = find(name, resolve(from));
-  const places = foldersWith(folder);
   const named = async <T>(file: string, make: (folder: string) => T | Promise<T>): Promise<Record<string, T>> => {
-    const found = places.filter(({ files }) => files.includes(file));
-    const entries = found.map(async ({ path }) => [nameIn(folder, path), await make(path)] as const);
+    const found = globSync(`${FOLDERS}/${file}`, { cwd: folder }).map((path) => dirname(path));
+    const entries = found.map(async (path) => [path.replaceAll(sep, "/"), await make(join(folder, path))] as const);
     return refuseOthers(Object.fromEntries(await Promise.all(entries)), folder);
   };
   const metrics = await named("metrics.json", async (path) => (await readMetrics(filesOf(path))).metrics);
@@ -91,20 +94,6 @@ function find(name: string | undefined, from: string): string {
       `no results of "${name}" here or above, in ${from}. Fix: run its pipeline first, or give the folder`,
     );
   }
-}
-
-/** Returns the folders below a folder that have files; results are links to the store. */
-function foldersWith(folder: string, depth = 4): { readonly path: string; readonly files: readonly string[] }[] {
-  const names = readdirSync(folder);
-  const isFolder = (name: string) => Deno.statSync(join(folder, name)).isDirectory;
-  const below = names.filter(isFolder);
-  const files = names.filter((name) => !below.includes(name));
-  const here = files.length > 0 ? [{ path: folder, files }] : [];
-  return depth === 0 ? here : [...here, ...below.flatMap((name) => foldersWith(join(folder, name), depth - 1))];
-}
-
-function nameIn(folder: string, path: string): string {
-  return relative(folder, path).replaceAll(sep, "/");
 }
 
 /** Files of a folder, without their digests. */
@@ -151,17 +140,14 @@ async function curveIn(folder: string): Promise<RunCurve> {
 
 /** Lists figures over all timesteps and classes, with their deviations. */
 function formsOfMetrics(metrics: Readonly<Record<string, readonly Metric[]>>): Forms {
-  const rows = Object.entries(metrics).flatMap(([stage, all]) => {
-    return all.filter(({ timesteps, label }) => timesteps === undefined && label === undefined)
-      .map((
-        { name, value, deviation, count },
-      ) => [stage, name, shortNumber(value), shortNumber(deviation), `${count}`]);
-  });
+  const rows = Object.entries(metrics).flatMap(([stage, all]) =>
+    all.filter(({ timesteps, label }) => timesteps === undefined && label === undefined)
+      .map(({ name, value, deviation, count }) => {
+        const shown = deviation === undefined ? [shortNumber(value), ""] : withDeviation(value, deviation);
+        return [stage, name, ...shown, `${count}`];
+      })
+  );
   return tableOf(["stage", "figure", "value", "deviation", "images"], rows);
-}
-
-function shortNumber(value: number | undefined): string {
-  return value === undefined ? "" : String(Number(value.toPrecision(5)));
 }
 
 function formsOfPage(folder: string): Forms {

@@ -3,7 +3,7 @@ import { withDeviation } from "../std/figures.ts";
 import { chartedFigures, curvePlaces, groupCurves, timestepCharts } from "./charts.ts";
 import { drawDag } from "./dag.ts";
 import { framesOf, grouped, pictures } from "./frames.ts";
-import type { Report, ReportMetrics, ReportPicture, SourceFacts } from "./model.ts";
+import type { Report, ReportMetrics, SourceFacts } from "./model.ts";
 import { overviewOf } from "./overview.ts";
 import { searchBody, searchTables } from "./rungs.ts";
 import { settingsOf } from "./settings.ts";
@@ -26,7 +26,9 @@ const MOST_PICTURES = 24;
 export function sectionsOf(report: Report): Section[] {
   const { metrics, curves, stages, startedMs } = report;
   const overview = overviewOf(report);
-  const further = (all: readonly ReportPicture[]) => grouped(all.filter((one) => !overview.shown.has(one)));
+  const further = [report.pictures, report.samples, report.data].flatMap((all) =>
+    grouped(all.filter((one) => !overview.shown.has(one)))
+  );
   const [likelihoods, scores] = [true, false].map((wanted) =>
     metrics.filter(({ record }) => record.metrics.some(({ name }) => name === "L_simple") === wanted)
   );
@@ -39,15 +41,7 @@ export function sectionsOf(report: Report): Section[] {
     { id: "overview", title: "Overview", body: overview.body },
     { id: "search", title: "Search", body: searchBody(searchTables(report.rankings, stages)) },
     { id: "demo", title: "Interactive sampling", body: demos },
-    {
-      id: "samples",
-      title: "More pictures",
-      body: moreOf(
-        framesOf([...further(report.pictures), ...further(report.samples), ...further(report.data)]),
-        MOST_PICTURES,
-      ),
-      fold: "open",
-    },
+    { id: "samples", title: "More pictures", body: moreOf(framesOf(further), MOST_PICTURES), fold: "open" },
     { id: "training", title: "Training", body: curvePlaces(groupCurves(curves, stages)), fold: "open" },
     { id: "films", title: "From noise to image", body: pictures(report.films), fold: "open" },
     { id: "scores", title: "Scores", body: metricsTables(scores!), fold: detail },

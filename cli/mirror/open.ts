@@ -22,16 +22,16 @@ const TRACKERS: Readonly<Record<string, (place: string | undefined) => Tracker |
  * @param places `mlflow=http://localhost:5000`, `wandb`, `tensorboard=runs`
  */
 export function openMirrors(places: readonly string[], warn: (diagnostic: Diagnostic) => void): Mirror[] {
-  const opened = places.map((place) => {
-    const [, name, rest] = /^([^=]*)(?:=(.*))?$/s.exec(place)!;
-    const made = Object.hasOwn(TRACKERS, name!) ? TRACKERS[name!]!(rest) : undefined;
-    if (typeof made === "object") return new Mirror(place, made, warn);
-    const near = didYouMean(name!, Object.keys(TRACKERS));
-    const wanted = made ??
-      `mlflow=ADDRESS, wandb or tensorboard=FOLDER${near === undefined ? "" : `; did you mean ${near}?`}`;
-    return { ...problem(`--mirror ${place}`, `write --mirror ${wanted}`) };
+  const wrong: Diagnostic[] = [];
+  const opened = places.flatMap((place) => {
+    const [, name = "", rest] = /^([^=]*)(?:=(.*))?$/s.exec(place)!;
+    const made = Object.hasOwn(TRACKERS, name) ? TRACKERS[name]!(rest) : undefined;
+    if (typeof made === "object") return [new Mirror(place, made, warn)];
+    const near = didYouMean(name, Object.keys(TRACKERS));
+    const known = `mlflow=ADDRESS, wandb or tensorboard=FOLDER${near === undefined ? "" : `; did you mean ${near}?`}`;
+    wrong.push(problem(`--mirror ${place}`, `write --mirror ${made ?? known}`));
+    return [];
   });
-  const wrong = opened.flatMap((one) => one instanceof Mirror ? [] : [one]);
   if (wrong.length > 0) refuseWith(wrong);
-  return opened.filter((one) => one instanceof Mirror);
+  return opened;
 }

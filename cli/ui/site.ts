@@ -138,10 +138,7 @@ export class Site {
   async #table(all: readonly Run[], query: URLSearchParams): Promise<report.Page> {
     const until = performance.now() + SCORING_MS;
     const runs: Run[] = [];
-    for (const run of all) {
-      const isDue = this.#scores.has(resultsKey(run)) || performance.now() < until;
-      runs.push({ ...run, scores: isDue ? await this.#scored(run) : [] });
-    }
+    for (const run of all) runs.push({ ...run, scores: await this.#scoresOf(until, run) ?? [] });
     const { root } = this.#store;
     const notes = existsSync(root) ? [] : [`There is no store at ${root} so far: the first run makes it.`];
     return report.renderTable(runs, query, {
@@ -193,8 +190,8 @@ export class Site {
     });
   }
 
-  #scored(run: Run): Promise<readonly report.Score[]> {
-    return this.#scores.keep(resultsKey(run), async () => {
+  #scoresOf(untilMs: number, run: Run): Promise<readonly report.Score[]> | undefined {
+    return this.#scores.keepUntil(untilMs, resultsKey(run), async () => {
       const experiments = this.#experimentsOf(run).map((one) => {
         return { ...one, artifacts: one.artifacts.filter(({ artifact }) => artifact.type === "metrics") };
       });
