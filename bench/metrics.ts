@@ -27,7 +27,6 @@ const { python, rounds, quick } = await readOptions(import.meta.url, {
 await using products = openFloat64Products();
 await using temporary = await makeTemporaryFolder();
 const { folder } = temporary;
-await using peers = new AsyncDisposableStack();
 
 /**
  * Returns correlated features of `count` vectors, the same numbers for both sides: the caller writes them to a file
@@ -41,14 +40,12 @@ function features(seed: number, count: number, dimension: number): Float32Array<
 
 type PeerAnswer = Readonly<Record<"seconds" | "value", number>>;
 
-/** Starts bench/peers/metrics.py, which writes its weights to the folder; undefined if its Python lacks a library. */
-async function startPeer(): Promise<Contender | undefined> {
-  if (python === undefined) return undefined;
-  const script = new URL("./peers/metrics.py", import.meta.url).pathname;
-  const peer = peers.use(startContender({ name: "the libraries", command: python, args: [script, folder] }));
-  await peer.ask({ measure: "weights" });
-  return peer;
-}
+/** A process of bench/peers/metrics.py, which writes its weights to the folder; undefined without the libraries. */
+const script = new URL("./peers/metrics.py", import.meta.url).pathname;
+await using peer = python === undefined
+  ? undefined
+  : startContender({ name: "the libraries", command: python, args: [script, folder] });
+await peer?.ask({ measure: "weights" });
 
 const rows = [["", "noiseline", "the library", "its time to ours", "relative difference"]];
 
@@ -114,7 +111,6 @@ async function measureInception(peer: Contender): Promise<void> {
   }
 }
 
-const peer = await startPeer();
 if (peer !== undefined) await measureInception(peer);
 for (const dimension of quick ? [64, 512] : [64, 512, 2048]) {
   const count = 2 * dimension;

@@ -35,11 +35,10 @@ interface Kernel {
 export function placeInCell(): (forms: Forms) => Promise<void> {
   const kernel = kernelHere();
   const place = crypto.randomUUID();
-  let shown = false;
+  let update = false;
   return async (forms) => {
-    const update = shown;
-    shown = true;
     await kernel?.display(forms, { raw: true, display_id: place, update });
+    update = true;
   };
 }
 

@@ -25,13 +25,6 @@ const CLI = fileURLToPath(import.meta.resolve("./cli.ts"));
 
 const stagesOf = ({ count }: Shape) => Array.from({ length: count }, (_, stage) => stage);
 
-/** Writes the project of a tool to a folder. */
-export async function layOut({ files, prepare }: Contender, folder: string, shape: Shape): Promise<void> {
-  await Deno.mkdir(join(folder, "out"), { recursive: true });
-  for (const [name, text] of Object.entries(files(shape))) await Deno.writeTextFile(join(folder, name), text);
-  await prepare?.(folder);
-}
-
 export const OURS: Contender = {
   name: "noiseline",
   version: async () => (await firstLine(Deno.execPath(), ["run", "-A", CLI, "--version"]))!,

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { makeTemporaryFolder } from "../../engine/store/folders.ts";
-import { type Contender, layOut } from "./engine_peers.ts";
+import type { Contender } from "./engine_peers.ts";
 import { measure, type Measured, median, ratios } from "./measure.ts";
 import { type Shape, textOf } from "./shapes.ts";
 
@@ -24,10 +24,11 @@ export async function race(
     for (let i = 0; i < count; i++) for (const one of runners) if (one.without === undefined) await turn(one, i);
   };
   await eachTurn(tries.first, async (runner, index) => {
-    const { contender } = runner;
-    runner.folder = join(temporary.folder, `${contender.name}-${index}`);
-    await Deno.mkdir(runner.folder);
-    await layOut(contender, runner.folder, shape);
+    const { name, files, prepare } = runner.contender;
+    const folder = runner.folder = join(temporary.folder, `${name}-${index}`);
+    await Deno.mkdir(join(folder, "out"), { recursive: true });
+    for (const [file, text] of Object.entries(files(shape))) await Deno.writeTextFile(join(folder, file), text);
+    await prepare?.(folder);
     await time(runner, runner.first);
     if (runner.without === undefined) checkAll(runner, shape);
   });

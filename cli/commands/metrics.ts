@@ -28,7 +28,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         await Deno.mkdir(options.tensorboard, { recursive: true });
         const newest = store.runs.newestFirst().find((run) => run.pipeline === name);
         const wallTime = newest === undefined ? 0 : Date.parse(newest.startedAt) / 1000;
-        for (const [part, bytes] of Object.entries(eventFiles(experiments, contents, wallTime))) {
+        for (const [part, bytes] of eventFiles(experiments, contents, wallTime)) {
           const folder = join(options.tensorboard, part);
           await Deno.mkdir(folder, { recursive: true });
           // The name is fixed, so that a new file replaces the old one.

@@ -108,20 +108,16 @@ const SHOWN = 8;
  * Explains a stage's planned state, in lines without a heading.
  * @param brief true to leave out results, when several stages are explained
  */
-export function explanationLines(
-  explanation: engine.Explanation,
-  brief: boolean,
-  nowMs: number = Date.now(),
-): string[] {
+export function explanationLines(explanation: engine.Explanation, brief: boolean): string[] {
   const { planned, causes, result, last, lost, progress } = explanation;
   const { device, problem, state } = planned;
   const lines = causeLines(causes);
   if (state === "cached") lines.push("nothing it depends on has changed");
   if (!brief) {
-    if (result !== undefined) lines.push(...resultLines("served by", result, nowMs));
-    if (last !== undefined) lines.push(...resultLines("compared with", last, nowMs));
+    if (result !== undefined) lines.push(...resultLines("served by", result));
+    if (last !== undefined) lines.push(...resultLines("compared with", last));
     if (lost !== undefined) lines.push(`its last result, ${short(lost)}, is no longer in the store`);
-    if (progress !== undefined) lines.push(...progressLines(explanation, progress, nowMs));
+    if (progress !== undefined) lines.push(...progressLines(explanation, progress));
   }
   if (device !== undefined) lines.push(`would compute on ${formatDevice(device)}`);
   if (problem !== undefined) lines.push(`${styleFor().error("cannot run")}: ${problem.message}`, `fix: ${problem.fix}`);
@@ -174,10 +170,10 @@ function formatExternal(facts: engine.ExternalFacts | undefined): string {
   return `${digest}, ${size}${facts.path === undefined ? "" : `, ${facts.path}`}`;
 }
 
-function resultLines(how: string, result: engine.ResultFacts, nowMs: number): string[] {
+function resultLines(how: string, result: engine.ResultFacts): string[] {
   const { resolvedKey, madeAt, runId, numerics, device, durationMs, host, pipeline, stage, extent } = result;
   const at = extent === null ? "" : `, at ${extent}`;
-  const when = madeAt === undefined ? "" : `made ${formatTime(madeAt, nowMs)}, `;
+  const when = madeAt === undefined ? "" : `made ${formatTime(madeAt)}, `;
   const took = durationMs === undefined ? "" : ` in ${formatDuration(durationMs)}`;
   const whose = host === undefined ? ", of which this store has no record" : ` on host ${host} (${pipeline}/${stage})`;
   const lines = [`${how} result ${short(resolvedKey)}${at}`, `  ${when}by run ${runId}${whose}${took}`];
@@ -185,25 +181,21 @@ function resultLines(how: string, result: engine.ResultFacts, nowMs: number): st
   return lines;
 }
 
-function progressLines(
-  { planned }: engine.Explanation,
-  { folder, states }: engine.SavedProgress,
-  nowMs: number,
-): string[] {
+function progressLines({ planned }: engine.Explanation, { folder, states }: engine.SavedProgress): string[] {
   const { state, fromStep, stage } = planned;
   const goal = stage.extent === undefined ? "" : ` of ${stage.extent}`;
   const why = state === "extend" ? "a shorter run ended there" : "a run that has not finished saved it";
   const saved = states.map(({ step, sizeBytes, savedAt }) => {
-    const when = savedAt === undefined ? "" : `, ${formatTime(savedAt.toISOString(), nowMs)}`;
+    const when = savedAt === undefined ? "" : `, ${formatTime(savedAt.toISOString())}`;
     return `  saved: step ${step} (${formatBytes(sizeBytes)}${when})`;
   });
   return [`continues at step ${fromStep}${goal}: ${why}`, ...saved, `  in ${folder}`];
 }
 
 /** Formats a time: `2026-11-25 12:00:07 UTC, 3m 05s ago` */
-function formatTime(iso: string, nowMs: number): string {
+function formatTime(iso: string): string {
   const text = `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`;
-  const ageMs = nowMs - Date.parse(iso);
+  const ageMs = Date.now() - Date.parse(iso);
   return Number.isNaN(ageMs) || ageMs < 0 ? text : `${text}, ${formatDuration(ageMs)} ago`;
 }
 

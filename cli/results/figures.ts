@@ -67,15 +67,10 @@ function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
 }
 
 /**
- * Encodes TensorBoard event files by experiment: losses, gradient norms and learning rates by step, metrics at their
- * network's step.
+ * Yields a TensorBoard event file for each experiment, with its path: losses, gradient norms and learning rates by step,
+ * metrics at their network's step.
  */
-export function eventFiles(
-  experiments: readonly Experiment[],
-  contents: readonly Collection[],
-  wallTime: number,
-) {
-  const files: Record<string, Uint8Array> = {};
+export function* eventFiles(experiments: readonly Experiment[], contents: readonly Collection[], wallTime: number) {
   for (const [i, content] of contents.entries()) {
     if (!isComparable(content)) continue;
     const events: ScalarEvent[] = content.curves.flatMap(({ title, rows }) =>
@@ -86,9 +81,8 @@ export function eventFiles(
     for (const { step = 0, value, ...row } of rowsOf(content)) {
       events.push({ step, tag: `${row.stage}/${metricName(row)}`, value });
     }
-    files[nameOf(experiments[i]!).replaceAll(" ", "/")] = encodeEvents(events, wallTime);
+    yield [nameOf(experiments[i]!).replaceAll(" ", "/"), encodeEvents(events, wallTime)] as const;
   }
-  return files;
 }
 
 /** Returns for each experiment the seed that distinguishes it from others; undefined if it has several, or none. */

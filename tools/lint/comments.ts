@@ -9,40 +9,36 @@
 const RIDDLE = /^[\s*]*(?:@\w+ )?(What|Of|Whether)\b/;
 const MAX_COLUMNS = 120;
 
+type Comment = ReturnType<Deno.lint.SourceCode["getAllComments"]>[number];
+
+/** Makes a rule from a function that says what is wrong with a comment of a text, if anything is. */
+function ruleOf(find: (comment: Comment, text: string) => Readonly<Record<"message" | "hint", string>> | undefined) {
+  return {
+    create: (context: Deno.lint.RuleContext) => ({
+      Program() {
+        for (const node of context.sourceCode.getAllComments()) {
+          const found = find(node, context.sourceCode.text);
+          if (found !== undefined) context.report({ node, ...found });
+        }
+      },
+    }),
+  };
+}
+
 const plugin: Deno.lint.Plugin = {
   name: "noiseline",
   rules: {
-    "comment-opening": {
-      create: (context) => ({
-        Program() {
-          for (const comment of context.sourceCode.getAllComments()) {
-            const word = RIDDLE.exec(comment.value)?.[1];
-            if (word === undefined) continue;
-            const [node, message] = [comment, `A comment opens with "${word}"`];
-            context.report({
-              node,
-              message,
-              hint: "say first what it does or is: a noun phrase, or a verb and its object",
-            });
-          }
-        },
-      }),
-    },
-    "comment-width": {
-      create: (context) => ({
-        Program() {
-          const { sourceCode } = context;
-          const { text } = sourceCode;
-          for (const comment of sourceCode.getAllComments()) {
-            const start = text.lastIndexOf("\n", comment.range[0]) + 1;
-            const lines = text.slice(start, comment.range[1]).split("\n");
-            const widest = Math.max(...lines.map((line) => [...line].length));
-            const message = `A line of a comment has ${widest} columns; ${MAX_COLUMNS} are allowed`;
-            if (widest > MAX_COLUMNS) context.report({ node: comment, message });
-          }
-        },
-      }),
-    },
+    "comment-opening": ruleOf(({ value }) => {
+      const word = RIDDLE.exec(value)?.[1];
+      const hint = "say first what it does or is: a noun phrase, or a verb and its object";
+      return word === undefined ? undefined : { message: `A comment opens with "${word}"`, hint };
+    }),
+    "comment-width": ruleOf(({ range: [start, end] }, text) => {
+      const lines = text.slice(text.lastIndexOf("\n", start) + 1, end).split("\n");
+      const widest = Math.max(...lines.map((line) => [...line].length));
+      const message = `A line of a comment has ${widest} columns; ${MAX_COLUMNS} are allowed`;
+      return widest > MAX_COLUMNS ? { message, hint: "break it" } : undefined;
+    }),
   },
 };
 
