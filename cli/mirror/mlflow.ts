@@ -27,18 +27,17 @@ export function mlflowTracker(address: URL): Tracker {
   if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
   else if (user !== undefined) headers["authorization"] = `Basic ${btoa(`${user}:${password ?? ""}`)}`;
   const base = address.href.replace(/\/$/, "");
-  const send = async (method: string, path: string, body?: unknown): Promise<Answer> => {
+  const send = async (path: string, body: object): Promise<Answer> => {
     const isFile = body instanceof Uint8Array;
     const response = await fetch(`${base}/api/2.0/${path}`, {
-      method,
+      method: isFile ? "PUT" : "POST",
       headers: { ...headers, "content-type": isFile ? "application/octet-stream" : "application/json" },
-      ...body === undefined ? {} : { body: isFile ? body as Uint8Array<ArrayBuffer> : JSON.stringify(body) },
+      body: isFile ? body as Uint8Array<ArrayBuffer> : JSON.stringify(body),
       signal: AbortSignal.timeout(ANSWER_MS),
     });
     const bytes = await readAtMost(response, MOST_BYTES);
     if (bytes === undefined) throw new Refused("its answer is too long");
     const text = new TextDecoder().decode(bytes);
-    if (response.status === 404 && method === "GET") return {};
     // The server may be too busy, or restarted behind a proxy.
     if (BUSY.includes(response.status)) throw new Error(`status ${response.status}`);
     if (!response.ok) throw new Refused(`status ${response.status}: ${text.slice(0, 300)}`);
@@ -51,27 +50,27 @@ export function mlflowTracker(address: URL): Tracker {
   let run: { readonly id: string; readonly artifacts: string | undefined } | undefined;
   const log = async (what: keyof typeof MOST, all: readonly object[]) => {
     for (let at = 0; at < all.length; at += MOST[what]) {
-      await send("POST", "mlflow/runs/log-batch", { run_id: run!.id, [what]: all.slice(at, at + MOST[what]) });
+      await send("mlflow/runs/log-batch", { run_id: run!.id, [what]: all.slice(at, at + MOST[what]) });
     }
   };
   const put = async (path: string, bytes: Uint8Array) => {
     // Other stores of artifacts are not behind the server.
     if (run!.artifacts === undefined) return;
     const place = `${run!.artifacts}/${path}`.split("/").map(encodeURIComponent).join("/");
-    await send("PUT", `mlflow-artifacts/artifacts/${place}`, bytes);
+    await send(`mlflow-artifacts/artifacts/${place}`, bytes);
   };
   return {
     async begin({ runId, pipeline, params, startedMs }: MirroredRun) {
-      const named = `mlflow/experiments/get-by-name?experiment_name=${encodeURIComponent(pipeline)}`;
-      const known = (await send("GET", named)).experiment?.experiment_id;
-      const experiment = known ?? (await send("POST", "mlflow/experiments/create", { name: pipeline })).experiment_id;
+      const named = { filter: `name = '${pipeline}'`, max_results: 1 };
+      const { experiments: [known] = [] } = await send("mlflow/experiments/search", named);
+      const { experiment_id: experiment } = known ?? await send("mlflow/experiments/create", { name: pipeline });
       // After a lost answer the run may be there.
       const filter = `tags.noiseline = '${runId}'`;
       const asked = { experiment_ids: [experiment], filter, max_results: 1 };
-      const found = (await send("POST", "mlflow/runs/search", asked)).runs?.[0];
+      const found = (await send("mlflow/runs/search", asked)).runs?.[0];
       const tags = [{ key: "noiseline", value: runId }, { key: "mlflow.runName", value: runId }];
       const created = { experiment_id: experiment, start_time: startedMs, run_name: runId, tags };
-      const { info } = found ?? (await send("POST", "mlflow/runs/create", created)).run ?? {};
+      const { info } = found ?? (await send("mlflow/runs/create", created)).run ?? {};
       if (info === undefined) throw new Refused("it makes no run");
       run = { id: info.run_id, artifacts: /^mlflow-artifacts:\/(?:\/[^/]*\/)?(.+)$/.exec(info.artifact_uri)?.[1] };
       await log("params", Object.entries(params).map(([key, value]) => ({ key, value: value.slice(0, MOST_TEXT) })));
@@ -85,7 +84,7 @@ export function mlflowTracker(address: URL): Tracker {
     preview: (stage, step, png) => put(`${stage}/preview-${String(step).padStart(8, "0")}.png`, png),
     page: (html) => put("report.html", html),
     async end(status) {
-      await send("POST", "mlflow/runs/update", { run_id: run!.id, status: ENDS[status], end_time: Date.now() });
+      await send("mlflow/runs/update", { run_id: run!.id, status: ENDS[status], end_time: Date.now() });
     },
   };
 }
@@ -95,7 +94,7 @@ interface RunAnswer {
 }
 
 interface Answer {
-  readonly experiment?: { readonly experiment_id: string };
+  readonly experiments?: readonly { readonly experiment_id: string }[];
   readonly experiment_id?: string;
   readonly run?: RunAnswer;
   readonly runs?: readonly RunAnswer[];
