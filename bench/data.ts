@@ -25,13 +25,8 @@ await using temporary = await makeTemporaryFolder();
 const { folder } = temporary;
 using raw = await Deno.open(join(folder, "raw"), { write: true, create: true });
 Deno.mkdirSync(join(folder, "set"));
-const size = { height: 64, width: 64, channels: 3 };
-using writer = openImagesWriter(openOutput(join(folder, "set")), {
-  ...size,
-  count: items,
-  classes: null,
-  source: {},
-});
+const facts = { height: 64, width: 64, channels: 3, count: items, classes: null, source: {} };
+using writer = openImagesWriter(openOutput(join(folder, "set")), facts);
 for (let i = 0; i < items; i++) {
   const image = crypto.getRandomValues(new Uint8Array(LENGTH));
   await raw.write(image);

@@ -70,11 +70,9 @@ async function peer(python: string, precision: "fp32" | "bf16", data: string): P
 }
 
 await using temporary = await makeTemporaryFolder();
+const pipeline = await Deno.readTextFile(pathOf("../pipelines/digits.yaml"));
 const makeFolder = async (name: string, seed: number) => {
-  const folder = await makeProject(
-    join(temporary.folder, name),
-    await Deno.readTextFile(pathOf("../pipelines/digits.yaml")),
-  );
+  const folder = await makeProject(join(temporary.folder, name), pipeline);
   const { text } = (await measure(cli("show", seed, "--json"), folder))!;
   await Deno.writeTextFile(join(folder, "settings.json"), text);
   return folder;

@@ -117,10 +117,8 @@ export async function contentsFor(
   );
   if (what !== undefined && namesPipeline(what)) {
     const loaded = await loadForCommand(settings, { file: what, set, profile, store: given });
-    return {
-      store: loaded.store,
-      contents: valueOf(contentsOfPlan(await makePlanner(loaded).plan(), loaded.store), failWith),
-    };
+    const contents = contentsOfPlan(await makePlanner(loaded).plan(), loaded.store);
+    return { store: loaded.store, contents: valueOf(contents, failWith) };
   }
   const store = openStoreFor({ store: given });
   const tagged = what === undefined ? undefined : store.tags.read(what);

@@ -101,11 +101,9 @@ type PastRun = ReturnType<typeof summarizeRun>;
 
 /** Returns a run as the history shows it. */
 function summarizeRun({ record, state, since, ends, parts }: engine.KnownRun) {
-  const [startedMs, endedMs] = [record.startedAt, record.endedAt ?? new Date().toISOString()].map((at) =>
-    Date.parse(at)
-  );
+  const endedMs = record.endedAt === null ? Date.now() : Date.parse(record.endedAt);
   // Undefined for a killed run, because its end was not recorded. The clock may have been set back since the start.
-  const durationMs = state === "killed" ? undefined : Math.max(0, endedMs! - startedMs!);
+  const durationMs = state === "killed" ? undefined : Math.max(0, endedMs - Date.parse(record.startedAt));
   // The outcome of each stage that ended. A stage that has not ended gets the run's state: running or killed.
   const words = new Map<string, string>([...ends].map(([id, end]) => [id, end.state]));
   for (const id of since.keys()) words.set(id, state);

@@ -155,10 +155,8 @@ function describe(given: Readonly<Record<string, string>>, record: Awaited<Retur
     const said = count === undefined ? "mu and sigma" : `${countOf(count, "image")}, ${height}x${width}`;
     return [role, `${path}: ${said}`];
   });
-  const noted = new Map(record.metrics.toReversed().map(({ name, note }) => [note ?? "", name]));
-  const notes = [...noted].toReversed().flatMap(([note, name]) => note === "" ? [] : [[name, note]]);
-  const features = [`${name}, ${dimension} an image`, prepared, sha256 && `SHA-256 ${sha256}`].filter(Boolean).join(
-    ", ",
-  );
-  return [...io.formatTable(rows), ...io.formatTable([["features", features], ...sets, ...notes])];
+  const noted = Map.groupBy(record.metrics, ({ note = "" }) => note);
+  const notes = [...noted].flatMap(([note, [first]]) => note === "" ? [] : [[first!.name, note]]);
+  const features = [`${name}, ${dimension} an image`, prepared, sha256 && `SHA-256 ${sha256}`].filter(Boolean);
+  return [...io.formatTable(rows), ...io.formatTable([["features", features.join(", ")], ...sets, ...notes])];
 }

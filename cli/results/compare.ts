@@ -25,7 +25,9 @@ interface Candidate {
  */
 export async function compareExperiments(all: readonly Candidate[]) {
   const experiments = all.map(({ experiment }) => experiment);
-  const names = shortNames(experiments);
+  // Experiments of one pipeline are named by what differs between them.
+  const isOne = new Set(experiments.map(({ source }) => source)).size === 1;
+  const names = experiments.map((one) => isOne && one.label !== "" ? one.label : nameOf(one));
   const found = await figuresOf(experiments, names, { isServed: all.some(({ now }) => now !== undefined) });
   const parts = all.map(({ experiment, now }, i) => {
     const content = found.contents[i]!;
@@ -139,12 +141,6 @@ const plain = (value: unknown) => typeof value === "string" ? value : showParam(
 
 const columnOf = (row: MetricRow) => `${row.stage} ${metricName(row)}`;
 
-/** Returns short names: for experiments of one pipeline, only what differs between them. */
-function shortNames(experiments: readonly Experiment[]): string[] {
-  const isOne = new Set(experiments.map(({ source }) => source)).size === 1;
-  return experiments.map((one) => isOne && one.label !== "" ? one.label : nameOf(one));
-}
-
 /**
  * Returns a comparison as a table with a header: one row for each experiment with a figure, and for each mean over
  * seeds.
@@ -197,14 +193,13 @@ function paramsByStage({ made, select: own }: Experiment, planned: readonly Retu
   // The more a stage's name says, the more it is meant: of a search, a trial rather than the winner.
   const mine = planned.filter(({ select, params }) => matchesSelection(select, own) && params.length > 0)
     .sort((a, b) => Object.keys(a.select).length - Object.keys(b.select).length);
-  const all = new Map(mine.map(({ stage, params }) => {
-    return [stage, params.map(({ path, value }): Leaf => [report.paramName(stage, path), value])];
+  const all = new Map(mine.map(({ stage, params }): [string, Leaf[]] => {
+    return [stage, params.map(({ path, value }) => [report.paramName(stage, path), value])];
   }));
   for (const [id, { params, version }] of made) {
-    const leaves = leavesIn([id], params, { explain: () => [] }).map((
-      { path, value },
-    ): Leaf => [path.join("."), value]);
-    all.set(id, [...all.get(id) ?? leaves, ...codesIn(version, id)]);
+    const used = leavesIn([id], params, { explain: () => [] });
+    const leaves = all.get(id) ?? used.map(({ path, value }): Leaf => [path.join("."), value]);
+    all.set(id, [...leaves, ...codesIn(version, id)]);
   }
   return all;
 }

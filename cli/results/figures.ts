@@ -67,8 +67,8 @@ function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
 }
 
 /**
- * Yields a TensorBoard event file for each experiment, with its path: losses, gradient norms and learning rates by step,
- * metrics at their network's step.
+ * Yields a TensorBoard event file for each experiment, with its path: losses, gradient norms and learning rates by
+ * step, metrics at their network's step.
  */
 export function* eventFiles(experiments: readonly Experiment[], contents: readonly Collection[], wallTime: number) {
   for (const [i, content] of contents.entries()) {

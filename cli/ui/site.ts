@@ -240,13 +240,11 @@ export class Site {
 
   /** Returns the last grid of samples of a run, or its last preview. */
   #pictureOf(run: Run): string | undefined {
-    const grid = this.#grids.keep(
-      resultsKey(run),
-      () =>
-        this.#resultsOf(run).flatMap(([, manifest]) => Object.values(manifest?.outputs ?? {}))
-          .flatMap(({ type, files }) => type === "samples" ? files : []).findLast(({ path }) => path === "grid.png")
-          ?.sha256,
-    );
+    const grid = this.#grids.keep(resultsKey(run), () => {
+      const outputs = this.#resultsOf(run).flatMap(([, manifest]) => Object.values(manifest?.outputs ?? {}));
+      const files = outputs.flatMap(({ type, files }) => type === "samples" ? files : []);
+      return files.findLast(({ path }) => path === "grid.png")?.sha256;
+    });
     const shown = run.stages.findLast(({ previews }) => previews.length > 0);
     if (grid !== undefined) return `/object/${grid}.png`;
     return shown && report.encodePath("preview", run.runId, shown.id, `${shown.previews.at(-1)}.png`);
