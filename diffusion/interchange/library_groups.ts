@@ -1,12 +1,6 @@
 import type { ParameterSpec } from "../define.ts";
-import { groupsFor } from "../unet/config.ts";
+import { groupsFor, type UnetConfig } from "../unet/config.ts";
 import type { Translated } from "./problem.ts";
-
-interface Widths {
-  readonly channels: number;
-  readonly multipliers: readonly number[];
-  readonly groups?: number;
-}
 
 /** Returns the different default numbers of groups of a network's normalisations, ascending. */
 export function normGroupsOf(specs: readonly ParameterSpec[]): number[] {
@@ -21,7 +15,7 @@ export function normGroupsOf(specs: readonly ParameterSpec[]): number[] {
  * @param model the library's name of the network
  */
 export function libraryGroups(
-  { channels, multipliers, groups: told }: Widths,
+  { channels, multipliers, groups: told }: Pick<UnetConfig, "channels" | "multipliers" | "groups">,
   specs: readonly ParameterSpec[],
   model: string,
 ): Translated<number> {
