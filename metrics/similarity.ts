@@ -1,10 +1,4 @@
-/** Images to compare one by one: numbers [N, H, W, C], row-major. */
-interface Pictures {
-  readonly count: number;
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-}
+import type { ImageValues } from "../pictures/resize.ts";
 
 /** The window of Wang et al. 2004: a Gaussian of deviation 1.5 on 11 places, whose weights add up to 1. */
 const [SIGMA, RADIUS] = [1.5, 5];
@@ -26,6 +20,7 @@ export const LEAST_SSIM_SIDE = 2 * RADIUS + 1;
  * Returns the peak signal-to-noise ratio of each image in dB, 10 log10(range^2 / mean squared difference); infinite for
  * equal images.
  *
+ * @param a, b [N, …], row-major @param count N
  * @param range the largest possible difference of two numbers
  */
 export function peakSignalToNoise(
@@ -47,12 +42,13 @@ export function peakSignalToNoise(
  * places at which the window lies within the image. It is scikit-image's with Gaussian weights, sigma 1.5 and the
  * population's covariance.
  *
+ * @param a, b [N, H, W, C], row-major
  * @param range the largest possible difference of two numbers @throws RangeError for sides below 11
  */
 export function structuralSimilarity(
   a: ArrayLike<number>,
   b: ArrayLike<number>,
-  { count, height, width, channels }: Pictures,
+  { count, height, width, channels }: Omit<ImageValues, "data">,
   range: number,
 ): Float64Array {
   if (Math.min(height, width) < LEAST_SSIM_SIDE) throw new RangeError(`SSIM of ${height}x${width}: wanted sides >= 11`);
