@@ -41,13 +41,13 @@ export async function writeStatistics(output: OutputArtifact, { info, statistics
 /** @throws FormatError when the artifact's files are not those of `writeStatistics` */
 export async function readStatistics(artifact: InputArtifact): Promise<StoredStatistics> {
   const info = await readJson(artifact, INFO_FILE, infoSchema);
-  const moments = await momentsOf(await readBytes(artifact, ARRAYS_FILE));
+  const statistics = await momentsOf(await readBytes(artifact, ARRAYS_FILE));
   const { name, dimension } = info.extractor;
-  if (moments.mean.length !== dimension) {
-    const got = `${moments.mean.length} means`;
+  if (statistics.mean.length !== dimension) {
+    const got = `${statistics.mean.length} means`;
     throw new FormatError(ARRAYS_FILE, { got, wanted: `${dimension}, as many as extractor "${name}" has features` });
   }
-  return { info, statistics: { count: info.count, ...moments } };
+  return { info, statistics };
 }
 
 export { readStatistics as validate };
@@ -72,7 +72,7 @@ const HEADER_BYTES = 4_096;
  * Reads `mu` and `sigma` from a file of pytorch-fid or noiseline.
  * @throws FormatError if it is not such a file, or its values are impossible
  */
-export async function momentsOf(bytes: Uint8Array): Promise<Pick<FeatureStatistics, "mean" | "covariance">> {
+export async function momentsOf(bytes: Uint8Array): Promise<FeatureStatistics> {
   const maxFileBytes = (numbers: number) => HEADER_BYTES + numbers * Float64Array.BYTES_PER_ELEMENT;
   // `mu` is read first, since its length limits the size of `sigma`: a small file can unpack to more than the memory.
   const mu = await decodeNpz(bytes, "mu", maxFileBytes(MAX_FEATURES));

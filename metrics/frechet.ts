@@ -14,8 +14,6 @@ export class CovarianceError extends Error {
   override message = "a covariance has clearly negative eigenvalues, which data cannot have: there is no distance";
 }
 
-export type Moments = Pick<FeatureStatistics, "mean" | "covariance">;
-
 /**
  * Computes the squared Frechet distance of two Gaussians, |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)) (Dowson & Landau
  * 1982; the formula of the FID, Heusel et al. 2017). The result is never negative, never complex, and right for
@@ -28,7 +26,11 @@ export type Moments = Pick<FeatureStatistics, "mean" | "covariance">;
  * @param a, b moments of the same dimension, of finite numbers
  * @throws CovarianceError when a matrix has negative eigenvalues that rounding does not explain.
  */
-export async function frechetDistance(a: Moments, b: Moments, products: MatrixProducts): Promise<number> {
+export async function frechetDistance(
+  a: FeatureStatistics,
+  b: FeatureStatistics,
+  products: MatrixProducts,
+): Promise<number> {
   const size = a.mean.length;
   let distance = 0;
   for (let i = 0; i < size; i++) {
@@ -40,7 +42,7 @@ export async function frechetDistance(a: Moments, b: Moments, products: MatrixPr
   for (let i = 0; i < size; i++) {
     distance += a.covariance[i * size + i]! + b.covariance[i * size + i]!;
   }
-  const matrixOf = ({ covariance }: Moments) => ({ rows: size, columns: size, data: covariance });
+  const matrixOf = ({ covariance }: FeatureStatistics) => ({ rows: size, columns: size, data: covariance });
   const [first, second] = [matrixOf(a), matrixOf(b)];
   const factor = await pivotedCholesky(first, products);
   // A difference between a covariance and its factor is rounding, unless the covariance has negative eigenvalues.

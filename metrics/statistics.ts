@@ -3,7 +3,6 @@ import type { FeatureVectors } from "./vectors.ts";
 
 /** Mean and covariance of a set of feature vectors, float64. */
 export interface FeatureStatistics {
-  readonly count: number;
   /** [D] */
   readonly mean: Float64Array;
   /** [D, D] row-major, symmetric, divided by count - 1. */
@@ -68,5 +67,5 @@ export async function statisticsOf(
       covariance[j * size + i] = value;
     }
   }
-  return { count, mean, covariance };
+  return { mean, covariance };
 }

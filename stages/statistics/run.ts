@@ -52,10 +52,10 @@ async function fromFile(context: Context): Promise<StageEnd | undefined> {
   const [file] = namedDownloads(params, MAX_STATISTICS_BYTES);
   const got = await readNamedFile(context, file, MAX_STATISTICS_BYTES);
   if ("status" in got) return got;
-  const { mean, covariance } = await checked(params.path ?? params.url!, () => momentsOf(got.bytes));
+  const statistics = await checked(params.path ?? params.url!, () => momentsOf(got.bytes));
   const preprocessing = { file: "given", ...(resize === undefined ? {} : { resize }) };
-  const made = { name: extractor!, sha256: null, dimension: mean.length, preprocessing };
+  const made = { name: extractor!, sha256: null, dimension: statistics.mean.length, preprocessing };
   const info = { extractor: made, count: count!, images: null };
-  await writeStatistics(outputs.statistics, { info, statistics: { count: count!, mean, covariance } });
+  await writeStatistics(outputs.statistics, { info, statistics });
   return undefined;
 }

@@ -55,7 +55,8 @@ export const plainProducts: MatrixProducts = {
 };
 
 /** The Fréchet distance with these products. */
-export const frechetDistance = (a: frechet.Moments, b: frechet.Moments) => frechet.frechetDistance(a, b, plainProducts);
+export const frechetDistance = (a: statistics.FeatureStatistics, b: statistics.FeatureStatistics) =>
+  frechet.frechetDistance(a, b, plainProducts);
 
 type Matrix = Parameters<typeof kernel.kernelDistance>[0];
 export const kernelDistance = (x: Matrix, y: Matrix) => kernel.kernelDistance(x, y, plainProducts);

@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import type { Moments } from "../../../metrics/frechet.ts";
+import type { FeatureStatistics } from "../../../metrics/statistics.ts";
 import { assertClose, TWELVE_DIGITS } from "../diffusion/assert_close.ts";
 import { lcgValues } from "./lcg.ts";
 import { frechetDistance, statisticsOf } from "../../support/plain_metrics.ts";
 
-const moments = (mean: number[], covariance: number[]): Moments => ({
+const moments = (mean: number[], covariance: number[]): FeatureStatistics => ({
   mean: Float64Array.from(mean),
   covariance: Float64Array.from(covariance),
 });
