@@ -21,7 +21,6 @@ export async function open(paths: readonly string[], params: Pick<DatasetParams,
     labels: await labelsOf(files, labels),
     broken: files.broken,
     others: files.others - Number(isTableInside),
-    unit: "image",
     isFitted: true,
     async *read(chosen) {
       for await (const bytes of files.read(chosen)) yield typeof bytes === "string" ? bytes : decodeImage(bytes);

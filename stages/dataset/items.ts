@@ -28,11 +28,9 @@ export interface Items {
   readonly labels: Labels | undefined | string;
   /** Items that cannot be used, as the list showed. */
   readonly broken: BrokenFiles;
-  /** The number of files that hold no items. */
-  readonly others: number;
-  /** The noun for an item in messages. */
-  readonly unit: "image" | "item";
-  /** True if items may have any depth and size: params say how they come to have one. */
+  /** The number of files that hold no items. Default 0. */
+  readonly others?: number;
+  /** True for images, which may have any depth and size: params say how they come to have one. */
   readonly isFitted: boolean;
   /** Yields the chosen items, whose indices ascend, or what is wrong with them. */
   read(chosen: ArrayLike<number>): AsyncIterable<Item | string>;

@@ -39,8 +39,6 @@ export async function open({ path, ...params }: DatasetParams & { readonly path:
     names: Array.from({ length: count }, (_, row) => `row ${row}`),
     labels,
     broken: new Map(),
-    others: 0,
-    unit: "item",
     isFitted: false,
     read: (chosen) => readRows(path, array, { chosen, form: { height, width, channels } }),
   };

@@ -54,8 +54,6 @@ export async function open(paths: readonly string[], { column, labels }: Dataset
     names,
     labels: hasLabels ? withNames(labelsOfValues(values, (i) => names[i]!), first!, label) : undefined,
     broken: new Map(),
-    others: 0,
-    unit: "image",
     isFitted: true,
     async *read(chosen) {
       let [next, start] = [0, 0];

@@ -23,7 +23,8 @@ type Form = Pick<Item, "height" | "width" | "channels"> & { readonly dtype: Valu
 /** Splits a user's own data, and writes each item as soon as it is read, going on where an earlier process saved. */
 export async function writeItems(items: Items, context: DatasetContext): Promise<StageEnd | undefined> {
   const { params, stop, report, progress } = context;
-  const { names, labels, broken, unit } = items;
+  const { names, labels, broken, others = 0 } = items;
+  const unit = items.isFitted ? "image" : "item";
   const { limit = Infinity, skip, saveEverySeconds = 30 } = params;
   const taken = Math.min(names.length, limit);
   if (taken === 0) return noItems(items, params.path ?? "it");
@@ -43,7 +44,7 @@ export async function writeItems(items: Items, context: DatasetContext): Promise
       `no ${unit} has label ${some}${more}, of 0 to ${labels!.classes - 1}: labels count from 0, or are names`,
     );
   }
-  if (items.others > 0) context.note(`skipped ${countOf(items.others, "file")} of another kind than images`);
+  if (others > 0) context.note(`skipped ${countOf(others, "file")} of another kind than images`);
 
   const { train, test } = splitByHash(names, { testCount, limit });
   const isTest = new Uint8Array(names.length);
@@ -92,9 +93,9 @@ export async function writeItems(items: Items, context: DatasetContext): Promise
   return await writers.finish();
 }
 
-function noItems({ broken, isFitted, unit }: Items, path: string): StageEnd {
+function noItems({ broken, isFitted }: Items, path: string): StageEnd {
   if (broken.size > 0) return brokenFiles(broken, broken.size);
-  const message = isFitted ? `there is no PNG or JPEG file in ${path}` : `there is no ${unit} in ${path}`;
+  const message = `there is no ${isFitted ? "PNG or JPEG file" : "item"} in ${path}`;
   return { status: "failed", message, fix: "set path to where the images are; sub-folders are looked into" };
 }
 

@@ -17,7 +17,8 @@ const TRANSPARENT = "transparent; save it without: other programs ignore that, a
 
 export default (async ({ params: { path, size, channels }, outputs, stop, report, note, warn }) => {
   try {
-    const { names, broken, others, read } = await ((await Deno.stat(path)).isDirectory ? openFolder : openNpz)(path);
+    const isFolder = (await Deno.stat(path)).isDirectory;
+    const { names, broken, others = 0, read } = await (isFolder ? openFolder : openNpz)(path);
     if (others > 0) note(`skipped ${countOf(others, "file")} of another kind than images`);
     const count = names.length;
     const deep: string[] = [];
