@@ -2,6 +2,16 @@ import type { Init, ParameterSpec } from "./define.ts";
 
 /** Parameters of the layers of `layers.ts`. This module does not need TF.js. */
 
+/** Number of elements of one parameter. */
+export function sizeOf({ shape }: Pick<ParameterSpec, "shape">): number {
+  return shape.reduce((product, length) => product * length, 1);
+}
+
+/** Number of elements of all parameters. */
+export function countOf(parameters: readonly Pick<ParameterSpec, "shape">[]): number {
+  return parameters.reduce((sum, spec) => sum + sizeOf(spec), 0);
+}
+
 /**
  * Parameters of `dense`: kernel [in, out] by variance scaling, bias.
  * @param scale of the initial kernel; 0 starts it at zero

@@ -1,8 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { ForwardInputs, Init, NetworkCode, NetworkSizes, ParameterSpec } from "./define.ts";
 import type { PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
+import { countOf, sizeOf } from "./layer_parameters.ts";
 
 export { learnsVariance } from "./define.ts";
+export { countOf, sizeOf };
 
 /** Named parameters on the host, each row-major in the shape of its spec. */
 export type NamedArrays = Record<string, Float32Array<ArrayBuffer>>;
@@ -64,16 +66,6 @@ export function checkBuilt(parameters: readonly ParameterSpec[], functions: Read
 
 const INITS =
   '"zeros", "ones", { normal }, { uniform } or { scale, fanIn, fanOut }, of finite numbers and fans above 0';
-
-/** Number of elements of one parameter. */
-export function sizeOf({ shape }: Pick<ParameterSpec, "shape">): number {
-  return shape.reduce((product, length) => product * length, 1);
-}
-
-/** Number of elements of all parameters. */
-export function countOf(parameters: readonly Pick<ParameterSpec, "shape">[]): number {
-  return parameters.reduce((sum, spec) => sum + sizeOf(spec), 0);
-}
 
 /**
  * Returns initial parameters.

@@ -1,7 +1,7 @@
 import type { NetworkDefinition } from "./define.ts";
 import { checkUnet, UNET_DETAILS, unetConfig, unetParams, unetParamsOf, unetRecord, unetSizes } from "./unet/config.ts";
 import { unetParameterSpecs } from "./unet/plan.ts";
-import { activationCount, forwardGflop, parameterCount, unetShape } from "./unet/work.ts";
+import { activationCount, forwardGflop, unetShape } from "./unet/work.ts";
 
 /**
  * The built-in network, for params and records that name no file: the functions that planning needs, and a loader of
@@ -23,7 +23,6 @@ export const BUILTIN_NETWORK = {
   check: checkUnet,
   forwardGflop,
   activationCount,
-  parameterCount,
   shape: unetShape,
   load: async () => (await import("./unet/network.ts")).default as unknown as NetworkDefinition,
 } as const;

@@ -20,13 +20,6 @@ export function forwardGflop(config: UnetConfig): number {
   return 2 * products.reduce((sum, one) => sum + one, 0) / 1e9;
 }
 
-export function parameterCount(config: UnetConfig): number {
-  return unetParameterSpecs(config).reduce(
-    (sum, { shape }) => sum + shape.reduce((size, length) => size * length, 1),
-    0,
-  );
-}
-
 /** Returns the resolution of the output of a kernel; undefined for the layers of the time embedding. */
 function resolutionOf(name: string, resolutions: readonly number[]): number | undefined {
   if (/(^|\.)time\./.test(name)) return undefined;

@@ -1,6 +1,7 @@
 import { type AutoencoderFacts, hasSize, type ImageFacts, type NetworkFacts } from "../../artifacts/facts.ts";
 import type { CheckResult } from "../../contract/stage.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
+import { countOf } from "../../diffusion/layer_parameters.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { isOwn, type OwnParam } from "../../schemas/definitions.ts";
 
@@ -97,7 +98,8 @@ export function networkWork(
   held: Held = {},
 ): Work {
   if (network === undefined || passes === undefined || isOwn(network)) return {};
-  const [parameters, activations] = [BUILTIN_NETWORK.parameterCount(network), BUILTIN_NETWORK.activationCount(network)];
+  const parameters = countOf(BUILTIN_NETWORK.parameters(network));
+  const activations = BUILTIN_NETWORK.activationCount(network);
   const perPass = BUILTIN_NETWORK.forwardGflop(network);
   return {
     workGflop: passes * perPass + (held.besides?.workGflop ?? 0),

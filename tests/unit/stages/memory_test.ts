@@ -6,7 +6,7 @@ import { lessMemory } from "../../../contract/less_memory.ts";
 import { makeAutoencoder } from "../../../diffusion/autoencoder/autoencoder.ts";
 import builtin from "../../../diffusion/autoencoder/network.ts";
 import { BUILTIN_AUTOENCODER } from "../../../diffusion/autoencoders.ts";
-import { makeModelOutput, modelOutputSignature, unpackTensors } from "../../../diffusion/network.ts";
+import { countOf, makeModelOutput, modelOutputSignature, unpackTensors } from "../../../diffusion/network.ts";
 import { type UnetConfig, validateUnetConfig } from "../../../diffusion/unet/config.ts";
 import { BUILTIN_NETWORK } from "../../../diffusion/networks.ts";
 import type { NamedTensors } from "../../../tensor/mod.ts";
@@ -38,7 +38,7 @@ Deno.test("activations and parameters of the U-Net are those of its trace, witho
   for (const { side, channels, model } of NETWORKS) {
     const record = BUILTIN_NETWORK.recordOf({ height: side, width: side, channels, outChannels: channels }, model);
     const network = await networkOf(record, []);
-    assertEquals(BUILTIN_NETWORK.parameterCount(record), network.count);
+    assertEquals(countOf(BUILTIN_NETWORK.parameters(record)), network.count);
     const { outputs } = trace(makeModelOutput(network), modelOutputSignature(network, batch), "network");
     // Views take no memory.
     const computed = liveValues(outputs.values()).filter((value) =>
@@ -197,7 +197,7 @@ Deno.test("plans know the disk that results take, where number and size are decl
   const unet = { channels: 32, multipliers: [1, 2], blocks: 1, attention: [] };
   const trained = trainKind.check!(trainKind.params.parse({ steps: 1, batchSize: 8, model: unet }), { images });
   const { network } = trained.facts!["checkpoint"] as { network: UnetConfig };
-  assertEquals(trained.diskBytes, 2 * 4 * BUILTIN_NETWORK.parameterCount(network));
+  assertEquals(trained.diskBytes, 2 * 4 * countOf(BUILTIN_NETWORK.parameters(network)));
   const sampled = sampleKind.check!(sampleKind.params.parse({ count: 10 }), {
     checkpoint: trained.facts!["checkpoint"]!,
   });
