@@ -3,7 +3,7 @@ import { autoencoderParameterSpecs } from "../autoencoder/plan.ts";
 import type { Shapes } from "../misfits.ts";
 import { autoencoderConfigSchema, type TheirAutoencoder } from "./autoencoder_schema.ts";
 import { libraryGroups, normGroupsOf } from "./library_groups.ts";
-import { refusing, type Translated } from "./problem.ts";
+import { InterchangeError, refusing } from "./problem.ts";
 
 const refuse = refusing("autoencoder is not one of Rombach et al. 2022");
 
@@ -16,38 +16,34 @@ const LDM_GROUPS = 32;
 type Published = Readonly<{ config: AutoencoderConfig; factor: number }>;
 
 /**
- * Returns the configuration of an `AutoencoderKL` or `VQModel` that computes the same functions, or why there is none.
- * @param published its config must have no problems
+ * Returns the configuration of an `AutoencoderKL` or `VQModel` that computes the same functions.
+ * @param published its config must have no problems @throws InterchangeError if there is none
  */
-export function toTheirAutoencoder({ config, factor }: Published): Translated<TheirAutoencoder> {
+export function toTheirAutoencoder({ config, factor }: Published): TheirAutoencoder {
   const { kind, latentChannels, embedChannels = latentChannels, normEpsilon = EPSILON } = config;
   const model = kind === "kl" ? "AutoencoderKL" : "VQModel";
   const groups = libraryGroups(config, autoencoderParameterSpecs(config), model);
-  if ("problem" in groups) return groups;
   const fixed: readonly (readonly [name: string, got: number, wanted: number])[] = [
     ["normEpsilon", normEpsilon, EPSILON],
     ...(kind === "kl" ? [["embedChannels", embedChannels, latentChannels] as const] : []),
   ];
-  const other = fixed.find(([, got, wanted]) => got !== wanted);
-  if (other !== undefined) {
-    const [name, got, wanted] = other;
+  for (const [name, got, wanted] of fixed) {
+    if (got === wanted) continue;
     const fix = `train with ${name} ${wanted}`;
-    return { problem: { message: `${model} has no other ${name}`, got: `${got}`, wanted: `${wanted}`, fix } };
+    throw new InterchangeError({ message: `${model} has no other ${name}`, got: `${got}`, wanted: `${wanted}`, fix });
   }
-  return {
-    value: autoencoderConfigSchema.parse({
-      _class_name: model,
-      in_channels: config.imageChannels,
-      out_channels: config.imageChannels,
-      ...blockTypes(config.multipliers.map((_, level) => config.attention.includes(level))),
-      block_out_channels: config.multipliers.map((multiplier) => multiplier * config.channels),
-      layers_per_block: config.blocks,
-      latent_channels: latentChannels,
-      norm_num_groups: groups.value,
-      scaling_factor: factor,
-      ...(kind === "kl" ? {} : { num_vq_embeddings: config.codes, vq_embed_dim: embedChannels }),
-    }),
-  };
+  return autoencoderConfigSchema.parse({
+    _class_name: model,
+    in_channels: config.imageChannels,
+    out_channels: config.imageChannels,
+    ...blockTypes(config.multipliers.map((_, level) => config.attention.includes(level))),
+    block_out_channels: config.multipliers.map((multiplier) => multiplier * config.channels),
+    layers_per_block: config.blocks,
+    latent_channels: latentChannels,
+    norm_num_groups: groups,
+    scaling_factor: factor,
+    ...(kind === "kl" ? {} : { num_vq_embeddings: config.codes, vq_embed_dim: embedChannels }),
+  });
 }
 
 function blockTypes(attends: readonly boolean[]) {
@@ -55,8 +51,8 @@ function blockTypes(attends: readonly boolean[]) {
   return { down_block_types: types("DownEncoder"), up_block_types: types("UpDecoder").reverse() };
 }
 
-/** Returns the autoencoder of a configuration of diffusers, or the first reason why there is none. */
-export function fromTheirAutoencoder(theirs: TheirAutoencoder): Translated<Published> {
+/** Returns the autoencoder of a configuration of diffusers. @throws InterchangeError if there is none */
+export function fromTheirAutoencoder(theirs: TheirAutoencoder): Published {
   const { in_channels: imageChannels, block_out_channels: widths, latent_channels: latentChannels } = theirs;
   if (theirs.out_channels !== imageChannels) {
     return refuse("out_channels", theirs.out_channels, `in_channels, ${imageChannels}`);
@@ -67,7 +63,7 @@ export function fromTheirAutoencoder(theirs: TheirAutoencoder): Translated<Publi
     return refuse("down_block_types, up_block_types", [down, up], `${widths.length} each, the second mirrored`);
   }
   const vq = theirs._class_name === "VQModel" ? theirs : undefined;
-  const read = configOf({
+  const config = configOf({
     imageChannels,
     widths,
     blocks: theirs.layers_per_block,
@@ -77,14 +73,16 @@ export function fromTheirAutoencoder(theirs: TheirAutoencoder): Translated<Publi
     codes: vq?.num_vq_embeddings,
     groups: theirs.norm_num_groups,
   });
-  return "problem" in read ? read : { value: { config: read.value, factor: theirs.scaling_factor } };
+  return { config, factor: theirs.scaling_factor };
 }
 
 /**
  * Returns the autoencoder of a state dict of CompVis/latent-diffusion, whose configuration is in another file, from the
- * shapes of its tensors; or why there is none. Shapes that it does not look at may still be others.
+ * shapes of its tensors. Shapes that it does not look at may still be others.
+ *
+ * @throws InterchangeError if there is none
  */
-export function fromLdmShapes(shapes: Shapes): Translated<AutoencoderConfig> {
+export function fromLdmShapes(shapes: Shapes): AutoencoderConfig {
   const axis = (layer: string, at: number) => shapes.get(`${layer}.weight`)?.[at];
   const count = (layer: (index: number) => string) => {
     let index = 0;
@@ -123,7 +121,7 @@ function configOf(
     & Pick<AutoencoderConfig, "imageChannels" | "blocks" | "attention" | "latentChannels">
     & Readonly<{ widths: readonly number[]; channels?: number; codes: number | undefined }>
     & Readonly<Record<"embedChannels" | "groups", number>>,
-): Translated<AutoencoderConfig> {
+): AutoencoderConfig {
   if (widths.some((width) => width % channels !== 0)) {
     return refuse("block_out_channels", widths, `multiples of the first width, ${channels}`);
   }
@@ -138,5 +136,5 @@ function configOf(
   const [invalid] = validateAutoencoder({ ...config, groups });
   if (invalid !== undefined) return refuse(invalid.field, invalid.got, invalid.wanted);
   const usual = normGroupsOf(autoencoderParameterSpecs(config));
-  return { value: usual.length === 1 && usual[0] === groups ? config : { ...config, groups } };
+  return usual.length === 1 && usual[0] === groups ? config : { ...config, groups };
 }

@@ -3,7 +3,6 @@ import { autoencoderParameterSpecs } from "../autoencoder/plan.ts";
 import { shapesOf } from "../misfits.ts";
 import type { NamedArrays } from "../network.ts";
 import { fromLdmShapes } from "./autoencoder_config.ts";
-import type { Translated } from "./problem.ts";
 import { type Dialect, diffusersNames, fromTorchTensors, SHARED_NAMES } from "./tensors.ts";
 import { type TorchTensor, toTorchTensors } from "./tensors.ts";
 
@@ -14,8 +13,11 @@ export function toAutoencoderTensors(named: Readonly<Record<string, Float32Array
   return toTorchTensors(named, autoencoderParameterSpecs(config), diffusersNames(config.multipliers.length));
 }
 
-/** Returns the parameters from the state dict of an `AutoencoderKL` or `VQModel`, or all tensors that do not fit. */
-export function fromAutoencoderTensors(tensors: Tensors, config: AutoencoderConfig): Translated<NamedArrays> {
+/**
+ * Returns the parameters from the state dict of an `AutoencoderKL` or `VQModel`.
+ * @throws InterchangeError with all tensors that do not fit
+ */
+export function fromAutoencoderTensors(tensors: Tensors, config: AutoencoderConfig): NamedArrays {
   return fromTorchTensors(tensors, autoencoderParameterSpecs(config), {
     dialect: diffusersNames(config.multipliers.length),
     message: "the weights are not those of the autoencoder that their config.json describes",
@@ -60,17 +62,13 @@ export function selectLdmTensors<T>(stateDict: Readonly<Record<string, T>>) {
   };
 }
 
-/** Returns the autoencoder of `selectLdmTensors`, or all tensors that do not fit. */
-export function fromLdmTensors(
-  tensors: Tensors,
-): Translated<{ readonly config: AutoencoderConfig; readonly named: NamedArrays }> {
-  const read = fromLdmShapes(shapesOf(Object.entries(tensors).map(([name, { shape }]) => ({ name, shape }))));
-  if ("problem" in read) return read;
-  const config = read.value;
+/** Returns the autoencoder of `selectLdmTensors`. @throws InterchangeError with all tensors that do not fit */
+export function fromLdmTensors(tensors: Tensors) {
+  const config = fromLdmShapes(shapesOf(Object.entries(tensors).map(([name, { shape }]) => ({ name, shape }))));
   const named = fromTorchTensors(tensors, autoencoderParameterSpecs(config), {
     dialect: LDM,
     message: "the weights are not those of an autoencoder of latent-diffusion with the widths that they begin with",
     fix: "take the checkpoint of an AutoencoderKL or VQModel of CompVis/latent-diffusion, with attn_type vanilla",
   });
-  return "problem" in named ? named : { value: { config, named: named.value } };
+  return { config, named };
 }

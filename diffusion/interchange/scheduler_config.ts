@@ -2,7 +2,7 @@ import type { ObjectiveName } from "../objectives.ts";
 import { endsOf, makeBetas, SCHEDULE_NAMES } from "../schedule/betas.ts";
 import type { ScheduleName, ScheduleParameters, ScheduleSpec } from "../schedule/betas.ts";
 import type { SchedulerConfig } from "./config_schemas.ts";
-import type { InterchangeProblem, Translated } from "./problem.ts";
+import { InterchangeError, type InterchangeProblem } from "./problem.ts";
 
 /** A schedule with every parameter that has a default. */
 export type FullScheduleSpec = ScheduleSpec & ScheduleParameters;
@@ -78,11 +78,12 @@ function libraryName({ name, cosineS }: FullScheduleSpec): string | undefined {
 }
 
 /**
- * Returns the chain of a scheduler config, or why it cannot be expressed in noiseline.
+ * Returns the chain of a scheduler config.
  *
  * @param known a schedule that the betas may belong to, tried first
+ * @throws InterchangeError if it cannot be expressed in noiseline
  */
-export function fromChainConfig(config: SchedulerConfig, known?: FullScheduleSpec): Translated<Chain> {
+export function fromChainConfig(config: SchedulerConfig, known?: FullScheduleSpec): Chain {
   const { beta_schedule: name, prediction_type: prediction, trained_betas: trained } = config;
   const objective = (Object.keys(PREDICTIONS) as ObjectiveName[]).find((key) => PREDICTIONS[key] === prediction);
   if (objective === undefined) {
@@ -102,7 +103,7 @@ export function fromChainConfig(config: SchedulerConfig, known?: FullScheduleSpe
   if (trained === null) {
     const betas = makeBetas(named);
     // One curve may have two names in noiseline; the name that the network was trained under is kept.
-    return { value: { spec: identifyBetas(betas, known === undefined ? [named] : [known, named])!, betas, objective } };
+    return { spec: identifyBetas(betas, known === undefined ? [named] : [known, named])!, betas, objective };
   }
   if (config.rescale_betas_zero_snr) {
     return refuse("rescale_betas_zero_snr", "true, with trained_betas", "false: the betas are used as they are");
@@ -114,13 +115,13 @@ export function fromChainConfig(config: SchedulerConfig, known?: FullScheduleSpe
   const spec = identifyBetas(betas, known === undefined ? [] : [known]);
   return spec === undefined
     ? refuse("trained_betas", `${betas.length} betas`, "those of a schedule that docs/schedules.md has")
-    : { value: { spec, betas, objective } };
+    : { spec, betas, objective };
 }
 
-function refuse(field: string, got: string, wanted: string): Translated<never> {
+function refuse(field: string, got: string, wanted: string): never {
   const message = `the scheduler cannot be expressed here: ${field} of scheduler_config.json`;
   const fix = "none for this checkpoint: its network was trained on another schedule";
-  return { problem: { message, got, wanted, fix } };
+  throw new InterchangeError({ message, got, wanted, fix });
 }
 
 /**

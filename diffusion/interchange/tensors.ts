@@ -2,7 +2,7 @@ import type { ParameterSpec } from "../define.ts";
 import { describeMisfits, shapesOf } from "../misfits.ts";
 import { type NamedArrays, sizeOf } from "../network.ts";
 import { AUGMENTATION_EMBEDDING } from "../unet/plan.ts";
-import type { InterchangeProblem, Translated } from "./problem.ts";
+import { InterchangeError, type InterchangeProblem } from "./problem.ts";
 
 /** One tensor of a PyTorch model, row-major. */
 export interface TorchTensor {
@@ -78,14 +78,14 @@ export function toTorchTensors(
 }
 
 /**
- * Returns the parameters from another program's tensors, 0 where no tensor belongs to one; or a problem that names all
- * tensors that do not fit.
+ * Returns the parameters from another program's tensors, 0 where no tensor belongs to one.
+ * @throws InterchangeError that names all tensors that do not fit
  */
 export function fromTorchTensors(
   tensors: Readonly<Record<string, TorchTensor>>,
   specs: readonly ParameterSpec[],
   { dialect, ...said }: Pick<InterchangeProblem, "message" | "fix"> & { readonly dialect: Dialect },
-): Translated<NamedArrays> {
+): NamedArrays {
   const found = specs.flatMap((spec) => linksOf(spec, dialect)).map((link) => {
     return { ...link, name: tensors[link.theirs] === undefined && tensors[link.older] ? link.older : link.theirs };
   });
@@ -93,7 +93,7 @@ export function fromTorchTensors(
   const misfits = describeMisfits(shapesOf(given), shapesOf(found));
   if (misfits.length > 0) {
     const wanted = "all tensors of that network, and no others";
-    return { problem: { ...said, got: misfits.join("\n"), wanted } };
+    throw new InterchangeError({ ...said, got: misfits.join("\n"), wanted });
   }
   const named: NamedArrays = {};
   for (const spec of specs) named[spec.name] = new Float32Array(sizeOf(spec));
@@ -101,7 +101,7 @@ export function fromTorchTensors(
     const [source, target] = [tensors[link.name]!.data, named[link.ours]!];
     forEachElementPair(link, (theirs, ours) => target[ours] = source[theirs]!);
   }
-  return { value: named };
+  return named;
 }
 
 /** Visits all elements of a tensor with their indices in both layouts. */

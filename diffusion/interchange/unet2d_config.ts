@@ -2,7 +2,7 @@ import { attendedWidths, resolutionsOf, type UnetConfig, validateUnetConfig } fr
 import { unetParameterSpecs } from "../unet/plan.ts";
 import type { Unet2dConfig } from "./config_schemas.ts";
 import { libraryGroups, normGroupsOf } from "./library_groups.ts";
-import { refusing, type Translated } from "./problem.ts";
+import { refusing } from "./problem.ts";
 
 const refuse = refusing("network is not one of Ho et al. 2020");
 
@@ -25,36 +25,33 @@ const FIXED = {
 const USUAL = { normEpsilon: 1e-6, frequencyShift: 1, cosinesFirst: false, downsamplePadding: 0 } as const;
 
 /**
- * Returns the configuration of a `UNet2DModel` that computes the same function, or why there is none.
- * @param config must have no problems
+ * Returns the configuration of a `UNet2DModel` that computes the same function.
+ * @param config must have no problems @throws InterchangeError if there is none
  */
-export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
+export function toUnet2dConfig(config: UnetConfig): Unet2dConfig {
   const groups = libraryGroups(config, unetParameterSpecs(config), "UNet2DModel");
-  if ("problem" in groups) return groups;
   const { normEpsilon, frequencyShift, cosinesFirst, downsamplePadding } = { ...USUAL, ...config };
   const attends = resolutionsOf(config).map((resolution) => config.attention.includes(resolution));
   return {
-    value: {
-      ...FIXED,
-      sample_size: config.imageWidth === undefined ? config.imageSize : [config.imageSize, config.imageWidth],
-      in_channels: config.inChannels,
-      out_channels: config.outChannels,
-      freq_shift: frequencyShift,
-      flip_sin_to_cos: cosinesFirst,
-      downsample_padding: downsamplePadding,
-      norm_eps: normEpsilon,
-      ...blockTypes(attends),
-      block_out_channels: config.multipliers.map((multiplier) => multiplier * config.channels),
-      layers_per_block: config.blocks,
-      dropout: 0,
-      // The row for "no label" counts as a class: guidance in diffusers passes its number.
-      num_class_embeds: config.classes === undefined ? null : config.classes + 1,
-      // Null: one attention head, as wide as the layer.
-      attention_head_dim: config.headWidth ?? null,
-      norm_num_groups: groups.value,
-      attn_norm_num_groups: null,
-      num_train_timesteps: null,
-    },
+    ...FIXED,
+    sample_size: config.imageWidth === undefined ? config.imageSize : [config.imageSize, config.imageWidth],
+    in_channels: config.inChannels,
+    out_channels: config.outChannels,
+    freq_shift: frequencyShift,
+    flip_sin_to_cos: cosinesFirst,
+    downsample_padding: downsamplePadding,
+    norm_eps: normEpsilon,
+    ...blockTypes(attends),
+    block_out_channels: config.multipliers.map((multiplier) => multiplier * config.channels),
+    layers_per_block: config.blocks,
+    dropout: 0,
+    // The row for "no label" counts as a class: guidance in diffusers passes its number.
+    num_class_embeds: config.classes === undefined ? null : config.classes + 1,
+    // Null: one attention head, as wide as the layer.
+    attention_head_dim: config.headWidth ?? null,
+    norm_num_groups: groups,
+    attn_norm_num_groups: null,
+    num_train_timesteps: null,
   };
 }
 
@@ -64,8 +61,8 @@ function blockTypes(attends: readonly boolean[]) {
   return { down_block_types: types("Down"), up_block_types: types("Up").reverse() };
 }
 
-/** Returns the network that computes the function of a `UNet2DModel`, or the first reason why there is none. */
-export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
+/** Returns the network that computes the function of a `UNet2DModel`. @throws InterchangeError if there is none */
+export function fromUnet2dConfig(theirs: Unet2dConfig): UnetConfig {
   for (const [field, wanted] of Object.entries(FIXED)) {
     const got = theirs[field as keyof typeof FIXED];
     // "swish" and "silu" are both names of x sigmoid(x).
@@ -121,7 +118,7 @@ export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
   if (invalid !== undefined) {
     return refuse(invalid.field, JSON.stringify(config), `got ${invalid.got}, wanted ${invalid.wanted}`);
   }
-  return { value: withoutUsual(config) };
+  return withoutUsual(config);
 }
 
 /** Leaves out details that are as in Ho et al.'s code, so that the paper's network has the same record everywhere. */

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { readAutoencoderFacts, readCheckpointFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
 import { toTheirAutoencoder } from "../../diffusion/interchange/autoencoder_config.ts";
-import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
+import { type InterchangeProblem, problemOf } from "../../diffusion/interchange/problem.ts";
 import { objectiveProblem } from "../../diffusion/interchange/scheduler_config.ts";
 import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
 import { isOwn } from "../../schemas/definitions.ts";
@@ -32,12 +32,11 @@ export const exportKind = defineKind({
     if (format === "onnx") return { problems: problemsOf(checkWeightsName(weights, checkpoint)) };
     const { network, objective } = checkpoint ?? {};
     const { autoencoder } = readAutoencoderFacts(inputs.checkpoint) ?? {};
-    const theirs = autoencoder && !isOwn(autoencoder) && toTheirAutoencoder({ config: autoencoder, factor: 1 });
-    const unet = network !== undefined && !isOwn(network) && toUnet2dConfig(network);
     const found = [
-      isOwn(network) && ownProblem("network", network),
-      unet && "problem" in unet && unet.problem,
-      isOwn(autoencoder) ? ownProblem("autoencoder", autoencoder) : theirs && "problem" in theirs && theirs.problem,
+      isOwn(network) ? ownProblem("network", network) : network && problemOf(() => toUnet2dConfig(network)),
+      isOwn(autoencoder)
+        ? ownProblem("autoencoder", autoencoder)
+        : autoencoder && problemOf(() => toTheirAutoencoder({ config: autoencoder, factor: 1 })),
       isOwn(objective) ? ownProblem("objective", objective) : objective && objectiveProblem(objective),
     ];
     const unfit = found.map((problem) => problem ? { input: "checkpoint", ...problem } : []);

@@ -38,8 +38,6 @@ export function toDiffusers({ config, network, path, params }: StoredCheckpoint)
   const { model, objective = DEFAULT_OBJECTIVE, schedule: spec } = config;
   if (isOwn(model) || isOwn(objective)) throw new Error("Cannot happen: the check of the kind refuses them");
   if (!("name" in spec)) return { problem: ownProblem("schedule", { uses: nameOf(spec) }) };
-  const unet = toUnet2dConfig(model);
-  if ("problem" in unet) return unet;
   const own = toChainConfig({ spec, betas: path.tables!.betas, objective }, learnsVariance(network.sizes));
   const { images: { source }, step, seed, ema, schedule } = config;
   const weights = encodeSafetensors({
@@ -57,7 +55,7 @@ export function toDiffusers({ config, network, path, params }: StoredCheckpoint)
         scheduler: ["diffusers", name],
         unet: ["diffusers", "UNet2DModel"],
       }),
-      [DIFFUSERS_FILES.unetConfig]: jsonText({ ...header("UNet2DModel"), ...unet.value }),
+      [DIFFUSERS_FILES.unetConfig]: jsonText({ ...header("UNet2DModel"), ...toUnet2dConfig(model) }),
       [DIFFUSERS_FILES.unetWeights]: weights,
       [DIFFUSERS_FILES.schedulerConfig]: jsonText({ ...header(String(name)), ...scheduler }),
     },
@@ -68,16 +66,15 @@ function header(className: string) {
   return { _class_name: className, _diffusers_version: VERSION };
 }
 
-/** Returns the files of an `AutoencoderKL` or `VQModel`, by name, or why it cannot be expressed in one. */
+/** Returns the files of an `AutoencoderKL` or `VQModel`, by name. */
 function toAutoencoder({ config: { model, factor = 1, images }, build }: StoredAutoencoder) {
   if (isOwn(model)) throw new Error("Cannot happen: the check of the kind refuses it");
   const theirs = toTheirAutoencoder({ config: model, factor });
-  if ("problem" in theirs) return theirs;
   const { autoencoder, params } = build(images);
   const tensors = toAutoencoderTensors(unpackParameters(params, autoencoder), model);
   return {
     value: {
-      "config.json": jsonText({ ...theirs.value, ...header(theirs.value._class_name) }),
+      "config.json": jsonText({ ...theirs, ...header(theirs._class_name) }),
       "diffusion_pytorch_model.safetensors": encodeSafetensors({ tensors, metadata: { format: "pt" } }),
     },
   };

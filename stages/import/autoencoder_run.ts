@@ -1,6 +1,6 @@
 import { writeAutoencoder } from "../../artifacts/autoencoder.ts";
 import { checked } from "../../artifacts/record.ts";
-import type { OutputArtifact, StageEnd } from "../../contract/stage.ts";
+import type { OutputArtifact } from "../../contract/stage.ts";
 import { makeAutoencoder } from "../../diffusion/autoencoder/autoencoder.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import {
@@ -11,20 +11,22 @@ import {
 import { packParameters } from "../../diffusion/network.ts";
 import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { failedBy } from "../shared/checks.ts";
 import { DIFFUSERS_FILES } from "../shared/diffusers_files.ts";
 import { findFile, readAutoencoderConfig } from "./configs.ts";
 import { namedTensors, readTensors } from "./weights.ts";
 
-/** Writes an autoencoder that another program saved. @throws FormatError for a file that is missing or broken */
+/**
+ * Writes an autoencoder that another program saved.
+ *
+ * @throws FormatError for a file that is missing or broken
+ * @throws InterchangeError if it cannot be expressed in noiseline
+ */
 export async function importAutoencoder(
   { path, factor: wanted }: { readonly path: string; readonly factor?: number | undefined },
   output: OutputArtifact,
   note: (message: string) => void,
-): Promise<StageEnd | undefined> {
-  const read = await readPublished(path);
-  if ("problem" in read) return failedBy(read.problem);
-  const { config: model, named, leftOut, factor } = read.value;
+): Promise<undefined> {
+  const { config: model, named, leftOut, factor } = await readPublished(path);
   if (leftOut.length > 0) note(`not of the autoencoder, and left out: ${leftOut.join(", ")}`);
   // The smallest images that it takes: nothing says the size of those that it was trained on.
   const side = 2 ** (model.multipliers.length - 1);
@@ -49,12 +51,9 @@ async function readPublished(path: string) {
   if (config === undefined) {
     const all = await checked(path, () => readTorchStateDict(Deno.readFileSync(path), { entry: "state_dict" }));
     const { tensors, leftOut } = selectLdmTensors(Object.fromEntries(all));
-    const read = fromLdmTensors(namedTensors(path, tensors));
-    return "problem" in read ? read : { value: { ...read.value, factor: undefined, leftOut } };
+    return { ...fromLdmTensors(namedTensors(path, tensors)), factor: undefined, leftOut };
   }
-  if ("problem" in config) return config;
   const { name, path: file } = findFile(path, DIFFUSERS_FILES.vaeWeights, DIFFUSERS_FILES.olderVaeWeights);
   const { tensors } = await readTensors(name, file);
-  const named = fromAutoencoderTensors(tensors, config.value.config);
-  return "problem" in named ? named : { value: { ...config.value, named: named.value, leftOut: [] } };
+  return { ...config, named: fromAutoencoderTensors(tensors, config.config), leftOut: [] };
 }

@@ -10,7 +10,7 @@ import {
   schedulerConfigSchema,
   unet2dConfigSchema,
 } from "../../diffusion/interchange/config_schemas.ts";
-import type { Translated } from "../../diffusion/interchange/problem.ts";
+import { InterchangeError } from "../../diffusion/interchange/problem.ts";
 import { fromChainConfig, type FullScheduleSpec } from "../../diffusion/interchange/scheduler_config.ts";
 import { fromUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
@@ -34,35 +34,32 @@ export function findFile(folder: string, ...names: readonly string[]) {
 }
 
 /**
- * Reads the network of a `DDPMPipeline` and the settings of its scheduler from the folder, without the weights, or
- * returns why the network cannot be expressed in noiseline.
+ * Reads the network of a `DDPMPipeline` and the settings of its scheduler from the folder, without the weights.
  *
  * @throws FormatError for a file that is missing or broken
+ * @throws InterchangeError if the network cannot be expressed in noiseline
  */
-export function readConfigs(folder: string): Translated<{ model: UnetConfig; scheduler: SchedulerConfig }> {
+export function readConfigs(folder: string): { model: UnetConfig; scheduler: SchedulerConfig } {
   const model = fromUnet2dConfig(readConfig(folder, DIFFUSERS_FILES.unetConfig, unet2dConfigSchema));
-  if ("problem" in model) return model;
   const scheduler = readConfig(folder, DIFFUSERS_FILES.schedulerConfig, schedulerConfigSchema);
-  if (!learnsVariance(BUILTIN_NETWORK.sizesOf(model.value)) || scheduler.variance_type === "learned_range") {
-    return { value: { model: model.value, scheduler } };
+  if (!learnsVariance(BUILTIN_NETWORK.sizesOf(model)) || scheduler.variance_type === "learned_range") {
+    return { model, scheduler };
   }
-  return {
-    problem: {
-      message:
-        "the network has twice the channels of its images, and its scheduler does not say that they are a variance " +
-        "between the smallest and the largest",
-      got: `variance_type ${scheduler.variance_type}`,
-      wanted: "learned_range",
-      fix: "none; only if the network was trained like that (Nichol and Dhariwal 2021): correct scheduler_config.json",
-    },
-  };
+  throw new InterchangeError({
+    message:
+      "the network has twice the channels of its images, and its scheduler does not say that they are a variance " +
+      "between the smallest and the largest",
+    got: `variance_type ${scheduler.variance_type}`,
+    wanted: "learned_range",
+    fix: "none; only if the network was trained like that (Nichol and Dhariwal 2021): correct scheduler_config.json",
+  });
 }
 
 /**
- * Reads the configuration of an `AutoencoderKL` or `VQModel` from its folder or that of a pipeline, or returns why it
- * cannot be expressed in noiseline. Undefined for a checkpoint of latent-diffusion, whose weights alone tell.
+ * Reads the configuration of an `AutoencoderKL` or `VQModel` from its folder or that of a pipeline. Undefined for a
+ * checkpoint of latent-diffusion, whose weights alone tell.
  *
- * @throws FormatError for a file that is missing or broken
+ * @throws FormatError for a file that is missing or broken @throws InterchangeError as `readConfigs`
  */
 export function readAutoencoderConfig(path: string) {
   if (!statSync(path).isDirectory()) return undefined;
@@ -70,18 +67,18 @@ export function readAutoencoderConfig(path: string) {
 }
 
 /**
- * Returns the chain of a scheduler, or why it cannot be expressed in noiseline.
+ * Returns the chain of a scheduler.
+ *
  * @param spec the schedule that an export noted, whose name is kept if it fits
+ * @throws InterchangeError if it cannot be expressed in noiseline
  */
 export function chainOf(scheduler: SchedulerConfig, spec?: FullScheduleSpec): ReturnType<typeof fromChainConfig> {
   const chain = fromChainConfig(scheduler, spec);
-  if ("problem" in chain) return chain;
-  const { betas, objective } = chain.value;
-  const zeroTerminalSnr = hasZeroTerminalSnr({ betas });
-  const [blind] = checkPrediction(objectiveFacts(builtinObjective(objective)), { zeroTerminalSnr });
+  const zeroTerminalSnr = hasZeroTerminalSnr(chain);
+  const [blind] = checkPrediction(objectiveFacts(builtinObjective(chain.objective)), { zeroTerminalSnr });
   if (blind === undefined) return chain;
   const fix = "none; only if scheduler_config.json is wrong: correct prediction_type or rescale_betas_zero_snr";
-  return { problem: { ...blind, fix } };
+  throw new InterchangeError({ ...blind, fix });
 }
 
 /** Reads a file of a configuration. @throws FormatError for a file that is missing or broken */

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { type CheckResult, defineKind } from "../../contract/stage.ts";
 import { learnsVariance } from "../../diffusion/define.ts";
+import { InterchangeError } from "../../diffusion/interchange/problem.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { externalFile } from "../../schemas/roles.ts";
@@ -53,6 +54,7 @@ function checkedFiles(check: () => CheckResult): CheckResult {
   try {
     return check();
   } catch (error) {
+    if (error instanceof InterchangeError) return { problems: [{ param: ["path"], ...error.problem }] };
     if (error instanceof FormatError) {
       return { problems: [{ param: ["path"], message: error.message, fix: SAVE_AGAIN }] };
     }
@@ -62,25 +64,20 @@ function checkedFiles(check: () => CheckResult): CheckResult {
 }
 
 function checkPipeline(home: string): CheckResult {
-  const read = readConfigs(home);
-  if ("problem" in read) return { problems: [{ param: ["path"], ...read.problem }] };
-  const { model: network, scheduler } = read.value;
+  const { model: network, scheduler } = readConfigs(home);
   const sizes = BUILTIN_NETWORK.sizesOf(network);
   const { height, width, channels, classes = null } = sizes;
   const known = { height, width, channels, classes, learnedVariance: learnsVariance(sizes), network };
   // The name of a schedule that goes by its betas is beside the weights, which only the run reads.
   if (scheduler.trained_betas !== null) return { problems: [], facts: { checkpoint: known } };
-  const chain = chainOf(scheduler);
-  if ("problem" in chain) return { problems: [{ param: ["path"], ...chain.problem }] };
-  const { objective, spec: { name: betas, timesteps } } = chain.value;
+  const { objective, spec: { name: betas, timesteps } } = chainOf(scheduler);
   return { problems: [], facts: { checkpoint: { ...known, timesteps, betas, objective } } };
 }
 
 function checkAutoencoder(home: string): CheckResult {
   const read = readAutoencoderConfig(home);
   if (read === undefined) return { problems: [] };
-  if ("problem" in read) return { problems: [{ param: ["path"], ...read.problem }] };
-  const { config: model } = read.value;
+  const { config: model } = read;
   return { problems: [], facts: { autoencoder: { channels: model.imageChannels, autoencoder: model } } };
 }
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type CheckpointToWrite, networkOf, writeCheckpoint } from "../../artifacts/checkpoint.ts";
 import { scheduleSpecSchema } from "../../artifacts/schedule.ts";
 import type { RunOf } from "../../contract/stage.ts";
-import type { Translated } from "../../diffusion/interchange/problem.ts";
+import { InterchangeError } from "../../diffusion/interchange/problem.ts";
 import { toChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
 import { fromUnet2dTensors } from "../../diffusion/interchange/unet2d_tensors.ts";
 import { learnsVariance, packParameters } from "../../diffusion/network.ts";
@@ -29,57 +29,52 @@ const provenanceSchema = z.object({
 export default (async ({ params, outputs, note }) => {
   try {
     if (params.format === "autoencoder") return await importAutoencoder(params, outputs.autoencoder, note);
-    const imported = await fromDiffusers(params.path);
-    if ("problem" in imported) return failedBy(imported.problem);
-    await writeCheckpoint(outputs.checkpoint, imported.value);
+    await writeCheckpoint(outputs.checkpoint, await fromDiffusers(params.path));
     return undefined;
   } catch (error) {
+    if (error instanceof InterchangeError) return failedBy(error.problem);
     if (!(error instanceof FormatError)) throw error;
     return { status: "failed", message: error.message, fix: SAVE_AGAIN };
   }
 }) satisfies RunOf<typeof importKind>;
 
 /**
- * Returns the checkpoint of a `DDPMPipeline`'s folder, or why its network or chain cannot be expressed in noiseline.
+ * Returns the checkpoint of a `DDPMPipeline`'s folder.
+ *
  * @throws FormatError for a file that is missing or broken
+ * @throws InterchangeError if its network or chain cannot be expressed in noiseline
  */
-async function fromDiffusers(folder: string): Promise<Translated<CheckpointToWrite>> {
-  const configs = readConfigs(folder);
-  if ("problem" in configs) return configs;
-  const { model, scheduler } = configs.value;
+async function fromDiffusers(folder: string): Promise<CheckpointToWrite> {
+  const { model, scheduler } = readConfigs(folder);
   const { tensors, provenance } = await readWeights(folder);
   const chain = chainOf(scheduler, provenance?.schedule);
-  if ("problem" in chain) return chain;
   const named = fromUnet2dTensors(tensors, model);
-  if ("problem" in named) return named;
   const network = await networkOf(model, []);
   const { sizes } = network;
-  const { spec, betas, objective } = chain.value;
-  const own = toChainConfig(chain.value, learnsVariance(sizes));
+  const { spec, betas, objective } = chain;
+  const own = toChainConfig(chain, learnsVariance(sizes));
   const said = Object.entries(scheduler).filter(([name, value]) =>
     name !== "_diffusers_version" && JSON.stringify(value) !== JSON.stringify(own[name])
   );
-  const params = packParameters(named.value, network);
+  const params = packParameters(named, network);
   const { height, width, channels } = sizes;
   return {
-    value: {
-      config: {
-        model,
-        images: { height, width, channels, source: provenance?.source ?? { name: "diffusers" } },
-        schedule: spec,
-        timesteps: betas.length,
-        step: provenance?.step ?? 0,
-        parameters: params.length,
-        // Without a decay, the average equals the weights, and these are written for both.
-        ema: provenance?.ema ?? { decay: 0, warmup: false },
-        seed: provenance?.seed ?? 0,
-        ...(objective === DEFAULT_OBJECTIVE ? {} : { objective }),
-        ...(said.length === 0 ? {} : { scheduler: Object.fromEntries(said) }),
-      },
-      network,
-      path: chainPath(makeTables(betas)),
-      weights: { raw: params, ema: params },
+    config: {
+      model,
+      images: { height, width, channels, source: provenance?.source ?? { name: "diffusers" } },
+      schedule: spec,
+      timesteps: betas.length,
+      step: provenance?.step ?? 0,
+      parameters: params.length,
+      // Without a decay, the average equals the weights, and these are written for both.
+      ema: provenance?.ema ?? { decay: 0, warmup: false },
+      seed: provenance?.seed ?? 0,
+      ...(objective === DEFAULT_OBJECTIVE ? {} : { objective }),
+      ...(said.length === 0 ? {} : { scheduler: Object.fromEntries(said) }),
     },
+    network,
+    path: chainPath(makeTables(betas)),
+    weights: { raw: params, ema: params },
   };
 }
 
