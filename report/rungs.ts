@@ -33,20 +33,20 @@ export function searchTables(rankings: readonly ReportRanking[], all: Iterable<K
     if (search === entry || !stages.includes(`${search}~trial=1`)) return [];
     const rungs = own.map(({ title, record }) => ({ rung: Number(title.split("=")[1] ?? 0), record }))
       .sort((a, b) => a.rung - b.rung);
+    const rankings = rungs.map(({ record }) => record.ranking);
     const valuesOf = (trial: number) => params.get(`${search}~trial=${trial}`);
-    const trials = rungs[0]!.record.ranking.map(({ candidate }) => candidate + 1);
+    const trials = rankings[0]!.map(({ candidate }) => candidate + 1);
     const paths = [...valuesOf(1)?.keys() ?? []].filter((path) =>
       new Set(trials.map((trial) => JSON.stringify(valuesOf(trial)?.get(path)))).size > 1
     );
     const rows = rungs.flatMap(({ rung, record: { ranking } }, i) => {
-      const below = rungs.slice(0, i).map(({ record }) => record.ranking.map(({ candidate }) => candidate));
-      const reached = survivors(below, rungs.slice(1, i + 1).map(({ record }) => record.ranking.length));
+      const reached = survivors(rankings.slice(0, i), rankings.slice(1, i + 1).map(({ length }) => length));
       const higher = stages.map((id) => id.startsWith(`${search}~rung=`) ? Number(/=(\d+)/.exec(id)![1]) : 0)
         .filter((one) => one > rung);
       const next = Math.min(...higher);
       const room = stages.filter((id) => id.startsWith(`${search}~rung=${next}~slot=`)).length;
       return ranking.map(({ candidate, value }, place): readonly (string | number)[] => {
-        const trial = (i === 0 ? candidate : reached[candidate]!) + 1;
+        const trial = (reached[candidate]?.trial ?? candidate) + 1;
         return [
           ...rung > 0 ? [rung] : [],
           trial,

@@ -91,7 +91,7 @@ export async function settleSlot(
   const results = new Map(action.given.entries().flatMap(([id, { manifest }]) => manifest ? [[id, manifest]] : []));
   await learnRankings([slot], results, cache);
   const trial = slot && trialIn(slot, results, store);
-  const at = head.stages.findIndex(({ id }) => id === trial);
+  const at = head.stages.findIndex(({ id }) => id === trial?.id);
   const line = at < 0 ? undefined : submission.readStage(at);
   if (line === undefined) return action;
   const settled = { ...stage, slot: { ...slot!, trial: line.stage as unknown as NonNullable<Slot["trial"]> } };

@@ -96,7 +96,7 @@ export class Planner {
   #find(id: string): { readonly action: Action; readonly known: ActionKeys } {
     const [action, known] = [this.#actions.get(id)!, this.#keys.get(id)!];
     const { slot } = action.stage;
-    const trial = slot && (slot.trial ?? this.pipeline.stages.get(trialIn(slot, this.settled, this.store) ?? ""));
+    const trial = slot && (slot.trial ?? this.pipeline.stages.get(trialIn(slot, this.settled, this.store)?.id ?? ""));
     if (slot === undefined || trial === undefined) return { action, known };
     const before = this.#filled.get(id);
     if (before?.action.stage.slot?.trial?.id === trial.id) return before;

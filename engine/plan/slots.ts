@@ -1,4 +1,4 @@
-import { SELECTION_FILE, selectionSchema } from "../../schemas/selection.ts";
+import { type Selection, SELECTION_FILE, selectionSchema } from "../../schemas/selection.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import { survivors } from "../../std/halving.ts";
 import { type Action, actionsOf } from "../keys/action.ts";
@@ -8,26 +8,19 @@ import { readTextIfThere } from "../store/reading.ts";
 import { parseJson } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 
-/** The candidates of rankings, best first, and how many of them have a finite score. */
-const known = new WeakMap<ResultManifest, { readonly order: readonly number[]; readonly finite: number }>();
+/** Rankings that were read, by their results. */
+const known = new WeakMap<ResultManifest, Selection["ranking"]>();
 
-const fileOf = (ranking: ResultManifest | undefined) =>
-  ranking?.outputs["selection"]?.files.find(({ path }) => path === SELECTION_FILE);
-
-/** Returns what a ranking says; undefined if it is not there, or is damaged. */
-function readRanking(ranking: ResultManifest | undefined, { objects }: Store) {
-  const file = fileOf(ranking);
-  if (ranking === undefined || file === undefined || known.has(ranking)) return ranking && known.get(ranking);
-  return objects.verify(file) ? learn(ranking, readTextIfThere(objects.pathOf(file.sha256))) : undefined;
+/** Returns the file that holds a ranking, if what it says is not known yet. */
+function unreadFile(ranking: ResultManifest | undefined) {
+  if (ranking === undefined || known.has(ranking)) return undefined;
+  return ranking.outputs["selection"]?.files.find(({ path }) => path === SELECTION_FILE);
 }
 
-function learn(ranking: ResultManifest, text: string | undefined) {
-  const found = text === undefined ? undefined : parseJson(text, selectionSchema)?.ranking;
-  if (found !== undefined) {
-    const finite = found.filter(({ value }) => value !== null).length;
-    known.set(ranking, { order: found.map(({ candidate }) => candidate), finite });
-  }
-  return known.get(ranking);
+function learn(ranking: ResultManifest, text: string | undefined): boolean {
+  const found = text === undefined ? undefined : parseJson(text, selectionSchema);
+  if (found !== undefined) known.set(ranking, found.ranking);
+  return found !== undefined;
 }
 
 /**
@@ -40,44 +33,28 @@ export async function learnRankings(
   cache: Pick<SharedCache, "peek">,
 ): Promise<boolean> {
   let learnt = false;
-  const ids = new Set(
-    [...slots].flatMap((slot) => slot === undefined || slot.trial !== undefined ? [] : slot.rankings),
-  );
+  const ids = new Set([...slots].flatMap((slot) => slot?.rankings ?? []));
   for (const ranking of Array.from(ids, (id) => results.get(id))) {
-    const file = fileOf(ranking);
-    if (ranking === undefined || file === undefined || known.has(ranking)) continue;
-    if (learn(ranking, await cache.peek(file)) !== undefined) learnt = true;
+    const file = unreadFile(ranking);
+    if (file !== undefined && learn(ranking!, await cache.peek(file))) learnt = true;
   }
   return learnt;
 }
 
-/** Returns what the rankings below a slot say, the lowest first; undefined until all of them exist. */
-function rankingsBelow({ rankings }: Slot, results: ReadonlyMap<string, ResultManifest>, store: Store) {
-  const found = rankings.map((one) => readRanking(results.get(one), store)).filter((one) => one !== undefined);
-  return found.length < rankings.length ? undefined : found;
-}
-
-/** Returns the id of the trial that is in a slot; undefined until the rankings below it exist. */
-export function trialIn(
-  slot: Slot,
-  results: ReadonlyMap<string, ResultManifest>,
-  store: Store,
-): string | undefined {
-  const orders = rankingsBelow(slot, results, store)?.map(({ order }) => order);
-  return orders && `${slot.of}~trial=${survivors(orders, slot.counts)[slot.place]! + 1}`;
-}
-
-/** True if the rung below a slot had too few finite scores, so that its trial is one without. */
-export function hasLostBelow(
-  slot: Slot,
-  results: ReadonlyMap<string, ResultManifest>,
-  store: Store,
-): boolean {
-  const below = rankingsBelow(slot, results, store);
-  if (below === undefined) return false;
-  const counts = [...slot.counts.slice(0, -1), Math.min(slot.counts.at(-1)!, below.at(-1)!.finite)];
-  const finite = survivors(below.map(({ order }) => order), counts);
-  return !finite.some((trial) => `${slot.of}~trial=${trial + 1}` === trialIn(slot, results, store));
+/**
+ * Returns the trial that is in a slot; undefined until the rankings below it exist. It is lost if too few trials of the
+ * rung below have a finite score.
+ */
+export function trialIn(slot: Slot, results: ReadonlyMap<string, ResultManifest>, { objects }: Store) {
+  const rankings = slot.rankings.map((id) => {
+    const ranking = results.get(id);
+    const file = unreadFile(ranking);
+    if (file !== undefined && objects.verify(file)) learn(ranking!, readTextIfThere(objects.pathOf(file.sha256)));
+    return ranking && known.get(ranking);
+  }).filter((one) => one !== undefined);
+  if (rankings.length < slot.rankings.length) return undefined;
+  const found = survivors(rankings, slot.counts)[slot.place];
+  return found && { id: `${slot.of}~trial=${found.trial + 1}`, isLost: found.value === null };
 }
 
 /** True for a slot whose trial is not known yet. */

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { LOST_FILE } from "../../contract/stage.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { Stage } from "../keys/stage.ts";
-import { hasLostBelow, trialIn } from "../plan/slots.ts";
+import { trialIn } from "../plan/slots.ts";
 import type { StageOutcome } from "../process/protocol.ts";
 import { makeFolder, removeTree, writeUnflushed } from "../store/files.ts";
 import { readTextIfThere } from "../store/reading.ts";
@@ -15,7 +15,8 @@ export function lossBefore(
   store: Store,
 ): string | undefined {
   if (!isTrial) return undefined;
-  if (slot && hasLostBelow(slot, settled, store)) return `${trialIn(slot, settled, store)} has lost at the rung below`;
+  const trial = slot && trialIn(slot, settled, store);
+  if (trial?.isLost) return `${trial.id} has lost at the rung below`;
   const files = Object.values(inputs).flat().flatMap((one) => settled.get(one.stage)!.outputs[one.port]!.files);
   const lost = files.find(({ path }) => path === LOST_FILE);
   return lost && (readTextIfThere(store.objects.pathOf(lost.sha256)) ?? "it is not finite").trim();

@@ -24,12 +24,15 @@ Deno.test("sobolPoints() are SciPy's, to the bit, in each number of dimensions",
 Deno.test("rank() and survivors() promote whom numpy promotes, in 1,000 tables with ties and NaN", () => {
   assertEquals(reference.tables.length, 1000);
   for (const [eta, goal, scores, wanted] of reference.tables) {
-    const rankings: number[][] = [];
+    const rankings: { candidate: number; value: number | null }[][] = [];
     const counts: number[] = [];
     const reached = scores.map((row, rung) => {
-      const trials = rung === 0 ? [...row].map((_, trial) => trial) : survivors(rankings, counts);
-      const ranking = rank(trials.map((trial) => row[trial] === "N" ? null : Number(row[trial])), goal);
-      rankings.push(ranking);
+      const trials = rung === 0
+        ? [...row].map((_, trial) => trial)
+        : survivors(rankings, counts).map(({ trial }) => trial);
+      const values = trials.map((trial) => row[trial] === "N" ? null : Number(row[trial]));
+      const ranking = rank(values, goal);
+      rankings.push(ranking.map((candidate) => ({ candidate, value: values[candidate]! })));
       counts.push(Math.floor(trials.length / eta));
       return ranking.map((place) => trials[place]!);
     });
