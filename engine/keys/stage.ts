@@ -103,7 +103,7 @@ export function builtinVersion(version: string): string {
 }
 
 /** Returns the name of the param that says how far to go, if the kind has one. */
-export function extentParam(kind: Kind): string | undefined {
+export function extentParam(kind: Pick<Kind, "roles">): string | undefined {
   return Object.keys(kind.roles).find((name) => kind.roles[name]?.role === "extent");
 }
 

@@ -1,5 +1,5 @@
 import { asMap, isRecord } from "../source/tree.ts";
-import { inputsOf, mapReferences, parseReference, stageIdOf } from "./reference.ts";
+import { inputsOf, mapReferences, stageIn } from "./reference.ts";
 
 /**
  * Removes the stages whose `when` is false, and those that read them. A port that takes a list reads what is left; its
@@ -44,10 +44,4 @@ function isFalse(condition: unknown): boolean {
   const { all, value, in: values } = condition;
   if (Array.isArray(all)) return all.some(isFalse);
   return Array.isArray(values) && !values.includes(value);
-}
-
-/** Returns the stage that a reference names; an empty text if there is no reference. */
-function stageIn(text: unknown): string {
-  const reference = typeof text === "string" ? parseReference(text) : undefined;
-  return reference === undefined ? "" : stageIdOf(reference);
 }

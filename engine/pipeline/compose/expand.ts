@@ -20,7 +20,7 @@ import { topologicalOrder } from "./order.ts";
 import { inputsOf, mapReferences, parseReference, type ReferenceText, textsAt } from "./reference.ts";
 
 /** The facts about a kind that expanding needs. */
-export type KindFacts = Pick<Kind, "inputs" | "seeded">;
+export type KindFacts = Pick<Kind, "inputs" | "seeded" | "roles">;
 
 /** Returns all kinds that a stage may have, since the matrix may choose the kind; undefined for an unknown kind. */
 export type KindsOf = (stage: string) => readonly (KindFacts | undefined)[];
@@ -43,9 +43,11 @@ function moveSeedToStages(root: Entries, kindsOf: KindsOf): Entries {
   return { ...others, stages: Object.fromEntries(stages) };
 }
 
-export function usesMatrix(root: unknown): boolean {
-  const stages = Object.values(asMap(asMap(root)["stages"]));
-  return [root, ...stages].some((one) => asMap(one)["matrix"] !== undefined) || matrixPartsIn(root).length > 0;
+/** True if a pipeline has a matrix or a search. */
+export function usesExpansion(root: unknown): boolean {
+  const parts = [root, ...Object.values(asMap(asMap(root)["stages"]))].map(asMap);
+  return parts.some((one) => Object.hasOwn(one, "matrix") || Object.hasOwn(one, "search")) ||
+    matrixPartsIn(root).length > 0;
 }
 
 /**

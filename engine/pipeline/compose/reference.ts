@@ -47,6 +47,12 @@ export function stageIdOf({ stage, select = {} }: Reference): string {
   return `${stage}${Object.keys(select).sort().map((axis) => `~${axis}=${select[axis]}`).join("")}`;
 }
 
+/** Returns the stage that a reference names; an empty text if there is no reference. */
+export function stageIn(text: unknown): string {
+  const reference = typeof text === "string" ? parseReference(text) : undefined;
+  return reference === undefined ? "" : stageIdOf(reference);
+}
+
 /** Returns the id of the node that a reference means: `train`, or `train@2000`. */
 export function nodeIdOf(reference: Reference): string {
   const stage = stageIdOf(reference);

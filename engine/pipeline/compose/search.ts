@@ -5,13 +5,14 @@ import type { Details } from "../../diagnostic/diagnostic.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { compareCodeUnits } from "../../keys/encode.ts";
-import type { Slot } from "../../keys/stage.ts";
+import { extentParam, type Slot } from "../../keys/stage.ts";
 import { sha256Of } from "../../store/reading.ts";
 import { asMap, type Budget, type Entries, isRecord } from "../source/tree.ts";
 import type { Combination } from "./axes.ts";
+import type { KindFacts, KindsOf } from "./expand.ts";
 import { fillMatrix, type Interpolation, matrixAxesIn } from "./interpolate.ts";
 import { withPredecessors } from "./order.ts";
-import { inputsOf, mapReferences, parseReference, parseStageId, stageIdOf, textsAt } from "./reference.ts";
+import { inputsOf, mapReferences, parseStageId, stageIn, textsAt } from "./reference.ts";
 
 /** Values have so many digits, so that no key hangs on how a processor rounds a power. */
 const DIGITS = 6;
@@ -23,15 +24,15 @@ const POINTS_PER_TRIAL = 16;
  * of a higher rung, with the same stages; by the ranking of each rung, a `select`; and by the winner, a slot that has
  * the stage's own id, so that whoever reads the stage reads the winner. What a slot computes is known once the rankings
  * below it are; that it will be computed, and what reads it, is known before anything runs.
+ * @param kindsOf undefined if there is no search
  */
 export function expandSearches(
   root: unknown,
+  kindsOf: KindsOf | undefined,
   { problems, budget }: { readonly problems: Problems; readonly budget: Budget },
 ) {
   const found = {
     slots: new Map<string, Slot>(),
-    /** The extents of stages in a search with rungs. */
-    extents: new Map<string, number>(),
     /** The stages that are computed for each trial. */
     trials: new Set<string>(),
     /** The stages of searches, by the id of the stage in the file that they are made of. */
@@ -39,19 +40,16 @@ export function expandSearches(
     /** Where rankings are written, by their ids. */
     places: new Map<string, DocumentPath>(),
     interpolations: [] as Interpolation[],
-    /** Params that could not be filled in, since something is wrong with the search. */
-    unresolved: [] as DocumentPath[],
   };
   const stages = asMap(asMap(root)["stages"]);
   const made: Record<string, unknown> = {};
   for (const [id, entry] of Object.entries(stages)) {
-    const written = asMap(entry)["search"];
     // A wrong structure is reported with the rest of the file's.
-    const parsed = searchSchema.safeParse(written);
+    const parsed = searchSchema.safeParse(asMap(entry)["search"]);
     if (parsed.success && !budget.spent) {
-      Object.assign(made, new Search(id, asMap(entry), parsed.data, stages, problems).expand(found, budget));
+      const [kind] = kindsOf!(id);
+      Object.assign(made, new Search(id, asMap(entry), parsed.data, stages, problems).expand(kind, found, budget));
     }
-    if (made[id] === undefined && written !== undefined) found.unresolved.push(["stages", id, "with"]);
     made[id] ??= entry;
   }
   return { ...found, value: isRecord(root) && isRecord(root["stages"]) ? { ...root, stages: made } : root };
@@ -75,12 +73,16 @@ class Search {
     this.#axes = Object.entries(search.over).sort(([a], [b]) => compareCodeUnits(a, b));
   }
 
-  /** Returns the stages that take the place of the stage that has the search; none if something is wrong. */
-  expand(found: Found, budget: Budget): Record<string, unknown> {
+  /**
+   * Returns the stages that take the place of the stage that has the search; none if something is wrong.
+   * @param kind undefined if it is not known, which is reported elsewhere
+   */
+  expand(kind: KindFacts | undefined, found: Found, budget: Budget): Record<string, unknown> {
     const before = this.problems.count;
-    const { id, search: { rungs = [undefined], goal } } = this;
+    const { id, stages, search: { rungs = [undefined], goal } } = this;
     const counts = this.#counts();
     this.#checkNames();
+    const extent = this.#extentOf(kind);
     const path = this.#pathToScore();
     if (this.problems.count > before || path === undefined) return {};
     const { members, score, metric } = path;
@@ -91,6 +93,13 @@ class Search {
     }
     const made: Record<string, unknown> = {};
     const rankings: string[] = [];
+    const fill = (own: string, trial: Combination, steps: number | undefined) => {
+      const { search: _, with: params, ...entry } = this.entry;
+      const whole = isRecord(params) && extent !== undefined ? { ...params, [extent]: steps } : params;
+      const filled = fillMatrix({ ...entry, with: whole }, trial, ["stages", own], "search");
+      found.interpolations.push(...filled.interpolations);
+      return filled.value as Entries;
+    };
     for (const [rung, steps] of rungs.entries()) {
       const mark = steps === undefined ? "" : `~rung=${steps}`;
       const below = { rankings: [...rankings], counts: counts.slice(1, rung + 1), of: id, from: rungs[rung - 1] ?? 0 };
@@ -100,7 +109,12 @@ class Search {
       for (const [place, suffix] of suffixes.entries()) {
         for (const member of members) {
           const own = `${member}${suffix}`;
-          made[own] = this.#copy(member, suffix, trials[rung === 0 ? place : 0]!, members, found);
+          const trial = trials[rung === 0 ? place : 0]!;
+          // Stages of a trial or slot read each other.
+          made[own] = mapReferences(member === id ? fill(own, trial, steps) : asMap(stages[member]), ({ text }) => {
+            const read = stageIn(text);
+            return [members.has(read) ? `${read}${suffix}${`${text}`.slice(read.length)}` : text];
+          });
           found.families.getOrInsert(member, []).push(own);
           const refused = found.trials.has(own)
             ? `stage "${member}" depends on two searches, each of which would have trials of its own`
@@ -110,7 +124,6 @@ class Search {
           }
           found.trials.add(own);
         }
-        if (steps !== undefined) found.extents.set(`${id}${suffix}`, steps);
         if (rung > 0) found.slots.set(`${id}${suffix}`, { ...below, place });
       }
       const ranking = `${id}-ranking${mark}`;
@@ -120,10 +133,9 @@ class Search {
       found.places.set(ranking, [...this.#at, "score"]);
       rankings.push(ranking);
     }
-    const last = rungs.at(-1);
-    if (last !== undefined) found.extents.set(id, last);
-    found.slots.set(id, { rankings, counts: [...counts.slice(1), 1], place: 0, of: id, from: last ?? 0 });
-    made[id] = this.#copy(id, "", trials[0]!, new Set(), found);
+    const steps = rungs.at(-1);
+    found.slots.set(id, { rankings, counts: [...counts.slice(1), 1], place: 0, of: id, from: steps ?? 0 });
+    made[id] = fill(id, trials[0]!, steps);
     return made;
   }
 
@@ -142,6 +154,20 @@ class Search {
       this.#refuse([trials === undefined ? "over" : "trials"], message, "add trials, or remove rungs", details);
     }
     return counts;
+  }
+
+  /** Returns the name of the param that rungs set. */
+  #extentOf(kind: KindFacts | undefined): string | undefined {
+    if (this.search.rungs === undefined || kind === undefined) return undefined;
+    const name = extentParam(kind);
+    if (name === undefined) {
+      return this.#refuse(["rungs"], `${this.entry["uses"]} has no extent, so rungs have no meaning`, "remove rungs");
+    }
+    if (Object.hasOwn(asMap(this.entry["with"]), name)) {
+      const at = ["stages", this.id, "with", name];
+      this.problems.add(at, `${name} is set by the rungs of the search`, "remove one of the two");
+    }
+    return name;
   }
 
   #checkNames(): void {
@@ -173,7 +199,7 @@ class Search {
     const edges = new Map(
       Object.entries(stages).map(([one, entry]) => {
         const texts = Object.values(inputsOf(entry)).flatMap((each) => textsAt(each, []));
-        return [one, texts.flatMap(({ text }) => readBy(text))];
+        return [one, texts.map(({ text }) => stageIn(text))];
       }),
     );
     if (!edges.has(score)) {
@@ -225,22 +251,6 @@ class Search {
     }
     return [...trials.values()];
   }
-
-  /** Returns a stage of the search for one trial or slot, which reads the others of the same. */
-  #copy(member: string, suffix: string, values: Combination, members: ReadonlySet<string>, found: Found): unknown {
-    const { search: _, ...entry } = asMap(this.stages[member]);
-    const filled = fillMatrix(entry, member === this.id ? values : {}, ["stages", `${member}${suffix}`], "search");
-    found.interpolations.push(...filled.interpolations);
-    return mapReferences(filled.value as Entries, ({ text }) => {
-      const stage = readBy(text)[0];
-      return [stage !== undefined && members.has(stage) ? `${stage}${suffix}${`${text}`.slice(stage.length)}` : text];
-    });
-  }
-}
-
-function readBy(text: unknown): string[] {
-  const reference = typeof text === "string" ? parseReference(text) : undefined;
-  return reference === undefined ? [] : [stageIdOf(reference)];
 }
 
 /** Yields points of the sequence, all shifted by the same numbers, modulo 1 (Cranley and Patterson 1976). */

@@ -4,7 +4,6 @@ import type { Problems } from "../../diagnostic/problems.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import type { Binding, Kind, Slot, Stage } from "../../keys/stage.ts";
 import { shorterOf } from "../../keys/action.ts";
-import { sortKeys } from "../source/tree.ts";
 import { extentParam, predecessorsOf, withThreads } from "../../keys/stage.ts";
 import { addIssues } from "../../diagnostic/schema_issues.ts";
 import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
@@ -312,28 +311,4 @@ function roleIssues(kind: Kind, params: Readonly<Record<string, unknown>>): Para
   const input = name === undefined ? 1 : params[name];
   if (Number.isSafeInteger(input) && (input as number) > 0) return [];
   return [{ code: "custom", path: [name!], message: "a positive whole number, since it is an extent", input }];
-}
-
-/** Returns the stages with the extents that rungs of searches give to some of them. */
-export function withExtents(
-  entries: ReadonlyMap<string, StageEntry>,
-  kinds: ReadonlyMap<string, Kind | undefined>,
-  extents: ReadonlyMap<string, number>,
-  problems: Problems,
-): Map<string, StageEntry> {
-  return new Map([...entries].map(([id, entry]): [string, StageEntry] => {
-    const [kind, extent] = [kinds.get(id), extents.get(id)];
-    if (kind === undefined || extent === undefined) return [id, entry];
-    // A program has an extent if its steps are set.
-    const name = extentParam(kind) ?? (kind.command && "steps");
-    const at = ["stages", parseStageId(id).stage];
-    if (name === undefined) {
-      problems.add([...at, "search", "rungs"], `${kind.name} has no extent, so rungs have no meaning`, "remove rungs");
-      return [id, entry];
-    }
-    if (Object.hasOwn(entry.with, name)) {
-      problems.add([...at, "with", name], `${name} is set by the rungs of the search`, "remove one of the two");
-    }
-    return [id, { ...entry, with: sortKeys({ ...entry.with, [name]: extent }) }];
-  }));
 }

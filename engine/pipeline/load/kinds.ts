@@ -38,12 +38,14 @@ export async function findKinds(
   const written = [...new Set(uses.values())].filter((one) => typeof one === "string");
   const files = written.flatMap((one) => one.includes("${") ? [] : fileOf(one) ?? []);
   const described = await describeFiles(files.map((file) => ({ file, params: [] })));
+  const made = new Map<string, Kind>();
+  const builtinOf = (one: string) =>
+    Object.hasOwn(builtins, one) ? made.getOrInsertComputed(one, () => fromBuiltin(builtins[one]!)) : undefined;
   const find = (one: string, stage: string): KindFacts | undefined => {
     const found = described.get(fileOf(one) ?? "");
     if (found !== undefined) return "error" in found ? undefined : found.stage;
-    const builtin = Object.hasOwn(builtins, one) ? builtins[one]! : undefined;
-    if (builtin?.runs !== "command") return builtin && { seeded: false, ...builtin };
-    return { seeded: true, ...commandPorts(stages[stage]) };
+    const builtin = builtinOf(one);
+    return builtin?.runs === "command" ? { ...builtin, ...commandPorts(stages[stage]) } : builtin;
   };
   return (stage) => {
     const one = uses.get(stage);

@@ -8,7 +8,7 @@ import { missingExternals } from "../../keys/externals.ts";
 import { AXIS_NAME, LABEL } from "../compose/axes.ts";
 import { composeDocument, layeredDocument } from "../compose/compose.ts";
 import { leaveOut } from "../compose/conditions.ts";
-import { expandMatrices, usesMatrix } from "../compose/expand.ts";
+import { expandMatrices, usesExpansion } from "../compose/expand.ts";
 import { interpolate } from "../compose/interpolate.ts";
 import { findCycle, topologicalOrder } from "../compose/order.ts";
 import { expandSearches } from "../compose/search.ts";
@@ -17,7 +17,7 @@ import type { Pipeline } from "../pipeline.ts";
 import { asMap, Budget, isRecord, sortKeys } from "../source/tree.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
-import { bindInputs, buildStages, withExtents } from "./build_stages.ts";
+import { bindInputs, buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
 import { addIssues } from "../../diagnostic/schema_issues.ts";
 import { type BuiltinKinds, findKinds, StageKinds, userFile } from "./kinds.ts";
@@ -68,21 +68,16 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   checkIds(Object.keys(asMap(asMap(value)["stages"])), { families, groups }, problems);
 
   const folder = dirname(resolve(file));
-  let entries = new Map(Object.entries(parsed.stages).map(([id, one]) => [id, { ...one, with: sortKeys(one.with) }]));
+  const entries = new Map(Object.entries(parsed.stages).map(([id, one]) => [id, { ...one, with: sortKeys(one.with) }]));
   // Params that have been reported once are not reported again as values of the wrong type.
   for (const [root, id] of unresolved) {
     if (root === "stages") broken.getOrInsertComputed(String(id), () => new Set()).add("with");
   }
-  const makeKinds = () =>
-    new StageKinds(options.kinds, (uses) => userFile(uses, folder), problems, origins, resolve(file));
-  let stageKinds = makeKinds();
-  let kinds = await stageKinds.resolve(entries, broken);
-  if (search.extents.size > 0) {
-    entries = withExtents(entries, kinds, search.extents, problems);
-    // Files of the user's are asked about the params that their stages will have.
-    stageKinds = makeKinds();
-    kinds = await stageKinds.resolve(entries, broken);
-  }
+  // Without its search a stage has no values for its params.
+  for (const parts of broken.values()) if (parts.has("search")) parts.add("with");
+  const fileOf = (uses: unknown) => userFile(uses, folder);
+  const stageKinds = new StageKinds(options.kinds, fileOf, problems, origins, resolve(file));
+  const kinds = await stageKinds.resolve(entries, broken);
   for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
 
   const built = buildStages(entries, kinds, { broken, seed: parsed.seed, given, ...search, ...finding });
@@ -144,11 +139,11 @@ async function resolveDocument(
     read: oncePerFile((inner) => composeDocument(inner, { read, profiles: [] })),
     isSeeded: (uses) => fileOf(uses) !== undefined || kinds[uses]?.seeded === true,
   });
-  const expands = !budget.spent && usesMatrix(included.value);
+  const expands = !budget.spent && usesExpansion(included.value);
   const kindsOf = expands ? await findKinds(included.value, kinds, fileOf) : undefined;
   const expanded = expandMatrices(included.value, kindsOf, { problems, budget });
   const pruned = leaveOut(expanded.value);
-  const searched = expandSearches(pruned.value, { problems, budget });
+  const searched = expandSearches(pruned.value, kindsOf, { problems, budget });
 
   const layers = [{ document, prefix: [] }, ...included.layers, ...overridden.layers];
   const whole = layers.length === 1 ? document : layeredDocument(searched.value, layers);
@@ -165,7 +160,7 @@ async function resolveDocument(
   // Values that nested pipelines were to be given are missing there, too.
   const missing = included.interpolations.filter(({ from }) => broken.has(formatPath(from))).map(({ path }) => path);
   // Paths whose value could not be resolved, in the resolved document.
-  const unresolved = [...wrong, ...missing, ...expanded.unresolved, ...searched.unresolved].flatMap((path) => {
+  const unresolved = [...wrong, ...missing, ...expanded.unresolved].flatMap((path) => {
     const [root, id, ...rest] = path;
     const children = root === "stages" ? all.get(String(id)) : undefined;
     return [path, ...children?.map((child): DocumentPath => ["stages", child, ...rest]) ?? []];
@@ -182,8 +177,8 @@ async function resolveDocument(
   const leftOut = new Map([...pruned.leftOut].map(([id, { reads }]) => {
     return [id, reads === undefined ? conditionText(id, origins) : `it reads "${reads}", which is left out`];
   }));
-  const { slots, extents, trials } = searched;
-  return { value: searched.value, origins, unresolved, families, groups, leftOut, slots, extents, trials };
+  const { value, slots, trials } = searched;
+  return { value, origins, unresolved, families, groups, leftOut, slots, trials };
 }
 
 /** Describes the condition of a stage, or of the pipeline that the stage is in, and where its value comes from. */
