@@ -31,8 +31,8 @@ function graphOf({ name, stages: all }: Pipeline) {
     pipeline: name,
     nodes: actions.map(({ id, stage: { kind }, division }) => ({ id, kind: kind.name, ...division })),
     /** The kind of each stage, and how the stage is divided. */
-    labels: actions.map(({ stage: { kind }, dividedInto }) =>
-      dividedInto === undefined ? kind.name : `${kind.name} in ${dividedInto}`
+    labels: actions.map(({ stage: { kind }, division: { shards } }) =>
+      shards === undefined ? kind.name : `${kind.name} in ${shards} shards`
     ),
     edges: stages.flatMap(({ id: to, inputs }) =>
       Object.entries(inputs).flatMap(([input, bindings]) =>

@@ -71,19 +71,20 @@ function showVersion(version: string): string {
  * @param actions all actions of the plan, to count those of the stage that are done
  */
 export function formatState(
-  { state, fromStep, manifest, joins, dividedInto }: engine.PlannedAction,
+  { state, fromStep, manifest, joins, division: { shards } }: engine.PlannedAction,
   actions?: ReadonlyMap<string, engine.PlannedAction>,
 ): string {
-  if (dividedInto === undefined || manifest !== undefined) {
+  if (shards === undefined || manifest !== undefined) {
     return fromStep === undefined ? state : `${state} from ${fromStep}`;
   }
   const done = joins.filter((id) => actions?.get(id)?.manifest !== undefined).length;
-  return `${state} in ${dividedInto}${done === 0 ? "" : ` (${done} done)`}`;
+  return `${state} in ${shards} shards${done === 0 ? "" : ` (${done} done)`}`;
 }
 
 /** Returns a planned state as it is told when an action starts. */
 export function formatStart(planned: engine.PlannedAction): string {
-  return planned.dividedInto === undefined ? formatState(planned) : `join ${planned.dividedInto}`;
+  const { shards } = planned.division;
+  return shards === undefined ? formatState(planned) : `join ${shards} shards`;
 }
 
 /** Describes a device and why it was chosen. */

@@ -12,7 +12,10 @@ interface Work
   readonly usual?: { readonly durationMs: number; readonly basis: string };
 }
 
-interface Unit {
+/** A unit of work that a plan makes of a stage. The last action of a stage makes the stage's result and has its id. */
+export interface Action {
+  /** Computes a stage or one shard of it, or joins what the shards of a stage have computed to its result. */
+  readonly do: "compute" | "join";
   /** The id of the stage, or of one of its shards: `sample~1of4`, which no reference and no child of a matrix has. */
   readonly id: string;
   readonly stage: Stage;
@@ -21,34 +24,15 @@ interface Unit {
   readonly outputs: OutputPorts;
   /** The name of the view that shows its result; undefined for a shard, whose result is of no use to people. */
   readonly view: string | undefined;
+  /** The shard that it computes. */
+  readonly share?: Share;
+  /** The ids of the shards that it joins. In no key: the result is the same without shards. */
+  readonly joins: readonly string[];
   /** How its stage is divided, as data: the number of shards that it joins, or which shard it is. */
   readonly division: { readonly shards?: number; readonly shard?: Share & { readonly whole: string } };
-  /** The params that enter its keys beside those of the stage. */
-  readonly keyed: Readonly<Record<string, unknown>>;
   /** False if its program runs user code: the executor then guards what the program reads, and the memory it takes. */
   readonly isTrusted: boolean;
 }
-
-/** Computes a stage, or one shard of it. */
-interface Compute extends Unit {
-  readonly do: "compute";
-  readonly share?: Share;
-  readonly joins: readonly [];
-  readonly dividedInto?: undefined;
-}
-
-/** Joins what the shards of a stage have computed to the result of the stage. */
-interface Join extends Unit {
-  readonly do: "join";
-  readonly share?: undefined;
-  /** The ids of the shards. In no key: the result is the same without shards. */
-  readonly joins: readonly string[];
-  /** The shards in words: `4 shards`. */
-  readonly dividedInto: string;
-}
-
-/** A unit of work that a plan makes of a stage. The last action of a stage makes the stage's result and has its id. */
-export type Action = Compute | Join;
 
 /** The output of a shard. */
 const PART = { part: { type: "files", description: "What a shard has computed" } } satisfies OutputPorts;
@@ -63,25 +47,20 @@ export function actionsOf(stages: Iterable<Stage>): Action[] {
     const { id, shards: of = 1, likeness, workGflop, kind } = stage;
     const program = programs.getOrInsertComputed(kind, programOf);
     const base = { stage, program, isTrusted: runsOwnCodeOnly(program) };
-    const whole = { ...base, id, outputs: kind.outputs, view: id, keyed: {} };
+    const whole = { ...base, id, outputs: kind.outputs, view: id };
     if (of === 1) return [{ do: "compute", ...whole, joins: [], division: {}, work: { ...stage, fraction: 1 } }];
     // Stages share their timings, and a part of one takes another time than the whole.
     const timingKey = (...part: readonly unknown[]) => sha256Of(JSON.stringify([likeness, ...part])).slice(0, 16);
     const work = { ...stage, likeness: timingKey(of), workGflop: workGflop && workGflop / of, fraction: 1 / of };
     const shards = Array.from({ length: of }, (_, index): Action => {
-      // No param has this name.
-      const keyed = { "~shard": [index, of] };
-      const part = { id: `${id}~${index + 1}of${of}`, outputs: PART, view: undefined, keyed, share: { index, of } };
+      const part = { id: `${id}~${index + 1}of${of}`, outputs: PART, view: undefined, share: { index, of } };
       const division = { shard: { index, of, whole: id } };
       return { do: "compute", ...base, joins: [], division, work, ...part };
     });
     const joins = shards.map((one) => one.id);
     // Joining is not the work of the stage's kind.
     const joining = { likeness: timingKey("joins"), workGflop: undefined, fraction: 1, usual: JOINING };
-    return [
-      ...shards,
-      { do: "join", ...whole, joins, dividedInto: `${of} shards`, division: { shards: of }, work: joining },
-    ];
+    return [...shards, { do: "join", ...whole, joins, division: { shards: of }, work: joining }];
   }).toArray();
 }
 

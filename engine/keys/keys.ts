@@ -61,7 +61,7 @@ export function recipeKeyOf(local: LocalIngredients, inputs: Ingredients["inputs
 }
 
 /** Returns the ingredients that a stage itself adds to its keys, each with its reason. */
-function localIngredients({ stage, keyed }: Action, externals: Ingredients["externals"]): LocalIngredients {
+function localIngredients({ stage, share }: Action, externals: Ingredients["externals"]): LocalIngredients {
   const { kind, params, seed } = stage;
   return {
     // Two kinds make different things from the same params. A custom stage's file may be renamed: its code identifies
@@ -73,8 +73,8 @@ function localIngredients({ stage, keyed }: Action, externals: Ingredients["exte
     // Only for kinds that draw random numbers: another seed leaves the results of all other kinds as they are.
     seed: kind.seeded ? seed : null,
     // The params that the user chose, except those that only say where or how to compute; and which part of a stage the
-    // action computes.
-    params: { ...keyParams(kind, params), ...keyed },
+    // action computes, by a name that no param has.
+    params: { ...keyParams(kind, params), ...share && { "~shard": [share.index, share.of] } },
     // Files read from outside, by content: the same path may hold other bytes tomorrow, and another path the same
     // bytes.
     externals,

@@ -91,10 +91,10 @@ const problem = (message: string, fix: string): Diagnostic => errorOf("check", m
 
 /** Returns the recorded result of a stage, if this machine can say anything about its bytes. */
 function findResult(planner: Planner, planned: PlannedAction, store: Store, again: string) {
-  const { id, dividedInto } = planned;
-  if (dividedInto !== undefined) {
+  const { id, division: { shards } } = planned;
+  if (shards !== undefined) {
     const fix = `to execute them again and compare the bytes: ${again}`;
-    return problem(`"${id}" is joined of ${dividedInto}, and has no saved states of its own`, fix);
+    return problem(`"${id}" is joined of ${shards} shards, and has no saved states of its own`, fix);
   }
   const manifest = planned.keys === undefined ? undefined : store.results.byResolved(planned.keys.resolvedKey);
   if (manifest === undefined) return problem(`"${id}" has no result yet`, "run the pipeline first");

@@ -23,11 +23,11 @@ const ALLOWED: readonly (readonly [file: string, facts: readonly string[], reaso
   ["engine/run/rights.ts", ["userCode"], "asks for the rights of user code"],
   ["engine/cluster/job_action.ts", ["custom"], "makes the kind that was submitted"],
   ["engine/cluster/trial.ts", ["custom"], "asks a node about noiseline's own modules"],
-  ["engine/upkeep/replay.ts", ["dividedInto"], "says why there is nothing to execute again"],
-  ["cli/commands/graph.ts", ["dividedInto"], "prints how a stage is divided"],
-  ["cli/format/plan.ts", ["dividedInto"], "prints how a stage is divided"],
+  ["engine/upkeep/replay.ts", ["shards"], "says why there is nothing to execute again"],
+  ["cli/commands/graph.ts", ["shards"], "prints how a stage is divided"],
+  ["cli/format/plan.ts", ["shards"], "prints how a stage is divided"],
 ];
-const FACTS = ["custom", "isTrusted", "userCode", "share", "joins", "dividedInto", "do", "inline", "program.kind"];
+const FACTS = ["custom", "isTrusted", "userCode", "share", "joins", "shards", "do", "inline", "program.kind"];
 
 type Node = Deno.lint.Node;
 

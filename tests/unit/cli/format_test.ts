@@ -123,11 +123,11 @@ Deno.test("formatReason() has a phrase for every reason", () => {
 });
 
 Deno.test("formatState() and formatForecast() say where a stage continues and how long it takes", () => {
-  const stage = { state: "extend", fromStep: 500, stage: {}, joins: [] as const } as unknown as PlannedAction;
+  const stage = { state: "extend", fromStep: 500, stage: {}, joins: [], division: {} } as unknown as PlannedAction;
   assertEquals(formatState(stage), "extend from 500");
-  assertEquals(formatState({ state: "cached", stage: {}, joins: [] as const } as unknown as PlannedAction), "cached");
+  assertEquals(formatState({ ...stage, state: "cached", fromStep: undefined } as unknown as PlannedAction), "cached");
   const parts = ["a~1of3", "a~2of3", "a~3of3"];
-  const sharded = { state: "run", joins: parts, dividedInto: "3 shards" } as unknown as PlannedAction;
+  const sharded = { state: "run", joins: parts, division: { shards: 3 } } as unknown as PlannedAction;
   const done = new Map([["a~2of3", { manifest: {} } as PlannedAction]]);
   assertEquals([formatState(sharded), formatState(sharded, done)], ["run in 3 shards", "run in 3 shards (1 done)"]);
   assertEquals(formatState({ ...sharded, state: "restore", manifest: {} } as PlannedAction), "restore");
