@@ -25,7 +25,7 @@ import { lineOfJob } from "./submission_state.ts";
 import type { Queue } from "./queue.ts";
 import { JobExecutor } from "./executors.ts";
 import { type Attempt, isHere, type TrustedSubmission } from "./submission.ts";
-import { type JobAction, prepareAction, readAction, settleSlot } from "./job_action.ts";
+import { type JobAction, prepareAction, readAction } from "./job_action.ts";
 
 /**
  * Exit codes of a job. `done`: the stage is done, or its result was already there; `failed`: the stage failed;
@@ -185,17 +185,16 @@ class JobAttempt {
     const { submission, own: { line } } = this;
     const store = openStore(join(scratch, "store"), submission.runsOf(line));
     const cache = this.#openCache();
-    const action = await readAction(submission, line, cache);
+    const action = await readAction(submission, line, store, cache);
     if (!action.ok) return { state: "failed", unusable: true, problems: action.diagnostics };
-    const settled = await settleSlot(submission, action.value, store, cache);
-    const { pipeline, id, externals, given } = settled;
+    const { pipeline, id, externals, given } = action.value;
     const made = Planner.make(pipeline, store, { targets: [id], cache, externals, given });
     if (!made.ok) return { state: "failed", problems: made.diagnostics };
     const { manifest, keys } = (await made.value.plan()).actions.get(id)!;
     if (manifest !== undefined) return await this.#hit(cache, manifest, { resolvedKey: manifest.resolvedKey });
     const missing = [...given].filter(([, one]) => one.manifest === undefined);
     if (missing.length === 0 && keys !== undefined) {
-      return await this.#compute(settled, store, keys.resolvedKey, scratch);
+      return await this.#compute(action.value, store, keys.resolvedKey, scratch);
     }
     const names = missing.slice(0, 3).map(([one]) => one).join(", ");
     const message = `what it reads is not in the shared cache: ${names}`;

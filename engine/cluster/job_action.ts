@@ -36,11 +36,13 @@ function refused(message: string, fix: string): Result<never> {
 
 /**
  * Reads one action from its line of the submission's `stages.jsonl`, and looks up its inputs in the shared cache. It
- * is refused if its recipe key is not the one that was submitted. Writes no files and loads no user code.
+ * is refused if its recipe key is not the one that was submitted. Writes no files and loads no user code. A slot of a
+ * search has its trial once the rankings are there.
  */
 export async function readAction(
   submission: TrustedSubmission,
   line: number,
+  store: Store,
   cache: SharedCache,
 ): Promise<Result<JobAction>> {
   const { head, folder } = submission;
@@ -72,30 +74,17 @@ export async function readAction(
   }));
   const externals = { externals: new Map([[own.stage.id, own.externals]]), problems: [] };
   const found = { id, recipeKey, pipeline, given, externals, own };
-  return hasItsKey(found) ? succeed(found) : otherVersion(submission);
-}
-
-/**
- * Puts the trial into a slot, as the rankings in the shared cache tell it: a job has no stage but its own.
- * @returns the action as it was if it is none of a slot, or if the rankings are not there yet
- */
-export async function settleSlot(
-  submission: TrustedSubmission,
-  action: JobAction,
-  store: Store,
-  cache: SharedCache,
-): Promise<JobAction> {
-  const { head } = submission;
-  const stage = action.pipeline.stages.get(action.own.stage.id)!;
-  const { slot } = stage;
-  const results = new Map(action.given.entries().flatMap(([id, { manifest }]) => manifest ? [[id, manifest]] : []));
+  if (!hasItsKey(found)) return otherVersion(submission);
+  const { slot } = action.stage;
+  const results = new Map(given.entries().flatMap(([id, { manifest }]) => manifest ? [[id, manifest]] : []));
   await learnRankings([slot], results, cache);
-  const trial = slot && trialIn(slot, results, store);
-  const at = head.stages.findIndex(({ id }) => id === trial?.id);
-  const line = at < 0 ? undefined : submission.readStage(at);
-  if (line === undefined) return action;
-  const settled = { ...stage, slot: { ...slot!, trial: line.stage as unknown as NonNullable<Slot["trial"]> } };
-  return { ...action, pipeline: { ...action.pipeline, stages: new Map([[stage.id, settled]]) } };
+  const trial = slot && trialIn(slot, results, store)?.id;
+  const at = head.stages.findIndex((one) => one.id === trial);
+  const told = at < 0 ? undefined : submission.readStage(at)?.stage as NonNullable<Slot["trial"]> | undefined;
+  if (told === undefined) return succeed(found);
+  // A job has no stage but its own, so the slot brings the trial that is in it.
+  const filled = { ...action.stage, slot: { ...slot!, trial: told } };
+  return succeed({ ...found, pipeline: { ...pipeline, stages: new Map([[filled.id, filled]]) } });
 }
 
 /** Returns true if an action has the recipe key that was submitted. */

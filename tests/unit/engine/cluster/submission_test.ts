@@ -50,7 +50,7 @@ async function prepare(
 ) {
   const { signal: stop } = new AbortController();
   const cache = new SharedCache(new FolderBackend(opened.cache), "read", { name: "c", stop, warn: () => {} });
-  const action = await readAction(opened, line, cache);
+  const action = await readAction(opened, line, openStore(join(folder, "store")), cache);
   if (!action.ok) return action;
   const prepared = await prepareAction(opened, action.value, folder, world);
   return prepared.ok ? succeed({ ...action.value, ...prepared.value }) : prepared;
