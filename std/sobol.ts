@@ -20,14 +20,11 @@ const DIRECTIONS: readonly (readonly [coefficients: number, ...first: number[]])
 
 /** Returns the direction numbers of a dimension, of 0 to 9, as fractions of 2^30. */
 function directionsOf(dimension: number): readonly number[] {
-  const [coefficients, ...first] = DIRECTIONS[dimension - 1] ?? [0];
+  if (dimension === 0) return Array.from({ length: BITS }, (_, k) => 1 << (BITS - 1 - k));
+  const [coefficients, ...first] = DIRECTIONS[dimension - 1]!;
   const found = first.map((one, k) => one << (BITS - 1 - k));
   const degree = first.length;
   for (let k = degree; k < BITS; k++) {
-    if (degree === 0) {
-      found.push(1 << (BITS - 1 - k));
-      continue;
-    }
     let next = found[k - degree]! ^ (found[k - degree]! >>> degree);
     for (let i = 1; i < degree; i++) if ((coefficients >> (degree - 1 - i)) & 1) next ^= found[k - i]!;
     found.push(next);
