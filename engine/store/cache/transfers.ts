@@ -132,13 +132,20 @@ export class Uploads {
       if ("trouble" in size && size.trouble.kind !== "denied") return size.trouble;
       if ("value" in size && size.value === content.size) return undefined;
     }
-    const first = await this.client.create(name, content, damaged);
+    return await this.#store(name, content, damaged, async () => {
+      const size = await this.client.size(name);
+      // A user who may write but not read has to believe that the stored object is whole.
+      if ("trouble" in size) return size.trouble.kind === "denied" || size.trouble;
+      return size.value === content.size;
+    });
+  }
+
+  /** Stores a file. @param mayStay called if one of its name is there: true if that one stays, or what went wrong */
+  async #store(name: string, content: Content, replace: boolean, mayStay: () => Promise<boolean | Trouble>) {
+    const first = await this.client.create(name, content, replace);
     if ("trouble" in first) return first.trouble;
-    if (first.value === "created") return undefined;
-    const size = await this.client.size(name);
-    // A user who may write but not read has to believe that the stored object is whole.
-    if ("trouble" in size) return size.trouble.kind === "denied" ? undefined : size.trouble;
-    if (size.value === content.size) return undefined;
+    const stays = first.value === "created" || await mayStay();
+    if (stays !== false) return stays === true ? undefined : stays;
     const again = await this.client.create(name, content, true);
     return "trouble" in again ? again.trouble : undefined;
   }
@@ -166,14 +173,10 @@ export class Uploads {
 
   /** @param isBad true if the stored record may be replaced */
   async #sendRecord(name: string, record: unknown, isBad: (content: Uint8Array) => boolean) {
-    const content = contentOf(seal(record));
-    const first = await this.client.create(name, content, false);
-    if ("trouble" in first) return first.trouble;
-    if (first.value === "created") return undefined;
-    const there = await this.client.read(name);
-    if (there === undefined || !isBad(there)) return undefined;
-    const again = await this.client.create(name, content, true);
-    return "trouble" in again ? again.trouble : undefined;
+    return await this.#store(name, contentOf(seal(record)), false, async () => {
+      const there = await this.client.read(name);
+      return there === undefined || !isBad(there);
+    });
   }
 }
 
