@@ -9,6 +9,9 @@ import type { ProgressUpdate } from "../../contract/stage.ts";
  */
 export type StageEndState = "cached" | "restored" | "ran" | "failed" | "interrupted" | "blocked";
 
+/** The number of stages that ended in each way, before any has. */
+export const NO_ENDS = { cached: 0, restored: 0, ran: 0, failed: 0, interrupted: 0, blocked: 0 };
+
 /** How a run ended: `failed` if any stage failed, else `interrupted` if the run was stopped before its end. */
 export type RunStatus = "done" | "failed" | "interrupted";
 

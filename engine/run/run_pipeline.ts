@@ -1,6 +1,6 @@
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import type { Emit, RunStatus, StageEndState } from "./events.ts";
+import { type Emit, NO_ENDS, type RunStatus, type StageEndState } from "./events.ts";
 import type { RunOptions } from "./run_options.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayRun, type Plan } from "../plan/plan.ts";
@@ -198,14 +198,7 @@ async function finishSending(cache: SharedCache, emit: Emit): Promise<void> {
 
 /** @param ends how actions ended, by id */
 export function countEnds(ends: Iterable<readonly [string, StageEndState]>, { actions, stages }: Plan) {
-  const counts: Record<StageEndState, number> = {
-    cached: 0,
-    restored: 0,
-    ran: 0,
-    failed: 0,
-    interrupted: 0,
-    blocked: 0,
-  };
+  const counts = { ...NO_ENDS };
   // An action that makes no result of a stage is counted only if it failed or was interrupted.
   for (const [id, state] of ends) {
     if (stages.has(id) || !actions.has(id) || state === "failed" || state === "interrupted") counts[state]++;

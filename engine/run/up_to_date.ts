@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { ViewRecord } from "../../schemas/records.ts";
-import type { RunFinished } from "./events.ts";
+import { NO_ENDS, type RunFinished } from "./events.ts";
 import { compareCodeUnits, encode } from "../keys/encode.ts";
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
 import { type Pipeline, selectStages } from "../pipeline/pipeline.ts";
@@ -72,7 +72,7 @@ function planIfCached(
 
 /** Returns the last event of a run that has nothing to do. */
 export function finishUpToDate({ pipeline: { name }, stages, earlier }: UpToDate, durationMs: number): RunFinished {
-  const counts = { cached: stages, restored: 0, ran: 0, failed: 0, interrupted: 0, blocked: 0 };
+  const counts = { ...NO_ENDS, cached: stages };
   return { type: "run-finished", pipeline: name, status: "done", counts, durationMs, runId: undefined, earlier };
 }
 
