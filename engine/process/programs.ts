@@ -1,7 +1,7 @@
 import { basename, delimiter, join, resolve } from "node:path";
 import { didYouMean } from "../../std/did_you_mean.ts";
 import { namesIn } from "./process_tree.ts";
-import { hashFile, realPath, statIfThere } from "../store/reading.ts";
+import { hashFile, isThere, realPath, statIfThere } from "../store/reading.ts";
 import { isWithin } from "../store/write_roots.ts";
 
 const PYTHON = /^python(3(\.\d+)?)?$/;
@@ -19,7 +19,8 @@ export function programLike(name: string): string | undefined {
 export function findProgram(name: string, folder: string): string | undefined {
   const places = name.includes("/") ? [resolve(folder, name)] : foldersOfPrograms().map((one) => join(one, name));
   return places.find((place) => {
-    const info = statIfThere(realPath(place));
+    // A folder that this process may not read has no programs for it.
+    const info = isThere(place) ? statIfThere(realPath(place)) : undefined;
     return info?.isFile === true && (info.mode === null || (info.mode & 0o111) !== 0);
   });
 }

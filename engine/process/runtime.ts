@@ -5,6 +5,7 @@ import { makeFolder } from "../store/files.ts";
 import { descendantsOf, signalTo } from "./process_tree.ts";
 import { isThere, readTextIfThere } from "../store/reading.ts";
 import { StageLog, streamText } from "./lines.ts";
+import { findProgram } from "./programs.ts";
 import { memoryKills, raiseOomScore, totalMemory } from "./memory.ts";
 
 /**
@@ -12,9 +13,7 @@ import { memoryKills, raiseOomScore, totalMemory } from "./memory.ts";
  * only; elsewhere the child notices that its standard input has ended.
  */
 export function parentDeathGuard(): readonly string[] {
-  const folders = Deno.build.os === "linux" ? (Deno.env.get("PATH") ?? "").split(":").filter(Boolean) : [];
-  // A folder that this process may not read has no programs for it.
-  const setpriv = folders.map((folder) => join(folder, "setpriv")).find(isThere);
+  const setpriv = Deno.build.os === "linux" ? findProgram("setpriv", "/") : undefined;
   return setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL"];
 }
 
