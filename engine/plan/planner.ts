@@ -205,10 +205,12 @@ export class Planner {
   }
 
   /**
-   * Decides about an action from what is settled so far. Pass `force: false` to ignore a force that has been served.
+   * Decides about an action from what is settled so far.
+   * @param isAsked false to ignore a force that has been served; by default as asked, for all actions of a stage
    */
-  planAction(id: string, force: boolean = this.#isForceRequested(id)): PlannedAction {
+  planAction(id: string, isAsked?: boolean): PlannedAction {
     const { action, known } = this.#find(id);
+    const force = isAsked ?? this.options.force?.has(action.stage.id) === true;
     const { local, localKey, recipeKey } = known;
     const keys = isOpenSlot(action) ? undefined : this.#resolve(action, known);
     const base = { ...action, recipeKey, localKey, ...this.#deviceOf(action), ...keys && { keys } };
@@ -229,11 +231,6 @@ export class Planner {
       reasons.push(found === undefined ? { code: "new" } : { code: "output-missing", files: ["in the store"] });
     }
     return { ...base, reasons, ...this.#start(action, keys.identityKey, force) };
-  }
-
-  /** True if an action is to be forced; forcing a stage forces all its actions. */
-  #isForceRequested(id: string): boolean {
-    return this.options.force?.has(this.#actions.get(id)!.stage.id) === true;
   }
 
   /** Returns false for a part of a result that another machine has made since the plan. */

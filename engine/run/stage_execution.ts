@@ -25,17 +25,11 @@ export class StageExecution {
 
   constructor(private readonly options: ExecutionOptions & { readonly planner: Planner }) {}
 
-  /** Returns the folder of the states that a stage continues from. */
-  progressOf({ keys, device }: PlannedAction): string {
-    return progressFolder(this.options.store.paths.progress, keys!.identityKey, device?.numerics);
-  }
-
   /** Lays out the files that the stage may see, and describes them in one message. */
   prepare(planned: PlannedAction, workspace: Workspace): StartMessage {
     const { store, planner, pipeline } = this.options;
     const { folder } = workspace;
     const { stage, share, keys, device } = planned;
-    const progress = this.progressOf(planned);
     const layOut = (name: string) => (binding: Pick<Binding, "stage" | "port">, index: number): InputMessage => {
       const artifact = planner.settled.get(binding.stage)!.outputs[binding.port]!;
       return { ...artifact, folder: workspace.layOut(artifact.files, name, index) };
@@ -59,7 +53,9 @@ export class StageExecution {
       // No port's name has a `-`.
       parts: partsOf(planned).map(layOut("-parts")),
       // A forced stage starts at 0 and leaves existing progress as it is.
-      progressFolder: isForced(planned) ? inside(folder, "progress") : progress,
+      progressFolder: isForced(planned)
+        ? inside(folder, "progress")
+        : progressFolder(store.paths.progress, keys!.identityKey, device?.numerics),
       progressLimit: stage.extent ?? Number.MAX_SAFE_INTEGER,
       device: device && { name: device.name, numerics: device.numerics },
       definitions: stage.kind.userCode.flatMap(({ sort, uses, digest }) => {

@@ -13,11 +13,6 @@ export interface Interpolation {
   readonly from: DocumentPath;
 }
 
-/** True for what the params of a program may have in `run`. */
-function isPlaceholder(text: string): boolean {
-  return text.replace(PLACEHOLDER, "") === "";
-}
-
 const MAX_TEXT = 100_000;
 /** The longest chain of vars that name each other; the call stack holds some thousands. */
 const MAX_CHAIN = 500;
@@ -49,7 +44,8 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
       getPath(root, ["stages", path[1]!, "search"]).found;
     if (name.startsWith("matrix.") || (name.startsWith("search.") && isSearched)) return `\${${name}}`;
     // The command line of a program is filled in when it starts, and is checked with its stage.
-    if (path.at(-3) === "with" && path.at(-2) === "run" && isPlaceholder(`\${${name}}`)) return `\${${name}}`;
+    const isOfProgram = path.at(-3) === "with" && path.at(-2) === "run";
+    if (isOfProgram && `\${${name}}`.replace(PLACEHOLDER, "") === "") return `\${${name}}`;
     const parts = name.split(".");
     const report = (message: string, fix: string): undefined => {
       // For vars that nest each other, one report is enough.
