@@ -2,10 +2,12 @@ import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import type { Lock } from "../keys/stage.ts";
 import { isOwn, userFolder } from "../../std/user_folder.ts";
+import { linkOrCopy, makeFolder, removeQuietly, rename } from "../store/files.ts";
 import { listFiles } from "../store/folders.ts";
 import { isAbandoned, newRunId } from "../store/run_ids.ts";
 import { entriesOf, isThere, sha256Of } from "../store/reading.ts";
-import { ignoreIoErrors, isIoError, isMachineError, MisplacedError } from "../store/io_errors.ts";
+import { isIoError, isMachineError, MisplacedError } from "../store/io_errors.ts";
+import { allowWritesBelow } from "../store/write_roots.ts";
 import { packageName } from "./module_lock.ts";
 
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
@@ -41,35 +43,30 @@ function found(npm: string, lock: Lock): string[] {
 function gather(npm: string, packages: readonly string[], place: string, name: string): string {
   const whole = join(place, name);
   if (isThere(whole)) return whole;
-  Deno.mkdirSync(place, { recursive: true });
-  const remove = (path: string) => ignoreIoErrors(() => Deno.removeSync(path, { recursive: true }));
+  allowWritesBelow(place);
+  makeFolder(place);
   // Folders of other hosts stay: this machine cannot tell which processes run there.
   const prefix = `${hostname()}-`;
-  const left = entriesOf(place).map(({ name }) => name).filter((name) => name.startsWith(prefix));
-  left.filter((name) => isAbandoned("run", name.slice(prefix.length))).forEach((name) => remove(join(place, name)));
+  for (const { name } of entriesOf(place)) {
+    const isDead = name.startsWith(prefix) && isAbandoned("run", name.slice(prefix.length));
+    if (isDead) removeQuietly(join(place, name));
+  }
   const fresh = join(place, `${prefix}${newRunId(new Date(), Deno.pid)}-${crypto.randomUUID()}`);
   try {
-    Deno.mkdirSync(fresh);
+    makeFolder(fresh);
     for (const one of packages) {
       const { files } = listFiles(join(npm, one));
       const folders = new Set(files.map((file) => dirname(join(fresh, one, file))));
-      for (const folder of folders) Deno.mkdirSync(folder, { recursive: true });
-      for (const file of files) {
-        const [from, to] = [join(npm, one, file), join(fresh, one, file)];
-        try {
-          Deno.linkSync(from, to);
-        } catch {
-          // The folder is on another disk, or its disk has no hard links.
-          Deno.copyFileSync(from, to);
-        }
-      }
+      folders.forEach(makeFolder);
+      // If the folder is on another disk, or its disk has no hard links, the files are copied.
+      for (const file of files) linkOrCopy(join(npm, one, file), join(fresh, one, file));
     }
-    Deno.renameSync(fresh, whole);
+    rename(fresh, whole);
   } catch (error) {
     // Another process may have been first.
     if (!isThere(whole)) throw error;
   } finally {
-    remove(fresh);
+    removeQuietly(fresh);
   }
   return whole;
 }
