@@ -14,6 +14,7 @@ export { findSharedOutputs, findStaleOutputs } from "./engine/run/stale_outputs.
 export { checkUpToDate, finishUpToDate, planUpToDate, recordUpToDate } from "./engine/run/up_to_date.ts";
 export { capacityOf } from "./engine/run/slots.ts";
 export { leavesIn } from "./engine/pipeline/leaves.ts";
+export { getPath } from "./engine/pipeline/source/tree.ts";
 export { type Pipeline, selectStages } from "./engine/pipeline/pipeline.ts";
 export { importLate } from "./std/import_late.ts";
 export type { BuiltinKinds } from "./engine/pipeline/load/kinds.ts";
@@ -21,33 +22,16 @@ export { PipelineLoader } from "./engine/pipeline/load/pipeline_loader.ts";
 export { searchesIn } from "./engine/plan/searches.ts";
 export { mayRun, type Plan, type PlannedAction, type Reason } from "./engine/plan/plan.ts";
 export { formatMemory } from "./engine/process/runtime.ts";
-export {
-  type Forecast,
-  forecastPlan,
-  memoryNeed,
-  type Outlook,
-  summariseForecasts,
-  type Total,
-  totalOf,
-} from "./engine/plan/forecast.ts";
+export * from "./engine/plan/forecast.ts";
 export { actionsOf } from "./engine/keys/action.ts";
 export { grantedFiles, type Stage } from "./engine/keys/stage.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { tryDevice } from "./engine/process/device_trial.ts";
-export {
-  granteeOf,
-  grantFlags,
-  Grants,
-  notGranted,
-  requestsOf,
-  rightsOf,
-  type RightsRequest,
-  withDeviceHere,
-} from "./engine/run/rights.ts";
+export * from "./engine/run/rights.ts";
 export { etaOf, type LiveStage, RunReader } from "./engine/live/run_reader.ts";
 export { writeAtomically } from "./engine/store/files.ts";
 export { readTextIfThere, realPath } from "./engine/store/reading.ts";
 export { readRecord, writePrivately } from "./engine/store/records.ts";
-export { explainIoError, ignoreIoErrors } from "./engine/store/io_errors.ts";
+export { explainIoError } from "./engine/store/io_errors.ts";
 export { findStoreRoot, nearestConfig, openStore, type Store } from "./engine/store/store.ts";
 export { isRunning } from "./engine/store/run_ids.ts";

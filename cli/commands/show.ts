@@ -1,4 +1,4 @@
-import { actionsOf, leavesIn, type Pipeline } from "noiseline/core";
+import { actionsOf, getPath, leavesIn, type Pipeline } from "noiseline/core";
 import { type AnyCommand, type CliSettings, pipelineCommand, printingAnswer } from "../command.ts";
 import { styleFor } from "../io.ts";
 import { loadForCommand } from "../open.ts";
@@ -27,10 +27,6 @@ const BY_SEARCH = "(decided by the search)";
 /** Elements of a path before those in `with`: `stages`, the stage and `with`. */
 const IN_WITH = 3;
 
-function valueAt(value: unknown, path: readonly string[]): unknown {
-  return path.reduce((inner, name) => (inner as Readonly<Record<string, unknown>> | undefined)?.[name], value);
-}
-
 /** Lists every value of a pipeline after overrides, interpolation and defaults. */
 function* listValues({ name, seed, stages, origins }: Pipeline) {
   yield* leavesIn(["name"], name, origins);
@@ -48,7 +44,7 @@ function* listValues({ name, seed, stages, origins }: Pipeline) {
       ? []
       : [...stages.values()].filter((one) => one.id.startsWith(`${slot.of}~trial=`));
     for (const leaf of leavesIn(["stages", id], said, origins)) {
-      const own = trials.map(({ params }) => JSON.stringify(valueAt(params, leaf.path.slice(IN_WITH))));
+      const own = trials.map(({ params }) => JSON.stringify(getPath(params, leaf.path.slice(IN_WITH)).value));
       yield leaf.path[2] === "with" && new Set(own).size > 1 ? { ...leaf, value: BY_SEARCH } : leaf;
     }
   }

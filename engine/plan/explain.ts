@@ -229,7 +229,6 @@ function findInRun(store: Store, { runId, resolvedKey }: ResultManifest) {
 
 /** Returns the start of a run, with which its id begins. */
 function startOf(runId: string): string | undefined {
-  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})-/.exec(runId);
-  const [, year, month, day, hour, minute, second, ms] = parts ?? [];
-  return year && `${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`;
+  const begin = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})-.*$/s;
+  return begin.test(runId) ? runId.replace(begin, "$1-$2-$3T$4:$5:$6.$7Z") : undefined;
 }
