@@ -16,19 +16,15 @@ const modelSchema = z.object({ step: z.number(), weights: z.string() });
 export default (async ({ params, inputs, outputs, note, warn }) => {
   const { metric, best } = params;
   const goal = params.goal ?? goalOf(metric) ?? "lowest";
-  const ranking: { candidate: number; value: number | null }[] = [];
-  const models: unknown[] = [];
+  const found: { candidate: number; value: number | null; model?: unknown }[] = [];
   for (const [candidate, artifact] of inputs.metrics.entries()) {
     const lost = await lossOf(artifact, metric);
     if (lost !== undefined) {
       warn(`candidate ${candidate + 1} loses: ${lost}`);
-      ranking.push({ candidate, value: null });
-      models.push(undefined);
+      found.push({ candidate, value: null });
       continue;
     }
     const { metrics, model, images } = await readMetrics(artifact);
-    // Scores of samples say in the source of these what the network was.
-    models.push(model ?? images["fake"]?.source["model"]);
     const whole = metrics.filter(({ name, label, timesteps }) =>
       name === metric && label === undefined && timesteps === undefined
     );
@@ -39,19 +35,20 @@ export default (async ({ params, inputs, outputs, note, warn }) => {
         : `candidate ${candidate + 1} has ${whole.length} metrics called "${metric}"`;
       return { status: "failed", message, fix: "name a metric that each candidate has once" };
     }
-    ranking.push({ candidate, value: whole[0]!.value });
+    // Scores of samples say in the source of these what the network was.
+    found.push({ candidate, value: whole[0]!.value, model: model ?? images["fake"]?.source["model"] });
   }
-  const order = rank(ranking.map(({ value }) => value), goal);
-  const ranked = order.map((place) => ranking[place]!);
-  const { candidate, value } = ranked[0]!;
+  const ranked = rank(found.map(({ value }) => value), goal).map((place) => found[place]!);
+  const { candidate, value, model } = ranked[0]!;
   if (value === null) {
     const fix = "lower the learning rate, or narrow what is searched";
     return { status: "failed", message: `no candidate has a finite ${metric}`, fix };
   }
-  const { step, weights } = modelSchema.safeParse(models[candidate]).data ?? {};
+  const { step, weights } = modelSchema.safeParse(model).data ?? {};
   const which = step === undefined ? "" : `, of step ${step} with weights ${weights}`;
-  note(`the best is candidate ${candidate + 1} of ${ranking.length}${which}: ${metric} ${value}`);
-  await writeSelection(outputs.selection, { format: 1, metric, goal, ranking: ranked });
+  note(`the best is candidate ${candidate + 1} of ${ranked.length}${which}: ${metric} ${value}`);
+  const ranking = ranked.map(({ candidate, value }) => ({ candidate, value }));
+  await writeSelection(outputs.selection, { format: 1, metric, goal, ranking });
   if (best !== undefined) await copyArtifact(inputs.candidates![candidate]!, outputs.best);
   return undefined;
 }) satisfies RunOf<typeof selectKind>;
