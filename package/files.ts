@@ -8,6 +8,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readAtMost } from "../std/read_at_most.ts";
+import { Semaphore } from "../std/semaphore.ts";
 import { isOwn, userFolder } from "../std/user_folder.ts";
 
 const MAX_FILE_BYTES = 4 << 20;
@@ -56,17 +57,13 @@ async function copyPackage(root: URL, folder: string): Promise<string | undefine
   const unfinished = `${folder}.${crypto.randomUUID()}`;
   try {
     Deno.mkdirSync(unfinished, { recursive: true, mode: 0o700 });
-    const files = (await fetchList(root)).values();
-    // The workers share one iterator, so each file is fetched once.
-    await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-      for (const [path, { size, checksum }] of files) {
-        const bytes = await fetchBytes(new URL(`.${path}`, root), size);
-        const digest = createHash("sha256").update(bytes).digest("hex");
-        if (checksum !== `sha256-${digest}`) throw new Error(`${path} is not what the registry's list says`);
-        Deno.mkdirSync(dirname(join(unfinished, path)), { recursive: true });
-        Deno.writeFileSync(join(unfinished, path), bytes);
-      }
-    }));
+    await new Semaphore(AT_ONCE).map(await fetchList(root), async ([path, { size, checksum }]) => {
+      const bytes = await fetchBytes(new URL(`.${path}`, root), size);
+      const digest = createHash("sha256").update(bytes).digest("hex");
+      if (checksum !== `sha256-${digest}`) throw new Error(`${path} is not what the registry's list says`);
+      Deno.mkdirSync(dirname(join(unfinished, path)), { recursive: true });
+      Deno.writeFileSync(join(unfinished, path), bytes);
+    });
     Deno.renameSync(unfinished, folder);
     return undefined;
   } catch (error) {
