@@ -24,11 +24,6 @@ Examples:
 
 Exit codes: 0 done, 1 a stage failed, 2 invalid input, 130 interrupted and resumable.`;
 
-const OUTPUT = {
-  writeOut: (text: string) => printLine(text.trimEnd()),
-  writeErr: (text: string) => printError(text.trimEnd()),
-};
-
 /** Makes the program with one command loaded, or with only the names of all commands, for the help. */
 async function makeProgram(name: string | undefined, settings: CliSettings): Promise<Command> {
   const program = new Command().name(programIn(Deno.cwd()).map(shellWord).join(" ")).version(VERSION)
@@ -42,7 +37,8 @@ async function makeProgram(name: string | undefined, settings: CliSettings): Pro
   }
   for (const one of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     one.exitOverride().showSuggestionAfterError(false).configureOutput({
-      ...OUTPUT,
+      writeOut: (text) => printLine(text.trimEnd()),
+      writeErr: (text) => printError(text.trimEnd()),
       outputError: (text, write) => write(`${text}  fix:    ${fixFor(one as AnyCommand, text)}`),
     });
   }

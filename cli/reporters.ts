@@ -90,9 +90,8 @@ export class TextReporter {
         this.#animate();
         const why = formatReasons(event.planned.reasons);
         const device = event.planned.device === undefined ? "" : ` on ${event.planned.device.name}`;
-        return printLine(
-          `${event.id}: ${event.where ?? `${formatStart(event.planned)}${device}`}${why === "" ? "" : ` (${why})`}`,
-        );
+        const where = event.where ?? `${formatStart(event.planned)}${device}`;
+        return printLine(`${event.id}: ${where}${why === "" ? "" : ` (${why})`}`);
       }
       case "stage-note": {
         const message = `${event.level === "warn" ? "warning: " : ""}${event.message}`;

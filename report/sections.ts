@@ -36,6 +36,8 @@ export function sectionsOf(report: Report): Section[] {
     markup`<p><a href="${href}">Interactive sampling page of <code>${title}</code></a>: works in any browser, offline.</p>`
   );
   const detail = overview.isSweep ? "closed" : "open";
+  const likelihood = [...metricsTables(likelihoods!), ...pictures(report.rates)];
+  const isOn = stages.some(({ state }) => state === "running");
   const graph = stages.length === 0 ? [] : [drawDag(stages), stageTable(stages, startedMs)];
   return [
     { id: "overview", title: "Overview", body: overview.body },
@@ -45,19 +47,9 @@ export function sectionsOf(report: Report): Section[] {
     { id: "training", title: "Training", body: curvePlaces(groupCurves(curves, stages)), fold: "open" },
     { id: "films", title: "From noise to image", body: pictures(report.films), fold: "open" },
     { id: "scores", title: "Scores", body: metricsTables(scores!), fold: detail },
-    {
-      id: "likelihood",
-      title: "Loss and likelihood",
-      body: [...metricsTables(likelihoods!), ...pictures(report.rates)],
-      fold: detail,
-    },
+    { id: "likelihood", title: "Loss and likelihood", body: likelihood, fold: detail },
     { id: "neighbours", title: "Nearest training images", body: pictures(report.neighbours), fold: "open" },
-    {
-      id: "pipeline",
-      title: "Pipeline",
-      body: graph,
-      fold: stages.some(({ state }) => state === "running") ? "open" : detail,
-    },
+    { id: "pipeline", title: "Pipeline", body: graph, fold: isOn ? "open" : detail },
     { id: "schedule", title: "Noise schedule", body: pictures(report.schedules), fold: "closed" },
     { id: "params", title: "Settings", body: settingsOf(stages), fold: "closed" },
   ];

@@ -101,9 +101,8 @@ function settingsTable(settings: readonly Setting[], axes: readonly string[], co
       if (value === undefined) return undefined;
       const [shown, spread] = summarize(one.figures.get(column)!.map((value) => ({ value })));
       const isBest = value === best.get(column) && isBetter(column, 0, 1) !== isBetter(column, 1, 0);
-      return markup`<data value="${value}"${
-        isBest ? markup` class="best" title="best"` : ""
-      }>${shown}</data> <small>${spread}</small>`;
+      const mark = isBest ? markup` class="best" title="best"` : "";
+      return markup`<data value="${value}"${mark}>${shown}</data> <small>${spread}</small>`;
     }),
   ]);
   const names = columns.map((column) => {

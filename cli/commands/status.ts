@@ -101,12 +101,8 @@ async function statesOnCluster(cluster: Cluster, { pipeline, stages }: Plan) {
     const live = liveOf(one);
     const [state, said] = describeSubmitted(one, glance.queueError);
     const note = live === undefined ? said : formatLive(live, said);
-    return [id, {
-      state,
-      note,
-      live,
-      data: { ...one.job, state, end: one.end, submission: one.submission.head.id },
-    }] as const;
+    const data = { ...one.job, state, end: one.end, submission: one.submission.head.id };
+    return [id, { state, note, live, data }] as const;
   });
   return { ...glance, stages: new Map(described) };
 }

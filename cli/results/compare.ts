@@ -146,30 +146,24 @@ const columnOf = (row: MetricRow) => `${row.stage} ${metricName(row)}`;
  * seeds.
  */
 export function sheetOf({ seeds, metrics, params, overSeeds }: Comparison, parts: Compared["parts"]): string[][] {
-  const spread = (value: unknown, deviation?: number, isSetting = false) =>
-    deviation && typeof value === "number" ? withDeviation(value, deviation).join(" ") : show(value, isSetting);
-  // Settings are exact; only figures are rounded.
-  const show = (value: unknown, isSetting: boolean) =>
-    value === undefined ? "-" : typeof value === "number" && !isSetting ? shortNumber(value) : plain(value);
+  const show = ({ value, deviation }: MetricRow) =>
+    deviation ? withDeviation(value, deviation).join(" ") : shortNumber(value);
   // Seeds that are the same everywhere are left out.
   const isSeeded = new Set(seeds.filter((seed) => seed !== undefined)).size > 1;
   const settings = [...isSeeded ? [{ path: "seed", values: seeds }] : [], ...params];
-  const columns = [
-    ...settings.map(({ path, values }) => ({ name: path, values, isSetting: true })),
-    ...metrics.map((one) => ({ ...one, isSetting: false })),
-  ];
+  // Settings are exact; only figures are rounded.
   const own = parts.map(({ name, figures }, i) => [
     name,
-    ...columns.map(({ name, values, isSetting }) => spread(values[i], figures.get(name)?.deviation, isSetting)),
+    ...settings.map(({ values }) => values[i] === undefined ? "-" : plain(values[i])),
+    ...metrics.map(({ name }) => figures.has(name) ? show(figures.get(name)!) : "-"),
   ]);
-  const means = [...Map.groupBy(overSeeds, ({ experiment }) => experiment)].map(([name, figures]) => [
-    `${name}, ${phraseMean(figures.reduce((most, one) => one.seeds! > most.seeds! ? one : most))}`,
-    ...columns.map((column) => {
-      const one = figures.find((row) => columnOf(row) === column.name);
-      return one === undefined ? "" : spread(one.value, one.deviation);
-    }),
-  ]);
-  return [["", ...columns.map(({ name }) => name)], ...own, ...means];
+  const means = [...Map.groupBy(overSeeds, ({ experiment }) => experiment)].map(([name, rows]) => {
+    const figures = new Map(rows.map((row) => [columnOf(row), row]));
+    const most = rows.reduce((most, one) => one.seeds! > most.seeds! ? one : most);
+    const shown = metrics.map(({ name }) => figures.has(name) ? show(figures.get(name)!) : "");
+    return [`${name}, ${phraseMean(most)}`, ...settings.map(() => ""), ...shown];
+  });
+  return [["", ...settings.map(({ path }) => path), ...metrics.map(({ name }) => name)], ...own, ...means];
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
 import { explainIoError, planRecordOf, predecessorsOf } from "noiseline/engine";
-import { collectArtifacts, type Collected, objectiveOf, renderReport, type ReportStage } from "noiseline/report";
+import { collectArtifacts, objectiveOf, renderReport, type ReportStage } from "noiseline/report";
 import { overall } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
 import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";
@@ -88,7 +88,7 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
     .filter(({ state }) => state === "ran");
   const computed = new Map(ran.map((one) => [one.resolvedKey, one]));
   const params = new Map(planRecordOf({ pipeline, stages }).stages.map((one) => [one.id, one.params]));
-  const items: Collected[] = [];
+  const items = [...stages].flatMap(([id, { manifest }]) => artifactsOf(id, manifest, store));
   const missing: string[] = [];
   const notes: string[] = [];
   const leftOut: string[] = [];
@@ -99,8 +99,7 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
     const ended = now?.resolvedKey === (manifest?.resolvedKey ?? null) ? now : undefined;
     const time = manifest && computed.get(manifest.resolvedKey)?.durationMs;
     const worked = ["ran", "failed", "interrupted"].includes(ended?.state ?? "") ? ended : undefined;
-    if (manifest !== undefined) items.push(...artifactsOf(id, manifest, store));
-    else {
+    if (manifest === undefined) {
       missing.push(id);
       const why = [`no result of "${id}"`, ended?.state, ended?.message?.split("\n")[0]].filter(Boolean).join(": ");
       const damaged = reasons.some(({ code }) => code === "output-missing");
