@@ -9,8 +9,7 @@ import { printLine } from "../cli/io.ts";
 import { folderArtifact, openInput, openOutput } from "../engine/process/context.ts";
 import { makeTemporaryFolder } from "../engine/store/folders.ts";
 import { randomStream } from "../tensor/mod.ts";
-import { printTable } from "./support/markdown.ts";
-import { measure, ratios, spread } from "./support/measure.ts";
+import { measure, printTable, ratios, spread } from "./support/measure.ts";
 import { COUNT, pythonWith, readOptions } from "./support/options.ts";
 
 const { python, items, rounds } = await readOptions(import.meta.url, {

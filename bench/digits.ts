@@ -10,12 +10,12 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Metrics } from "../artifacts/metrics.ts";
 import { printLine } from "../cli/io.ts";
+import { VERSION } from "../cli/program.ts";
 import { makeTemporaryFolder } from "../engine/store/folders.ts";
 import { DEVICE_NAMES } from "../tensor/devices.ts";
 import { TUNED_MALLOC } from "./support/contender.ts";
 import { makeProject } from "./support/engine_extras.ts";
-import { printTable } from "./support/markdown.ts";
-import { type Call, firstLine, measure, median, ratios, spread, warnIfUnstable } from "./support/measure.ts";
+import { type Call, measure, median, printTable, ratios, spread, warnIfUnstable } from "./support/measure.ts";
 import { COUNT, pythonWith, readOptions } from "./support/options.ts";
 import { CASES, HAS_BF16, PROCESSOR, raceSteps, THREADS, torchContender } from "./support/race_steps.ts";
 
@@ -77,9 +77,9 @@ const makeFolder = async (name: string, seed: number) => {
   await Deno.writeTextFile(join(folder, "settings.json"), text);
   return folder;
 };
-const version = await firstLine(Deno.execPath(), [...CLI, "--version"]);
-const torch = python && await firstLine(python, ["-c", "import torch; print(torch.__version__)"]);
-printLine(`${PROCESSOR}, turns: ${rounds}, noiseline ${version}, PyTorch ${torch ?? "skipped"}`);
+const asked = python && await measure({ program: python, args: ["-c", "import torch; print(torch.__version__)"] }, ".");
+const torch = asked ? asked.text.trim() : "skipped";
+printLine(`${PROCESSOR}, turns: ${rounds}, noiseline ${VERSION}, PyTorch ${torch}`);
 // The images, made once for the script: making them counts only towards our time.
 const data = await makeFolder("data", 0);
 await measure(cli("run", 0, "digits", "schedule"), data);
@@ -108,5 +108,5 @@ printTable([["", "start to 256 samples", "ratio", "held-out L_simple"], ...rows]
 for (const { name, seconds } of entered) warnIfUnstable(name, seconds, "s");
 const day = new Date().toISOString().slice(0, 10);
 const cells = rows.map(([, ...figures]) => figures.filter(Boolean).join("; "));
-const row = `| ${[day, version, PROCESSOR, ...cells].join(" | ")} |`;
+const row = `| ${[day, VERSION, PROCESSOR, ...cells].join(" | ")} |`;
 printLine(steps === undefined ? `\n${row}` : `\nA try with ${steps} steps is no result.`);

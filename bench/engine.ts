@@ -11,7 +11,7 @@ import { printLine } from "../cli/io.ts";
 import { makeTemporaryFolder } from "../engine/store/folders.ts";
 import { measureExtras } from "./support/engine_extras.ts";
 import { type Contender, OURS, PEER_CONTENDERS } from "./support/engine_peers.ts";
-import { printTable } from "./support/markdown.ts";
+import { printTable } from "./support/measure.ts";
 import { COUNT, listOf, readOptions, SWITCH } from "./support/options.ts";
 import { race } from "./support/race.ts";
 import { SHAPES } from "./support/shapes.ts";

@@ -15,8 +15,7 @@ import { randomStream } from "../tensor/mod.ts";
 import { openFloat64Products } from "../tensor/onnx/products.ts";
 import { openDevice } from "../tensor/implementations.ts";
 import { type Contender, startContender } from "./support/contender.ts";
-import { printTable } from "./support/markdown.ts";
-import { median, ratios } from "./support/measure.ts";
+import { median, printTable, ratios } from "./support/measure.ts";
 import { COUNT, pythonWith, readOptions, SWITCH } from "./support/options.ts";
 
 const { python, rounds, quick } = await readOptions(import.meta.url, {

@@ -8,12 +8,10 @@
  */
 import { EXIT, printError, printLine } from "../cli/io.ts";
 import { DEVICE_NAMES } from "../tensor/devices.ts";
-import { TUNED_MALLOC } from "./support/contender.ts";
-import { printTable } from "./support/markdown.ts";
-import { median, ratios, spread, warnIfUnstable } from "./support/measure.ts";
+import { type StepRequest, TUNED_MALLOC } from "./support/contender.ts";
+import { median, printTable, ratios, spread, warnIfUnstable } from "./support/measure.ts";
 import { COUNT, listOf, pythonWith, readOptions, SWITCH } from "./support/options.ts";
 import { CASES, HAS_BF16, ourContender, PROCESSOR, raceSteps, torchContender } from "./support/race_steps.ts";
-import type { StepRequest } from "./support/steps_protocol.ts";
 
 const [mode, ...args] = Deno.args as ["forward" | "train", ...string[]];
 const { python, devices, cases, rounds, compile } = await readOptions(import.meta.url, {

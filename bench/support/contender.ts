@@ -1,6 +1,31 @@
 import { streamLines } from "../../engine/process/lines.ts";
+import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import { peakOf } from "./measure.ts";
-import type { StepAnswer, StepRequest } from "./steps_protocol.ts";
+
+/** A network that predicts noise. */
+export type BenchModel = Omit<UnetConfig, "outChannels" | "classes">;
+
+/** A request to bench/support/step_server.ts or bench/peers/torch_unet.py. */
+export interface StepRequest {
+  readonly model: BenchModel;
+  readonly batch: number;
+  /** One training step (forward, gradients, clip, Adam, EMA) or one noise prediction. */
+  readonly mode: "train" | "forward";
+  readonly steps: number;
+  /** Settings that only the peer uses. */
+  readonly layout?: "contiguous" | "channels_last";
+  readonly compile?: boolean;
+  readonly on?: "cpu" | "cuda";
+  /** float32, with products in float32 or rounded to TensorFloat-32, or bfloat16 where PyTorch's autocast uses it. */
+  readonly precision?: "fp32" | "tf32" | "bf16";
+}
+
+export interface StepAnswer {
+  /** One value for each step. */
+  readonly seconds: readonly number[];
+  /** From the request to the end of the first step. */
+  readonly firstSeconds: number | undefined;
+}
 
 /** A process that answers requests, one JSON object per line. */
 export type Contender = Readonly<ReturnType<typeof startContender>>;

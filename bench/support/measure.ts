@@ -80,3 +80,12 @@ export async function firstLine(program: string, args: readonly string[]): Promi
   const ended = await measure({ program, args }, ".").catch(() => undefined);
   return ended?.text.trim().split("\n")[0];
 }
+
+/** Prints rows as a Markdown table; the first row is its header. */
+export function printTable(rows: readonly (readonly string[])[]): void {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const rule = widths.map((width) => "-".repeat(width));
+  for (const row of [rows[0]!, rule, ...rows.slice(1)]) {
+    printLine(`| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`);
+  }
+}

@@ -1,7 +1,6 @@
 import process from "node:process";
-import { type ContenderCommand, startContender } from "./contender.ts";
+import { type ContenderCommand, startContender, type StepRequest } from "./contender.ts";
 import { median } from "./measure.ts";
-import type { StepRequest } from "./steps_protocol.ts";
 import { LIBRARY_SETTINGS } from "../../engine/process/runtime.ts";
 import { cpuFlags, instructionClass } from "../../tensor/numerics.ts";
 

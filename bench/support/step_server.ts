@@ -13,7 +13,7 @@ import { streamLines } from "../../engine/process/lines.ts";
 import { bindNetwork, scalarFeeds } from "../../stages/shared/feeds.ts";
 import { initialState, makeStepper } from "../../stages/shared/training.ts";
 import { type DeviceName, openDevice, randomStream } from "../../tensor/mod.ts";
-import type { StepAnswer, StepRequest } from "./steps_protocol.ts";
+import type { StepAnswer, StepRequest } from "./contender.ts";
 
 type Step = () => Promise<unknown>;
 

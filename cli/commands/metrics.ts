@@ -1,9 +1,8 @@
 import { Option } from "@commander-js/extra-typings";
 import { join } from "node:path";
 import { type AnyCommand, type CliSettings, pipelineCommand, printingAnswer } from "../command.ts";
-import { formatMetrics, toCsv } from "../format/metrics.ts";
+import { formatMetrics, type MetricRow, toCsv } from "../format/metrics.ts";
 import { EXIT, problem } from "../io.ts";
-import type { MetricRow } from "../results/metric_row.ts";
 
 const EXAMPLES = `
   deno task metrics pipelines/digits.yaml

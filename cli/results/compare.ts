@@ -2,11 +2,10 @@ import { leavesIn, parseStageId } from "noiseline/engine";
 import * as report from "noiseline/report";
 import { countOf } from "../../std/count_of.ts";
 import { shortNumber, withDeviation } from "../../std/figures.ts";
-import { overall, phraseMean } from "../format/metrics.ts";
+import { metricName, type MetricRow, overall, phraseMean } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, matchesSelection, nameOf, SHARED, withoutResults } from "./experiments.ts";
 import { common, figuresOf } from "./figures.ts";
-import { metricName, type MetricRow } from "./metric_row.ts";
 
 type Compared = Awaited<ReturnType<typeof compareExperiments>>;
 type Comparison = Compared["comparison"];

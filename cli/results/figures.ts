@@ -7,7 +7,7 @@ import {
   type ScalarEvent,
 } from "noiseline/report";
 import { meanOverSeeds } from "../../std/figures.ts";
-import { metricName, type MetricRow } from "./metric_row.ts";
+import { metricName, type MetricRow } from "../format/metrics.ts";
 import { type Experiment, isComparable, nameOf, withoutResults } from "./experiments.ts";
 
 /**

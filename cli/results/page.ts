@@ -1,11 +1,10 @@
 import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
 import { explainIoError, planRecordOf, predecessorsOf } from "noiseline/engine";
 import { collectArtifacts, objectiveOf, renderReport, type ReportStage } from "noiseline/report";
-import { overall } from "../format/metrics.ts";
+import { type MetricRow, overall } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
 import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";
 import { figuresOf } from "./figures.ts";
-import type { MetricRow } from "./metric_row.ts";
 
 /** The results of a run. */
 export interface RunEnd {

@@ -5,11 +5,10 @@ import { printable, shellWord } from "noiseline/core";
 import { type QueuedJob, SubmissionReader } from "noiseline/cluster";
 import * as engine from "noiseline/engine";
 import * as report from "noiseline/report";
-import { overall } from "../format/metrics.ts";
+import { metricName, overall } from "../format/metrics.ts";
 import { compareExperiments, comparisonPage } from "../results/compare.ts";
 import { artifactsOf, type Experiment, experimentsOf } from "../results/experiments.ts";
 import { figuresOf } from "../results/figures.ts";
-import { metricName } from "../results/metric_row.ts";
 
 /** The places whose contents are shown: a store, and submissions to a cluster. */
 export interface Place {

@@ -16,8 +16,7 @@ import { DENO_FLAGS, PROGRAM } from "../../engine/cluster/script.ts";
 import { clusterFolder } from "../../engine/cluster/submission.ts";
 import type { Project } from "../support/project.ts";
 import { SlurmCluster, until } from "./support/slurm_cluster.ts";
-import { printTable } from "../../bench/support/markdown.ts";
-import { measure, peakOf, spread } from "../../bench/support/measure.ts";
+import { measure, peakOf, printTable, spread } from "../../bench/support/measure.ts";
 import { COUNT, readOptions, SWITCH } from "../../bench/support/options.ts";
 import { pipelineOf, sweepOf } from "../../bench/support/shapes.ts";
 
