@@ -1,20 +1,16 @@
 import { refuse } from "./format_error.ts";
 import { decodeSafetensors, encodeSafetensors, type SafetensorsArray } from "./safetensors.ts";
 
-/** Encodes vectors [n] by name as the parts of a safetensors file; undefined vectors are left out. */
-export function encodeVectors(vectors: Vectors, metadata: Readonly<Record<string, string>> = {}): Uint8Array[] {
-  return encodeSafetensors({ tensors: tensorsOf(vectors), metadata });
-}
-
 type Vectors = Readonly<
   Record<string, Float32Array | Float64Array | Int32Array | Uint8Array | Uint16Array | undefined>
 >;
 
-function tensorsOf(vectors: Vectors) {
+/** Encodes vectors [n] by name as the parts of a safetensors file; undefined vectors are left out. */
+export function encodeVectors(vectors: Vectors, metadata: Readonly<Record<string, string>> = {}): Uint8Array[] {
   const tensors = Object.entries(vectors).flatMap(([name, data]) =>
     data === undefined ? [] : [[name, { shape: [data.length], data: data as SafetensorsArray }] as const]
   );
-  return Object.fromEntries(tensors);
+  return encodeSafetensors({ tensors: Object.fromEntries(tensors), metadata });
 }
 
 /** @throws FormatError when the bytes are not a safetensors file */
