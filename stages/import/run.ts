@@ -46,7 +46,9 @@ export default (async ({ params, outputs, note }) => {
  */
 async function fromDiffusers(folder: string): Promise<CheckpointToWrite> {
   const { model, scheduler } = readConfigs(folder);
-  const { tensors, provenance } = await readWeights(folder);
+  const weights = findFile(folder, DIFFUSERS_FILES.unetWeights, DIFFUSERS_FILES.olderWeights);
+  const { tensors, metadata } = await readTensors(weights.name, weights.path);
+  const provenance = readProvenance(metadata[METADATA_KEY]);
   const chain = chainOf(scheduler, provenance?.schedule);
   const named = fromUnet2dTensors(tensors, model);
   const network = await networkOf(model, []);
@@ -76,12 +78,6 @@ async function fromDiffusers(folder: string): Promise<CheckpointToWrite> {
     path: chainPath(makeTables(betas)),
     weights: { raw: params, ema: params },
   };
-}
-
-async function readWeights(folder: string) {
-  const { name, path } = findFile(folder, DIFFUSERS_FILES.unetWeights, DIFFUSERS_FILES.olderWeights);
-  const { tensors, metadata } = await readTensors(name, path);
-  return { tensors, provenance: readProvenance(metadata[METADATA_KEY]) };
 }
 
 /**
