@@ -70,7 +70,6 @@ function train(context: Context, images: ImageReader, network: ClassifierConfig)
   const { x0, prepare, read } = batchImages(images, { batchSize, flip: false }, stream);
   return trainFromNewest({ ...context, params: { ...PLAIN, ...params } }, {
     loss: classifierLoss(network),
-    updates: {},
     begin() {
       const initial = initialParameters(layout, (place, _kind, count) => init.uniform(place, count));
       return initialState(layout, seed, undefined, { params: packParameters(initial, layout) });
@@ -84,7 +83,6 @@ function train(context: Context, images: ImageReader, network: ClassifierConfig)
         },
         prepare,
       },
-      preview: () => Promise.resolve(),
     }),
   });
 }

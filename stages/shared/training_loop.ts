@@ -14,12 +14,13 @@ type LoopContext = Pick<StageContext, "progress" | "stop" | "report" | "device">
 /** One kind's training: its loss, its batches, and its words for what goes wrong. */
 interface Training {
   readonly loss: TrainingLoss;
-  readonly updates: UpdateOptions;
+  /** Default: those of Ho et al. 2020, with one average. */
+  readonly updates?: UpdateOptions;
   /** Returns the state before the first step. Called only if nothing was saved. */
   begin(): TrainState;
   /**
-   * Returns the batches of the steps after a state, what is logged and saved besides the losses, and `preview`, which
-   * shows a preview after a step if that step has one.
+   * Returns the batches of the steps after a state, what is logged and saved besides the losses, and for a training
+   * with previews `preview`, which shows one after a step if that step has one.
    *
    * @param weights returns the current averaged weights
    */
@@ -29,7 +30,7 @@ interface Training {
     weights: () => Promise<Float32Array<ArrayBuffer>>,
   ):
     & Omit<Parameters<typeof trainSteps>[1], "stepper" | "params" | "terms">
-    & { readonly preview: (step: number) => Promise<void> };
+    & { readonly preview?: (step: number) => Promise<void> };
   /** Returns how the stage ends after an error of a step. Throws errors that are bugs. */
   failed?(error: unknown, step: number): StageEnd;
   /** The user's files that the loss is computed with. Absent for a kind without params for clipping and warmup. */
@@ -57,7 +58,7 @@ export async function trainFromNewest(
     const { preview, ...more } = open(device, start, async () => (await stepper.vectors()).ema);
     const take = trainSteps(start, { stepper, params, ...loss.terms && { terms: loss.terms }, ...more });
     // The last run may have been stopped during the preview of this step.
-    await preview(start.step);
+    await preview?.(start.step);
     let lastSaved = start.step;
     for (let step = start.step + 1;; step++) {
       let made: StepResult;
@@ -69,7 +70,7 @@ export async function trainFromNewest(
       }
       const { loss, gradNorm, learningRate, terms } = made;
       if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, made, { lastSaved, files });
-      await preview(step);
+      await preview?.(step);
       const figures = { loss, gradNorm, learningRate, ...terms };
       report({ done: step, total: steps, unit: "step", images: batchSize, figures });
       await yieldToMessages();
