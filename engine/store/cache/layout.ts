@@ -15,25 +15,19 @@ export const RESULTS = `${VERSION}/results`;
 /** A file that is written twice, to see whether the first writer wins. */
 export const PROBE = `${VERSION}/probe`;
 
-/** The name of an object: the content of an artifact's file. */
-export function objectName(sha256: string): string {
-  return `${VERSION}/objects/${sha256.slice(0, 2)}/${sha256}`;
-}
+const namesIn = (folder: string) => (key: string) => `${folder}/${key.slice(0, 2)}/${key}`;
 
-/** The name of the manifest that makes a result exist; stored after its objects. */
-export function resultName(resolvedKey: string): string {
-  return `${RESULTS}/${resolvedKey.slice(0, 2)}/${resolvedKey}`;
-}
+/** The name of an object, the content of an artifact's file, by its SHA-256. */
+export const objectName = namesIn(`${VERSION}/objects`);
 
-/** The name of the record of the resolved key that a recipe leads to; stored after the manifest. */
-export function recipeName(recipeKey: string): string {
-  return `${VERSION}/recipes/${recipeKey.slice(0, 2)}/${recipeKey}`;
-}
+/** The name of the manifest that makes a result exist, by its resolved key; stored after its objects. */
+export const resultName = namesIn(RESULTS);
 
-/** The name of the claim that says who computes a key now. */
-export function claimName(resolvedKey: string): string {
-  return `${VERSION}/claims/${resolvedKey.slice(0, 2)}/${resolvedKey}`;
-}
+/** The name of the record of the resolved key that a recipe leads to, by its key; stored after the manifest. */
+export const recipeName = namesIn(`${VERSION}/recipes`);
+
+/** The name of the claim that says who computes a resolved key now. */
+export const claimName = namesIn(`${VERSION}/claims`);
 
 /** Returns bytes, or the UTF-8 of a text, as content to store. */
 export function contentOf(content: Uint8Array<ArrayBuffer> | string): Content {
