@@ -46,14 +46,8 @@ type RunNow = ReturnType<RunReader["readRuns"]>[number];
 
 /** Makes a plan of what ran: nothing more is known of a run of noiseline 0.2 or before. */
 function planOf({ stages }: RunRecord): PlannedLine[] {
-  return Object.keys(stages).slice(0, MAX_PLANNED).map((id) => ({
-    id,
-    kind: "",
-    reads: [],
-    state: "run",
-    result: null,
-    params: [],
-  }));
+  const said = { kind: "", reads: [], state: "run", result: null, params: [] };
+  return Object.keys(stages).slice(0, MAX_PLANNED).map((id) => ({ id, ...said }));
 }
 
 /**

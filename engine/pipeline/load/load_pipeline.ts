@@ -63,7 +63,11 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   addIssues(issues.filter(({ path, keys }) => keys !== undefined || !known.has(formatPath(path))), [], finding);
   if (parsed === undefined) return refuse(onceEach(problems.diagnostics(origins)));
   const given = Object.keys(parsed.inputs ?? {});
-  if (options.allowMissingInputs !== true) checkInputs(given, problems);
+  if (given.length > 0 && options.allowMissingInputs !== true) {
+    const fix = "use it as a stage of another pipeline: uses: ./file.yaml, with inputs";
+    const message = `this pipeline needs ${given.join(", ")}`;
+    problems.add(["inputs"], message, fix, { code: "missing-input", target: "key" });
+  }
   // From the raw value, from which nothing was taken out.
   checkIds(Object.keys(asMap(asMap(value)["stages"])), { families, groups }, problems);
 
@@ -265,14 +269,6 @@ function checkIds(
     const fix = "add a stage; `deno task new pipeline NAME` writes some";
     problems.add(["stages"], "the pipeline has no stages", fix, { wanted: "at least one stage", target: "key" });
   }
-}
-
-/** Reports a pipeline that needs inputs from outside: it can only be a part of another one. */
-function checkInputs(names: readonly string[], problems: Problems): void {
-  if (names.length === 0) return;
-  const fix = "use it as a stage of another pipeline: uses: ./file.yaml, with inputs";
-  const message = `this pipeline needs ${names.join(", ")}`;
-  problems.add(["inputs"], message, fix, { code: "missing-input", target: "key" });
 }
 
 function cycleProblem(cycle: readonly string[], origins: Origins): Diagnostic {
