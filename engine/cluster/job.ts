@@ -15,8 +15,8 @@ import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { PATIENCE } from "../store/cache/client.ts";
 import { SharedCache } from "../store/cache/shared_cache.ts";
 import { disableFsync, removeQuietly, writeAtomically } from "../store/files.ts";
-import { isAbandoned, newRunId } from "../store/run_ids.ts";
-import { entriesOf, isThere, realPath, statIfThere } from "../store/reading.ts";
+import { abandonedIn, newRunId } from "../store/run_ids.ts";
+import { isThere, realPath, statIfThere } from "../store/reading.ts";
 import { recordText } from "../store/records.ts";
 import { allowWritesBelow } from "../store/write_roots.ts";
 import { openStore, type Store } from "../store/store.ts";
@@ -341,11 +341,9 @@ class JobAttempt {
 function makeScratch(): Disposable & { readonly path: string } {
   const root = realPath(Deno.env.get("TMPDIR") ?? "/tmp");
   const prefix = `noiseline-${hostname()}-`;
-  for (const { name } of entriesOf(root)) {
-    const path = join(root, name);
-    const isDead = name.startsWith(prefix) && isAbandoned("run", name.slice(prefix.length));
+  for (const path of abandonedIn(root, prefix)) {
     // Folders of other users may have such names too.
-    if (!isDead || statIfThere(path)?.uid !== Deno.uid()) continue;
+    if (statIfThere(path)?.uid !== Deno.uid()) continue;
     allowWritesBelow(path);
     removeQuietly(path);
   }

@@ -4,7 +4,7 @@ import type { Lock } from "../keys/stage.ts";
 import { isOwn, userFolder } from "../../std/user_folder.ts";
 import { linkOrCopy, makeFolder, removeQuietly, rename } from "../store/files.ts";
 import { listFiles } from "../store/folders.ts";
-import { isAbandoned, newRunId } from "../store/run_ids.ts";
+import { abandonedIn, newRunId } from "../store/run_ids.ts";
 import { entriesOf, isThere, sha256Of } from "../store/reading.ts";
 import { isIoError, isMachineError, MisplacedError } from "../store/io_errors.ts";
 import { allowWritesBelow } from "../store/write_roots.ts";
@@ -47,10 +47,7 @@ function gather(npm: string, packages: readonly string[], place: string, name: s
   makeFolder(place);
   // Folders of other hosts stay: this machine cannot tell which processes run there.
   const prefix = `${hostname()}-`;
-  for (const { name } of entriesOf(place)) {
-    const isDead = name.startsWith(prefix) && isAbandoned("run", name.slice(prefix.length));
-    if (isDead) removeQuietly(join(place, name));
-  }
+  abandonedIn(place, prefix).forEach(removeQuietly);
   const fresh = join(place, `${prefix}${newRunId(new Date(), Deno.pid)}-${crypto.randomUUID()}`);
   try {
     makeFolder(fresh);

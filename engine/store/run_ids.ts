@@ -1,6 +1,8 @@
 /** Finds the process that made something: ids of runs and the names of everything temporary contain a process id. */
 import process from "node:process";
+import { join } from "node:path";
 import type { RunRecord } from "../../schemas/records.ts";
+import { entriesOf } from "./reading.ts";
 
 /** True if a process exists on this host. Signal 0 only asks and does nothing to the process. */
 export function isRunning(pid: number): boolean {
@@ -40,4 +42,10 @@ export function pidInName(what: keyof typeof NAMES, name: string): number | unde
 export function isAbandoned(what: keyof typeof NAMES, name: string): boolean {
   const pid = pidInName(what, name);
   return pid !== undefined && !isRunning(pid);
+}
+
+/** Returns the paths in a folder that belong to runs whose processes are gone. @param prefix stands before their ids */
+export function abandonedIn(folder: string, prefix: string = ""): string[] {
+  const names = entriesOf(folder).map(({ name }) => name).filter((name) => name.startsWith(prefix));
+  return names.filter((name) => isAbandoned("run", name.slice(prefix.length))).map((name) => join(folder, name));
 }

@@ -12,7 +12,7 @@ import { ResultStore } from "./results.ts";
 import { allowWritesBelow, assertInside } from "./write_roots.ts";
 import { RunStore } from "./runs.ts";
 import { ViewStore } from "./views.ts";
-import { isAbandoned } from "./run_ids.ts";
+import { abandonedIn } from "./run_ids.ts";
 import { StoreGuards } from "./locks.ts";
 import { readRecord, RecordLog, recordText } from "./records.ts";
 import { Digests } from "./digests.ts";
@@ -62,7 +62,7 @@ export function openStore(folder: string, runs?: string) {
     outputs: join(dirname(folder), "outputs"),
   };
   for (const folder of [root, paths.outputs, paths.runs]) allowWritesBelow(folder);
-  ignoreIoErrors(() => abandoned(paths.tmp).forEach(restoreMetadata));
+  ignoreIoErrors(() => abandonedIn(paths.tmp).forEach(restoreMetadata));
   const digests = new Digests(paths.digests);
   const objects = new ObjectStore(paths.objects, digests);
   const views = new Map<string, ViewStore>();
@@ -100,11 +100,6 @@ export function openStore(folder: string, runs?: string) {
   };
 }
 
-/** Returns the paths of what killed runs left behind. */
-function abandoned(folder: string): string[] {
-  return entriesOf(folder).filter(({ name }) => isAbandoned("run", name)).map(({ name }) => join(folder, name));
-}
-
 /** Magic numbers of statfs(2) for file systems whose locks and renames do not hold across hosts. */
 const NETWORK_FILE_SYSTEMS: Readonly<Record<number, string>> = {
   0x6969: "NFS",
@@ -128,7 +123,7 @@ function prepare(root: string, paths: NeededPaths): Result<void> {
       makeDurableFolder(paths[name]);
       assertInside(join(paths[name], "any"));
     }
-    abandoned(paths.tmp).forEach(removeQuietly);
+    abandonedIn(paths.tmp).forEach(removeQuietly);
     return succeed(undefined);
   } catch (error) {
     const message = `Cannot make the store at ${root}: ${(error as Error).message}`;

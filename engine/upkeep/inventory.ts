@@ -4,7 +4,7 @@ import { entriesAt, entriesOf, isThere, statIfThere } from "../store/reading.ts"
 import { savedSteps } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
-import { isAbandoned } from "../store/run_ids.ts";
+import { abandonedIn, isAbandoned } from "../store/run_ids.ts";
 import { readRecords } from "../store/records.ts";
 import { neededResults } from "../run/run_recorder.ts";
 
@@ -175,7 +175,7 @@ export function findLeftovers(
   for (const place of [objects, results]) {
     for (const { name, path } of entriesAt(2, place)) if (name.endsWith(".broken")) take(path);
   }
-  takeAbandoned("run", tmp);
+  abandonedIn(tmp).forEach(take);
   // Only folders of pipelines that this store has shown: everything else in outputs/ is the user's.
   for (const pipeline of store.shownPipelines()) takeAbandoned("view", join(outputs, pipeline));
   return found;
