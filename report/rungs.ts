@@ -44,7 +44,8 @@ export function searchTables(rankings: readonly ReportRanking[], all: Iterable<K
       const higher = stages.map((id) => id.startsWith(`${search}~rung=`) ? Number(/=(\d+)/.exec(id)![1]) : 0)
         .filter((one) => one > rung);
       const next = Math.min(...higher);
-      const room = stages.filter((id) => id.startsWith(`${search}~rung=${next}~slot=`)).length;
+      const isLast = higher.length === 0;
+      const room = isLast ? 1 : higher.filter((one) => one === next).length;
       return ranking.map(({ candidate, value }, place): readonly (string | number)[] => {
         const trial = (reached[candidate]?.trial ?? candidate) + 1;
         return [
@@ -52,11 +53,7 @@ export function searchTables(rankings: readonly ReportRanking[], all: Iterable<K
           trial,
           ...paths.map((path) => showValue(valuesOf(trial)?.get(path))),
           value ?? "not finite",
-          higher.length > 0
-            ? place < room && value !== null ? `goes on to ${next}` : ""
-            : place === 0
-            ? "the best"
-            : "",
+          place >= room || value === null ? "" : isLast ? "the best" : `goes on to ${next}`,
         ];
       });
     });
