@@ -93,18 +93,16 @@ export function keysOfActions(
   given: ReadonlyMap<string, Pick<ActionKeys, "recipeKey">> = new Map(),
 ) {
   const keys = new Map<string, ActionKeys>();
+  const recipeOf = (id: string) => (keys.get(id) ?? given.get(id)!).recipeKey;
   for (const action of actions) {
     const { id, stage } = action;
     const upstream: Record<string, string[]> = {};
     for (const [port, bindings] of Object.entries(stage.inputs)) {
-      upstream[port] = bindings.map((one) => `${(keys.get(one.stage) ?? given.get(one.stage)!).recipeKey}.${one.port}`);
+      upstream[port] = bindings.map((one) => `${recipeOf(one.stage)}.${one.port}`);
     }
     // Its place and what it is chosen by name what a slot is, before it is known which trial that is.
-    const { rankings, counts, place } = stage.slot ?? {};
-    if (rankings !== undefined) {
-      const found = rankings.map((one) => (keys.get(one) ?? given.get(one)!).recipeKey);
-      upstream["~slot"] = [...found, `${place} of ${counts}`];
-    }
+    const { slot } = stage;
+    if (slot) upstream["~slot"] = [...slot.rankings.map(recipeOf), `${slot.place} of ${slot.counts}`];
     const local = localIngredients(action, externals.get(stage.id) ?? {});
     keys.set(id, { local, ...recipeKeyOf(local, upstream) });
   }

@@ -73,8 +73,7 @@ export class Planner {
     private readonly externals: ReadonlyMap<string, Externals>,
     private readonly options: PlanOptions,
   ) {
-    const { given = new Map() } = options;
-    this.given = given;
+    const given = this.given = options.given ?? new Map();
     const actions = actionsOf(pipeline.stages.values()).filter(({ id }) => !given.has(id));
     this.#actions = new Map(actions.map((action) => [action.id, action]));
     this.#keys = keysOfActions(actions, externals, given);

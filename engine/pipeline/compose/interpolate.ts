@@ -161,10 +161,7 @@ export function fillMatrix(root: unknown, combination: Combination, at: Document
 
 /** Returns the axes that a value names in `${matrix.…}`, or in expressions of another scope. */
 export function matrixAxesIn(value: unknown, scope?: Scope): Set<string> {
-  const expressions = matrixPartsIn(value, scope).map(([, expression]) => expression).filter((one) =>
-    one !== undefined
-  );
-  return new Set(expressions.map((one) => one.split(".")[0]!));
+  return new Set(matrixPartsIn(value, scope).flatMap(([, expression]) => expression?.split(".")[0] ?? []));
 }
 
 /** Returns `train@${matrix.at}` as `train`: which stage is meant does not depend on the axis. */
