@@ -109,6 +109,9 @@ export class Child implements Disposable {
   overLimitBytes: number | undefined;
   /** The most memory that the process was seen to hold, in bytes. */
   peakBytes = 0;
+  readonly pid: number;
+  /** Resolves when the process itself has ended; others may still write to its streams. */
+  readonly ended: Promise<Deno.CommandStatus>;
   readonly #timeoutMs: number | undefined;
   readonly #kills = memoryKills();
   readonly #child: Deno.ChildProcess;
@@ -117,6 +120,8 @@ export class Child implements Disposable {
 
   constructor(args: readonly string[], options: ChildOptions) {
     const child = this.#child = spawnChild(args, options);
+    this.pid = child.pid;
+    this.ended = child.status;
     this.#stdin = child.stdin.getWriter();
     const kill = () => this.kill();
     this.#end.defer(kill);
@@ -162,15 +167,6 @@ export class Child implements Disposable {
     return this.timedOut ? `more than ${this.#timeoutMs! / 1000} s` : undefined;
   }
 
-  get pid(): number {
-    return this.#child.pid;
-  }
-
-  /** Resolves when the process itself has ended; others may still write to its streams. */
-  get ended(): Promise<Deno.CommandStatus> {
-    return this.#child.status;
-  }
-
   /** Kills the process and everything that it started. */
   kill(): void {
     // Detached children lead a group of their own; Windows has none.
@@ -196,7 +192,7 @@ export class Child implements Disposable {
     const listen = async () => {
       for await (const text of streamText(this.#child.stderr)) takeText(text);
     };
-    const [status] = await Promise.all([this.#child.status, takeOutput(this.#child.stdout), listen()]);
+    const [status] = await Promise.all([this.ended, takeOutput(this.#child.stdout), listen()]);
     return status;
   }
 

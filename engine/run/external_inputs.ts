@@ -98,6 +98,8 @@ export function cannotFetch(problem: string): { readonly message: string; readon
  */
 export class ExternalInputChecker {
   readonly #edited = new AbortController();
+  /** Aborted once the content has changed: everything that the stage does from then on is in vain. */
+  readonly edited: AbortSignal = this.#edited.signal;
   #soundStates: ReadonlyMap<number, string>;
   #change: { readonly what: string; readonly isNewContent: boolean } | undefined;
   #checks = Promise.resolve();
@@ -109,11 +111,6 @@ export class ExternalInputChecker {
     private readonly progressFolder: string,
   ) {
     this.#soundStates = statesIn(progressFolder);
-  }
-
-  /** Aborted once the content has changed: everything that the stage does from then on is in vain. */
-  get edited(): AbortSignal {
-    return this.#edited.signal;
   }
 
   /**

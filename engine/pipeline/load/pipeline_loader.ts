@@ -55,23 +55,15 @@ interface Entry {
 export class PipelineLoader {
   readonly #folder: string;
   readonly #toolkit: ToolkitState;
-  #kept: string | undefined;
+  /** A name for the resolved pipeline that was read or kept last: another pipeline has another name. */
+  kept: string | undefined;
+  /** Warnings about the pipeline that was last read or loaded; each read or load repeats them. */
+  warnings: readonly Diagnostic[] = [];
   #loaded: { readonly pipeline: Pipeline; readonly log: ReadLog; readonly since: number } | undefined;
-  #warnings: readonly Diagnostic[] = [];
 
   constructor(private readonly file: string, private readonly options: LoaderOptions) {
     this.#folder = options.keptFolder ?? join(findStoreRoot(dirname(resolve(file))), "cache");
     this.#toolkit = options.toolkit ?? toolkitState(options.kindFiles);
-  }
-
-  /** A name for the resolved pipeline that was read or kept last: another pipeline has another name. */
-  get kept(): string | undefined {
-    return this.#kept;
-  }
-
-  /** Warnings about the pipeline that was last read or loaded; each read or load repeats them. */
-  get warnings(): readonly Diagnostic[] {
-    return this.#warnings;
   }
 
   /** Returns what loading would give now, if that is known without loading: good for planning, not for running. */
@@ -82,15 +74,15 @@ export class PipelineLoader {
     if (entry?.name !== basename(path) || !entry.files.every(([file, digest]) => isStill(file, digest))) {
       return undefined;
     }
-    this.#kept = found!.checksum;
-    this.#warnings = JSON.parse(entry.said.text, (key, value) => key === "source" ? entry.said.sources[value] : value);
+    this.kept = found!.checksum;
+    this.warnings = JSON.parse(entry.said.text, (key, value) => key === "source" ? entry.said.sources[value] : value);
     return unpackPipeline(entry.kept);
   }
 
   /** Loads the file in full. */
   async load(): Promise<Result<Pipeline>> {
     const since = Date.now();
-    this.#kept = undefined;
+    this.kept = undefined;
     const { loadPipeline } = await importLate<typeof import("./load_pipeline.ts")>(
       import.meta.resolve("./load_pipeline.ts"),
     );
@@ -102,7 +94,7 @@ export class PipelineLoader {
     // which may mean others once there are other files or another PATH.
     const isOpen = loaded.value.stages.values().some(({ kind }) => kind.command !== undefined);
     if (loaded.value.given.length === 0 && !isOpen) this.#loaded = { pipeline: loaded.value, log, since };
-    this.#warnings = loaded.warnings;
+    this.warnings = loaded.warnings;
     return loaded;
   }
 
@@ -119,12 +111,12 @@ export class PipelineLoader {
       name: basename(path),
       files: [...log.texts, ...modules],
       kept,
-      said: packWarnings(this.#warnings),
+      said: packWarnings(this.warnings),
     };
     ignoreIoErrors(() => {
       allowWritesBelow(this.#folder);
       dropOldest(this.#folder, PREFIX, KEPT);
-      this.#kept = writeChecked(path, entry);
+      this.kept = writeChecked(path, entry);
     });
   }
 
