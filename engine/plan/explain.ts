@@ -105,8 +105,11 @@ class Explainer {
           modules: this.#moduleChanges(planned, last),
         });
       case "input": {
-        const origin = reason.stage === "none" ? undefined : explain("inputs", reason.name);
-        return definedOnly({ reason, origin, upstream: this.#inputCauses(planned, reason) });
+        const { stage: read, name, from, to } = reason;
+        const origin = read === "none" ? undefined : explain("inputs", name);
+        const bindings = (stage.inputs[name] ?? []).filter((_, index) => !from.includes(to[index]!));
+        const gone = from.filter((digest) => !to.includes(digest));
+        return definedOnly({ reason, origin, upstream: bindings.map((one) => this.#inputCause(one.stage, gone)) });
       }
       case "upstream":
         return { reason, upstream: [this.#follow(reason.stage)] };
@@ -149,13 +152,6 @@ class Explainer {
       added: Object.keys(now).filter((place) => !Object.hasOwn(before, place)),
       removed: Object.keys(before).filter((place) => !Object.hasOwn(now, place)),
     };
-  }
-
-  /** Explains what changed in each stage whose new content a port reads. */
-  #inputCauses({ stage }: PlannedAction, { name, from, to }: Extract<Reason, { code: "input" }>): Upstream[] {
-    const bindings = (stage.inputs[name] ?? []).filter((_, index) => !from.includes(to[index]!));
-    const gone = from.filter((digest) => !to.includes(digest));
-    return bindings.map((binding) => this.#inputCause(binding.stage, gone));
   }
 
   /** Explains a stage that another one reads or waits for, once: each root cause is reported once. */
