@@ -9,7 +9,7 @@ export interface EngineFunction {
   /** @param values values of the held inputs, possibly none. They belong to the engine from now on */
   bind(values: HostTensors, held: HeldInterface): Promise<EngineBinding>;
   /** Called once, after everything bound has been released. */
-  release(): Promise<void>;
+  release?(): Promise<void>;
 }
 
 /** A function with held inputs. A call is made only after the previous one has ended. */
@@ -81,7 +81,7 @@ function compiledFunction(
   check: () => void,
 ): CompiledFunction {
   const { label, inputs, outputs } = io;
-  const lifetime = new Lifetime(() => engine.release(), device);
+  const lifetime = new Lifetime(() => engine.release?.(), device);
   let unheld: Promise<BoundFunction> | undefined;
   const bind = async (values: HostTensors) => {
     lifetime.assertOpen(`Cannot run "${label}": it`);

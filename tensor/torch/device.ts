@@ -15,8 +15,6 @@ import { openTorch } from "./library.ts";
 import { LAYER_TRANSLATIONS } from "./layers.ts";
 import { Program } from "./program.ts";
 
-const ENGINE = { kernels: LAYER_TRANSLATIONS };
-
 /** Attention has a kernel of its own on the processor alone; on a card it is products and a softmax. */
 const { [ATTENTION]: _forward, [gradientOf(ATTENTION)]: _backward, ...CARD_KERNELS } = LAYER_TRANSLATIONS;
 
@@ -41,7 +39,7 @@ export async function openTorchDevice(options: TorchOptions = {}): Promise<Devic
   // Products may round to TensorFloat-32, as those of convolutions may, and sum in one order.
   if (onCard) CARD_VARIABLES.forEach((name, i) => process.env[name] = [":4096:8", "1"][i]!);
   const torch = openTorch(options.installation ?? torchInstallation(onCard), onCard);
-  const engine = onCard ? { kernels: CARD_KERNELS } : ENGINE;
+  const engine = { kernels: onCard ? CARD_KERNELS : LAYER_TRANSLATIONS };
   const rounds = roundsToBfloat16(numerics);
   return compilingDevice({ name, numerics }, (fn, inputs, label) => {
     const traced = trace(fn, inputs, label, engine);
@@ -62,7 +60,6 @@ export async function openTorchDevice(options: TorchOptions = {}): Promise<Devic
           release: async () => program.release(),
         };
       },
-      async release() {},
     };
   });
 }

@@ -141,14 +141,11 @@ function bind(symbols: Symbols, version: bigint, onCard: boolean) {
     });
 
   const check = (code: unknown): void => {
-    if (code !== 0) throw new Error(lastMessage());
-  };
-  const lastMessage = (): string => {
+    if (code === 0) return;
     const from = symbols.torch_exception_get_what_without_backtrace() as bigint;
-    if (from === 0n) return "it says nothing";
-    const bytes = new Uint8Array(Number(symbols.strlen(from)));
-    symbols.readMemory(bytes, from, BigInt(bytes.length));
-    return new TextDecoder().decode(bytes).trim();
+    const bytes = new Uint8Array(from === 0n ? 0 : Number(symbols.strlen(from)));
+    if (from !== 0n) symbols.readMemory(bytes, from, BigInt(bytes.length));
+    throw new Error(new TextDecoder().decode(bytes).trim() || "it says nothing");
   };
   /** Calls a kernel whose last arguments are where its results go. */
   const kernel = (name: Kernel, ...args: Argument[]): Handle => {
