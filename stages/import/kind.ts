@@ -43,25 +43,20 @@ export const importKind = defineKind({
     const misplaced = format !== "autoencoder" && factor !== undefined
       ? [{ param: ["factor"], message: "factor goes with format autoencoder", fix: "remove factor" }]
       : [];
-    // A path that does not exist is reported together with the other paths.
+    // A path that does not exist is reported together with the other paths, as what cannot be read is.
     if (misplaced.length > 0 || !existsSync(home)) return { problems: misplaced };
-    return checkedFiles(() => format === "autoencoder" ? checkAutoencoder(home) : checkPipeline(home));
+    try {
+      return format === "autoencoder" ? checkAutoencoder(home) : checkPipeline(home);
+    } catch (error) {
+      if (error instanceof InterchangeError) return { problems: [{ param: ["path"], ...error.problem }] };
+      if (error instanceof FormatError) {
+        return { problems: [{ param: ["path"], message: error.message, fix: SAVE_AGAIN }] };
+      }
+      if ((error as { readonly code?: string }).code !== undefined) return { problems: [] };
+      throw error;
+    }
   },
 });
-
-/** Reads files for a check. What cannot be read is reported together with the other paths. */
-function checkedFiles(check: () => CheckResult): CheckResult {
-  try {
-    return check();
-  } catch (error) {
-    if (error instanceof InterchangeError) return { problems: [{ param: ["path"], ...error.problem }] };
-    if (error instanceof FormatError) {
-      return { problems: [{ param: ["path"], message: error.message, fix: SAVE_AGAIN }] };
-    }
-    if ((error as { readonly code?: string }).code !== undefined) return { problems: [] };
-    throw error;
-  }
-}
 
 function checkPipeline(home: string): CheckResult {
   const { model: network, scheduler } = readConfigs(home);
