@@ -5,6 +5,7 @@ import { toTheirAutoencoder } from "../../diffusion/interchange/autoencoder_conf
 import { type InterchangeProblem, problemOf } from "../../diffusion/interchange/problem.ts";
 import { objectiveProblem } from "../../diffusion/interchange/scheduler_config.ts";
 import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
+import { SCHEDULE_NAMES } from "../../diffusion/schedule/betas.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { checkWeightsName, problemsOf } from "../shared/checks.ts";
 import { weightsParam } from "../shared/common_params.ts";
@@ -30,7 +31,7 @@ export const exportKind = defineKind({
   check({ format, weights }, inputs) {
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
     if (format === "onnx") return { problems: problemsOf(checkWeightsName(weights, checkpoint)) };
-    const { network, objective } = checkpoint ?? {};
+    const { network, objective, betas } = checkpoint ?? {};
     const { autoencoder } = readAutoencoderFacts(inputs.checkpoint) ?? {};
     const found = [
       isOwn(network) ? ownProblem("network", network) : network && problemOf(() => toUnet2dConfig(network)),
@@ -38,6 +39,7 @@ export const exportKind = defineKind({
         ? ownProblem("autoencoder", autoencoder)
         : autoencoder && problemOf(() => toTheirAutoencoder({ config: autoencoder, factor: 1 })),
       isOwn(objective) ? ownProblem("objective", objective) : objective && objectiveProblem(objective),
+      betas !== undefined && !SCHEDULE_NAMES.some((name) => name === betas) && ownProblem("schedule", { uses: betas }),
     ];
     const unfit = found.map((problem) => problem ? { input: "checkpoint", ...problem } : []);
     return { problems: problemsOf(checkWeightsName(weights, checkpoint), ...unfit) };
@@ -45,7 +47,7 @@ export const exportKind = defineKind({
 });
 
 /** Returns the reason why the user's definition cannot be exported to another library. */
-export function ownProblem(what: string, { uses }: { readonly uses: string }): InterchangeProblem {
+function ownProblem(what: string, { uses }: { readonly uses: string }): InterchangeProblem {
   return {
     message: `diffusers knows no ${what} of one's own`,
     got: uses,

@@ -1,7 +1,6 @@
 import { readAutoencoder, type StoredAutoencoder } from "../../artifacts/autoencoder.ts";
 import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { jsonText } from "../../artifacts/record.ts";
-import { nameOf } from "../../artifacts/schedule.ts";
 import { toTheirAutoencoder } from "../../diffusion/interchange/autoencoder_config.ts";
 import { toAutoencoderTensors } from "../../diffusion/interchange/autoencoder_tensors.ts";
 import { toChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
@@ -14,7 +13,7 @@ import { DIFFUSERS_FILES, METADATA_KEY } from "../shared/diffusers_files.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { failedBy } from "../shared/checks.ts";
 import { runOf } from "../shared/run_of.ts";
-import { exportKind, ownProblem } from "./kind.ts";
+import { exportKind } from "./kind.ts";
 
 export default runOf(exportKind, async ({ params: { format, weights }, inputs, outputs, definitions }) => {
   // A model of ONNX is made by code that a folder for diffusers does not need.
@@ -30,14 +29,12 @@ export default runOf(exportKind, async ({ params: { format, weights }, inputs, o
 /** The release of diffusers whose layout is written; see docs/interchange.md. */
 const VERSION = "0.42.1";
 
-/**
- * Returns the files of a `DDPMPipeline` with the checkpoint's network and chain, by name, or why they cannot be
- * expressed in one.
- */
+/** Returns the files of a `DDPMPipeline` with the checkpoint's network and chain, by name. */
 export function toDiffusers({ config, network, path, params }: StoredCheckpoint) {
   const { model, objective = DEFAULT_OBJECTIVE, schedule: spec } = config;
-  if (isOwn(model) || isOwn(objective)) throw new Error("Cannot happen: the check of the kind refuses them");
-  if (!("name" in spec)) return { problem: ownProblem("schedule", { uses: nameOf(spec) }) };
+  if (isOwn(model) || isOwn(objective) || !("name" in spec)) {
+    throw new Error("Cannot happen: the check of the kind refuses them");
+  }
   const own = toChainConfig({ spec, betas: path.tables!.betas, objective }, learnsVariance(network.sizes));
   const { images: { source }, step, seed, ema, schedule } = config;
   const weights = encodeSafetensors({

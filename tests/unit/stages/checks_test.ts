@@ -99,10 +99,10 @@ Deno.test("every built-in kind has an entry with a run function", async () => {
 });
 
 Deno.test("export's check refuses what diffusers cannot hold, from the params of the training", () => {
-  const check = (params: Record<string, unknown>) => {
+  const check = (params: Record<string, unknown>, betas = "ldm/cosine") => {
     const trained = trainKind.check!(trainKind.params.parse({ steps: 10, batchSize: 10, ...params }), {
       images: { ...DIGITS, height: 8, width: 8 },
-      schedule: { timesteps: 40, betas: "ldm/cosine" },
+      schedule: { timesteps: 40, betas },
     });
     return summary(
       exportKind.check!(exportKind.params.parse({ format: "diffusers" }), {
@@ -113,6 +113,9 @@ Deno.test("export's check refuses what diffusers cannot hold, from the params of
   const model = { channels: 128, multipliers: [1, 2], blocks: 1, attention: [4] };
   assertEquals(check({ model }), []);
   assertEquals(check({ model, objective: "mu" }), [["checkpoint", "objective mu", "eps, x0, v"]]);
+  for (const betas of ["own betas", "./path.ts"]) {
+    assertEquals(check({ model }, betas), [["checkpoint", betas, "one that comes with the toolkit"]]);
+  }
   // Layers of 4 to 12 channels have different numbers of groups.
   assertEquals(check({ model: { ...model, channels: 4, multipliers: [1, 2, 3], attention: [] } }).length, 1);
   assertEquals(exportKind.check!(exportKind.params.parse({ format: "diffusers" }), {}), { problems: [] });
