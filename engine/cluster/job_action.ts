@@ -80,11 +80,16 @@ export async function readAction(
   await learnRankings([slot], results, cache);
   const trial = slot && trialIn(slot, results, store)?.id;
   const at = head.stages.findIndex((one) => one.id === trial);
-  const told = at < 0 ? undefined : submission.readStage(at)?.stage as NonNullable<Slot["trial"]> | undefined;
+  const told = at < 0 ? undefined : submission.readStage(at);
   if (told === undefined) return succeed(found);
-  // A job has no stage but its own, so the slot brings the trial that is in it.
-  const filled = { ...action.stage, slot: { ...slot!, trial: told } };
-  return succeed({ ...found, pipeline: { ...pipeline, stages: new Map([[filled.id, filled]]) } });
+  // A job has no stage but its own, so the slot brings the trial that is in it, and the job has the files of the trial.
+  const filled = { ...action.stage, slot: { ...slot!, trial: told.stage as unknown as NonNullable<Slot["trial"]> } };
+  externals.externals.set(told.stage.id, told.externals);
+  return succeed({
+    ...found,
+    own: { ...own, files: told.files, externals: told.externals },
+    pipeline: { ...pipeline, stages: new Map([[filled.id, filled]]) },
+  });
 }
 
 /** Returns true if an action has the recipe key that was submitted. */
@@ -126,7 +131,10 @@ export async function prepareAction(
     paths[name] = path;
   }
   const before = stages.get(own.stage.id)!;
-  const stage: Stage = { ...before, kind, params: withPaths({ ...before, kind }, paths) };
+  const { slot, slot: { trial } = {} } = before;
+  const filled = slot && trial &&
+    { slot: { ...slot, trial: { ...trial, params: withPaths({ ...trial, kind }, paths) } } };
+  const stage: Stage = { ...before, kind, params: withPaths({ ...before, kind }, paths), ...filled };
   const here = digestStageExternals(stage, { ...rest, folder }, digests).externals;
   const names = Object.keys({ ...own.externals, ...here }).filter((name) => own.externals[name] !== here[name]);
   if (names.length > 0) return refuse(names.map((name) => differs(id, name)));

@@ -1,5 +1,7 @@
 import { assertEquals } from "@std/assert";
+import { join } from "node:path";
 import { runJob } from "../../../../engine/cluster/job.ts";
+import type { TrustedSubmission } from "../../../../engine/cluster/submission.ts";
 import { disableFsync } from "../../../../engine/store/files.ts";
 import { digestsOf, planIn, runIn } from "../support/reach.ts";
 import { SEARCH_KINDS, searchYaml, walked } from "../support/search_kinds.ts";
@@ -8,13 +10,8 @@ import { PaperLab } from "./support/paper_lab.ts";
 
 const SEARCH = { kinds: SEARCH_KINDS };
 
-Deno.test("jobs fill the slots of a search as a run on one machine does", async () => {
-  await using lab = await PaperLab.open();
-  lab.kinds = SEARCH_KINDS;
-  const yaml = searchYaml({ trials: 9, rungs: "[100, 300]" });
-  const { own } = await lab.submitted(yaml);
-  const { submission } = own!;
-  walked.steps = 0;
+/** Runs the jobs of a submission, one after the other. */
+async function carryOut(lab: PaperLab, submission: TrustedSubmission): Promise<void> {
   let jobs = 100;
   for (const [part, { children }] of submission.head.parts.entries()) {
     for (const child of children ?? [undefined]) {
@@ -28,6 +25,16 @@ Deno.test("jobs fill the slots of a search as a run on one machine does", async 
     }
     jobs++;
   }
+}
+
+Deno.test("jobs fill the slots of a search as a run on one machine does", async () => {
+  await using lab = await PaperLab.open();
+  lab.kinds = SEARCH_KINDS;
+  const yaml = searchYaml({ trials: 9, rungs: "[100, 300]" });
+  const { own } = await lab.submitted(yaml);
+  const { submission } = own!;
+  walked.steps = 0;
+  await carryOut(lab, submission);
   assertEquals(walked.steps, 9 * 100 + 3 * 200);
 
   await using folder = await makeTempFolder();
@@ -48,4 +55,31 @@ Deno.test("jobs fill the slots of a search as a run on one machine does", async 
   const left = more.own!.submission.head.parts.flatMap(({ lines }) => lines);
   const ids = left.map((line) => more.own!.submission.head.stages[line]!.id);
   assertEquals(ids.filter((id) => id.startsWith("train~")), ["train~rung=500~slot=1"]);
+});
+
+Deno.test("the job of a slot reads the files of the trial that is in it", async () => {
+  await using lab = await PaperLab.open();
+  lab.kinds = SEARCH_KINDS;
+  const yaml = searchYaml({ trials: 6, rungs: "[100, 300]" })
+    .replace("shoe: [boot, clog]", "map: [low.txt, high.txt]").replace(
+      'shoe: "${search.shoe}"',
+      'map: "${search.map}"',
+    );
+  const put = (folder: string) => {
+    Deno.writeTextFileSync(join(folder, "low.txt"), "1");
+    Deno.writeTextFileSync(join(folder, "high.txt"), "2");
+  };
+  put(join(lab.cache, ".."));
+  const { own } = await lab.submitted(yaml);
+  await carryOut(lab, own!.submission);
+
+  await using folder = await makeTempFolder();
+  disableFsync(folder.path);
+  put(folder.path);
+  const local = await runIn(folder.path, yaml, SEARCH);
+  await using other = await makeTempFolder();
+  put(other.path);
+  const fetched = await runIn(other.path, yaml, { ...SEARCH, cache: lab.openCache() });
+  assertEquals(fetched.counts.ran, 0);
+  assertEquals(digestsOf(fetched), digestsOf(local));
 });

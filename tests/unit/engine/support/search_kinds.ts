@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type BuiltinKind, defineKind } from "../../../../contract/stage.ts";
-import { extent } from "../../../../schemas/roles.ts";
+import { extent, externalFile } from "../../../../schemas/roles.ts";
 import { selectKind } from "../../../support/builtin_kinds.ts";
 import { TINY_KINDS } from "./tiny_kinds.ts";
 
@@ -14,7 +14,10 @@ export const climbKind = defineKind({
   version: 1,
   runs: "inline",
   entry,
-  params: z.strictObject({ pace: z.number(), shoe: z.string().default("boot"), steps: extent(z.int().min(1)) }),
+  params: z.strictObject({
+    ...{ pace: z.number(), shoe: z.string().default("boot"), steps: extent(z.int().min(1)) },
+    map: externalFile(z.string().optional()),
+  }),
   inputs: { from: { ...files, optional: true } },
   outputs: { out: files },
 });

@@ -11,7 +11,9 @@ const EVERY = 50;
 export default async function run(
   { params, inputs, outputs, progress, stop }: StageContext,
 ): Promise<StageEnd | void> {
-  const { pace = 0, steps = 0, names = [] } = params as { pace?: number; steps?: number; names?: string[] };
+  const { pace = 0, steps = 0, names = [], map } = params as Partial<
+    { pace: number; steps: number; names: string[]; map: string }
+  >;
   const climb = inputs["climb"];
   if (climb !== undefined) {
     const height = Number(await [climb].flat()[0]!.readText("value.txt"));
@@ -36,5 +38,6 @@ export default async function run(
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
   }
-  await outputs["out"]!.write("value.txt", `${height}`);
+  // A map shows the height from which a climb begins.
+  await outputs["out"]!.write("value.txt", `${height + (map === undefined ? 0 : Number(Deno.readTextFileSync(map)))}`);
 }
