@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { StageLine, Submission } from "../../schemas/cluster_records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestStageExternals, withPaths } from "../keys/externals.ts";
-import { actionsOf, bindingsOf } from "../keys/action.ts";
+import { actionsOf, partsOf } from "../keys/action.ts";
 import { keysOfActions, matchesKey } from "../keys/keys.ts";
 import type { Kind, Slot, Stage, UserCode } from "../keys/stage.ts";
 import { type BuiltinKinds, fromBuiltin, fromFile, withCode } from "../pipeline/load/kinds.ts";
@@ -58,15 +58,15 @@ export async function readAction(
   } as unknown as KeptPipeline);
   const { id, recipeKey } = head.stages[line]!;
   const action = actionsOf(pipeline.stages.values()).find((one) => one.id === id)!;
-  const bindings = Map.groupBy(bindingsOf(action), (one) => one.stage);
+  const bound = [...Object.values(action.stage.inputs).flat(), ...partsOf(action)];
   const read = own.reads.map((one) => head.stages[one]!);
   await cache.find(read.map((one) => ({
     ...{ stage: one.id, recipeKey: one.recipeKey, resolvedKey: undefined },
     judge: ({ outputs, ...manifest }, key) => {
       if (!matchesKey({ outputs, ...manifest }, key)) return "damaged";
       // A ranking, which decides what a slot is, is bound to no port.
-      const bound = bindings.get(one.id) ?? [];
-      return bound.every(({ port, type }) => outputs[port]?.type === type) ? undefined : "misfit";
+      const own = bound.filter(({ stage }) => stage === one.id);
+      return own.every(({ port, type }) => outputs[port]?.type === type) ? undefined : "misfit";
     },
   })));
   const given = new Map(read.map((one) => {

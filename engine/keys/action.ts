@@ -69,11 +69,6 @@ export function partsOf({ joins }: Pick<Action, "joins">): Binding[] {
   return joins.map((one) => ({ stage: one, port: "part", ...PART.part }));
 }
 
-/** Returns what an action is given: the inputs of its stage, and what shards have computed. */
-export function bindingsOf(action: Action): Binding[] {
-  return [...Object.values(action.stage.inputs).flat(), ...partsOf(action)];
-}
-
 /** Returns the ids of the actions whose results an action is given, or that decide what it is. */
 export function inputsOf({ stage, joins }: Pick<Action, "stage" | "joins">): string[] {
   return [...readsOf(stage), ...joins];

@@ -120,7 +120,7 @@ export class StageRunner {
 
   /** Starts an action once it has its device, its slots and, where machines share results, the claim on its key. */
   async #start(planned: PlannedAction, forced: boolean, isLast: boolean): Promise<StageResult | Again> {
-    const { planner, slots, stop } = this.options;
+    const { planner, slots, stop, emit, cache } = this.options;
     const { id, stage, keys } = planned;
     if (keys === undefined) return { again: "inputs" };
     // The device is known from the plan, unless this stage runs because its result turned out to be broken.
@@ -132,7 +132,12 @@ export class StageRunner {
     if (held === undefined || !this.options.mayStart()) return NOT_BEGUN;
     // Claimed only with a slot in hand, or machines would claim stages that they reach last.
     const claims = !forced && this.options.isClaimed(id);
-    await using claim = claims ? await this.#claim(id, keys.resolvedKey, held) : undefined;
+    // If another machine computes it, the slot goes to other stages until that has ended.
+    const onWait = (holder: string) => {
+      held.release();
+      emit({ type: "stage-waiting", id, holder });
+    };
+    await using claim = claims ? await cache!.claim(keys.resolvedKey, stop, onWait) : undefined;
     if (claims && claim === undefined) return { again: "claimed" };
     return await this.#carryOut(id, forced, held, claim, isLast);
   }
@@ -151,16 +156,6 @@ export class StageRunner {
     const last = "again" in end ? failedBy(end) : end;
     if (last.state === "failed") this.options.onFailure();
     return { ...last, figures: rate.figures, workMs: performance.now() - began };
-  }
-
-  /**
-   * Claims a key for this machine. If another machine computes it, the slot goes to other stages until that has ended.
-   */
-  #claim(id: string, key: string, held: HeldSlots): Promise<HeldClaim | undefined> {
-    return this.options.cache!.claim(key, this.options.stop, (holder) => {
-      held.release();
-      this.options.emit({ type: "stage-waiting", id, holder });
-    });
   }
 
   /**
