@@ -18,7 +18,8 @@ export function overviewOf(report: Report) {
   const { metrics, curves, data, stages } = report;
   // Pictures that stages draw stand in for samples where there are none.
   const samples = report.samples.length > 0 ? report.samples : report.pictures;
-  const own = <T extends { readonly title: string }>(all: readonly T[]) => all.filter(({ title }) => !isOfTrial(title));
+  const own = <T extends { readonly title: string }>(all: readonly T[]) =>
+    all.filter(({ title }) => !isOfTrial(title, stages));
   const sweep = sweepOf({ metrics: own(metrics), samples: own(report.samples) });
   const real = grouped(data).slice(0, 1);
   const chosen = sweep === undefined ? chooseSamples(samples, metrics) : [];

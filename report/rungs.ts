@@ -8,9 +8,13 @@ export interface ReportRanking {
   readonly record: Selection;
 }
 
-/** Returns true if a stage is one of the trials of a search, so that its figures are those of no result. */
-export function isOfTrial(id: string): boolean {
-  return /~(?:trial|slot)=\d+/.test(id);
+/**
+ * Returns true if what has this title is of a trial of a search, so that its figures are those of no result. Beside the
+ * trials there is the stage itself, the winner's, as there is not beside the children of a matrix with such an axis.
+ */
+export function isOfTrial(title: string, stages: readonly { readonly id: string }[]): boolean {
+  const winner = /^(.*?)(?:~rung=\d+)?~(?:trial|slot)=\d+/.exec(title)?.[1];
+  return stages.some(({ id }) => id === winner);
 }
 
 interface KnownStage {

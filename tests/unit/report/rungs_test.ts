@@ -53,11 +53,21 @@ Deno.test("the page of a search has a table of its rungs, and its winner's figur
     { title: "evaluate~trial=1", record: record(0.98765) },
     { title: "evaluate", record: record(0.054321) },
   ];
-  const stages = IDS.map((id) => stage(id));
+  const stages = [...IDS, "evaluate~trial=1", "evaluate"].map((id) => stage(id));
   const page = renderReport({ ...NOTHING, stages, metrics, rankings: [FIRST, SECOND] });
   assertStringIncludes(page, 'id="search"');
   assertStringIncludes(page, "goes on to 300");
   const overview = page.slice(page.indexOf('id="overview"'), page.indexOf('id="search"'));
   assertStringIncludes(overview, "0.05432");
   assert(!overview.includes("0.9877"));
+});
+
+Deno.test("the scores of a matrix stand first also if its axis is called as a search's trials are", () => {
+  const metrics = [0.98765, 0.054321].map((value, i) => ({
+    title: `evaluate~trial=${i + 1}`,
+    record: { format: 1 as const, seed: null, images: {}, metrics: [{ name: "FID", value, count: 7 }] },
+  }));
+  const page = renderReport({ ...NOTHING, stages: metrics.map(({ title }) => stage(title)), metrics });
+  const overview = page.slice(page.indexOf('id="overview"'), page.indexOf('id="scores"'));
+  for (const figure of ["0.9877", "0.05432"]) assertStringIncludes(overview, figure);
 });
