@@ -155,7 +155,7 @@ export function describeOutlook(outlook: Outlook, { profiles, knownProfiles }: P
   const [hopeless] = describe(tight.filter(({ refused }) => refused));
   if (withoutCard !== undefined) {
     const names = shortList(withoutCard.stages.map(({ id }) => id));
-    notes.push(`without the GPU that they ask for, ${names} take about ${formatDuration(withoutCard.totalMs)} here`);
+    notes.push(`${names}: about ${formatDuration(withoutCard.totalMs)} here, without the GPU that is asked for`);
   }
   if (slower !== undefined) {
     const names = shortList(slower.stages.map(({ id }) => id));

@@ -20,7 +20,9 @@ export function makeCommand(): AnyCommand {
     const mark = (ok: boolean) => ok ? style.good("ok") : style.warning("--");
     const rows = formatTable(findings.map(({ name, value }) => [name, value]));
     const { message, fix } = auto.available && auto.warning || {};
-    const taken = auto.available ? [`takes ${auto.name}`, message, fix].filter(Boolean).join("; ") : auto.reason;
+    const both = auto.available && auto.name === "onnx" && devices.some((one) => one.name === "torch" && one.available);
+    const also = both && "torch for trainings that are faster on it";
+    const taken = auto.available ? [`takes ${auto.name}`, also, message, fix].filter(Boolean).join("; ") : auto.reason;
     return {
       data: { findings, devices, auto },
       lines: [

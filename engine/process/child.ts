@@ -218,7 +218,10 @@ export function describeLoss(
     const why = killed === true ? "the kernel killed it for want of memory" : "killed from outside, or out of memory";
     const hint = status.signal === "SIGKILL" ? ` (${why}${held})` : "";
     const message = `its process ended by ${status.signal}${hint}${said === "" ? "" : `\n${said}`}`;
-    if (hint === "") return { status: "lost", message };
+    const crashed = /^SIG(SEGV|BUS|ILL|ABRT)$/.test(status.signal);
+    if (hint === "") {
+      return { status: "lost", message, ...crashed && { fix: "see if all devices work: deno task doctor" } };
+    }
     const fix = `${smaller}, or use a machine with more memory`;
     return { status: "lost", message, fix: killed === true ? fix : `if memory ran out, ${fix}` };
   }

@@ -350,9 +350,9 @@ export class StageRunner {
 
   /** Reports once in a run that a device is used, and why. */
   #announce(device: StageDevice | undefined): void {
-    if (device === undefined || this.#announced.has(device.name)) return;
-    this.#announced.add(device.name);
+    if (device === undefined || this.#announced.has(device.numerics)) return;
     const { name, numerics, reason, warning } = device;
+    this.#announced.add(numerics);
     this.options.emit({ type: "device", name, numerics, reason });
     if (warning === undefined) return;
     this.options.emit({ type: "warning", diagnostic: { severity: "warning", code: "device", ...warning } });

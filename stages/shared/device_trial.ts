@@ -26,7 +26,9 @@ export function trialOf(
       if (printed.trimEnd().endsWith("right")) return undefined;
       if (name === "tensorflow-gpu") return explainGpuFailure(said);
       const what = said.split("\n").at(-1) || "its process ended without a message";
-      const fix = "run `deno task doctor` to try again, and report its output";
+      const fix = name === "torch"
+        ? "if a library is damaged: deno task setup:torch --force"
+        : "run `deno task doctor` to try again, and report its output";
       // A processor that was too busy may have time in the next run; a card already had a quarter of an hour.
       const passing = !card && what.startsWith("it took") ? { passing: true } : {};
       return { reason: `it does not compute: ${what}`, fix, ...passing };

@@ -85,6 +85,7 @@ export async function fetchWheels(set: WheelSet, options: FetchWheelsOptions): P
       throw new SetupFailure(`Cannot download ${name} ${version}: ${reason}`, AGAIN);
     }
     before += wheel.downloadBytes;
+    say(`  unpacking ${name}`);
     await unpack(got, set.files, site);
     rmSync(got);
   }

@@ -38,12 +38,9 @@ export function findTorch(gpu = false): TorchInstallation | { readonly reason: s
   const { folder } = installation;
   const setup = `${SETUP_TORCH}${gpu ? " --gpu" : ""}`;
   if (!existsSync(folder)) return { reason: "not set up", fix: setup };
-  const broken = (problem: string) => ({
-    reason: `its set-up is incomplete: ${problem}`,
-    fix: `${setup} --force`,
-  });
+  const broken = (problem: string) => ({ reason: `its set-up is incomplete: ${problem}`, fix: setup });
   const record = recordIn(folder);
-  if (record === undefined) return broken("there is no setup.json");
+  if (record === undefined) return broken(`setup.json is missing, damaged or not of PyTorch ${TORCH_VERSION}`);
   for (const [file, bytes] of Object.entries(record.files)) {
     const got = statSync(join(folder, file), { throwIfNoEntry: false })?.size;
     if (got !== bytes) return broken(`${file} ${got === undefined ? "is missing" : `has ${got} bytes, not ${bytes}`}`);

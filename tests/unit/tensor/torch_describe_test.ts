@@ -59,11 +59,14 @@ const BROKEN: Readonly<Record<string, readonly [files: Readonly<Record<string, s
     { ...LIBRARIES, "setup.json": RECORD, "torch/lib/libtorch_cpu.so": "the lib" },
     "torch/lib/libtorch_cpu.so has 7 bytes, not 11",
   ],
-  "no record": [LIBRARIES, "there is no setup.json"],
-  "a record that was cut off": [{ ...LIBRARIES, "setup.json": RECORD.slice(0, -5) }, "there is no setup.json"],
+  "no record": [LIBRARIES, "setup.json is missing, damaged or not of PyTorch 2.15.0"],
+  "a record that was cut off": [
+    { ...LIBRARIES, "setup.json": RECORD.slice(0, -5) },
+    "setup.json is missing, damaged or not of PyTorch 2.15.0",
+  ],
   "another version's record": [
     { ...LIBRARIES, "setup.json": RECORD.replace("2.15.0", "2.14.0") },
-    "there is no setup.json",
+    "setup.json is missing, damaged or not of PyTorch 2.15.0",
   ],
 };
 
@@ -74,7 +77,7 @@ for (const [what, [files, problem]] of Object.entries(BROKEN)) {
       name: "torch",
       available: false,
       reason: `its set-up is incomplete: ${problem}`,
-      fix: "deno task setup:torch --force",
+      fix: "deno task setup:torch",
     });
     assertStringIncludes(error, problem);
   });
