@@ -9,7 +9,7 @@ import type { Value } from "../trace/graph.ts";
 import { placeOf, signatureOf, trace } from "../trace/trace.ts";
 import { inBfloat16 } from "./bfloat16.ts";
 import { CARD_VARIABLES, isOnCard, roundsToBfloat16, torchNumerics } from "./describe.ts";
-import { type TorchInstallation, torchInstallation } from "./installation.ts";
+import { torchInstallation } from "./installation.ts";
 import { withHeldFilters } from "./filters.ts";
 import { openTorch } from "./library.ts";
 import { LAYER_TRANSLATIONS } from "./layers.ts";
@@ -20,7 +20,7 @@ const { [ATTENTION]: _forward, [gradientOf(ATTENTION)]: _backward, ...CARD_KERNE
 
 interface TorchOptions extends DeviceOptions {
   /** Use this instead of the installation in its place: for the setup, which tries what it has unpacked. */
-  readonly installation?: TorchInstallation;
+  readonly installation?: { readonly folder: string };
 }
 
 /**
@@ -38,7 +38,7 @@ export async function openTorchDevice(options: TorchOptions = {}): Promise<Devic
   const onCard = isOnCard(numerics);
   // Products may round to TensorFloat-32, as those of convolutions may, and sum in one order.
   if (onCard) CARD_VARIABLES.forEach((name, i) => process.env[name] = [":4096:8", "1"][i]!);
-  const torch = openTorch(options.installation ?? torchInstallation(onCard), onCard);
+  const torch = openTorch((options.installation ?? torchInstallation(onCard)).folder, onCard);
   const engine = { kernels: onCard ? CARD_KERNELS : LAYER_TRANSLATIONS };
   const rounds = roundsToBfloat16(numerics);
   return compilingDevice({ name, numerics }, (fn, inputs, label) => {

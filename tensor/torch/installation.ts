@@ -11,29 +11,22 @@ export const TORCH_VERSION = "2.15.0";
 export const SETUP_TORCH = "deno task setup:torch";
 
 /**
- * Libraries of PyTorch, in `torch/lib/` and `nvidia/`, since they find each other in the layout of pip; and
- * `setup.json`, which lists the files.
- */
-export interface TorchInstallation {
-  readonly folder: string;
-}
-
-/**
- * Returns where the libraries go. Their version is in the name, so another noiseline never meets them.
+ * Returns where PyTorch's libraries go, in `torch/lib/` and `nvidia/`, since they find each other in the layout of pip,
+ * beside `setup.json`, which lists the files. Their version is in the name, so another noiseline never meets them.
  * @param gpu true for those with CUDA's
  */
-export function torchInstallation(gpu = false): TorchInstallation {
+export function torchInstallation(gpu = false): { readonly folder: string } {
   return { folder: join(userFolder("torch"), `${gpu ? "gpu" : "cpu"}-torch-${TORCH_VERSION}`) };
 }
 
 /** Returns the library to load, through which all others are found. */
-export function libraryIn({ folder }: TorchInstallation, onCard = false): string {
+export function libraryIn(folder: string, onCard = false): string {
   const name = `libtorch_${onCard ? "cuda" : "cpu"}.${process.platform === "darwin" ? "dylib" : "so"}`;
   return join(folder, "torch", "lib", name);
 }
 
 /** Returns the installation, or why it cannot be used: a missing or shortened file is found before it is loaded. */
-export function findTorch(gpu = false): TorchInstallation | { readonly reason: string; readonly fix: string } {
+export function findTorch(gpu = false) {
   const installation = torchInstallation(gpu);
   const { folder } = installation;
   const setup = `${SETUP_TORCH}${gpu ? " --gpu" : ""}`;

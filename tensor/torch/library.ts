@@ -1,6 +1,6 @@
 import type { ConstantData, ElementType, Shape } from "../trace/graph.ts";
 import { sizeOf } from "../trace/graph.ts";
-import { libraryIn, SETUP_TORCH, TORCH_VERSION, type TorchInstallation } from "./installation.ts";
+import { libraryIn, SETUP_TORCH, TORCH_VERSION } from "./installation.ts";
 
 /**
  * PyTorch's C interface: `torch/csrc/inductor/aoti_torch/c/shim.h` and `torch/csrc/stable/c/shim.h`. Every function
@@ -89,8 +89,8 @@ const CARD_SYMBOLS = Object.fromEntries(
  * @param onCard true for kernels that compute on a card
  * @throws Error when the library cannot be loaded or has another version
  */
-export function openTorch(installation: TorchInstallation, onCard = false): Torch {
-  const path = libraryIn(installation, onCard);
+export function openTorch(folder: string, onCard = false): Torch {
+  const path = libraryIn(folder, onCard);
   return opened.getOrInsertComputed(path, () => {
     const cannot = (why: string, cause?: unknown) =>
       new Error(`Cannot load PyTorch from ${path}: ${why}. Fix: ${SETUP_TORCH} --force`, { cause });

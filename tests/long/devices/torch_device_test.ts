@@ -41,7 +41,7 @@ test("a training step on torch is the one on ONNX Runtime", async () => {
 });
 
 test("state and inputs in memory of their own, as a card has it, train and are read as the caller's are", async () => {
-  const torch = openTorch(torchInstallation());
+  const torch = openTorch(torchInstallation().folder);
   const { put } = torch;
   // Nothing that a program computes with is then in an array of the caller's.
   torch.put = (array, type, shape) => {
