@@ -94,15 +94,12 @@ export class StageRunner {
     const { keys, manifest } = planner.planAction(id, forced);
     const identityKey = keys?.identityKey ?? manifest?.identityKey;
     if (identityKey === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
-    let waitedForLock = false;
-    const onWait = (holder: string) => {
-      waitedForLock = true;
-      emit({ type: "stage-waiting", id, holder });
-    };
+    const onWait = (holder: string) => emit({ type: "stage-waiting", id, holder });
     // Keeps two from computing at once. Who comes first is the scheduler's to decide.
     using lock = await acquireLock(store.lockPath(identityKey), { signal: stop, onWait });
     if (lock === undefined) return NOT_BEGUN;
-    if (waitedForLock) store.viewsOf(pipeline.name).refresh();
+    // Who held the lock may have shown what it made.
+    store.viewsOf(pipeline.name).refresh();
     for (let tries = 0, unsettled = 0; unsettled <= MAX_UNSETTLED;) {
       // Whoever held the lock has probably made this very result.
       const found = await this.#find(id, forced);

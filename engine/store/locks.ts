@@ -8,11 +8,14 @@ import { ignoreIoErrors } from "./io_errors.ts";
 
 interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Called once, with a text that names the holder, if somebody else holds the lock. */
+  /** Called once, with a text that names the holder, if somebody holds the lock for longer than a moment. */
   readonly onWait?: ((holder: string) => void) | undefined;
   /** True for a lock that any number may hold at once, unless somebody holds it exclusively. */
   readonly shared?: boolean;
 }
+
+/** The longest time in ms between two tries to get a lock. */
+const MOST_WAIT_MS = 250;
 
 /**
  * Waits for a lock. The lock is the kernel's, on a file that is never removed: removing the file would let two
@@ -24,9 +27,12 @@ export async function acquireLock(path: string, { signal, onWait, shared = false
   using held = new DisposableStack();
   const file = held.use(openLockFile(path));
   let reported = false;
-  for (let waitMs = 5; !file.tryLockSync(!shared); waitMs = Math.min(waitMs * 2, 250)) {
-    if (!reported) onWait?.(readTextIfThere(path)?.trim().slice(0, 100) || "another process");
-    reported = true;
+  for (let waitMs = 5; !file.tryLockSync(!shared); waitMs = Math.min(waitMs * 2, MOST_WAIT_MS)) {
+    // While any thread here starts a program, that has a copy of each open file for a moment, with the file's lock.
+    if (!reported && waitMs === MOST_WAIT_MS) {
+      reported = true;
+      onWait?.(readTextIfThere(path)?.trim().slice(0, 100) || "another process");
+    }
     try {
       await delay(waitMs, definedOnly({ signal }));
     } catch {
