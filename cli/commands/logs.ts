@@ -52,7 +52,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         const message = wanted === undefined
           ? `no run of ${pipeline.name} has a log of "${id}"`
           : `run ${wanted} has no log of "${id}"`;
-        fail(message, "it never ran, printed nothing, or its record was removed; see `runs`");
+        const isBest = pipeline.stages.get(id)?.slot !== undefined;
+        const best = `if the search has ended, \`why ${file} ${id}\` names the stage that made it`;
+        fail(message, isBest ? best : "it never ran, printed nothing, or its record was removed; see `runs`");
       }
       if (phase === "silent") printError(`"${id}" is running and has printed nothing yet`);
       else if (silent !== undefined && !follow) {

@@ -35,6 +35,12 @@ Deno.test("a trial whose own network divides by 0 at its first step loses, and p
   assert(notes.some((note) => /^train~trial=2: .* at step 1; .*; the trial loses$/.test(note)), notes.join("\n"));
   const { ranking } = JSON.parse(project.read("outputs/lost/train-ranking~rung=4/selection.json"));
   assertEquals(ranking.at(-1), { candidate: 1, value: null });
+  // The winner was computed as the slot that it reached.
+  const { code, stderr } = await project.cli(["logs", "p.yaml", "train"]);
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "`why p.yaml train` names the stage that made it");
+  const why = await project.cli(["why", "p.yaml", "train"]);
+  assertStringIncludes(why.stdout, "(lost/train~rung=8~slot=1)");
   const page = project.read("outputs/lost/report.html");
   assertStringIncludes(page, "not finite");
   assert(!page.includes("cannot be shown"));
