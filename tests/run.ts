@@ -37,6 +37,8 @@ try {
   const { code } = await new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", "--parallel", "--quiet", "--no-check", "--config", config, ...Deno.args, folder],
     cwd: join(ROOT, ".."),
+    // Tests wait for processes that they start: one more than there are processors run at once.
+    env: { DENO_JOBS: String(navigator.hardwareConcurrency + 1) },
   }).spawn().status;
   Deno.exitCode = code;
 } finally {

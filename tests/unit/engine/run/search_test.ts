@@ -6,6 +6,7 @@ import { Planner } from "../../../../engine/plan/planner.ts";
 import { disableFsync } from "../../../../engine/store/files.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { collectGarbage } from "../../../../engine/upkeep/gc.ts";
+import { numRuns } from "../../../support/seeds.ts";
 import { loadGood } from "../support/load.ts";
 import { digestsOf, planIn, runIn } from "../support/reach.ts";
 import { SEARCH_KINDS, searchYaml, walked } from "../support/search_kinds.ts";
@@ -83,7 +84,7 @@ Deno.test("the winner and all bytes are the same for any number of jobs and any 
       // A stage that is stopped has saved where it was.
       assertEquals(steps + last.steps, 9 * 100 + 3 * 100);
     }),
-    { numRuns: 4 },
+    { numRuns: numRuns(2) },
   );
 });
 

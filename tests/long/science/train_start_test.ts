@@ -15,8 +15,8 @@ import {
   type StageOptions,
   type StageOutcome,
 } from "../../support/stage_context.ts";
-import { own, said } from "./own_definitions.ts";
-import { SMALL_TRAINING, smallImages, type SmallWorld, smallWorld, withFolder } from "./small_world.ts";
+import { own, said } from "../../unit/stages/own_definitions.ts";
+import { SMALL_TRAINING, smallImages, type SmallWorld, smallWorld, withFolder } from "../../unit/stages/small_world.ts";
 
 /** All parameters of the small network but the last bias. */
 const ALL_BUT_ONE = ["time.*", "conv_in.*", "down.*", "middle.*", "up.*", "norm_out.*", "conv_out.kernel"];

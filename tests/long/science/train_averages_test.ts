@@ -3,7 +3,7 @@ import { readCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { evaluateKind, exportKind, inpaintKind, interpolateKind } from "../../support/builtin_kinds.ts";
 import { sampleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { digests, MemoryProgress, runStage } from "../../support/stage_context.ts";
-import { smallWorld, trainSmall, withFolder } from "./small_world.ts";
+import { smallWorld, trainSmall, withFolder } from "../../unit/stages/small_world.ts";
 
 const OTHERS = { slow: 0.99, fast: 0.5 };
 

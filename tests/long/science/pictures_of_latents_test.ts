@@ -14,9 +14,9 @@ import {
   sampleKind,
 } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";
-import { said } from "./own_definitions.ts";
-import { made, MODEL, trainedOn, TRAINING } from "./small_latents.ts";
-import { smallImages, withFolder } from "./small_world.ts";
+import { said } from "../../unit/stages/own_definitions.ts";
+import { made, MODEL, trainedOn, TRAINING } from "../../unit/stages/small_latents.ts";
+import { smallImages, withFolder } from "../../unit/stages/small_world.ts";
 
 Deno.test("with the autoencoder, pictures of samples show decoded images, and the samples are the same bytes", async () => {
   await withFolder(async (folder) => {
