@@ -1,5 +1,5 @@
 import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join, resolve, sep } from "node:path";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import { openImages } from "../artifacts/image_files.ts";
 import { readLog } from "../artifacts/log.ts";
 import { readMetrics } from "../artifacts/metrics.ts";
@@ -55,8 +55,9 @@ export interface Run extends Shown {
  */
 export async function openRun(name: string, from: string = Deno.cwd()): Promise<Run> {
   const folder = find(name, resolve(from));
+  const places = globSync(`${FOLDERS}/{metrics.json,images.json,log.jsonl}`, { cwd: folder });
   const named = async <T>(file: string, make: (folder: string) => T | Promise<T>): Promise<Record<string, T>> => {
-    const found = globSync(`${FOLDERS}/${file}`, { cwd: folder }).map((path) => dirname(path));
+    const found = places.filter((path) => basename(path) === file).map((path) => dirname(path));
     const entries = found.map(async (path) => [path.replaceAll(sep, "/"), await make(join(folder, path))] as const);
     return refuseOthers(Object.fromEntries(await Promise.all(entries)), folder);
   };

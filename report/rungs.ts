@@ -14,7 +14,7 @@ export interface ReportRanking {
  */
 export function isOfTrial(title: string, stages: readonly { readonly id: string }[]): boolean {
   const winner = /^(.*?)(?:~rung=\d+)?~(?:trial|slot)=\d+/.exec(title)?.[1];
-  return stages.some(({ id }) => id === winner);
+  return winner !== undefined && stages.some(({ id }) => id === winner);
 }
 
 interface KnownStage {

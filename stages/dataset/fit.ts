@@ -1,8 +1,7 @@
-import { dtypeOf, LARGEST } from "../../diffusion/normalizer.ts";
 import type { DeepImage } from "../../formats/byte_image.ts";
 import { cubic, resample, type Shares, weightsFor } from "../../pictures/resize.ts";
 import type { DatasetParams, ResizeName } from "./params.ts";
-import { cropCentre, flatten, overlaps } from "./pixels.ts";
+import { cropCentre, flatten, mostOf, overlaps } from "./pixels.ts";
 
 /** Height and width. */
 type Size = readonly [height: number, width: number];
@@ -62,7 +61,7 @@ function resizeImage(image: DeepImage, size: Size, name: ResizeName): DeepImage 
     : [{ down: same(image.height), across }, { down, across: same(size[1]) }];
   return steps.reduce((from, step) => {
     const levels = resample({ count: 1, ...from }, step);
-    const most = LARGEST[dtypeOf(image.data)]!;
+    const most = mostOf(image);
     const data = image.data instanceof Uint16Array ? new Uint16Array(levels.length) : new Uint8Array(levels.length);
     for (let i = 0; i < data.length; i++) data[i] = Math.min(most, Math.max(0, Math.floor(levels[i]! + 0.5)));
     return { width: step.across.length, height: step.down.length, channels, data };

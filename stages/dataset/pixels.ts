@@ -2,10 +2,15 @@ import { dtypeOf, LARGEST } from "../../diffusion/normalizer.ts";
 import type { DeepImage } from "../../formats/byte_image.ts";
 import { resample, type Shares } from "../../pictures/resize.ts";
 
+/** Returns the largest level of an image. */
+export function mostOf({ data }: DeepImage): number {
+  return LARGEST[dtypeOf(data)]!;
+}
+
 /** True if any pixel lets something behind the image through. */
 export function isTransparent(image: DeepImage): boolean {
   const { channels, data } = image;
-  const most = LARGEST[dtypeOf(image.data)]!;
+  const most = mostOf(image);
   return channels % 2 === 0 && data.some((value, i) => i % channels === channels - 1 && value !== most);
 }
 
@@ -27,7 +32,7 @@ function withPixels<I extends DeepImage>(image: I, form: Pick<DeepImage, "width"
 export function flatten<I extends DeepImage>(image: I, channels: number): I {
   const { width, height, channels: had, data } = image;
   if (had === channels) return image;
-  const most = LARGEST[dtypeOf(image.data)]!;
+  const most = mostOf(image);
   const [isGrey, hadAlpha, keepsAlpha] = [had <= 2, had % 2 === 0, channels % 2 === 0];
   const colours = channels <= 2 ? 1 : 3;
   const out = withPixels(image, { width, height, channels });
