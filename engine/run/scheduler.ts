@@ -19,8 +19,8 @@ import { StageRunner } from "./stage_runner.ts";
 /** The most stages in progress at a time. Stages that wait for a lock hold no slot, but each holds an open file. */
 const MAX_IN_FLIGHT = 64;
 
-/** Shorter work is not claimed: doing it twice is faster than waiting for another machine. */
-const CLAIMED_MS = 60_000;
+/** Work that is known to be this short is not claimed: doing it twice costs less than asking who does it. */
+const UNCLAIMED_MS = 10_000;
 
 /** Marks all stages without a result as blocked. */
 export function markBlocked(plan: Plan, results: Map<string, StageResult>): void {
@@ -61,7 +61,7 @@ export class Scheduler {
     const given = { replace: false, ...options, pipeline, planner, store, runId, slots, stop, kill };
     const shares = options.cache?.mode === "read-write";
     const forecasts = shares ? forecastPlan(plan, store) : new Map<string, Forecast>();
-    const isLong = (one: Forecast | undefined) => one?.known === true && one.durationMs > CLAIMED_MS;
+    const isShort = (one: Forecast | undefined) => one?.known === true && one.durationMs <= UNCLAIMED_MS;
     using here = new LocalExecutor(given);
     const executor: Executor = options.executor ?? here;
     const runner = new StageRunner({
@@ -69,7 +69,7 @@ export class Scheduler {
       here,
       executor,
       recorder: this.#recorder,
-      isClaimed: (id) => shares && (executor.claimsAll === true || isLong(forecasts.get(id))),
+      isClaimed: (id) => shares && (executor.claimsAll === true || !isShort(forecasts.get(id))),
       mayStart,
       onFailure: () => this.#failed = true,
       onRerun: (id, result, started) => this.#conclude(id, result, started),

@@ -17,6 +17,8 @@ type Claim = z.output<typeof claimSchema>;
 /** A claim is renewed at every second look of those who wait, and expires after this many looks without a change. */
 const LOOKS_PER_BEAT = 2;
 const MOST_UNCHANGED = 9;
+/** The first looks come sooner, as the work may be short: after this part of the usual pause, then after twice that. */
+const FIRST_LOOK = 1 / 64;
 
 /** A claim that this process holds, until the claim is disposed of or its result is sent. */
 export interface HeldClaim extends AsyncDisposable {
@@ -59,12 +61,14 @@ export class WorkClaims {
   /** Waits until a result is published, or its claim is given up or no longer changes. */
   async wait(key: string, claim: Claim, stop: AbortSignal): Promise<void> {
     let last = claim;
-    for (let unchanged = 0; unchanged < MOST_UNCHANGED;) {
-      await delay(this.client.patience.lookMs, { signal: stop }).catch(() => {});
+    const { lookMs } = this.client.patience;
+    for (let unchanged = 0, ms = FIRST_LOOK * lookMs; unchanged < MOST_UNCHANGED; ms = Math.min(lookMs, 2 * ms)) {
+      await delay(ms, { signal: stop }).catch(() => {});
       if (stop.aborted || await this.#isPublished(key)) return;
       const seen = await this.#read(key);
       if (seen === undefined || !this.#counts(key, seen)) return;
-      unchanged = JSON.stringify(seen) === JSON.stringify(last) ? unchanged + 1 : 0;
+      // Between the first looks a claim that is held need not have changed.
+      unchanged = JSON.stringify(seen) === JSON.stringify(last) ? unchanged + Number(ms === lookMs) : 0;
       last = seen;
     }
     this.#dead.set(key, JSON.stringify(last));

@@ -29,3 +29,19 @@ Deno.test("machines that share a cache compute long stages once between them, an
   assertEquals(ends, IDS.map(() => "ran,restored"), runs.map((run) => endStates(run)).join("\n"));
   assert(runs.some(({ events }) => events.some(({ type }) => type === "stage-waiting")));
 });
+
+Deno.test("six clones on one cache compute each of eight stages once, although nobody knows how long they take", async () => {
+  await using lab = await Lab.open();
+  const ids = [..."abcdefgh"];
+  const yaml = `name: p\nstages:\n${
+    ids.map((id) => `  ${id}: { uses: ./stroll.ts, with: { steps: 2, pauseMs: 50, text: ${id} } }\n`).join("")
+  }`;
+  const clones = Array.from({ length: 6 }, (_, i) => `clone${i}`);
+  for (const name of clones) {
+    Deno.copyFileSync(new URL("../../support/stages/stroll.ts", import.meta.url), join(lab.machine(name), "stroll.ts"));
+  }
+  // A claim that is held is renewed every two looks. On a busy machine that may be late, but not by nine looks.
+  const runs = await Promise.all(clones.map((name) => lab.run(name, yaml, { patience: { lookMs: 1_000 } })));
+  const ends = ids.map((id) => runs.map(({ stages }) => stages.get(id)!.state).sort().join());
+  assertEquals(ends, ids.map(() => "ran,restored,restored,restored,restored,restored"));
+});
