@@ -6,7 +6,9 @@ import {
   errorOf,
   findSharedOutputs,
   findStoreRoot,
+  Grants,
   importLate,
+  learnVersions,
   openStore,
   type Pipeline,
   PipelineLoader,
@@ -73,7 +75,7 @@ export async function loadForCommand(
 ) {
   const loaded = await loader.load();
   if (!loaded.ok) refuseWith(loaded.diagnostics);
-  const pipeline = loaded.value;
+  const pipeline = await learnVersions(loaded.value, new Grants(loaded.value.folder));
   const [targets, force] = [options.targets, options.force].map((names) => selectStages(pipeline, names ?? []));
   const unknown = [...targets!.problems, ...force!.problems];
   if (unknown.length > 0) refuseWith(unknown);

@@ -82,7 +82,7 @@ export async function runOnCluster(pipeline: Pipeline, store: Store, options: On
   }
   const cache = await openCache();
   const targets = [...plan.stages.keys()].filter((id) => !ended.has(id));
-  const now = await makePlanner({ pipeline, store }, { targets, cache, remote: true }).plan();
+  const now = await makePlanner({ pipeline: plan.pipeline, store }, { targets, cache, remote: true }).plan();
   const open = now.stages.values().filter(mayRun);
   for (const { id } of open) if (plan.stages.has(id) && !ended.has(id)) ended.set(id, "blocked");
   const done = targets.filter((id) => !ended.has(id));

@@ -7,6 +7,7 @@ import type { PlannedState } from "./plan/plan.ts";
 import { Planner } from "./plan/planner.ts";
 import type { EngineEvent, RunStatus, StageEndState } from "./run/events.ts";
 import { runPipeline as runLoaded } from "./run/run_pipeline.ts";
+import { Grants, learnVersions } from "./run/rights.ts";
 import { findStoreRoot, openStore } from "./store/store.ts";
 
 /** Options for reading a pipeline. */
@@ -85,7 +86,8 @@ function valueOf<T>(result: Result<T>): T {
 }
 
 async function open(file: string, { set = [], profiles = [], targets = [], store }: PipelineOptions) {
-  const pipeline = valueOf(await loadPipeline(file, { kinds: {}, overrides: set, profiles }));
+  const loaded = valueOf(await loadPipeline(file, { kinds: {}, overrides: set, profiles }));
+  const pipeline = await learnVersions(loaded, new Grants(loaded.folder));
   const { stages, problems } = selectStages(pipeline, targets);
   if (problems.length > 0) valueOf(refuse(problems));
   return { pipeline, targets: stages, store: openStore(store ?? findStoreRoot(pipeline.folder)) };

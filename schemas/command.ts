@@ -51,6 +51,9 @@ export const foundCommandSchema = commandSchema.extend({
   interpreter: z.string(),
 });
 
+/** The version of an interpreter that the user has not granted and that no grant has let answer before. */
+export const UNKNOWN_VERSION = "not known yet";
+
 export type CommandParams = z.output<typeof commandSchema>;
 export type FoundCommand = z.output<typeof foundCommandSchema>;
 

@@ -26,6 +26,8 @@ export function formatReason(reason: engine.Reason, placed: boolean = true): str
       return `input ${reason.name} from ${reason.stage}: ${showDigests(reason.from)} -> ${showDigests(reason.to)}`;
     case "external":
       return `external ${reason.name}: other content`;
+    case "unknown":
+      return `the version of ${reason.name} is not known yet: \`run\` asks it once you have granted run=${reason.name}`;
     case "code":
       // The version of a built-in kind contains the kind's name.
       return onlyUserCodeDiffers(reason)

@@ -10,7 +10,7 @@ import { Planner } from "../plan/planner.ts";
 import { bundleForBrowsers } from "../process/bundle.ts";
 import { installFiles, installPackages } from "../process/install.ts";
 import { tryDevice } from "../process/device_trial.ts";
-import { notGranted, requestsOf, withDeviceHere } from "../run/rights.ts";
+import { learnVersions, notGranted, requestsOf, withDeviceHere } from "../run/rights.ts";
 import type { RunOptions } from "../run/run_options.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { makeFolder } from "../store/files.ts";
@@ -46,6 +46,30 @@ export type SubmittedPipeline = Readonly<ValueOf<typeof submitPipeline>>;
 
 type Earlier = Readonly<ReturnType<typeof findQueuedStages>>;
 
+/** Plans what is to be submitted, and asks the user about the rights that it needs. */
+async function planSubmission(file: Pipeline, store: Store, options: SubmitOptions) {
+  const { cluster, cache, targets, grants } = options;
+  const pipeline = await learnVersions(file, grants);
+  const externals = digestExternals(pipeline, store.digests);
+  const placed = {
+    ...pipeline,
+    stages: new Map(pipeline.stages.entries().map(([id, one]) => [id, withJobResources(one, cluster.settings)])),
+  };
+  const planner = Planner.make(placed, store, { targets, cache, externals, remote: true });
+  if (!planner.ok) return planner;
+  const plan = await planner.value.plan();
+  const open = [...plan.actions.values()].filter(mayRun);
+  // The queue may let minutes pass before it answers, so the user is asked first.
+  const asking = await Promise.all(Array.from(stagesOf(open), (stage) => withDeviceHere(stage, tryDevice)));
+  const requests = requestsOf(asking, pipeline.folder);
+  const refused = open.length === 0 ? [] : grants.open([...cluster.asks, ...requests]);
+  if (refused.length > 0 && await options.askForGrants?.(refused) !== true) {
+    return refuse([notGranted(refused, pipeline.origins)]);
+  }
+  refused.forEach((one) => grants.add(one));
+  return succeed({ pipeline, externals: externals.externals, placed, plan, open, requests, asked: refused.length > 0 });
+}
+
 /**
  * Submits the stages of a pipeline that are neither in the shared cache nor queued already. Submitting again adds only
  * what is missing by then.
@@ -53,37 +77,24 @@ type Earlier = Readonly<ReturnType<typeof findQueuedStages>>;
  * @returns the tracked stages; `before`: the stages that each of them waits for; `own`: the submission that was written
  * now, if anything was left to submit
  */
-export async function submitPipeline(pipeline: Pipeline, store: Store, options: SubmitOptions) {
-  const { cluster, cache, targets, grants, versions, say, givenUp } = options;
+export async function submitPipeline(file: Pipeline, store: Store, options: SubmitOptions) {
+  const { cluster, cache, versions, say, givenUp } = options;
   const { settings, name } = cluster;
   const misplaced = checkFolders(cluster);
   if (misplaced.length > 0) return refuse(misplaced);
-  const externals = digestExternals(pipeline, store.digests);
-  const placed = {
-    ...pipeline,
-    stages: new Map(pipeline.stages.entries().map(([id, one]) => [id, withJobResources(one, settings)])),
-  };
-  const planner = Planner.make(placed, store, { targets, cache, externals, remote: true });
-  if (!planner.ok) return planner;
-  const plan = await planner.value.plan();
-  const open = [...plan.actions.values()].filter(mayRun);
+  let planned = await planSubmission(file, store, options);
+  // What the user has granted now may say its version, which decides what is submitted.
+  if (planned.ok && planned.value.asked) planned = await planSubmission(file, store, options);
+  if (!planned.ok) return planned;
+  const { pipeline, externals, placed, plan, open, requests } = planned.value;
   const tracked: Tracked[] = [];
   if (open.length === 0) return succeed({ plan, tracked, before: new Map<string, string[]>(), own: undefined });
-
-  // The queue may let minutes pass before it answers, so the user is asked first.
-  const asking = await Promise.all(Array.from(stagesOf(open), (stage) => withDeviceHere(stage, tryDevice)));
-  const requests = requestsOf(asking, pipeline.folder);
-  const refused = grants.open([...cluster.asks, ...requests]);
-  if (refused.length > 0 && await options.askForGrants?.(refused) !== true) {
-    return refuse([notGranted(refused, pipeline.origins)]);
-  }
-  refused.forEach((one) => grants.add(one));
 
   const found = await askQueue(options, helperNeeds(cluster));
   if (!found.ok) return found;
   const { jobs: queued, facts } = found.value;
   const actions = actionsOf(pipeline.stages.values());
-  const keys = keysOfActions(actions, externals.externals);
+  const keys = keysOfActions(actions, externals);
   const wanted = new Set(keys.values().map(({ recipeKey }) => recipeKey));
   const earlier = findQueuedStages(queued, settings.cache, pipeline.name, wanted);
   if (earlier.unwanted.length > 0) await replaceQueued(earlier, options);
@@ -122,7 +133,7 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
   }
   const written = await writeSubmission({
     pipeline: placed,
-    externals: externals.externals,
+    externals,
     parts: groupIntoJobs(tasks, facts.maxArray, earlier.sizes),
     cache: settings.cache,
     digests: store.digests,
@@ -132,7 +143,7 @@ export async function submitPipeline(pipeline: Pipeline, store: Store, options: 
     versions: { ...versions },
   });
   if (!written.ok) return written;
-  grants.keep();
+  options.grants.keep();
   const submission = written.value;
   const { head } = submission;
   const computed = new Map(

@@ -1,5 +1,6 @@
 import { definedOnly } from "../../std/defined_only.ts";
-import type { Kind } from "./stage.ts";
+import { UNKNOWN_VERSION } from "../../schemas/command.ts";
+import type { Kind, Stage } from "./stage.ts";
 
 /** A module of noiseline's own whose work takes milliseconds, so that it is imported into the engine's process. */
 export interface InlineProgram extends Pick<Kind, "entry"> {
@@ -31,4 +32,9 @@ export function programOf({ runs, entry, userCode, map, permissions, browser }: 
 /** True if a program runs no user code: code that may change what it only reads, and take all memory. */
 export function runsOwnCodeOnly(program: Program): boolean {
   return program.kind === "inline" || program.kind === "module" && program.userCode.length === 0;
+}
+
+/** True for a stage whose key is not known, because its program has to be granted before it may say its version. */
+export function isUnknownProgram({ kind, params }: Pick<Stage, "kind" | "params">): boolean {
+  return kind.command !== undefined && params["interpreter"] === UNKNOWN_VERSION;
 }

@@ -39,6 +39,8 @@ export type Reason =
   | Change<"input", readonly string[]> & { readonly stage: string }
   /** Digests; undefined if the file was not read before, or is no longer read. */
   | Change<"external", string | undefined>
+  /** The program whose version is not known, since only a grant lets it be asked. */
+  | { readonly code: "unknown"; readonly name: string }
   | { readonly code: "code" | "version"; readonly from: string; readonly to: string }
   | { readonly code: "upstream"; readonly stage: string }
   | { readonly code: "output-missing" | "output-modified"; readonly files: readonly string[] };

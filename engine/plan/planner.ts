@@ -3,6 +3,7 @@ import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
 import { type Action, actionsOf, inputsOf } from "../keys/action.ts";
+import { isUnknownProgram } from "../keys/program.ts";
 import { type ActionKeys, identityKeyOf, keysOfActions, matchesKey, resolvedKeyOf } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { extentParam, predecessorsOf, readsOf, type Stage } from "../keys/stage.ts";
@@ -41,6 +42,11 @@ export interface PlanOptions {
   readonly cache?: SharedCache | undefined;
   /** True if the stages run on other machines, so that the devices of this one mean nothing. */
   readonly remote?: boolean;
+}
+
+/** True if the keys of an action are not known, whatever its inputs are. */
+function isOpen(action: Action): boolean {
+  return isOpenSlot(action) || isUnknownProgram(action.stage);
 }
 
 /** The ingredients of a stage's result that are known now. */
@@ -211,7 +217,7 @@ export class Planner {
     const { action, known } = this.#find(id);
     const force = isAsked ?? this.options.force?.has(action.stage.id) === true;
     const { local, localKey, recipeKey } = known;
-    const keys = isOpenSlot(action) ? undefined : this.#resolve(action, known);
+    const keys = isOpen(action) ? undefined : this.#resolve(action, known);
     const base = { ...action, recipeKey, localKey, ...this.#deviceOf(action), ...keys && { keys } };
     const now = keys?.ingredients ?? local;
     // If the inputs of this stage were left out, its recipe has already led to a result.
@@ -340,14 +346,20 @@ export class Planner {
     const { stage } = action;
     // An open slot has params of the first trial for the time being, and these are no change.
     const ranking = isOpenSlot(action) ? stage.slot!.rankings.at(-1)! : undefined;
-    const changes = () => this.#changes(action, { ...local, inputs: this.#inputsOf(stage) });
+    const isUnknown = isUnknownProgram(stage);
+    const changes = (): Reason[] => {
+      const found = this.#changes(action, { ...local, inputs: this.#inputsOf(stage) });
+      if (!isUnknown) return found;
+      const others = found.filter((one) => one.code !== "param" || one.name !== "interpreter");
+      return [...others, { code: "unknown", name: String(stage.params["program"]) }];
+    };
     const known = (): Reason[] => ranking === undefined ? changes() : [{ code: "upstream", stage: ranking }];
     const reasons: Reason[] = force ? [{ code: "forced" }] : known();
     const waiting = [...new Set(readsOf(stage))].filter((id) => !this.settled.has(id) && id !== ranking);
     if (reasons[0]?.code !== "new") reasons.push(...waiting.map((id) => ({ code: "upstream" as const, stage: id })));
     // No result has this stage's local key, so no bytes from upstream can make it cached.
     const certain = force ||
-      !(isOpenSlot(action) || this.store.results.hasLocal(localKey) || this.options.cache?.mayServe);
+      !(isOpen(action) || this.store.results.hasLocal(localKey) || this.options.cache?.mayServe);
     return { state: certain ? "run" : "may-run", reasons };
   }
 

@@ -13,7 +13,7 @@ import { parseJson } from "../store/records.ts";
 import { describeLoss, explainStop, runInChild, STOP_GRACE_MS, type WorkerOptions } from "./child.ts";
 import { box } from "./box.ts";
 import { MAX_LINE, streamLines } from "./lines.ts";
-import { isPython, versionHere } from "./programs.ts";
+import { isPython, programHere } from "./python.ts";
 import {
   failed,
   type InputMessage,
@@ -53,16 +53,16 @@ export async function runCommand(
   options: CommandOptions,
 ): Promise<StageOutcome> {
   const params = start.params as FoundCommand;
-  const here = versionHere(params.program, params.interpreter);
-  if (here !== params.interpreter) {
-    const message = `${params.program} is ${here ?? "not there"}, and ${params.interpreter} was planned with`;
+  const here = await programHere(params.program, params.interpreter, options.home);
+  if (here?.version !== params.interpreter) {
+    const message = `${params.program} is ${here?.version ?? "not there"}, and ${params.interpreter} was planned with`;
     return failed(message, "run again; on a cluster, give the nodes the same program");
   }
-  const brief = briefOf(start, options);
+  const brief = { ...briefOf(start, options), start: here.start };
   const place = layOut(program, params, brief, options);
   const before = stampsOf(start);
-  const checksLock = params.lock !== undefined && isPython(here);
-  for (const argv of [...checksLock ? [[params.program, place.library]] : [], argvOf(params, brief)]) {
+  const checksLock = params.lock !== undefined && isPython(here.version);
+  for (const argv of [...checksLock ? [[here.path, place.library]] : [], [here.path, ...argsOf(params, brief)]]) {
     const end = await runOnce(argv, params, place, options);
     if (end.status !== "complete") return end;
   }
@@ -120,7 +120,7 @@ function layOut(
       HOME: join(work, "home"),
       TMPDIR: join(work, "tmp"),
       ...{ TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" },
-      ...{ PYTHONPATH: dirname(library), PYTHONHASHSEED: "0", PYTHONDONTWRITEBYTECODE: "1" },
+      ...{ PYTHONPATH: dirname(library), PYTHONHASHSEED: "0", PYTHONDONTWRITEBYTECODE: "1", PYTHONNOUSERSITE: "1" },
       // Lines that are still in a buffer would be lost when the program is stopped.
       PYTHONUNBUFFERED: "1",
       CUDA_VISIBLE_DEVICES: "",
@@ -131,15 +131,15 @@ function layOut(
   };
 }
 
-/** Returns the command line with everything filled in. */
-function argvOf({ run, program }: FoundCommand, { params, inputs, outputs }: ReturnType<typeof briefOf>): string[] {
+/** Returns the program's arguments with everything filled in. */
+function argsOf({ run }: FoundCommand, { params, inputs, outputs }: ReturnType<typeof briefOf>): string[] {
   const fill = (_: string, group: string, name: string) => {
     const value = group === "params"
       ? params[name]
       : ((group === "inputs" ? inputs : outputs)[name] as InputMessage).folder;
     return typeof value === "string" ? value : JSON.stringify(value);
   };
-  return [program, ...run.slice(1).map((text) => text.replaceAll(PLACEHOLDER, fill))];
+  return run.slice(1).map((text) => text.replaceAll(PLACEHOLDER, fill));
 }
 
 /** Returns, for each file that a program reads, what changes if it is written to. */

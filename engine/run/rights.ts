@@ -2,18 +2,23 @@ import { dirname, join, relative } from "node:path";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { shellWord } from "../diagnostic/format.ts";
 import { externalPaths } from "../keys/externals.ts";
-import type { Stage } from "../keys/stage.ts";
+import { encode } from "../keys/encode.ts";
+import { isUnknownProgram } from "../keys/program.ts";
+import type { Stage, UserCode } from "../keys/stage.ts";
 import type { StageDevice, TryDevice } from "../../contract/device.ts";
 import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
 import { allowWritesBelow, isWithin } from "../store/write_roots.ts";
-import { readTextIfThere, realPath, statIfThere } from "../store/reading.ts";
+import { readTextIfThere, realPath, sha256Of, statIfThere } from "../store/reading.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 import { beyondProject, projectOf } from "../pipeline/project.ts";
+import { programHere } from "../process/python.ts";
 import type { FoundCommand } from "../../schemas/command.ts";
 import { type GrantsFile, grantsFileSchema } from "../../schemas/permissions.ts";
 import { makeFolder, writeAtomically } from "../store/files.ts";
 import { ignoreIoErrors, unlessReadable } from "../store/io_errors.ts";
 import { parseJson } from "../store/records.ts";
 import { configFolder } from "../../std/user_folder.ts";
+import shipped from "./shipped.json" with { type: "json" };
 
 /**
  * Rights that one user file requests: the file of a custom stage or definition, beyond its inputs and outputs, or the
@@ -46,9 +51,18 @@ function* realPlaces(path: string, seen: Set<string>): Generator<string> {
   for (const { name, isFile } of entries) if (!isFile) yield* realPlaces(join(real, name), seen);
 }
 
+/** The content of the code that ships with noiseline. It counts as the toolkit's own, wherever it lies. */
+const SHIPPED: ReadonlySet<string> = new Set(Object.values(shipped));
+
+/** Returns a digest of code to the byte: a file, the modules that it loads, and what their names mean. */
+export function contentOf({ file, digest, files }: Pick<UserCode, "file" | "digest" | "files">): string {
+  const placed = files.map(([path, content]) => `${relative(dirname(file), path)} ${content}`).sort();
+  return sha256Of(encode([digest, placed]));
+}
+
 /**
  * Returns the rights that each user file in a stage's process asks for: everything that the process may do, since
- * nothing separates code within a process, and modules outside the project. Built-in code asks for nothing.
+ * nothing separates code within a process, and modules outside the project. Built-in code and code that ships with noiseline ask for nothing.
  *
  * @param folder the pipeline's folder; what a stage reads below it needs no right
  * @param native true if the device that the stage computes on runs native code
@@ -69,7 +83,7 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, 
     ...env.map((name) => `env=${name}`),
     ...(packages.length > 0 || native ? ["native"] : []),
   ];
-  return kind.userCode.map(({ file, uses, files }) => {
+  return kind.userCode.filter((code) => !SHIPPED.has(contentOf(code))).map(({ file, uses, files }) => {
     // Deno reads JSON and code without a permission, and a pipeline may name files that its user does not know.
     const read = beyondProject(files.map(([path]) => path), projectOf(folder));
     const rights = [...ofProcess, ...[...whole, ...read].map((path) => `read=${path}`)];
@@ -114,6 +128,19 @@ export function requestsOf(
     }
   }
   return [...requests.values()];
+}
+
+/** Asks the programs that the user has granted for the versions that keys need. @returns the pipeline with these */
+export async function learnVersions(pipeline: Pipeline, grants: Grants): Promise<Pipeline> {
+  const { folder, stages } = pipeline;
+  const mayAsk = (stage: Stage) => isUnknownProgram(stage) && grants.open(requestsOf([{ stage }], folder)).length === 0;
+  const asked = [...stages].filter(([, stage]) => mayAsk(stage));
+  const learned = await Promise.all(asked.map(async ([id, stage]) => {
+    const { program, interpreter: planned } = stage.params as FoundCommand;
+    const interpreter = (await programHere(program, planned, folder))?.version ?? planned;
+    return [id, { ...stage, params: { ...stage.params, interpreter } }] as const;
+  }));
+  return learned.length === 0 ? pipeline : { ...pipeline, stages: new Map([...stages, ...learned]) };
 }
 
 /**

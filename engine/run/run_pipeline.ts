@@ -5,7 +5,7 @@ import type { RunOptions } from "./run_options.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayRun, type Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { Grants, notGranted, requestsOf } from "./rights.ts";
+import { Grants, learnVersions, notGranted, requestsOf } from "./rights.ts";
 import { makeFolder } from "../store/files.ts";
 import { isThere } from "../store/reading.ts";
 import { ignoreIoErrors, isIoError, isMachineError } from "../store/io_errors.ts";
@@ -30,10 +30,18 @@ export async function runPipeline(
   options: RunOptions = {},
 ): Promise<Result<RunSummary>> {
   using locks = new DisposableStack();
-  const planned = await planRun(pipeline, store, options, locks);
+  const grants = options.grants ?? new Grants(pipeline.folder);
+  const known = await learnVersions(pipeline, grants);
+  const planned = await planRun(known, store, { ...options, grants }, locks);
   if (!planned.ok) return planned;
   const run = planned.value;
   const granted = await run.askForRights();
+  // What the user has granted now may say its version, which decides what runs.
+  const learned = granted.ok && granted.value ? await learnVersions(known, grants) : known;
+  if (learned !== known) {
+    locks.dispose();
+    return await runPipeline(learned, store, { ...options, grants });
+  }
   const ready = granted.ok && granted.value && !run.isComplete ? await run.prepareStore(locks) : granted;
   if (!ready.ok) return ready;
   return succeed(ready.value ? await run.execute() : run.finish("interrupted"));
@@ -43,7 +51,7 @@ export async function runPipeline(
 async function planRun(
   pipeline: Pipeline,
   store: Store,
-  options: RunOptions,
+  options: RunOptions & Required<Pick<RunOptions, "grants">>,
   locks: DisposableStack,
 ): Promise<Result<PipelineRun>> {
   const emit = options.emit ?? (() => {});
@@ -68,17 +76,15 @@ async function planRun(
 /** A run from its plan to its summary. */
 class PipelineRun {
   readonly #results = new Map<string, StageResult>();
-  readonly #grants: Grants;
 
   /** @param still keeps the results that the plan found, until the run has recorded that it relies on them */
   constructor(
     private readonly planner: Planner,
     private readonly plan: Plan,
     private readonly store: Store,
-    private readonly options: RunOptions & Required<Pick<RunOptions, "emit">>,
+    private readonly options: RunOptions & Required<Pick<RunOptions, "emit" | "grants">>,
     private readonly begun: { readonly started: number; readonly still: Disposable },
   ) {
-    this.#grants = options.grants ?? new Grants(plan.pipeline.folder);
     for (const [id, { state, manifest }] of plan.actions) {
       if (state === "cached") this.#results.set(id, { state: "cached", manifest: manifest! });
     }
@@ -96,10 +102,11 @@ class PipelineRun {
   /** Asks the user about rights that are missing. @returns false if the run was stopped meanwhile */
   async askForRights(): Promise<Result<boolean>> {
     const { actions, pipeline: { folder, origins } } = this.plan;
-    const requests = this.#grants.open(requestsOf([...actions.values()].filter(mayRun), folder));
+    const { grants } = this.options;
+    const requests = grants.open(requestsOf([...actions.values()].filter(mayRun), folder));
     const isGranted = requests.length === 0 || await this.options.askForGrants?.(requests) === true;
     if (!isGranted && !this.#isStopped) return refuse([notGranted(requests, origins)]);
-    if (isGranted) requests.forEach((one) => this.#grants.add(one));
+    if (isGranted) requests.forEach((one) => grants.add(one));
     // After Ctrl-C while `gc` had the store to itself, the plan was made without the lock.
     return succeed(!this.#isStopped);
   }
@@ -132,12 +139,12 @@ class PipelineRun {
 
   /** Runs the stages that have no result, and sends results that are still to be sent. */
   async execute(): Promise<RunSummary> {
-    const { plan, planner, store, options: { cache, emit, executor } } = this;
+    const { plan, planner, store, options: { cache, emit, executor, grants } } = this;
     cache?.resumeUploads(store);
-    this.#grants.keep();
+    grants.keep();
     let ended: readonly [RunStatus, string?] = [executor?.ended?.size ? "failed" : "done"];
     if (!this.isComplete) {
-      const scheduler = new Scheduler(store, planner, plan, this.#results, { ...this.options, grants: this.#grants });
+      const scheduler = new Scheduler(store, planner, plan, this.#results, this.options);
       scheduler.begin();
       // Everything that the run relies on is on record now, so `gc` may remove the rest.
       this.begun.still[Symbol.dispose]();

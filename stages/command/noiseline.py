@@ -131,9 +131,13 @@ def _flush(path):
 
 
 def _report_modules():
-    places = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    places = tuple(os.path.realpath(one) + os.sep for one in [*places, _stage["code"], os.path.dirname(__file__)])
-    files = {os.path.realpath(getattr(one, "__file__", None) or __file__) for one in list(sys.modules.values())}
+    library = tuple(os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib"))
+    places = [*library, *map(sysconfig.get_path, ("purelib", "platlib")), _stage["code"], os.path.dirname(__file__)]
+    places = tuple(os.path.join(os.path.realpath(one), "") for one in places)
+    files = [os.path.abspath(getattr(one, "__file__", None) or __file__) for one in list(sys.modules.values())]
+    # Links lead from the library to anywhere: Debian's sitecustomize.py lies in /etc.
+    files = {os.path.realpath(one) for one in files if not one.startswith(library)}
+    files -= {os.path.realpath(one) for one in _stage.get("start", [])}
     own = [one for one in files if not one.startswith(places) and not re.search("(site|dist)-packages", one)]
     _say(type="modules", files=sorted(own)[:20])
 

@@ -51,7 +51,9 @@ export function checkFacts(
   const checked = new Map<string, Stage>();
   // Returns a digest of what decides how long a stage takes, apart from its extent and the machine.
   const likenessOf = ({ kind, params, inputs }: Stage): string => {
-    const own = Object.entries(params).filter(([name, value]) => name !== extentParam(kind) && value !== undefined);
+    // The version of an interpreter may not be known yet.
+    const apart = [extentParam(kind), "interpreter"];
+    const own = Object.entries(params).filter(([name, value]) => !apart.includes(name) && value !== undefined);
     const read = Object.entries(inputs).map(([port, bindings]) => [
       port,
       bindings.map(({ stage, port: output }) => {

@@ -10,7 +10,8 @@ import { didYouMean } from "../../../std/did_you_mean.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
 import type { Kind } from "../../keys/stage.ts";
 import { projectOf } from "../project.ts";
-import { findProgram, interpreterOf, programLike } from "../../process/programs.ts";
+import { findProgram, programLike } from "../../process/programs.ts";
+import { knownVersion } from "../../process/python.ts";
 import { validate } from "../../diagnostic/validate.ts";
 import { realPath, statIfThere } from "../../store/reading.ts";
 import { isWithin } from "../../store/write_roots.ts";
@@ -115,8 +116,7 @@ function findAll(
     refuse(["run", 0], name, "a program that is on your PATH, or the path of one", fix);
   }
   if (program === undefined || issues.length > 0) return { ok: false, issues };
-  const [interpreter, path] = interpreterOf(program, project);
-  return { ok: true, value: { ...params, sources, program: path, interpreter } };
+  return { ok: true, value: { ...params, sources, program, interpreter: knownVersion(program, project) } };
 }
 
 /** Says how a file comes into a project that its folder is not in. */

@@ -1,0 +1,149 @@
+/**
+ * What stands for a program in keys. A Python has its version there, since the same version has other bytes on other
+ * machines, and the code that its start runs beside the standard library; any other program the digest of its file.
+ */
+import { basename, dirname, join } from "node:path";
+import { z } from "zod";
+import { UNKNOWN_VERSION } from "../../schemas/command.ts";
+import { isOwn, userFolder } from "../../std/user_folder.ts";
+import { encode } from "../keys/encode.ts";
+import { writeAtomically } from "../store/files.ts";
+import {
+  entriesOf,
+  factsAt,
+  hashFile,
+  isThere,
+  readTextIfThere,
+  realPath,
+  sha256Of,
+  statIfThere,
+} from "../store/reading.ts";
+import { parseJson, readRecord, recordText, writePrivately } from "../store/records.ts";
+import { unlessReadable } from "../store/io_errors.ts";
+import { isWithin } from "../store/write_roots.ts";
+import { box } from "./box.ts";
+import { findProgram } from "./programs.ts";
+import { loadModules } from "./runtime.ts";
+
+const PYTHON = /^python(3(\.\d+)?)?$/;
+/** Raised when the questions change. */
+const FORMAT = 1;
+const TIMEOUT_MS = 60_000;
+
+/** Prints facts about a Python, which ignores the user's variables and packages (`-I`), as those of stages do. */
+const ASK = `import sys
+files = [getattr(one, "__file__", None) for one in list(sys.modules.values())]
+sys.path = [one for one in sys.path if one]
+import json, os, site, sysconfig
+sites = [one for one in site.getsitepackages() if os.path.isdir(one)]
+places = [sysconfig.get_path(one) for one in ("stdlib", "platstdlib")] + sites
+known = tuple(os.path.join(one, "") for place in places for one in (place, os.path.realpath(place)))
+loaded = sorted(set(one for one in map(os.path.abspath, filter(None, files)) if not one.startswith(known)))
+version = "%s %d.%d.%d" % ((sys.implementation.name,) + sys.version_info[:3])
+print(json.dumps({"version": version, "path": sys.executable, "paths": sys.path, "sites": sites, "loaded": loaded}))`;
+
+const pathsSchema = z.array(z.string()).max(1000);
+const pythonSchema = z.strictObject({
+  version: z.string().regex(/^[\w.]{1,40} \d+\.\d+\.\d+$/),
+  /** The path of the program, which its launcher may not be. */
+  path: z.string().min(1),
+  /** The folders in which it looks for modules, and those whose `.pth` files it reads when it starts. */
+  paths: pathsSchema,
+  sites: pathsSchema,
+  /** Modules that its start has loaded, and that are neither of its library nor packages. */
+  loaded: pathsSchema,
+});
+type Python = z.output<typeof pythonSchema>;
+
+/** What a Python has answered once. It holds as long as the program, its settings and its start are the same. */
+const rememberedSchema = z.strictObject({ of: z.string(), start: z.string(), python: pythonSchema });
+
+/** True if a version is that of a Python. */
+export function isPython(version: string): boolean {
+  return !version.startsWith("sha256:");
+}
+
+const digests = new Map<string, string>();
+
+/** Returns the digest of a program's file. Many stages may have one program, so it is hashed once. */
+function digestOf(path: string): string {
+  const real = realPath(path);
+  return digests.getOrInsertComputed(`${real} ${JSON.stringify(factsAt(real))}`, () => hashFile(real));
+}
+
+/** Returns a digest of the code that a Python runs when it starts and that its version says nothing of; or `""`. */
+function startOf({ paths, sites, loaded }: Python): string {
+  const isFile = (path: string) => unlessReadable(() => statIfThere(realPath(path))?.isFile === true, false);
+  const lines = sites.flatMap((site) => {
+    const names = entriesOf(site).map(({ name }) => name).filter((name) => name.endsWith(".pth")).sort();
+    const texts = names.map((name) => readTextIfThere(realPath(join(site, name))) ?? "");
+    // Other lines name folders, and noiseline.py refuses modules from there.
+    return texts.flatMap((text) => text.split(/\r?\n/).filter((line) => /^import[ \t]/.test(line)));
+  });
+  const custom = paths.flatMap((path) => [join(path, "sitecustomize.py"), join(path, "sitecustomize", "__init__.py")]);
+  const files = [...loaded, ...custom.filter(isFile).slice(0, 1)].map((path) => isFile(path) ? digestOf(path) : path);
+  return lines.length + files.length === 0 ? "" : sha256Of(encode([lines, [...new Set(files)].sort()])).slice(0, 16);
+}
+
+function versionOf(python: Python): string {
+  return [python.version, startOf(python)].filter(Boolean).join(" start ");
+}
+
+/** Returns the file of a Python's answer, and what the answer is about; undefined for a script that starts another. */
+function memoryOf(path: string) {
+  using file = Deno.openSync(realPath(path));
+  const head = new Uint8Array(2);
+  file.readSync(head);
+  if (new TextDecoder().decode(head) === "#!") return undefined;
+  const folders = [dirname(path), dirname(dirname(path))];
+  const settings = folders.map((folder) => readTextIfThere(join(folder, "pyvenv.cfg")) ?? null);
+  const of = sha256Of(encode([FORMAT, path, realPath(path), digestOf(path), settings]));
+  return { of, path: join(userFolder("pythons"), `${of}.json`) };
+}
+
+/** Returns the version of a program as far as it is known without a start. */
+export function knownVersion(path: string, project: string): string {
+  const real = realPath(path);
+  // In the project its bytes may change with each edit, and its answers need not.
+  if (!PYTHON.test(basename(real)) || isWithin(real, project)) return `sha256:${digestOf(path)}`;
+  const memory = memoryOf(path);
+  const known = memory && isOwn(memory.path) ? readRecord(memory.path, rememberedSchema) : undefined;
+  return known !== undefined && known.of === memory!.of && known.start === startOf(known.python)
+    ? versionOf(known.python)
+    : UNKNOWN_VERSION;
+}
+
+const asked = new Map<string, Promise<Python | undefined>>();
+
+/** Asks a Python in the box about itself, and remembers the answer. Only for programs that the user has granted. */
+function askPython(path: string, cwd: string): Promise<Python | undefined> {
+  return asked.getOrInsertComputed(`${path}\n${cwd}`, async () => {
+    const env = { PATH: Deno.env.get("PATH") ?? "", HOME: Deno.env.get("HOME") ?? "" };
+    // A job has no folder for a pipeline that reads no files.
+    const place = isThere(cwd) ? cwd : "/";
+    const contained = box({ writable: [], cwd: place, net: false }) ?? [];
+    const options = { bare: true, cwd: place, env, timeoutMs: TIMEOUT_MS };
+    const { success, stdout } = await loadModules([...contained, path, "-I", "-c", ASK], options);
+    // Its start may print something too.
+    const python = success ? parseJson(stdout.trimEnd().split("\n").at(-1)!, pythonSchema) : undefined;
+    const memory = python && memoryOf(path);
+    if (memory !== undefined) {
+      const remembered = { of: memory.of, start: startOf(python!), python: python! };
+      const text = recordText(memory.path, rememberedSchema, remembered);
+      writePrivately(memory.path, () => writeAtomically(memory.path, text));
+    }
+    return python;
+  });
+}
+
+/**
+ * Returns a program that the user has granted as it is here: its version, the path to start, and for a Python the files
+ * that its start loads; undefined if it is not here.
+ * @param planned the version that was planned with
+ */
+export async function programHere(path: string, planned: string, cwd: string) {
+  if (findProgram(path, "/") === undefined) return undefined;
+  const python = isPython(planned) ? await askPython(path, cwd) : undefined;
+  if (python === undefined) return { version: `sha256:${digestOf(path)}`, path, start: [] };
+  return { version: versionOf(python), path: python.path, start: python.loaded };
+}
