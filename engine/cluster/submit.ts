@@ -83,7 +83,7 @@ export async function submitPipeline(file: Pipeline, store: Store, options: Subm
   const misplaced = checkFolders(cluster);
   if (misplaced.length > 0) return refuse(misplaced);
   let planned = await planSubmission(file, store, options);
-  // What the user has granted now may say its version, which decides what is submitted.
+  // A program that the user has granted now may say its version, which decides what is submitted.
   if (planned.ok && planned.value.asked) planned = await planSubmission(file, store, options);
   if (!planned.ok) return planned;
   const { pipeline, externals, placed, plan, open, requests } = planned.value;

@@ -3,7 +3,6 @@ import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
 import { type Action, actionsOf, inputsOf } from "../keys/action.ts";
-import { isUnknownProgram } from "../keys/program.ts";
 import { type ActionKeys, identityKeyOf, keysOfActions, matchesKey, resolvedKeyOf } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { extentParam, predecessorsOf, readsOf, type Stage } from "../keys/stage.ts";
@@ -14,7 +13,7 @@ import type { Store } from "../store/store.ts";
 import { isForced, type Plan, type PlannedAction, type Reason, resultActions, RUNNING_STATES } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
 import { hasPortsOf, readsLatest } from "./serving.ts";
-import { fillSlot, isOpenSlot, learnRankings, trialIn } from "./slots.ts";
+import { fillSlot, isOpen, isOpenSlot, learnRankings, trialIn } from "./slots.ts";
 import type { DeviceFinding } from "../../contract/stage.ts";
 import { placeProblem } from "../pipeline/load/check_facts.ts";
 import { diagnosticAt } from "../diagnostic/document.ts";
@@ -42,11 +41,6 @@ export interface PlanOptions {
   readonly cache?: SharedCache | undefined;
   /** True if the stages run on other machines, so that the devices of this one mean nothing. */
   readonly remote?: boolean;
-}
-
-/** True if the keys of an action are not known, whatever its inputs are. */
-function isOpen(action: Action): boolean {
-  return isOpenSlot(action) || isUnknownProgram(action.stage);
 }
 
 /** The ingredients of a stage's result that are known now. */
@@ -346,13 +340,7 @@ export class Planner {
     const { stage } = action;
     // An open slot has params of the first trial for the time being, and these are no change.
     const ranking = isOpenSlot(action) ? stage.slot!.rankings.at(-1)! : undefined;
-    const isUnknown = isUnknownProgram(stage);
-    const changes = (): Reason[] => {
-      const found = this.#changes(action, { ...local, inputs: this.#inputsOf(stage) });
-      if (!isUnknown) return found;
-      const others = found.filter((one) => one.code !== "param" || one.name !== "interpreter");
-      return [...others, { code: "unknown", name: String(stage.params["program"]) }];
-    };
+    const changes = () => this.#changes(action, { ...local, inputs: this.#inputsOf(stage) });
     const known = (): Reason[] => ranking === undefined ? changes() : [{ code: "upstream", stage: ranking }];
     const reasons: Reason[] = force ? [{ code: "forced" }] : known();
     const waiting = [...new Set(readsOf(stage))].filter((id) => !this.settled.has(id) && id !== ranking);

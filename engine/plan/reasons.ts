@@ -1,5 +1,6 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import { encode } from "../keys/encode.ts";
+import { isUnknownProgram } from "../keys/program.ts";
 import { builtinVersion, type Stage } from "../keys/stage.ts";
 import type { DocumentPath, Origins } from "../diagnostic/document.ts";
 import { isRecord } from "../pipeline/source/tree.ts";
@@ -25,9 +26,11 @@ export function explainChange(
   last: ResultManifest | undefined,
   origins: Origins,
 ): Reason[] {
-  if (last === undefined) return [{ code: "new" }];
+  const isUnknown = isUnknownProgram(stage);
+  const unknown = isUnknown ? [{ code: "unknown" as const, name: String(stage.params["program"]) }] : [];
+  if (last === undefined) return [{ code: "new" }, ...unknown];
   const before = last.ingredients;
-  const reasons: Reason[] = [];
+  const reasons: Reason[] = [...unknown];
   if (before.version !== now.version) {
     const isOlder = builtinVersion(before.version) !== builtinVersion(now.version);
     const code = now.kind === before.kind && !stage.kind.custom && isOlder ? "version" : "code";
@@ -42,6 +45,7 @@ export function explainChange(
     addParam("seed", before.seed, now.seed, origins.explain(own)[0] === "default" ? ["seed"] : own);
   }
   for (const { path, from, to } of diffParams(before.params, now.params)) {
+    if (isUnknown && path[0] === "interpreter") continue;
     addParam(path.join("."), from, to, ["stages", stage.entry, "with", ...path]);
   }
   for (const name of Object.keys({ ...before.externals, ...now.externals })) {

@@ -2,6 +2,7 @@ import { type Selection, SELECTION_FILE, selectionSchema } from "../../schemas/s
 import type { ResultManifest } from "../../schemas/records.ts";
 import { survivors } from "../../std/halving.ts";
 import { type Action, actionsOf } from "../keys/action.ts";
+import { isUnknownProgram } from "../keys/program.ts";
 import { extentParam, type Slot, type Stage } from "../keys/stage.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { readTextIfThere } from "../store/reading.ts";
@@ -60,6 +61,11 @@ export function trialIn(slot: Slot, results: ReadonlyMap<string, ResultManifest>
 /** True for a slot whose trial is not known yet. */
 export function isOpenSlot({ stage: { slot } }: Pick<Action, "stage">): boolean {
   return slot !== undefined && slot.trial === undefined;
+}
+
+/** True if the keys of an action are not known, whatever its inputs are. */
+export function isOpen(action: Pick<Action, "stage">): boolean {
+  return isOpenSlot(action) || isUnknownProgram(action.stage);
 }
 
 /** Returns an action of a slot's stage as the trial that is in it: at the slot's extent, with the trial's params. */

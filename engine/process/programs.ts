@@ -11,7 +11,7 @@ export function programLike(name: string): string | undefined {
   return didYouMean(name, foldersOfPrograms().flatMap(namesIn));
 }
 
-/** Returns the path of a program as a shell finds it in the absolute folders of the PATH; undefined if there is none. */
+/** Returns the path of a program as a shell finds it, in absolute folders alone; undefined if there is none. */
 export function findProgram(name: string, folder: string): string | undefined {
   const places = name.includes("/") ? [resolve(folder, name)] : foldersOfPrograms().map((one) => join(one, name));
   return places.find((place) => {

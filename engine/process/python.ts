@@ -1,5 +1,5 @@
 /**
- * What stands for a program in keys. A Python has its version there, since the same version has other bytes on other
+ * The versions of programs, which are in keys. That of a Python is what it answers, since the same version has other bytes on other
  * machines, and the code that its start runs beside the standard library; any other program the digest of its file.
  */
 import { basename, dirname, join } from "node:path";
@@ -55,7 +55,7 @@ const pythonSchema = z.strictObject({
 });
 type Python = z.output<typeof pythonSchema>;
 
-/** What a Python has answered once. It holds as long as the program, its settings and its start are the same. */
+/** An answer of a Python. It holds as long as the program, its settings and its start are the same. */
 const rememberedSchema = z.strictObject({ of: z.string(), start: z.string(), python: pythonSchema });
 
 /** True if a version is that of a Python. */

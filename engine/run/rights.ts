@@ -62,7 +62,8 @@ export function contentOf({ file, digest, files }: Pick<UserCode, "file" | "dige
 
 /**
  * Returns the rights that each user file in a stage's process asks for: everything that the process may do, since
- * nothing separates code within a process, and modules outside the project. Built-in code and code that ships with noiseline ask for nothing.
+ * nothing separates code within a process, and modules outside the project. Built-in
+ * code and code that ships with noiseline ask for nothing.
  *
  * @param folder the pipeline's folder; what a stage reads below it needs no right
  * @param native true if the device that the stage computes on runs native code

@@ -36,7 +36,7 @@ export async function runPipeline(
   if (!planned.ok) return planned;
   const run = planned.value;
   const granted = await run.askForRights();
-  // What the user has granted now may say its version, which decides what runs.
+  // A program that the user has granted now may say its version, which decides what runs.
   const learned = granted.ok && granted.value ? await learnVersions(known, grants) : known;
   if (learned !== known) {
     locks.dispose();
