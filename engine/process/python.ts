@@ -1,6 +1,6 @@
 /**
- * The versions of programs, which are in keys. That of a Python is what it answers, since the same version has other bytes on other
- * machines, and the code that its start runs beside the standard library; any other program the digest of its file.
+ * The versions of programs, which are in keys: for a Python what it answers, since one version has other bytes on other
+ * machines, and the code that its start runs beside the standard library; for any other program its file's digest.
  */
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
