@@ -26,6 +26,7 @@ export * from "./engine/plan/forecast.ts";
 export { actionsOf } from "./engine/keys/action.ts";
 export { grantedFiles, type Stage } from "./engine/keys/stage.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
+export { findProgram } from "./engine/process/programs.ts";
 export { tryDevice } from "./engine/process/device_trial.ts";
 export * from "./engine/run/rights.ts";
 export { etaOf, type LiveStage, RunReader } from "./engine/live/run_reader.ts";

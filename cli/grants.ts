@@ -6,6 +6,7 @@ import {
   granteeOf,
   grantFlags,
   Grants,
+  isShipped,
   type Outlook,
   type Pipeline,
   realPath,
@@ -52,7 +53,9 @@ export async function parseGrants(
       return kind.command === undefined ? [] : [[`run=${run[0]}`, `run=${program}`] as const];
     }));
     const { given, extra } = takeRights(text.slice(colon + 1), rights, pipeline.folder, programs);
-    if (extra.length > 0) {
+    // A grant that shipped code once needed does no harm.
+    const isShippedCode = stages.some(({ stage }) => stage.kind.userCode.some(isShipped));
+    if (extra.length > 0 && !isShippedCode) {
       const fix = rights.length === 0 ? "leave it out" : `it asks for ${rights.join(",")}`;
       report(text, `${ofCluster.length > 0 ? "the file" : "the stage"} does not ask for ${extra.join(", ")}`, fix);
       continue;

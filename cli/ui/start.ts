@@ -6,7 +6,15 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { delay } from "@std/async";
 import { z } from "zod";
-import { importLate, readRecord, realPath, shellWord, writeAtomically, writePrivately } from "noiseline/core";
+import {
+  findProgram,
+  importLate,
+  readRecord,
+  realPath,
+  shellWord,
+  writeAtomically,
+  writePrivately,
+} from "noiseline/core";
 import type { Cluster, QueuedJob } from "noiseline/cluster";
 import { escapeMarkup } from "../../std/escape.ts";
 import { isOwn, userFolder } from "../../std/user_folder.ts";
@@ -188,11 +196,14 @@ export function writeOpener(address: Address, of: string): string {
 export function openBrowser(address: Address, of: string): void {
   const hasScreen = Deno.build.os !== "linux" || Deno.env.get("DISPLAY") || Deno.env.get("WAYLAND_DISPLAY");
   if (!hasScreen || !Deno.stdout.isTerminal()) return;
-  const program = ({ darwin: "open", windows: "explorer" } as Partial<Record<string, string>>)[Deno.build.os];
+  // A shell would look in relative folders of the PATH too, where a project may have a program of this name.
+  const named = Deno.build.os === "darwin" ? "open" : "xdg-open";
+  const program = Deno.build.os === "windows" ? "explorer" : findProgram(named, "/");
+  if (program === undefined) return;
   try {
     const args = [writeOpener(address, of)];
     const streams = { stdin: "null", stdout: "null", stderr: "null" } as const;
-    new Deno.Command(program ?? "xdg-open", { args, ...streams, detached: true }).spawn().unref();
+    new Deno.Command(program, { args, ...streams, detached: true }).spawn().unref();
   } catch {
     // The address is printed as well.
   }

@@ -327,7 +327,7 @@ async function heldBytes(pid: number): Promise<number | undefined> {
   }
   if (Deno.build.os === "windows") return undefined;
   const args = ["-o", "rss=", "-p", String(pid)];
-  const { stdout } = await new Deno.Command("ps", { args, stderr: "null", signal: AbortSignal.timeout(5_000) })
+  const { stdout } = await new Deno.Command("/bin/ps", { args, stderr: "null", signal: AbortSignal.timeout(5_000) })
     .output();
   return Number(new TextDecoder().decode(stdout).trim()) * 1024;
 }

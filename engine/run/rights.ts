@@ -54,6 +54,11 @@ function* realPlaces(path: string, seen: Set<string>): Generator<string> {
 /** The content of the code that ships with noiseline. It counts as the toolkit's own, wherever it lies. */
 const SHIPPED: ReadonlySet<string> = new Set(Object.values(shipped));
 
+/** True for code that ships with noiseline, to the byte. */
+export function isShipped(code: UserCode): boolean {
+  return SHIPPED.has(contentOf(code));
+}
+
 /** Returns a digest of code to the byte: a file, the modules that it loads, and what their names mean. */
 export function contentOf({ file, digest, files }: Pick<UserCode, "file" | "digest" | "files">): string {
   const placed = files.map(([path, content]) => `${relative(dirname(file), path)} ${content}`).sort();
@@ -84,7 +89,7 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, 
     ...env.map((name) => `env=${name}`),
     ...(packages.length > 0 || native ? ["native"] : []),
   ];
-  return kind.userCode.filter((code) => !SHIPPED.has(contentOf(code))).map(({ file, uses, files }) => {
+  return kind.userCode.filter((code) => !isShipped(code)).map(({ file, uses, files }) => {
     // Deno reads JSON and code without a permission, and a pipeline may name files that its user does not know.
     const read = beyondProject(files.map(([path]) => path), projectOf(folder));
     const rights = [...ofProcess, ...[...whole, ...read].map((path) => `read=${path}`)];

@@ -98,7 +98,7 @@ Deno.test({
   name: `no command starts what a pipeline names before it is granted${NO_DEBIAN ? ` (skipped: ${NO_DEBIAN})` : ""}`,
   ignore: NO_DEBIAN !== undefined,
   fn: async (t) => {
-    await using project = new Project({ files: { "kind.ts": KIND } });
+    await using project = new Project({ files: { "own/deno.json": "{}", "kind.ts": KIND } });
     pipelineOf(project, makeHostile(project));
     const marks = () => project.files("marks").filter((name) => !name.endsWith(".keep"));
     const { PATH, ...user } = { ...await userOf(project), PATH: Deno.env.get("PATH")! };

@@ -8,7 +8,7 @@ import { CLONE } from "../../../support/cli_process.ts";
  * processes through `loadModules` and `Child` of runtime.ts, whose callers are below.
  */
 const STARTS: Readonly<Record<string, string>> = {
-  "engine/process/runtime.ts: Deno.Command": "Deno, behind setpriv of an absolute folder of the PATH; ps of macOS",
+  "engine/process/runtime.ts: Deno.Command": "Deno, behind setpriv of an absolute folder of the PATH; /bin/ps of macOS",
   "engine/process/runtime.ts: new Child": "loadModules: Deno, and what its callers below give",
   "engine/process/runtime.ts: loadModules": "deno info: reads the project's TypeScript, and runs none of it",
   "engine/process/bundle.ts: loadModules": "deno bundle, when a stage runs",
@@ -22,7 +22,7 @@ const STARTS: Readonly<Record<string, string>> = {
   "engine/cluster/slurm/ask.ts: execFile": "Slurm's commands, from the folder /",
   "cli/package.ts: Deno.Command": "Deno, on the toolkit's own code",
   "cli/ui/start.ts: Deno.Command":
-    "Deno, on the toolkit's own code; on a terminal the user's browser, found on the PATH",
+    "Deno, on the toolkit's own code; on a terminal the user's browser, of an absolute folder of the PATH",
   "notebook/mod.ts: spawn": "Deno, on the toolkit's own code",
   "tensor/setup/build_addon.ts: Deno.Command": "a compiler from PyPI, in `setup`",
 };
