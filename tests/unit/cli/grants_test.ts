@@ -164,7 +164,7 @@ Deno.test("a module from outside is asked for, also where it is called like a pa
   await Deno.writeTextFile(join(folder.path, "deno.json"), "{}");
   await Deno.symlink(outside, join(folder.path, "npm:package.json"));
   const files = ["stage.ts", "npm:package.json"].map((name) => [join(folder.path, name), "0".repeat(64)]);
-  const userCode = [{ file: join(folder.path, "stage.ts"), uses: "./stage.ts", files }];
+  const userCode = [{ file: join(folder.path, "stage.ts"), uses: "./stage.ts", digest: "0", files }];
   const kind = { custom: true, name: "./stage.ts", version: "code:0", permissions: {}, roles: {}, userCode };
   const stage = { kind, params: {} } as unknown as Stage;
   assertEquals(rightsOf(stage, folder.path, false)[0]!.rights, [`read=${Deno.realPathSync(outside)}`]);
