@@ -105,8 +105,9 @@ export function table(
   cells: readonly (readonly Shown[])[],
   { sortable = false, most = MOST_ROWS }: { readonly sortable?: boolean; readonly most?: number } = {},
 ): Html {
-  const isFull = (_: Shown, i: number) => cells.length === 0 || cells.some((row) => textOf(row[i]) !== "");
-  const [header, ...rows] = [all, ...cells].map((row) => row.filter(isFull)) as [Shown[], ...Shown[][]];
+  // Once for each column: asked for each row, the rows would be read as often as there are rows.
+  const full = all.map((_, i) => cells.length === 0 || cells.some((row) => textOf(row[i]) !== ""));
+  const [header, ...rows] = [all, ...cells].map((row) => row.filter((_, i) => full[i])) as [Shown[], ...Shown[][]];
   const names = header.map((text) => sortable ? markup`<button type="button" class="sort">${text}</button>` : text);
   // A cell without a name heads nothing.
   const head = names.map((text) => text === "" ? markup`<td></td>` : markup`<th scope="col">${text}</th>`);

@@ -6,6 +6,7 @@ import { progressFolder, ProgressStore } from "../../engine/store/progress.ts";
 import { collectGarbage } from "../../engine/upkeep/gc.ts";
 import { runIn } from "../unit/engine/support/reach.ts";
 import { makeTempFolder } from "../unit/engine/support/temp.ts";
+import { timeIn } from "../support/clock.ts";
 
 const YAML = "name: p\nstages:\n  a: { uses: source, with: { text: one } }\n  b: { uses: mix, inputs: { one: a } }\n";
 const KEY = "5".repeat(64);
@@ -54,7 +55,7 @@ const listAll = (folder: string) =>
  * @returns the error, if there was one
  */
 async function clean(store: string): Promise<string | undefined> {
-  const policy = { dryRun: false, keepRuns: 0, maxBytes: 0, olderThanMs: 0, nowMs: Date.now() + 365 * 86_400_000 };
+  const policy = { dryRun: false, keepRuns: 0, maxBytes: 0, olderThanMs: 0, nowMs: timeIn({ days: 365 }) };
   try {
     const report = await collectGarbage(openStore(store), policy);
     if (!report.ok) return report.diagnostics.map(({ message }) => message).join();

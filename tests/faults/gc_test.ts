@@ -8,6 +8,7 @@ import { finalDigests } from "../support/check_plan.ts";
 import { Project } from "../support/project.ts";
 import { digestsOf, endStates, runIn } from "../unit/engine/support/reach.ts";
 import { makeTempFolder } from "../unit/engine/support/temp.ts";
+import { timeIn } from "../support/clock.ts";
 
 const HUNGRY = ["gc", "p.yaml", "--older-than", "0", "--max-size", "0", "--keep-runs", "0", "--yes", "--json"];
 
@@ -115,7 +116,7 @@ async function makeGarbage(folder: string): Promise<void> {
 }
 
 Deno.test("gc that dies at any of its operations leaves a store without a result whose objects are gone", async () => {
-  const nowMs = Date.now() + 365 * 86_400_000;
+  const nowMs = timeIn({ days: 365 });
   const policy = { dryRun: false, olderThanMs: 0, keepRuns: 1, nowMs };
   await using straight = await makeTempFolder();
   const digests = digestsOf(await runIn(straight.path, TINY));

@@ -1,4 +1,5 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
+import { timeIn } from "../support/clock.ts";
 import { Project } from "../support/project.ts";
 
 /** Evaluated code is identified by its content only if its files were not changed in the two seconds before. */
@@ -32,7 +33,7 @@ async function statesOf(project: Project, file: string): Promise<Record<string, 
 Deno.test("an edit is seen where the times of all files lie in the future, and stay the same", async () => {
   const YAML = "name: demo\nstages:\n  a: { uses: ./cook.ts, with: { text: first, data: ./data.txt } }\n";
   await using project = new Project({ stages: ["cook"], files: { "p.yaml": YAML, "data.txt": "one" } });
-  const future = new Date(Date.now() + 1_000 * 24 * 3_600_000);
+  const future = new Date(timeIn({ days: 1_000 }));
   const names = ["p.yaml", "data.txt", "cook.ts", "deno.json"];
   const shown = async () => {
     for (const name of names) Deno.utimeSync(project.path(name), future, future);

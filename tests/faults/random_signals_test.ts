@@ -2,6 +2,7 @@ import { FaultProject } from "../support/faults/project.ts";
 import { judge, makeReference, standingOf, type Verdict } from "../support/faults/reference.ts";
 import { ALL, forEachOf, seededRandom, Tally } from "../support/faults/tally.ts";
 import { childrenOf, isGoneWithin, killIfThere } from "../support/proc.ts";
+import { durationOf } from "../support/clock.ts";
 
 /** A walk that takes half a second and saves four times. */
 const ARGS = ["--set", "walk.steps=8", "--set", "walk.pauseMs=60"];
@@ -21,9 +22,8 @@ function workersOf(pid: number): number[] {
 for (const strike of STRIKES) {
   Deno.test(`run ends with the same bytes when it got ${strike} once or more at random times`, async () => {
     await using whole = new FaultProject();
-    const started = performance.now();
-    const reference = await makeReference(whole, ARGS);
-    const durationMs = performance.now() - started;
+    let reference!: Awaited<ReturnType<typeof makeReference>>;
+    const durationMs = await durationOf(async () => reference = await makeReference(whole, ARGS));
     const tally = new Tally(`${strike} at random times`, TRIES);
     const orphans = strike === "SIGKILL" ? new Tally("worker of a killed run, gone after it", TRIES) : undefined;
     // All random numbers are generated first, so that they do not depend on which try ends first.

@@ -3,6 +3,7 @@ import { finalDigests } from "../support/check_plan.ts";
 import type { Json, Outcome } from "../support/cli_process.ts";
 import { hasProgram, isRoot, onlyIf } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
+import { durationOf } from "../support/clock.ts";
 
 /** Twelve stages of a millisecond each, so that a run spends its time on publishing and uploading. */
 const STAGES = Array.from(
@@ -29,9 +30,7 @@ async function run(project: Project, cache: string): Promise<Outcome> {
 
 Deno.test("a shared folder holds whole results or none, whenever a writer is killed", async () => {
   await using reference = makeProject();
-  const startedAt = performance.now();
-  await run(reference, reference.path("shared"));
-  const wholeMs = performance.now() - startedAt;
+  const wholeMs = await durationOf(() => run(reference, reference.path("shared")));
   const right = await finalDigests(reference, ["p.yaml"]);
   let killed = 0;
   const tries = 8;

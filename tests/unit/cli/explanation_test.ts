@@ -3,6 +3,7 @@ import type { Cause, Explanation, LiveStage, PlannedAction } from "noiseline/eng
 import { formatLive, formatReasons, formatTotal } from "../../../cli/format/plan.ts";
 import { causeLines, explanationLines } from "../../../cli/commands/why.ts";
 import { testsAlone } from "../../support/own_process.ts";
+import { timeIn } from "../../support/clock.ts";
 
 /** Without colours, even if the tests run on a terminal. */
 const test = testsAlone(import.meta.url);
@@ -59,7 +60,7 @@ test("causeLines() tells files and modules by what is known of them", () => {
 
 test("explanationLines() says what serves, and where a stage continues", () => {
   const planned = { state: "cached", stage: { extent: 9 } } as PlannedAction;
-  const madeAt = new Date(Date.now() - 65_000).toISOString();
+  const madeAt = new Date(timeIn({ seconds: -65 })).toISOString();
   const result = {
     resolvedKey: digest("c"),
     runId: "RUN",

@@ -7,6 +7,7 @@ import { noContent } from "../../../report/model.ts";
 import { type Page, partsOf, renderServed } from "../../../report/page.ts";
 import { stageTable } from "../../../report/stages.ts";
 import { curve, liveRun, liveStage, manyRuns, score } from "../../support/live_runs.ts";
+import { timeIn } from "../../support/clock.ts";
 
 const EVIL = `"><img src=x onerror=alert(1)><script>alert(1)</script>'`;
 
@@ -269,7 +270,7 @@ Deno.test("a run that stopped says where, and how to go on; one at work for how 
   assertStringIncludes(stopped, "<p>train went on from step 300</p>");
   assertStringIncludes(stopped, "--set train.steps=&#39;&#60;9&#62;&#39;</button>");
   const atWork = [liveStage("train", { state: "running", progress, etaMs: 66_000_000 })];
-  const running = said(liveRun({ stages: atWork, startedMs: Date.now() - 185_000 }));
+  const running = said(liveRun({ stages: atWork, startedMs: timeIn({ seconds: -185 }) }));
   assertMatch(running, /for 3m 0\ds.*step 450 of 100,000 <small>1.5 a second, about 18h left/s);
   assert(!running.includes("Go on"));
 });

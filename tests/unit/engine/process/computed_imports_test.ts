@@ -35,11 +35,9 @@ Deno.test("importsByComputedName() finds every way to compute a name", () => {
   ) assertEquals(importsByComputedName(code), true, code);
 });
 
-Deno.test("importsByComputedName() takes no longer for code that is made to hold it up", () => {
-  const started = performance.now();
+Deno.test("importsByComputedName() ends for code that is made to hold it up", () => {
+  // A pattern that matches in two ways would take twice as long for each repetition, and never end.
   for (const piece of ["/* */", "//\n", "/", "*", " ", "import", "import(", "import/*"]) {
-    importsByComputedName(`import${piece.repeat(2_000)}`);
+    assertEquals(importsByComputedName(`import${piece.repeat(2_000)}`), piece === "import(", piece);
   }
-  // A pattern that matches in two ways would take twice as long for each repetition.
-  assertEquals(performance.now() - started < 60_000, true);
 });

@@ -11,6 +11,7 @@ import { loadGood } from "../support/load.ts";
 import { digestsOf, planIn, runIn } from "../support/reach.ts";
 import { SEARCH_KINDS, searchYaml, walked } from "../support/search_kinds.ts";
 import { makeTempFolder } from "../support/temp.ts";
+import { timeIn } from "../../../support/clock.ts";
 
 const kinds = SEARCH_KINDS;
 
@@ -92,7 +93,7 @@ Deno.test("more trials, rungs and steps later compute what is new alone, also af
   await using folder = await makeTempFolder();
   const small = { trials: 9, rungs: "[100, 300]" };
   assertEquals((await walk(folder.path, searchYaml(small))).steps, 9 * 100 + 3 * 200);
-  const year = Date.now() + 365 * 86_400_000;
+  const year = timeIn({ days: 365 });
   const collected = await collectGarbage(openStore(join(folder.path, ".noiseline")), {
     ...{ dryRun: false, keepRuns: 1, nowMs: year },
   });

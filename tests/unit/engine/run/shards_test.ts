@@ -17,6 +17,7 @@ import { loadGood, problemsOf } from "../support/load.ts";
 import { digestsOf, endStates, planIn, planned, runIn } from "../support/reach.ts";
 import { Lab } from "../support/shared.ts";
 import { makeTempFolder } from "../support/temp.ts";
+import { timeIn } from "../../../support/clock.ts";
 
 const deal = (more: string, params = "") =>
   `name: p\nstages:\n  s: { uses: source }\n  a: { uses: deal, inputs: { from: s }, with: { count: 9${params} }${more} }\n`;
@@ -184,7 +185,7 @@ Deno.test("gc lets parts go that are joined, a run is what it made, and forecast
   const store = openStore(join(folder.path, ".noiseline"));
   const keyOf = (id: string) => run.actions.get(id)!.manifest!.resolvedKey;
   const garbage = () => {
-    const policy = { nowMs: Date.now() + 1e9, olderThanMs: 1, maxBytes: Infinity, keepRuns: 10, graceMs: 0 };
+    const policy = { nowMs: timeIn({ days: 11 }), olderThanMs: 1, maxBytes: Infinity, keepRuns: 10, graceMs: 0 };
     return [...chooseGarbage(takeInventory(store, { unused: true }), policy).results.keys()].sort();
   };
   assertEquals(garbage(), ["a~1of3", "a~2of3", "a~3of3"].map(keyOf).sort());

@@ -10,13 +10,14 @@ import { endStates, planIn, planned, runIn } from "../support/reach.ts";
 import { until } from "../../../support/until.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { newRunId } from "../../../../engine/store/run_ids.ts";
+import { timeIn } from "../../../support/clock.ts";
 
 const YAML = "name: p\nstages:\n  a: { uses: source, with: { text: one } }\n  b: { uses: mix, inputs: { one: a } }\n";
 const CHANGED = YAML.replace("one }", "two }");
 
 /** Cleans up as if it were a year later, when nothing is recent any more. */
 async function gc(store: Store, options: Partial<GcOptions> = {}): Promise<GcReport> {
-  const nowMs = Date.now() + 365 * 86_400_000;
+  const nowMs = timeIn({ days: 365 });
   const report = await collectGarbage(store, { dryRun: false, keepRuns: 1, nowMs, ...options });
   if (!report.ok) throw new Error(report.diagnostics.map(({ message }) => message).join("\n"));
   assertEquals(report.value.failed, []);
@@ -163,7 +164,7 @@ Deno.test("gc sweeps what killed processes left, and leaves what is young or of 
     Deno.writeTextFileSync(path, "left");
   }
   const there = (paths: readonly string[]) => paths.filter((path) => contentOf(folder.path)[path] !== undefined);
-  await gc(store, { nowMs: Date.now() });
+  await gc(store, { nowMs: timeIn({}) });
   assertEquals(there(gone.slice(0, -1)).length, gone.length - 1, "young ones stay");
   await gc(store);
   assertEquals(there(gone), []);
@@ -228,7 +229,7 @@ Deno.test("gc removes downloads by their age, but none while a run is on", async
     assertEquals((await gc(store)).files, { count: 0, bytes: 0 });
     assertEquals(left(), files);
   }
-  assertEquals((await gc(store, { nowMs: Date.now() })).files.count, 0, "young ones stay");
+  assertEquals((await gc(store, { nowMs: timeIn({}) })).files.count, 0, "young ones stay");
   assertEquals((await gc(store)).files, { count: 2, bytes: 22 });
   assertEquals(left(), []);
 });
@@ -246,7 +247,7 @@ Deno.test("gc leaves locks and files alone while a run is on, and the progress o
   {
     using _run = await store.guards.markInUse();
     using _stage = await acquireLock(store.lockPath(key("work")));
-    const nowMs = Date.now() + 365 * 86_400_000;
+    const nowMs = timeIn({ days: 365 });
     const report = await collectGarbage(store, { dryRun: false, nowMs });
     assert(report.ok);
     assertEquals([report.value.compactedBytes, report.value.failed, report.value.busy], [undefined, [], [progress]]);

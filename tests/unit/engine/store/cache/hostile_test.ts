@@ -7,6 +7,7 @@ import { MAX_RECORD_BYTES } from "../../../../../engine/store/reading.ts";
 import { hasProgram } from "../../../../support/proc.ts";
 import { digestsOf, endStates } from "../../support/reach.ts";
 import { Lab } from "../../support/shared.ts";
+import { timeIn } from "../../../../support/clock.ts";
 
 const ONE = "name: p\nstages:\n  a: { uses: source }\n";
 
@@ -42,7 +43,7 @@ Deno.test("a link in a shared folder leads no write and no sweep out of it", asy
   for (const linked of ["tmp", "v1", "v1/objects", "v1/results"]) {
     await using lab = await Lab.open();
     const elsewhere = lab.machine("elsewhere");
-    const old = Date.now() / 1_000 - 100 * 3_600;
+    const old = timeIn({ hours: -100 }) / 1_000;
     const mine = join(elsewhere, crypto.randomUUID());
     Deno.writeTextFileSync(mine, "the user's own");
     Deno.utimeSync(mine, old, old);

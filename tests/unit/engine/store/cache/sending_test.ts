@@ -7,6 +7,7 @@ import { until } from "../../../../support/until.ts";
 import { digestsOf, endStates } from "../../support/reach.ts";
 import { Lab } from "../../support/shared.ts";
 import { holds } from "../../support/tiny_run.ts";
+import { timeIn } from "../../../../support/clock.ts";
 
 const SOURCE = "name: p\nstages:\n  a: { uses: source }\n";
 
@@ -46,7 +47,7 @@ Deno.test("what killed writers left in a folder goes after a day, and not before
   const tmp = join(lab.cacheFolder, "tmp");
   Deno.mkdirSync(tmp, { recursive: true });
   const hour = 3_600;
-  const now = Date.now() / 1_000;
+  const now = timeIn({}) / 1_000;
   for (const hours of [1, 23, 25, 100]) {
     const path = join(tmp, `${crypto.randomUUID()}-${hours}`);
     Deno.writeTextFileSync(path, "part of a");
