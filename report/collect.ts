@@ -41,16 +41,22 @@ export async function collectArtifacts(
   const items = all.map((one) => ({ ...one, isServed }));
   const unreadable: string[] = [];
   let room = mostBytes;
-  const fitting = new Set(items.toSorted((a, b) => sizeOf(a) - sizeOf(b)).filter((one) => (room -= sizeOf(one)) >= 0));
+  const sorted = items.map((item) => ({ item, size: sizeOf(item) })).sort((a, b) => a.size - b.size);
+  const fitting = new Set(sorted.filter(({ size }) => (room -= size) >= 0).map(({ item }) => item));
   const content = noContent();
   for (const item of items) {
     try {
-      if (!fitting.has(item)) throw new RangeError(`a page has room for ${mostBytes >> 20} MB`);
-      await collectors[item.artifact.type]?.(item, content, unreadable, items);
+      if (fitting.has(item)) await collectors[item.artifact.type]?.(item, content, unreadable, items);
     } catch (error) {
       // One bad file, whoever wrote it, must not hide the rest.
       unreadable.push(`${item.title}: its ${item.artifact.type} cannot be shown: ${(error as Error).message}`);
     }
+  }
+  // One line for all: a sweep may have thousands.
+  const [first, ...more] = items.filter((item) => !fitting.has(item));
+  if (first !== undefined) {
+    const others = more.length === 0 ? "" : ` and ${more.length} more`;
+    unreadable.push(`the ${first.artifact.type} of ${first.title}${others}: a page has room for ${mostBytes >> 20} MB`);
   }
   return { ...content, unreadable };
 }
@@ -60,10 +66,14 @@ const logRowSchema = z.object({
   terms: z.record(z.string(), z.number()).default({}),
 }).transform(({ terms, ...row }): LogRow => ({ ...row, ...terms, ...row }));
 
-/** Returns the size in bytes of the files that a page shows. */
-function sizeOf({ artifact: { type, files } }: Collected): number {
+/** Returns the size in bytes that the files of an artifact have in a page. */
+function sizeOf({ artifact: { type, files }, isServed }: Item): number {
   const shown = type in collectors ? files.filter(({ path }) => /^[^/]+\.(?:png|svg|jsonl?)$/.test(path)) : [];
-  return shown.reduce((sum, { size }) => sum + size, 0);
+  // Pictures are in the page as base64.
+  return shown.reduce(
+    (sum, { path, size }) => sum + (/g$/.test(path) && !isServed ? Math.ceil(size / 3) * 4 : size),
+    0,
+  );
 }
 
 type Item = Collected & Required<Pick<CollectOptions, "isServed">>;

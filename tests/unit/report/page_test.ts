@@ -96,8 +96,12 @@ Deno.test("collectArtifacts() leaves out what takes the most where a page has no
   assertEquals(await shown(), ["abc"]);
   assertEquals(await shown({ mostBytes: 3 << 20 }), [
     "bc",
-    "a: its schedule cannot be shown: a page has room for 3 MB",
+    "the schedule of a: a page has room for 3 MB",
   ]);
+  // As base64, three bytes take four; however many are left out, the page has one line for them.
+  const many = Array.from({ length: 50 }, (_, i) => schedule(`s${i}`, 3 << 16));
+  const { schedules, unreadable } = await collectArtifacts(many, { mostBytes: 4 << 20 });
+  assertEquals([schedules.length, unreadable], [16, ["the schedule of s16 and 33 more: a page has room for 4 MB"]]);
 });
 
 /**
