@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
 // @ts-types="./yauzl.d.ts"
 import yauzl from "yauzl";
-import { FormatError, refuse } from "./format_error.ts";
+import { FormatError, refuse, shown } from "./format_error.ts";
 import { unpacksToMore } from "./inflate.ts";
 
 /** One file of an archive, which can be read until the next one is asked for; of a zip in memory, at any time. */
@@ -17,11 +17,17 @@ export interface Entry {
 /** The bits of a mode that tell files from links and folders, and those of a file. */
 const [FILE_TYPE, REGULAR] = [0o170000, 0o100000];
 
+/** The marks that may follow the directory of a zip: its end, that of a zip of more than 4 GiB, and a signature. */
+const AFTER_DIRECTORY = ["504b0506", "504b0606", "504b0505"];
+
 /** A file of a zip, which can also be read piece by piece. */
 interface ZipEntry extends Entry {
   /** Number of bytes, unpacked. */
   readonly size: number;
-  /** @throws FormatError at its end, if it is damaged */
+  /**
+   * The checksum is compared at the end, so whoever uses a piece has to read to the end.
+   * @throws FormatError at its end, if it is damaged
+   */
   stream(): AsyncIterable<Uint8Array>;
 }
 
@@ -37,6 +43,11 @@ export async function* zipEntries(path: string, bytes?: Uint8Array): AsyncGenera
     for await (const entry of zip.eachEntry()) {
       const { fileName: name, uncompressedSize: size, crc32: wanted } = entry;
       const mode = entry.externalFileAttributes >>> 16 & FILE_TYPE;
+      // Damage to a name would give a file to another, or hide it.
+      const local = await zip.readLocalFileHeaderPromise(entry);
+      if (!entry.fileNameRaw.equals(local.fileName)) {
+        refuse(`${path}, ${name}`, `${shown(`${local.fileName}`)} before its content`, "one name in both places");
+      }
       const stream = async function* () {
         let sum = 0;
         const opened = new Promise<AsyncIterable<Uint8Array>>((resolve, reject) => {
@@ -65,6 +76,9 @@ export async function* zipEntries(path: string, bytes?: Uint8Array): AsyncGenera
         },
       };
     }
+    const { readEntryCursor: at } = zip;
+    const after = bytes?.subarray(at, at + 4).toHex() ?? await startOf(path, 4, at);
+    if (!AFTER_DIRECTORY.includes(after)) refuse(path, "a directory that goes on after its last file", "a whole zip");
   } catch (cause) {
     throw asFormatError(cause, path, "a whole zip");
   }
@@ -78,8 +92,14 @@ export async function* zipEntries(path: string, bytes?: Uint8Array): AsyncGenera
  */
 export async function openZip(bytes: Uint8Array, what: string): Promise<ReadonlyMap<string, ZipEntry>> {
   const entries = await Array.fromAsync(zipEntries(what, bytes));
-  const files = new Map(entries.map((entry) => [entry.name, entry]));
-  return files.size === entries.length ? files : refuse(what, `${entries.length} files`, "files each of another name");
+  checkNames(what, entries.map(({ name }) => name));
+  return new Map(entries.map((entry) => [entry.name, entry]));
+}
+
+/** @throws FormatError when two files or arrays have one name */
+export function checkNames(what: string, names: readonly string[]): void {
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) refuse(what, `two of the name ${shown(twice)}`, "names that differ; write the file again");
 }
 
 const GZIP = "1f8b";
@@ -126,10 +146,11 @@ export async function* tarEntries(paths: readonly string[], mostBytes = Infinity
   }
 }
 
-/** Returns the first two bytes of a file in hexadecimal digits. */
-export async function startOf(path: string): Promise<string> {
+/** Returns the first two bytes of a file, or others, in hexadecimal digits. */
+export async function startOf(path: string, length = 2, at = 0): Promise<string> {
   using file = await Deno.open(path);
-  const start = new Uint8Array(2);
+  const start = new Uint8Array(length);
+  await file.seek(at, Deno.SeekMode.Start);
   await file.read(start);
   return start.toHex();
 }

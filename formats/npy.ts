@@ -1,11 +1,13 @@
 /**
- * Arrays in NumPy's file format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0.
- * Little-endian and row-major, as noiseline's arrays are.
+ * Arrays in NumPy's file format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, versions 1.0
+ * to 3.0. * Little-endian and row-major, as noiseline's arrays are.
  */
 import { refuse } from "./format_error.ts";
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 const ALIGNMENT = 64;
+/** A field of the header, which is a dictionary as Python writes it. */
+const FIELD = /^\s*'(\w+)':\s*(?:'([^']*)'|(True|False)|\(([\d, ]*)\))\s*(?:,|(?=\}))/;
 
 const DESCRIPTORS = {
   "|u1": Uint8Array,
@@ -60,16 +62,22 @@ export function decodeNpyHeader<T = (typeof DESCRIPTORS)[Descriptor]>(
   if (bytes.length < 12 || MAGIC.some((byte, i) => bytes[i] !== byte)) {
     refuse("npy file", "other first bytes", "\\x93NUMPY");
   }
-  const wide = bytes[6]! >= 2;
+  const [major, minor] = [bytes[6]!, bytes[7]!];
+  if (major < 1 || major > 3 || minor !== 0) refuse("npy version", `${major}.${minor}`, "1.0, 2.0 or 3.0");
+  const wide = major >= 2;
   const start = wide ? 12 : 10;
   const length = wide ? view.getUint32(8, true) : view.getUint16(8, true);
   if (start + length > bytes.length) refuse("npy header", `${bytes.length - start} bytes`, `${length}`);
   const header = new TextDecoder("latin1").decode(bytes.subarray(start, start + length));
-  const descriptor = /'descr':\s*'([^']+)'/.exec(header)?.[1];
-  const order = /'fortran_order':\s*(True|False)/.exec(header)?.[1];
-  const dimensions = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1];
-  if (descriptor === undefined || order === undefined || dimensions === undefined) {
-    refuse("npy header", header.trim(), "descr, fortran_order and shape");
+  const fields: [name: string, value: string][] = [];
+  let rest = header.replace(/^\{/, "");
+  for (let found; (found = FIELD.exec(rest)) !== null; rest = rest.slice(found[0].length)) {
+    fields.push([found[1]!, found.slice(2).find((value) => value !== undefined)!]);
+  }
+  const { descr: descriptor, fortran_order: order, shape: dimensions } = Object.fromEntries(fields);
+  const isWhole = header.startsWith("{") && /^\s*\}\s*$/.test(rest) && fields.length === 3;
+  if (!isWhole || descriptor === undefined || order === undefined || dimensions === undefined) {
+    refuse("npy header", header.trim(), "descr, fortran_order and shape, each once");
   }
   if (!Object.hasOwn(types, descriptor)) {
     const known = Object.keys(types);
@@ -88,7 +96,7 @@ export function decodeNpy(bytes: Uint8Array): NpyArray {
   const { shape, type, length } = decodeNpyHeader(bytes);
   const count = shape.reduce((product, side) => product * side, 1);
   // A copy, which begins at an address that is aligned for the numbers.
-  const body = new Uint8Array(bytes.subarray(length, length + count * type.BYTES_PER_ELEMENT));
+  const body = new Uint8Array(bytes.subarray(length));
   if (body.length !== count * type.BYTES_PER_ELEMENT) {
     refuse("npy numbers", `${body.length} bytes`, `${count * type.BYTES_PER_ELEMENT}`);
   }

@@ -1,6 +1,8 @@
 /** The parts of yauzl that are used. The types of others for it would bring in Node's. */
 interface Entry {
   readonly fileName: string;
+  /** As the directory of the zip has it. */
+  readonly fileNameRaw: { equals(other: Uint8Array): boolean };
   readonly uncompressedSize: number;
   readonly crc32: number;
   /** Its upper half is the mode, in zips made on Unix. */
@@ -12,7 +14,10 @@ interface Stream extends AsyncIterable<Uint8Array> {
 }
 
 interface ZipFile {
+  /** Where the directory goes on. */
+  readonly readEntryCursor: number;
   eachEntry(): AsyncIterable<Entry>;
+  readLocalFileHeaderPromise(entry: Entry): Promise<{ readonly fileName: Uint8Array }>;
   openReadStream(entry: Entry, done: (error: Error | null, stream: Stream) => void): void;
 }
 

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { startOf, zipEntries } from "../../formats/archives.ts";
+import { checkNames, startOf, zipEntries } from "../../formats/archives.ts";
 import { FormatError, refuse } from "../../formats/format_error.ts";
 import { decodeNpyHeader, type NpyHeader } from "../../formats/npy.ts";
 import { type Item, type Items, type Labels, labelsOfValues, MOST_ITEMS } from "./items.ts";
@@ -45,7 +45,18 @@ export async function open({ path, ...params }: DatasetParams & { readonly path:
 }
 
 /** Returns the names of the arrays of an npz. */
-export const arraysOf = (path: string) => Array.fromAsync(zipEntries(path), ({ name }) => name.replace(/\.npy$/, ""));
+export async function arraysOf(path: string): Promise<string[]> {
+  return Array.from((await sizesIn(path)).keys(), (name) => name.replace(/\.npy$/, ""));
+}
+
+const fileOf = (array: string) => `${array}.npy`;
+
+/** Returns the sizes of the files of an npz by their names. @throws FormatError when two have one name */
+async function sizesIn(path: string): Promise<ReadonlyMap<string, number>> {
+  const entries = await Array.fromAsync(zipEntries(path), ({ name, size }) => [name, size] as const);
+  checkNames(path, entries.map(([name]) => name));
+  return new Map(entries);
+}
 
 /** Returns the array that a user means who names none. */
 async function onlyArray(path: string, labels: string | undefined): Promise<string> {
@@ -60,6 +71,7 @@ async function readLabels(path: string, array: string | undefined, count: number
     if (shape.length !== 1 || shape[0] !== count) refuse(what, `shape [${shape}]`, `[${count}], a label for each item`);
     const data = await bytes.take(count * type.BYTES_PER_ELEMENT);
     if (data === undefined) refuse(what, "a file that is cut off", `${count} labels, as its header declares`);
+    if (array !== undefined) await bytes.drain();
     return labelsOfValues(Array.from(new type(data.buffer) as ArrayLike<unknown>), (row) => `row ${row} of ${what}`);
   } finally {
     await bytes.close();
@@ -81,18 +93,26 @@ async function* readRows(
       next++;
       yield { ...form, data: new type(data.buffer) };
     }
+    if (array !== undefined) await bytes.drain();
   } finally {
     await bytes.close();
   }
 }
 
+/** A type of numbers. */
+interface Numbers {
+  readonly BYTES_PER_ELEMENT: number;
+}
+
 /** Opens an .npy, or an array of an .npz, at its first number. @param types as `decodeNpyHeader` takes them */
-export async function openArray<T = NpyHeader["type"]>(
+export async function openArray<T extends Numbers = NpyHeader["type"]>(
   path: string,
   array: string | undefined,
   types?: Readonly<Record<string, T>>,
 ) {
   const what = array === undefined ? path : `${path}, ${array}`;
+  const size = array === undefined ? (await Deno.stat(path)).size : (await sizesIn(path)).get(fileOf(array));
+  if (size === undefined) refuse(path, `no array ${array}`, "the name of an array that is there");
   const bytes = new Taker(piecesOf(path, array));
   try {
     const start = await bytes.take(12) ?? refuse(what, "a file that is cut off", "an npy file");
@@ -101,6 +121,10 @@ export async function openArray<T = NpyHeader["type"]>(
     if (length > MOST_HEADER_BYTES) refuse(what, `a header of ${length} bytes`, `at most ${MOST_HEADER_BYTES}`);
     const rest = await bytes.take(Math.max(0, length - start.length));
     const { shape, type } = decodeNpyHeader(Buffer.concat([start, rest ?? new Uint8Array()]), types);
+    const declared = shape.reduce((product, side) => product * side, type.BYTES_PER_ELEMENT);
+    if (size !== length + declared) {
+      refuse(what, `${size - length} bytes of numbers`, `${declared}, as its header says`);
+    }
     return { what, shape, type, bytes };
   } catch (cause) {
     await bytes.close();
@@ -111,10 +135,7 @@ export async function openArray<T = NpyHeader["type"]>(
 
 async function* piecesOf(path: string, array: string | undefined): AsyncGenerator<Uint8Array> {
   if (array === undefined) return yield* (await Deno.open(path)).readable;
-  for await (const entry of zipEntries(path)) {
-    if (entry.name === `${array}.npy`) return yield* entry.stream();
-  }
-  refuse(path, `no array ${array}`, "the name of an array that is there");
+  for await (const entry of zipEntries(path)) if (entry.name === fileOf(array)) return yield* entry.stream();
 }
 
 /** Takes exact numbers of bytes out of a stream. */
@@ -141,6 +162,11 @@ class Taker {
     const all = pieces.length === 1 ? this.#left : Buffer.concat(pieces);
     this.#left = all.subarray(length);
     return new Uint8Array(all.subarray(0, length));
+  }
+
+  /** Goes to the end of the stream, where checksums are compared. An .npy has none, and its size is known. */
+  async drain(): Promise<void> {
+    while (!(await this.#pieces.next()).done) this.#left = new Uint8Array();
   }
 
   async close(): Promise<void> {

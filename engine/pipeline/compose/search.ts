@@ -42,7 +42,7 @@ export function expandSearches(
     interpolations: [] as Interpolation[],
   };
   const stages = asMap(asMap(root)["stages"]);
-  const made: Record<string, unknown> = {};
+  const made: Record<string, unknown> = Object.create(null);
   for (const [id, entry] of Object.entries(stages)) {
     // A wrong structure is reported with the rest of the file's.
     const parsed = searchSchema.safeParse(asMap(entry)["search"]);
@@ -91,7 +91,7 @@ class Search {
       const message = `over has only ${trials.length} trials that differ`;
       return this.#refuse(["over"], message, `set trials to ${trials.length}, or widen over`) ?? {};
     }
-    const made: Record<string, unknown> = {};
+    const made: Record<string, unknown> = Object.create(null);
     const rankings: string[] = [];
     const fill = (own: string, trial: Combination, steps: number | undefined) => {
       const { search: _, with: params, ...entry } = this.entry;
