@@ -7,6 +7,14 @@ import { gridCells, imageGrid } from "../../../pictures/image_grid.ts";
 import { findViolations } from "../../browser/axe.ts";
 import { Chromium, findChromium } from "../../browser/chromium.ts";
 
+/** Waits up to a minute for an expression in a page to be true, however busy the machine is. */
+async function comes(page: { evaluate(text: string): Promise<unknown> }, expression: string): Promise<void> {
+  for (let looks = 0; looks < 1_200 && await page.evaluate(expression) !== true; looks++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assertEquals(await page.evaluate(expression), true, expression);
+}
+
 const picture = (shade: number) =>
   encodePng({ width: 8, height: 8, channels: 1, data: new Uint8Array(64).fill(shade) });
 
@@ -130,9 +138,7 @@ Deno.test("figures are copied: charts, the graph and drawings as SVG and PNG, gr
           JSON.stringify(figure)
         }).querySelector("[data-form=${form}]").click()`,
       );
-      for (let i = 0; i < 100 && !(await page.evaluate("copied.length > 0")); i++) {
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+      await comes(page, "copied.length > 0");
     };
     const text = async (figure: string) => {
       await copy(figure, "svg");
@@ -238,11 +244,9 @@ Deno.test("a page shows samples by class, sorts and completes its tables, copies
 
     assertEquals(await page.evaluate("document.querySelector('#params details').open"), false);
     await page.evaluate("document.querySelector('nav a[href=\"#params\"]').click()");
-    await page.evaluate("new Promise((resolve) => setTimeout(resolve, 100))");
-    assertEquals(await page.evaluate("document.querySelector('#params details').open"), true);
+    await comes(page, "document.querySelector('#params details').open");
     await page.evaluate("document.querySelector('#params [data-copy]').click()");
-    await page.evaluate("new Promise((resolve) => setTimeout(resolve, 100))");
-    assertEquals(await page.evaluate("document.querySelector('#params [data-copy]').matches('.copied')"), true);
+    await comes(page, "document.querySelector('#params [data-copy]').matches('.copied')");
     assertEquals(page.problems, []);
 
     const curves = [0, 1].map((seed) => ({ ...REPORT.curves[0]!, title: `train~lr=1~seed=${seed}` }));
