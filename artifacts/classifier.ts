@@ -5,6 +5,7 @@ import { countOf, type Network } from "../diffusion/network.ts";
 import { decodeVectors, encodeVectors, vectorOf } from "../formats/vectors.ts";
 import { type ClassifierConfig, classifierParameters } from "../metrics/features/classifier_network.ts";
 import { definedOnly } from "../std/defined_only.ts";
+import { latentFact } from "./facts.ts";
 import { checkWeights, readBytes, readJson, writeJson } from "./record.ts";
 
 /** Artifact of type `classifier`: `classifier.json` and its weights, flat. */
@@ -54,6 +55,6 @@ export function layoutOf(config: ClassifierConfig): Pick<Network, "parameters" |
 export { readClassifier as validate };
 
 export async function facts(artifact: InputArtifact): Promise<Facts> {
-  const { network, dtype } = await readJson(artifact, CONFIG_FILE, configSchema);
-  return { ...network, ...definedOnly({ dtype }) };
+  const { network, dtype, encoder } = await readJson(artifact, CONFIG_FILE, configSchema);
+  return { ...network, ...definedOnly({ dtype }), ...latentFact(encoder) };
 }

@@ -16,6 +16,8 @@ const contents = {
   dtype: z.enum(["uint8", "uint16", "float32"]).nullish(),
   /** Present for latents: the stage that trained their encoder, and its weights; true if that is not known. */
   latent: z.union([z.literal(true), z.object({ stage: z.string(), weights: z.string() })]).optional(),
+  /** Digest of the encoder that made these latents; null for images that are none, absent before they exist. */
+  encoder: z.string().nullish(),
   /** True if the numbers that networks see are not limited to [-1, 1], so that samples are not clipped. */
   unbounded: z.literal(true).optional(),
   /** Absent if only the run finds out, as with files of images that are not resized. */
@@ -99,6 +101,11 @@ export function hasSize<F extends ImageFacts>(facts: F | undefined): facts is F 
   return facts?.height !== undefined && facts.width !== undefined && facts.channels !== undefined;
 }
 
+/** Says what a set's stored values are, which only a set of the same values can be compared with. */
+export function unitsText({ dtype, encoder }: Pick<ImageFacts, "dtype" | "encoder">): string {
+  return `${dtype ?? "uint8"}${encoder ? `, latents of encoder ${encoder.slice(0, 12)}` : ""}`;
+}
+
 /** Returns how many numbers there are in so many images; 0 if only the run finds out. */
 export function numbersIn(facts: ImageFacts | undefined, count = 0): number {
   return hasSize(facts) ? count * facts.height * facts.width * facts.channels : 0;
@@ -116,7 +123,7 @@ export function unboundedFact(normalize: unknown, isFloat: boolean): Pick<ImageF
   return isRange || (normalize === undefined && !isFloat) ? {} : { unbounded: true };
 }
 
-/** Returns the fact that numbers are latents, from the record of their encoder. */
-export function latentFact(encoder: string | undefined): Pick<ImageFacts, "latent"> {
-  return encoder === undefined ? {} : { latent: true };
+/** Returns what is known of the encoder of images that exist, from the record of their encoder. */
+export function latentFact(encoder: string | undefined): Pick<ImageFacts, "latent" | "encoder"> {
+  return encoder === undefined ? { encoder: null } : { latent: true, encoder };
 }

@@ -1,12 +1,16 @@
 import { join } from "node:path";
 import { z } from "zod";
 import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
+import { formOf, formRecord, recordOf, type ValueForm } from "../diffusion/normalizer.ts";
 import { refuse } from "../formats/format_error.ts";
 import { decodeNpy, decodeNpyHeader, encodeNpy, encodeNpyHeader, type NpyHeader } from "../formats/npy.ts";
+import { PIXEL_FEATURES } from "../metrics/features/pixels.ts";
 import { type FeatureVectors, firstNotFinite, range, vectorsOf } from "../metrics/vectors.ts";
+import { definedOnly } from "../std/defined_only.ts";
 import { checkLabels, type LabelNumbers, labelTypeOf } from "./image_files.ts";
 import { imageSetSchema } from "./metrics.ts";
-import { fileOf, readBytes, readJson, writeJson } from "./record.ts";
+import { unitsText } from "./facts.ts";
+import { fileOf, parseRecord, readBytes, readJson, writeJson } from "./record.ts";
 import { bytesOf, readRows, writeAll } from "./rows.ts";
 
 /**
@@ -42,6 +46,27 @@ const infoSchema = z.strictObject({
 
 export type ExtractorInfo = z.output<typeof extractorSchema>;
 type FeaturesInfo = z.output<typeof infoSchema>;
+
+const pixelRecord = z.looseObject({
+  map: z.strictObject(formRecord).exactOptional(),
+  file: z.string().exactOptional(),
+});
+
+/** Returns what a record of pixel features says of the form of their images: nothing of bytes in [-1, 1]. */
+export function pixelPreprocessing(form: ValueForm): { readonly map?: ReturnType<typeof recordOf> } {
+  const map = recordOf(form);
+  return Object.keys(map).length === 0 ? {} : { map };
+}
+
+/**
+ * Returns the form of the images that pixel features were made of, whose normaliser maps to the features' units.
+ * Undefined for other extractors, which do not use the normaliser, and for a file of mu and sigma, which has no form.
+ */
+export function pixelForm({ name, preprocessing }: Pick<ExtractorInfo, "name" | "preprocessing">) {
+  if (name !== PIXEL_FEATURES) return undefined;
+  const { map = {}, file } = parseRecord("preprocessing of pixels", preprocessing, pixelRecord);
+  return file === undefined ? formOf(map) : undefined;
+}
 
 /** Writes vectors as they come, so that memory use does not grow with their number. */
 export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesInfo) {
@@ -145,7 +170,9 @@ export async function facts(artifact: InputArtifact): Promise<Facts> {
 /** Facts of features, or of their statistics. */
 export function extractedFacts({ extractor, count }: Pick<FeaturesInfo, "extractor" | "count">): Facts {
   const { name, sha256, preprocessing } = extractor;
-  return { extractor: name, sha256, preprocessing, resize: preprocessing["resize"], count };
+  const form = pixelForm(extractor);
+  const units = form && unitsText(form);
+  return { extractor: name, sha256, preprocessing, resize: preprocessing["resize"], count, ...definedOnly({ units }) };
 }
 
 function checkArray(file: string, got: Omit<NpyHeader, "length">, wanted: Omit<NpyHeader, "length">): void {

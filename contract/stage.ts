@@ -318,6 +318,11 @@ export interface BuiltinKind<
   readonly kind: string;
   /** Raised whenever the same params and inputs would give other bytes. */
   readonly version: number;
+  /**
+   * Raised in place of `version` where only the results of some params changed, so that all others keep their keys.
+   * @param ports the inputs that are bound
+   */
+  readonly revision?: (params: z.output<P>, ports: readonly string[]) => number | undefined;
   /** `inline` for work of milliseconds, `command` for a program that params name; all else gets its own process. */
   readonly runs?: "inline" | "command";
   /** Module URL whose default export is the `StageRun`; for a `command` it checks what the program has written. */

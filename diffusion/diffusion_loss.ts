@@ -2,6 +2,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors, Signature, TensorSpec } from "../tensor/device.ts";
 import { keepMask } from "../tensor/random/keep_mask.ts";
 import type { LossInputs } from "./define.ts";
+import { binsOf } from "./likelihood_float64.ts";
+import { BYTES } from "./normalizer.ts";
 import { mixed, perImage, stopGradient, trainingLossPerImage } from "./loss.ts";
 import { figureInputs, freeLoss, type LossOptions, stepFigures, usesContinuousTimes } from "./loss_tables.ts";
 import { classSignature, type Network, predict, unpackTensors } from "./network.ts";
@@ -60,10 +62,11 @@ function lossOfBatch(
     const drop = (h: tf.Tensor) => rate > 0 ? tf.mul(h, mask(h)) : h;
     return network.forward({ weights, x, t, labels, augmentation, dropout: drop });
   };
-  const { objective } = options;
+  const { objective, form = BYTES } = options;
+  const bins = binsOf(form);
   const free = freeLoss(objective);
   if (free === undefined) {
-    return (weights) => trainingLossPerImage(ask(weights, xt, t), { ...inputs, x0, noise, xt });
+    return (weights) => trainingLossPerImage(ask(weights, xt, t), { ...inputs, x0, noise, xt }, bins);
   }
   const given = {
     ...{ x0, noise, xt, t, signal, noiseLevel, stopGradient },

@@ -37,7 +37,7 @@ export interface AtStep {
 const SMALLEST_PROBABILITY = 1e-12;
 
 /** The bins of one channel's integers, in the network's numbers. */
-interface Bins {
+export interface Bins {
   /** Half the width of a bin, which lies around its integer. */
   readonly half: number;
   /** Numbers below this belong to the first integer, whose bin is open below. */

@@ -1,4 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { type Bins, binsOf } from "./likelihood_float64.ts";
+import { BYTES } from "./normalizer.ts";
 
 /**
  * L_simple of Ho et al. 2020 (eq. 14) for each image: the mean over pixels and channels of (eps - eps_theta)^2. Its
@@ -27,15 +29,16 @@ type ErrorInputs = Readonly<Record<"x0" | "noise" | "xt", tf.Tensor> & Record<st
  *   variance.
  *
  * @param output the network's output, [B, H, W, C], or [B, H, W, 2 C] if it learns the variance
+ * @param bins those of the images' integers, `binsOf`
  */
-export function trainingLossPerImage(output: tf.Tensor, inputs: ErrorInputs): tf.Tensor {
+export function trainingLossPerImage(output: tf.Tensor, inputs: ErrorInputs, bins?: readonly Bins[]): tf.Tensor {
   const channels = inputs.x0.shape.at(-1)!;
   if (output.shape.at(-1) === channels) return weightedError(output, inputs);
   const part = (start: number) => tf.slice(output, [0, 0, 0, start], [-1, -1, -1, channels]);
   const [prediction, variance] = [part(0), part(channels)];
   const { boundWeight } = inputs;
-  if (boundWeight === undefined) return learnedBound(prediction, variance, inputs);
-  const bound = learnedBound(stopGradient(prediction), variance, inputs);
+  if (boundWeight === undefined) return learnedBound(prediction, variance, inputs, bins);
+  const bound = learnedBound(stopGradient(prediction), variance, inputs, bins);
   return tf.add(weightedError(prediction, inputs), tf.mul(boundWeight, bound));
 }
 
@@ -52,7 +55,12 @@ function weightedError(prediction: tf.Tensor, inputs: ErrorInputs): tf.Tensor {
  * Computes the term of the bound. The log variance is interpolated linearly between the posterior's, at `raw` = -1, and
  * that of beta, at 1 (Nichol & Dhariwal 2021, eq. 15; openai/improved-diffusion, `LEARNED_RANGE`).
  */
-function learnedBound(prediction: tf.Tensor, raw: tf.Tensor, inputs: ErrorInputs): tf.Tensor {
+function learnedBound(
+  prediction: tf.Tensor,
+  raw: tf.Tensor,
+  inputs: ErrorInputs,
+  bins: readonly Bins[] | undefined,
+): tf.Tensor {
   const { x0, xt } = inputs;
   const table = (name: string) => perImage(inputs[name]!, x0);
   const [coefX0, coefXt] = [table("posteriorMeanCoef1"), table("posteriorMeanCoef2")];
@@ -65,6 +73,7 @@ function learnedBound(prediction: tf.Tensor, raw: tf.Tensor, inputs: ErrorInputs
     truth: { mean: mixed(coefX0, x0, coefXt, xt), logVariance: min },
     model: { mean: mixed(coefX0, predictedX0, coefXt, xt), logVariance },
     isFirst: inputs["isFirst"]!,
+    bins,
   });
 }
 
@@ -105,20 +114,26 @@ export function normalKlTensor(p: GaussianTensors, q: GaussianTensors): tf.Tenso
  * `discretizedLogLikelihood` in float32, elementwise. Bins are folded to the lower side of the mean, where the
  * distribution function is small and a difference of two values keeps its digits.
  *
- * @param x in [-1, 1]
+ * @param x the network's numbers for integers, [..., C] @param bins one, or one for each channel; default: of bytes
  */
-export function discretizedLogLikelihoodTensor(x: tf.Tensor, { mean, logVariance }: GaussianTensors): tf.Tensor {
+export function discretizedLogLikelihoodTensor(
+  x: tf.Tensor,
+  { mean, logVariance }: GaussianTensors,
+  bins: readonly Bins[] = binsOf(BYTES)!,
+): tf.Tensor {
+  const of = (number: (one: Bins) => number) => bins.length === 1 ? number(bins[0]!) : bins.map(number);
   const inverseScale = tf.exp(tf.mul(logVariance, -0.5));
   const centred = tf.sub(x, mean);
-  const [isTop, isBottom] = [tf.greater(x, 0.999), tf.greater(tf.neg(x), 0.999)];
+  const [half, first, last] = [of((one) => one.half), of((one) => -one.first), of((one) => one.last)];
+  const [isTop, isBottom] = [tf.greater(x, last), tf.greater(tf.neg(x), first)];
   const flipped = tf.neg(centred);
   // Minus the absolute value, without a comparison: a comparison on the way from the parameters has no gradient in
   // TF.js.
   const folded = tf.neg(tf.add(tf.relu(centred), tf.relu(flipped)));
   // The last bin is open above. Flipped, it is open below, like the first.
   const distance = tf.where(isTop, flipped, tf.where(isBottom, centred, folded));
-  const upper = normalCdf(tf.mul(tf.add(distance, 1 / 255), inverseScale));
-  const lower = normalCdf(tf.mul(tf.sub(distance, 1 / 255), inverseScale));
+  const upper = normalCdf(tf.mul(tf.add(distance, half), inverseScale));
+  const lower = normalCdf(tf.mul(tf.sub(distance, half), inverseScale));
   const closed = tf.where(isTop, tf.zerosLike(lower), tf.where(isBottom, tf.zerosLike(lower), lower));
   return tf.log(tf.maximum(tf.sub(upper, closed), 1e-12));
 }
@@ -132,21 +147,23 @@ function normalCdf(z: tf.Tensor): tf.Tensor {
 /**
  * Computes the term of the bound at each image's t in bits per dimension, [B].
  *
- * @param x0 [B, H, W, C] in [-1, 1]
+ * @param x0 [B, H, W, C]
  * @param truth q(x_{t-1} | x_t, x_0); its logVariance may be [B, 1, 1, 1]
  * @param model p(x_{t-1} | x_t)
  * @param isFirst [B], 1 where t = 0, else 0
+ * @param bins as `discretizedLogLikelihoodTensor` takes them
  */
 export function boundTermPerImage(
   x0: tf.Tensor,
-  { truth, model, isFirst }: {
+  { truth, model, isFirst, bins }: {
     readonly truth: GaussianTensors;
     readonly model: GaussianTensors;
     readonly isFirst: tf.Tensor;
+    readonly bins?: readonly Bins[] | undefined;
   },
 ): tf.Tensor {
   const first = perImage(isFirst, x0);
-  const decoder = tf.mul(discretizedLogLikelihoodTensor(x0, model), -1);
+  const decoder = tf.mul(discretizedLogLikelihoodTensor(x0, model, bins), -1);
   const nats = tf.add(tf.mul(first, decoder), tf.mul(tf.sub(1, first), normalKlTensor(truth, model)));
   return tf.mul(tf.mean(nats, [1, 2, 3]), 1 / Math.LN2);
 }

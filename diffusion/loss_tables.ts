@@ -1,4 +1,5 @@
 import type { FreeObjective, MixtureObjective, Path, TimePoint } from "./define.ts";
+import type { ValueForm } from "./normalizer.ts";
 import type { Objective } from "./objective.ts";
 import { timePoint } from "./path.ts";
 
@@ -17,6 +18,8 @@ export interface LossOptions {
    * `fixedlarge`.
    */
   readonly variance?: "fixedlarge" | "fixedsmall" | "learned";
+  /** The form of the images, whose integers have a learned variance's L_0. Default: bytes. */
+  readonly form?: ValueForm;
   /** Gamma of `min-snr`, > 0. Default 5, as in the paper. */
   readonly minSnrGamma?: number;
 }

@@ -100,7 +100,23 @@ export function recordOf({ dtype, normalizer, encoder }: ValueForm): FormRecord 
 }
 
 function isSameNormalizer(a: Normalizer, b: Normalizer): boolean {
-  return a.how === b.how && a.scale.join() === b.scale.join() && a.shift.join() === b.shift.join();
+  return a.how === b.how && isSameMap(a, b);
+}
+
+type Map = Pick<Normalizer, "scale" | "shift">;
+
+const isSameMap = (a: Map, b: Map) => a.scale.join() === b.scale.join() && a.shift.join() === b.shift.join();
+
+/**
+ * Returns the map from the network's numbers under one normaliser to those of the same stored values under another;
+ * undefined if they are the same numbers.
+ */
+export function mapBetween(from: Map, to: Map): Map | undefined {
+  if (isSameMap(from, to)) return undefined;
+  const at = (values: readonly number[], c: number) => values[c % values.length]!;
+  const channels = Math.max(from.scale.length, to.scale.length);
+  const scale = Array.from({ length: channels }, (_, c) => at(to.scale, c) / at(from.scale, c));
+  return { scale, shift: scale.map((factor, c) => at(to.shift, c) - at(from.shift, c) / factor) };
 }
 
 /** True if samples are limited to [-1, 1]: the declared range has no values outside it. */
@@ -113,7 +129,7 @@ export function isBounded({ how }: Normalizer): boolean {
  *
  * @param values [..., C] row-major @param out of the same length, filled
  */
-export function normalize(values: ArrayLike<number>, out: Float32Array, { scale, shift }: Normalizer): void {
+export function normalize(values: ArrayLike<number>, out: Float32Array | Float64Array, { scale, shift }: Map): void {
   const [channels, first, less] = [scale.length, scale[0]!, shift[0]!];
   // One multiplier for all channels is the common case, and twice as fast.
   if (channels === 1) { for (let i = 0; i < values.length; i++) out[i] = values[i]! / first - less; }

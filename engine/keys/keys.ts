@@ -62,14 +62,15 @@ export function recipeKeyOf(local: LocalIngredients, inputs: Ingredients["inputs
 
 /** Returns the ingredients that a stage itself adds to its keys, each with its reason. */
 function localIngredients({ stage, share }: Action, externals: Ingredients["externals"]): LocalIngredients {
-  const { kind, params, seed } = stage;
+  const { kind, params, seed, inputs } = stage;
+  const revision = kind.revision?.(params, Object.keys(inputs));
   return {
     // Two kinds make different things from the same params. A custom stage's file may be renamed: its code identifies
     // it.
     kind: kind.custom ? "custom" : kind.name,
     // The code: other code may give other bytes. For a built-in kind it is a number, so that editing a comment reruns
-    // nothing.
-    version: kind.version,
+    // nothing. Where a revision changed the results of some params alone, the others keep their keys.
+    version: revision === undefined ? kind.version : kind.version.replace(/(?= |$)/, `.${revision}`),
     // Only for kinds that draw random numbers: another seed leaves the results of all other kinds as they are.
     seed: kind.seeded ? seed : null,
     // The params that the user chose, except those that only say where or how to compute; and which part of a stage the

@@ -20,6 +20,8 @@ import { autoencoderKindParams } from "./params.ts";
 export const autoencoderKind = defineKind({
   kind: "autoencoder",
   version: 2,
+  // The network of the perceptual term sees images by its own normaliser.
+  revision: ({ lpips }, ports) => lpips !== undefined || ports.includes("features") ? 1 : undefined,
   entry: import.meta.resolve("./run.ts"),
   summary: "Train an autoencoder, for diffusion in its latents (Rombach et al. 2022)",
   params: autoencoderKindParams,

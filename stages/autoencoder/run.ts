@@ -10,7 +10,7 @@ import type { AutoencoderLossOptions } from "../../diffusion/autoencoder/loss.ts
 import { type Autoencoder, makeAutoencoder } from "../../diffusion/autoencoder/autoencoder.ts";
 import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
 import { unpackTensors } from "../../diffusion/network.ts";
-import { recordOf } from "../../diffusion/normalizer.ts";
+import { BYTES, formOf, mapBetween, type Normalizer, recordOf } from "../../diffusion/normalizer.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 import { activations, type ClassifierConfig } from "../../metrics/features/classifier_network.ts";
@@ -41,7 +41,7 @@ export default runOf(autoencoderKind, async (context) => {
   if ("status" in built) return built;
   const { autoencoder, record, file } = built;
   await tf.ready();
-  const perceptual = await openPerceptual(context);
+  const perceptual = await openPerceptual(context, images);
   if ("status" in perceptual) return perceptual;
   const options = { ...params.loss, ...perceptual };
   if (file !== undefined) {
@@ -127,18 +127,29 @@ function makeBatches({ params: { batchSize, flip }, seed }: Context, images: Ima
   return { at, prepare };
 }
 
-/** Opens the network of the loss's perceptual term, if it has one, or returns how the stage ends without it. */
+/**
+ * Opens the network of the loss's perceptual term, if it has one, or returns how the stage ends without it. The network
+ * sees stored values by the normaliser that it was trained with, whatever that of the images is.
+ */
 async function openPerceptual(
   { inputs, params: { lpips } }: Context,
+  { normalizer }: ImageReader,
 ): Promise<Pick<AutoencoderLossOptions, "features" | "heads"> | StageEnd> {
+  const seenBy = (own: Normalizer, features: NonNullable<AutoencoderLossOptions["features"]>): typeof features => {
+    const map = mapBetween(normalizer, own);
+    if (map === undefined) return features;
+    return (x) => features(tf.sub(tf.div(x, tf.tensor1d([...map.scale])), tf.tensor1d([...map.shift])));
+  };
   if (inputs.features !== undefined) {
     const { config, params } = await readClassifier(inputs.features);
     const layout = layoutOf(config.network as ClassifierConfig);
-    return { features: (images) => activations(unpackTensors(tf.tensor1d(params), layout), images) };
+    const features = (images: tf.Tensor) => activations(unpackTensors(tf.tensor1d(params), layout), images);
+    return { features: seenBy(formOf(config).normalizer, features) };
   }
   if (lpips === undefined) return {};
   try {
-    return readLpips(await readTorchStateDict(await Deno.readFile(lpips)));
+    const { heads, features } = readLpips(await readTorchStateDict(await Deno.readFile(lpips)));
+    return { heads, features: seenBy(BYTES.normalizer, features) };
   } catch (error) {
     if (!(error instanceof FormatError || error instanceof RangeError)) throw error;
     const fix = 'save it again: torch.save(lpips.LPIPS(net="vgg").state_dict(), path)';

@@ -57,6 +57,8 @@ export type Preprocessing = z.output<typeof preprocessingParams>;
 export const featuresKind = defineKind({
   kind: "features",
   version: 6,
+  // Pixels are recorded with the normaliser that made them.
+  revision: ({ extractor }) => extractor === "pixels" ? 1 : undefined,
   entry: import.meta.resolve("./run.ts"),
   shards: true,
   summary: "Extract a feature vector from each image, for FID and other scores",

@@ -1,11 +1,11 @@
 import { basename } from "node:path";
 import { readClassifier } from "../../artifacts/classifier.ts";
 import type { ImageSize } from "../../artifacts/facts.ts";
-import { type ExtractorInfo, openFeaturesWriter } from "../../artifacts/features.ts";
+import { type ExtractorInfo, openFeaturesWriter, pixelPreprocessing } from "../../artifacts/features.ts";
 import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { describeImageSet } from "../../artifacts/metrics.ts";
 import type { ContextOf, StageEnd } from "../../contract/stage.ts";
-import { formOf, type Values } from "../../diffusion/normalizer.ts";
+import { formOf, type ValueForm, type Values } from "../../diffusion/normalizer.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 import { type ClassifierConfig, classifierDimension } from "../../metrics/features/classifier_network.ts";
@@ -39,7 +39,7 @@ export default runOf(featuresKind, async (context) => {
   const { onDevice, open } = EXTRACTORS[params.extractor];
   const extractWith = explainMemory(async (used: Context) => {
     const extract = (device?: Device) =>
-      extractAll(used, images, () => open(used, { ...images.info, normalizer: images.normalizer }, device));
+      extractAll(used, images, () => open(used, { ...images.info, ...images }, device));
     // A process that only joins parts computes nothing.
     return onDevice && used.parts.length === 0 ? await withDevice(used, extract) : await extract();
   });
@@ -96,7 +96,7 @@ interface Extractor {
   release?(): Promise<void>;
 }
 
-type Opened = ImageSize & Pick<ImageReader, "normalizer">;
+type Opened = ImageSize & ValueForm;
 
 /** Opens an extractor for images of one size, or returns how the stage ends without it. */
 type OpenExtractor = (context: Context, images: Opened, device?: Device) => Promise<Extractor | StageEnd>;
@@ -104,7 +104,8 @@ type OpenExtractor = (context: Context, images: Opened, device?: Device) => Prom
 const openPixels: OpenExtractor = (_context, size) => {
   const { height, width, channels, normalizer } = size;
   const dimension = pixelFeatureDimension(size);
-  const preprocessing = { pooled: "to at most 8x8", range: [-1, 1] };
+  const { map } = pixelPreprocessing(size);
+  const preprocessing = { pooled: "to at most 8x8", ...(map === undefined ? { range: [-1, 1] } : { map }) };
   return Promise.resolve({
     info: { name: PIXEL_FEATURES, sha256: null, dimension, preprocessing },
     logits: null,

@@ -1,9 +1,10 @@
-import { type ExtractorInfo, openFeatures } from "../../artifacts/features.ts";
+import { type ExtractorInfo, openFeatures, pixelForm, pixelPreprocessing } from "../../artifacts/features.ts";
 import { type ImageReader, type LabelNumbers, openImages } from "../../artifacts/image_files.ts";
 import { classNamesOf } from "../../artifacts/labels.ts";
 import { describeImageSet, type ImageSet, type Metric } from "../../artifacts/metrics.ts";
 import { readStatistics } from "../../artifacts/statistics.ts";
 import type { InputArtifact } from "../../contract/stage.ts";
+import { mapBetween, normalize, type ValueForm } from "../../diffusion/normalizer.ts";
 import { extrapolationCounts, fitLine, subsampledDeviation } from "../../metrics/spread.ts";
 import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metrics/features/pixels.ts";
 import { frechetDistance } from "../../metrics/frechet.ts";
@@ -73,6 +74,9 @@ async function frechetFigure({ real, fake }: Sets, { params, seed, products, onP
     `${count} images for ${dimension} dimensions: the value is biased upwards by far; compare it only with ` +
     "values of the same numbers of images",
   ];
+  if (real.extractor.name === PIXEL_FEATURES && (real.form && fake.form) === undefined) {
+    notes.push("a file of mu and sigma does not say its normaliser: the value holds if both sets have the same");
+  }
   let deviation: number | undefined;
   if (params.bootstrap > 0) {
     const draws = randomStream({ seed, stream: "score/bootstrap" });
@@ -174,33 +178,59 @@ interface ScoredSet {
   readonly labels?: LabelNumbers | undefined;
   /** Images that are compared as points as well. */
   readonly points?: ImageReader | undefined;
+  /** Form of the images, whose normaliser maps to the features; undefined if not known, and if these are no pixels. */
+  readonly form?: ValueForm | undefined;
 }
 
-/** @param opened collects resources to be closed */
-export async function openSet(artifact: InputArtifact, opened: DisposableStack): Promise<ScoredSet> {
+/**
+ * Opens a set. Pixels are mapped to features by one normaliser for both sets, that of the real one.
+ * @param opened collects resources to be closed @param real undefined for the real set itself
+ */
+export async function openSet(artifact: InputArtifact, opened: DisposableStack, real?: ScoredSet): Promise<ScoredSet> {
   if (artifact.type === "statistics") {
     const { info: { extractor, count, images }, statistics } = await readStatistics(artifact);
-    return { extractor, count, images: images ?? undefined, statistics };
+    return remapped({ extractor, count, images: images ?? undefined, statistics, form: pixelForm(extractor) }, real);
   }
   if (artifact.type === "features") {
     const { info, logits: data, vectors, labels } = opened.use(await openFeatures(artifact));
     const { extractor, count, images, logits: classes } = info;
-    return { extractor, count, images, logits: data && { data, classes: classes! }, vectors, labels };
+    const logits = data && { data, classes: classes! };
+    return remapped({ extractor, count, images, logits, vectors, labels, form: pixelForm(extractor) }, real);
   }
   const images = opened.use(await openImages(artifact));
-  const { info: { count, height, width, channels }, normalizer } = images;
+  const { info: { count, height, width, channels } } = images;
+  const form = real?.form ?? images;
   const dimension = pixelFeatureDimension(images.info);
   // deno-lint-ignore require-await -- others read from a file
   const rows = async (indices: ArrayLike<number>) =>
-    pixelFeatures({ count: indices.length, height, width, channels, data: images.rows(indices) }, normalizer);
+    pixelFeatures({ count: indices.length, height, width, channels, data: images.rows(indices) }, form.normalizer);
   return {
-    extractor: { name: PIXEL_FEATURES, sha256: null, dimension, preprocessing: {} },
+    extractor: { name: PIXEL_FEATURES, sha256: null, dimension, preprocessing: pixelPreprocessing(form) },
     count,
     images: describeImageSet(artifact, images, count),
     vectors: { count, dimension, rows },
     labels: images.labels,
     points: isOfVectors(images.info) ? images : undefined,
+    form,
   };
+}
+
+/** Returns pixels that were mapped by the normaliser of their own images as that of the real images maps them. */
+function remapped(set: ScoredSet, real: ScoredSet | undefined): ScoredSet {
+  const map = real?.form && set.form && mapBetween(set.form.normalizer, real.form.normalizer);
+  if (map === undefined) return set;
+  const inPlace = <V extends Float32Array | Float64Array>(values: V) => (normalize(values, values, map), values);
+  const scaleAt = (i: number) => map.scale[i % map.scale.length]!;
+  const size = set.extractor.dimension;
+  const vectors = set.vectors && {
+    ...set.vectors,
+    rows: async (indices: ArrayLike<number>) => inPlace(await set.vectors!.rows(indices)),
+  };
+  const statistics = set.statistics && {
+    mean: inPlace(set.statistics.mean),
+    covariance: set.statistics.covariance.map((v, at) => v / scaleAt(Math.floor(at / size)) / scaleAt(at % size)),
+  };
+  return { ...set, ...definedOnly({ vectors, statistics }) };
 }
 
 /** Computes mean and covariance of a set, or of some of its vectors, by index. */

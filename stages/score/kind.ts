@@ -1,4 +1,4 @@
-import { hasSize, type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
+import { hasSize, type ImageFacts, readImageFacts, unitsText } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind, type Facts } from "../../contract/stage.ts";
 import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
@@ -7,7 +7,7 @@ import { isOfVectors, type ScoreParams, scoreParams, VECTOR_SCORES } from "./par
 
 export const scoreKind = defineKind({
   kind: "score",
-  version: 7,
+  version: 8,
   entry: import.meta.resolve("./run.ts"),
   summary: "Scores between two sets of images: FID or FD, KID, precision and recall, Inception Score",
   params: scoreParams,
@@ -65,7 +65,7 @@ type SetFacts =
   & Facts
   & Partial<Readonly<Record<"vectors" | "logits" | "labels", boolean>>>
   & {
-    readonly [name in "extractor" | "sha256" | "resize"]?: string | null;
+    readonly [name in "extractor" | "sha256" | "resize" | "units"]?: string | null;
   }
   & { readonly count?: number };
 
@@ -75,8 +75,15 @@ type SetFacts =
  */
 function checkSets(given: { readonly real?: Facts; readonly fake?: Facts }, params: ScoreParams): CheckProblem[] {
   const [real, fake] = [given.real, given.fake].map((facts = {}): SetFacts => {
-    const ofImages = { extractor: params.features, vectors: true, logits: false, labels: facts["classes"] !== null };
-    return { ...hasSize(readImageFacts(facts)) && ofImages, ...facts };
+    const images = readImageFacts(facts);
+    const units = images?.encoder === undefined ? {} : { units: unitsText(images) };
+    const ofImages = {
+      extractor: params.features,
+      vectors: true,
+      logits: false,
+      labels: images?.classes !== null,
+    };
+    return { ...hasSize(images) && { ...ofImages, ...units }, ...facts };
   }) as [SetFacts, SetFacts];
   const { atLeast, bootstrap, kid, manifold, inceptionScore, fdInfinity, perClass } = params;
   const tooFew = (input: string, count = atLeast): CheckProblem[] => {
@@ -85,8 +92,11 @@ function checkSets(given: { readonly real?: Facts; readonly fake?: Facts }, para
     return count >= atLeast ? [] : [atLeast > 2 ? { ...few, fix } : few];
   };
   const least = Math.min(real.count ?? Infinity, fake.count ?? Infinity);
-  const isNamedOtherwise = (real.extractor ?? fake.extractor) !== (fake.extractor ?? real.extractor);
-  const isOther = isNamedOtherwise || (real.sha256 ?? fake.sha256) !== (fake.sha256 ?? real.sha256);
+  // A fact that is absent, or null, differs from no other.
+  const differ = (name: "extractor" | "sha256" | "units") =>
+    (real[name] ?? fake[name] ?? null) !== (fake[name] ?? real[name] ?? null);
+  const isNamedOtherwise = differ("extractor");
+  const isOther = isNamedOtherwise || differ("sha256");
   const say = ({ extractor, sha256 }: SetFacts) => `${extractor}${isNamedOtherwise ? "" : `, ${sha256?.slice(0, 12)}`}`;
   const isResized = isInceptionArchitecture(real.extractor) || real.resize !== undefined && fake.resize !== undefined;
   const preparations = real.sha256 && fake.sha256
@@ -117,6 +127,13 @@ function checkSets(given: { readonly real?: Facts; readonly fake?: Facts }, para
       got: `${preparations[1]}`,
       wanted: `${preparations[0]}, as the real ones`,
       fix: "give both features stages the same preprocess and output",
+    },
+    !isOther && differ("units") && {
+      input: "fake",
+      message: "no normaliser makes pixels of such values comparable",
+      got: `${fake.units}`,
+      wanted: `${real.units}, as the real ones`,
+      fix: "use images of the same type on both inputs, or latents of the same encoder",
     },
     checkSameSize("fake", readImageFacts(fake), { name: "the real ones", size: readImageFacts(real) }),
     (real.vectors === false || fake.vectors === false) && wantVectors.map((name) => ({

@@ -12,7 +12,8 @@ const PARTS = 100;
 
 export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }) => {
   using opened = new DisposableStack();
-  const [real, fake] = [await openSet(inputs.real, opened), await openSet(inputs.fake, opened)];
+  const real = await openSet(inputs.real, opened);
+  const fake = await openSet(inputs.fake, opened, real);
   try {
     const [size, wanted] = [fake.extractor.dimension, real.extractor.dimension];
     if (size !== wanted) {

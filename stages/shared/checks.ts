@@ -113,10 +113,15 @@ export function checkSameSize(
 ): CheckProblem[] {
   if (!hasSize(images) || !hasSize(other.size)) return [];
   const isTyped = images.dtype !== null && other.size.dtype !== null;
-  const textOf = (size: ImageSize) => sizeText(isTyped ? size : { ...size, dtype: null });
+  // Before they exist it is not known which encoder makes latents.
+  const areMade = images.encoder !== undefined && other.size.encoder !== undefined;
+  const textOf = (set: ImageSize & ImageFacts) => {
+    const size = sizeText(isTyped ? set : { ...set, dtype: null });
+    return areMade && set.encoder ? `${size}, latents of encoder ${set.encoder.slice(0, 12)}` : size;
+  };
   const [got, wanted] = [textOf(images), textOf(other.size)];
   if (got === wanted) return [];
-  const fix = "use images of the same size on both inputs";
+  const fix = "use images of the same size and type on both inputs, or latents of the same encoder";
   return [{ input: port, message: `images of another size than ${other.name}`, got, wanted, fix }];
 }
 

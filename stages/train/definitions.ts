@@ -9,6 +9,7 @@ import { freeLoss, needsChain } from "../../diffusion/loss_tables.ts";
 import type { Network } from "../../diffusion/network.ts";
 import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
 import { DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
+import { formOf } from "../../diffusion/normalizer.ts";
 import { discretized, timePoint } from "../../diffusion/path.ts";
 import { isOwn, type OwnRecord } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
@@ -71,7 +72,7 @@ export async function buildTrainingSetup(
   if (unfit !== undefined) return failedBy(unfit);
   const named = isOwn(objective) ? ownObjective!.record : objective;
   const learned = objectiveOf({ objective: named }, definitions);
-  const loss = { ...params, objective: learned };
+  const loss = { ...params, objective: learned, form: formOf(images) };
   const options = { ...loss, path: needsChain(loss) ? discretized(path) : path };
   const files = [ownNetwork, ownObjective].flatMap((one) => one === undefined ? [] : [one.uses]);
   // Only the first problem along the path is reported.

@@ -38,6 +38,8 @@ import { networkWork, TRAIN_WORK_FACTOR } from "../shared/work.ts";
 export const trainKind = defineKind({
   kind: "train",
   version: 6,
+  // L_0 is that of the images' normaliser.
+  revision: ({ variance }) => variance === "learned" ? 1 : undefined,
   entry: import.meta.resolve("./run.ts"),
   summary: "Train a network to undo the noise in images (Ho et al. 2020, algorithm 1)",
   params: trainParams,

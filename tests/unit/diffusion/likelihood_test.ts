@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
+import fc from "fast-check";
 import "../../../tensor/complete_tfjs.ts";
 import { boundTermPerImage, discretizedLogLikelihoodTensor, normalKlTensor } from "../../../diffusion/loss.ts";
 import { BYTES, formOf, normalize, rangeNormalizer, type ValueForm } from "../../../diffusion/normalizer.ts";
@@ -107,6 +108,68 @@ Deno.test("boundTermPerImage() takes the likelihood at t = 0 and the divergence 
   assertEquals(got.length, 2);
   assertClose(got[0]!, (decoder[0]! + decoder[1]!) / 2 / Math.LN2, { rel: 1e-4 });
   assertClose(got[1]!, (kl[0]! + kl[1]!) / 2 / Math.LN2, { rel: 1e-5 });
+});
+
+Deno.test("L_0 in training is evaluate's and the reference's, for every normaliser of integers", () => {
+  // -log of the share of a Gaussian between the levels' edges, in stored values: no bins of the network's numbers.
+  const reference = (level: number, most: number, { mean, deviation }: Record<"mean" | "deviation", number>) => {
+    const cdf = (edge: number) => {
+      const z = (edge - mean) / deviation;
+      return 1 / (1 + Math.exp(-2 * Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3)));
+    };
+    const [low, high] = [level === 0 ? 0 : cdf(level - 0.5), level === most ? 1 : cdf(level + 0.5)];
+    return -Math.log(high - low) / Math.LN2;
+  };
+  const normalizers = fc.array(
+    fc.record({
+      scale: fc.double({ min: 5, max: 300, noNaN: true }),
+      shift: fc.double({ min: -5, max: 5, noNaN: true }),
+    }),
+    { minLength: 1, maxLength: 2 },
+  );
+  const cases = fc.record({
+    dtype: fc.constantFrom("uint8", "uint16"),
+    normalizers,
+    levels: fc.array(fc.integer({ min: 1, max: 254 }), { minLength: 2, maxLength: 2 }),
+    off: fc.double({ min: -2, max: 2, noNaN: true }),
+    deviation: fc.double({ min: 1, max: 5, noNaN: true }),
+  });
+  fc.assert(
+    fc.property(cases, ({ dtype, normalizers, levels, off, deviation }) => {
+      const most = dtype === "uint8" ? 255 : 65_535;
+      const [scale, shift] = [normalizers.map((one) => one.scale), normalizers.map((one) => one.shift)];
+      const form: ValueForm = { dtype, normalizer: { how: "moments", scale, shift } };
+      const bins = binsOf(form)!;
+      const values = Float32Array.of(...levels, 0, most);
+      const [x, mean, logVariance] = [0, 1, 2].map(() => new Float32Array(4)) as [
+        Float32Array,
+        Float32Array,
+        Float32Array,
+      ];
+      normalize(values, x, form.normalizer);
+      const scaleAt = (i: number) => scale[i % scale.length]!;
+      x.forEach((one, i) => mean[i] = one + off / scaleAt(i));
+      logVariance.forEach((_, i) => logVariance[i] = 2 * Math.log(deviation / scaleAt(i)));
+      const shape: [number, number, number, number] = [1, 1, 2, 2];
+      const model = { mean: tf.tensor4d(mean, shape), logVariance: tf.tensor4d(logVariance, shape) };
+      const trained = boundTermPerImage(tf.tensor4d(x, shape), {
+        truth: model,
+        model,
+        isFirst: tf.tensor1d([1]),
+        bins,
+      });
+      const evaluated = Array.from(x, (one, i) => {
+        const gaussian = { mean: mean[i]!, logVariance: logVariance[i]! };
+        return -discretizedLogLikelihood(one, gaussian, bins[i % bins.length]) / Math.LN2;
+      });
+      const wanted = Array.from(values, (level) => reference(level, most, { mean: level + off, deviation }));
+      const average = (numbers: readonly number[]) => numbers.reduce((sum, one) => sum + one) / numbers.length;
+      // The last level of 16 bits is 65,535 / scale from 0, in float32, in units of a deviation of one level or more.
+      const tolerance = dtype === "uint8" ? { rel: 1e-3 } : { rel: 3e-2 };
+      assertClose(trained.dataSync()[0]!, average(evaluated), tolerance);
+      assertClose(average(evaluated), average(wanted), tolerance);
+    }),
+  );
 });
 
 Deno.test("binsOf() gives bytes the bins of the paper's code, and shares one unit among the levels of any integers", () => {

@@ -2,9 +2,15 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { readLog } from "../../../artifacts/log.ts";
-import { autoencoderKind } from "../../support/builtin_kinds.ts";
+import * as tf from "@tensorflow/tfjs-core";
+import { readImages, writeImages } from "../../../artifacts/images.ts";
+import { defineAutoencoder } from "../../../diffusion/define.ts";
+import { BYTES, type Normalizer } from "../../../diffusion/normalizer.ts";
+import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
+import { autoencoderKind, classifierKind } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";
-import { said } from "./own_definitions.ts";
+import { assertClose } from "../diffusion/assert_close.ts";
+import { none, own, said } from "./own_definitions.ts";
 import { smallImages, withFolder } from "./small_world.ts";
 
 const LPIPS = fileURLToPath(new URL("../../golden/lpips/lpips.pth", import.meta.url));
@@ -27,6 +33,49 @@ Deno.test("an autoencoder learns with LPIPS from a file, and a file of other wei
     assertStringIncludes(said(await train(other)), other);
     const narrow = fileURLToPath(new URL("../../golden/inception/narrow.pth", import.meta.url));
     assertStringIncludes(said(await train(narrow)), "weights of LPIPS, net.slice1.0.weight: got none");
+  });
+});
+
+Deno.test("networks of perceptual terms see stored values by their own normaliser, whatever that of the images is", async () => {
+  await withFolder(async (folder) => {
+    const { train } = await smallImages(folder, { size: 16 });
+    const { pixels, info, labels } = await readImages(train);
+    const stored = async (normalizer: Normalizer) => {
+      const place = await Deno.makeTempDir({ dir: folder });
+      await writeImages(openOutput(place), { info: { ...info, normalizer }, pixels, labels });
+      return openInput(folderArtifact(place, "images"));
+    };
+    // Both take 127.5 to 0, which all images are decoded to.
+    const sets = [await stored(BYTES.normalizer), await stored({ how: "moments", scale: [40], shift: [3.1875] })];
+    const grey = defineAutoencoder({
+      params: none,
+      build: ({ height, width, channels }) => ({
+        parameters: [{ name: "black", shape: [], init: "zeros" }],
+        latent: { height, width, channels },
+        encode: ({ x }) => ({ mean: x }),
+        decode: ({ weights, z }) => tf.mul(weights["black"]!, z),
+      }),
+    });
+    const { outputs: { classifier } } = await runStage(folder, classifierKind, {
+      params: { base: 4, steps: 1, batchSize: 2 },
+      inputs: { images: sets[0]! },
+    });
+    for (const [lpips, features] of [[LPIPS, undefined], [undefined, classifier!]] as const) {
+      const terms = [];
+      for (const images of sets) {
+        const { end, outputs } = await runStage(folder, autoencoderKind, {
+          params: { model: { uses: "./grey.ts" }, steps: 1, batchSize: 2, loss: { over: "mean" }, lpips },
+          inputs: { images, ...features && { features } },
+          definitions: own({ "./grey.ts": grey }),
+        });
+        assertEquals(end, undefined);
+        const [first] = await readLog(outputs["log"]!);
+        terms.push((first!.terms as Record<string, number>)["perceptual"]!);
+      }
+      assert(terms[0]! > 0);
+      // Float32 sums of a small network, of numbers that one more division rounded.
+      assertClose(terms[1]!, terms[0]!, { rel: 1e-5 });
+    }
   });
 });
 

@@ -1,11 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Metrics } from "../../../artifacts/metrics.ts";
+import { readImages, writeImages } from "../../../artifacts/images.ts";
+import { readLog } from "../../../artifacts/log.ts";
+import { BYTES, type Normalizer } from "../../../diffusion/normalizer.ts";
+import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
 import { averageLosses, drawTimesteps } from "../../../stages/evaluate/evaluator.ts";
-import { evaluateKind } from "../../support/builtin_kinds.ts";
+import { evaluateKind, scheduleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { makeBuckets } from "../../../stages/shared/timestep_buckets.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { assertClose } from "../diffusion/assert_close.ts";
-import { smallCheckpoint, withFolder } from "./small_world.ts";
+import { SMALL_TRAINING, smallCheckpoint, smallImages, withFolder } from "./small_world.ts";
 
 async function metricsOf({ end, outputs }: StageOutcome): Promise<Metrics> {
   assertEquals(end, undefined);
@@ -58,4 +62,42 @@ Deno.test("averageLosses() weighs buckets by their width", () => {
   assertEquals(perBucket, [{ from: 0, to: 3, count: 2, mean: 2 }, { from: 3, to: 4, count: 1, mean: 10 }]);
   // 3 / 4 of the timesteps have a mean of 2, 1 / 4 have 10.
   assertEquals(overall, 4);
+});
+
+Deno.test("the L_0 that a training lowers is the one that evaluate reports, under every normaliser of bytes", async () => {
+  await withFolder(async (folder) => {
+    const { train } = await smallImages(folder);
+    const { pixels, info, labels } = await readImages(train);
+    const params = { betas: "ldm/linear", timesteps: 1 };
+    const { outputs: { schedule } } = await runStage(folder, scheduleKind, { params });
+    const normalizers: Normalizer[] = [
+      BYTES.normalizer,
+      { how: "moments", scale: [75], shift: [0.5] },
+      { how: "percentiles", scale: [20], shift: [4] },
+    ];
+    const values: number[] = [];
+    for (const normalizer of normalizers) {
+      const place = await Deno.makeTempDir({ dir: folder });
+      // Without black, whose probability is almost 1.
+      const stored = pixels.map((value, i) => Math.max(value, i % 120 + 60));
+      await writeImages(openOutput(place), { info: { ...info, normalizer }, pixels: stored, labels });
+      const images = openInput(folderArtifact(place, "images"));
+      const { end, outputs: { checkpoint, log } } = await runStage(folder, trainKind, {
+        params: {
+          ...{ ...SMALL_TRAINING, learningRate: 1e-6, batchSize: 30, steps: 1, flip: false },
+          ...{ variance: "learned", weighting: "vlb" },
+        },
+        inputs: { images, schedule: schedule! },
+      });
+      assertEquals(end, undefined);
+      const [step] = await readLog(log!);
+      const inputs = { checkpoint: checkpoint!, images };
+      const bound = await runStage(folder, evaluateKind, { params: { bound: { timesteps: 1 }, buckets: 1 }, inputs });
+      const { metrics } = await metricsOf(bound);
+      values.push(metrics.find(({ name }) => name === "bits/dim L_0")!.value);
+      // Both are means over 1,920 pixels, of other noise.
+      assertClose(Number(step!["loss"]), values.at(-1)!, { rel: 0.03, label: normalizer.how });
+    }
+    assert(new Set(values.map((value) => value.toFixed(1))).size > 1, values.join());
+  });
 });

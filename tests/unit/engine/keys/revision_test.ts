@@ -1,0 +1,30 @@
+import { assertEquals } from "@std/assert";
+import type { Action } from "../../../../engine/keys/action.ts";
+import { keysOfActions } from "../../../../engine/keys/keys.ts";
+import { fromBuiltin } from "../../../../engine/pipeline/load/kinds.ts";
+import { autoencoderKind, featuresKind, trainKind } from "../../../support/builtin_kinds.ts";
+
+Deno.test("a revision changes the keys of the params whose results it changed, and no others", () => {
+  const versionOf = (kind: Parameters<typeof fromBuiltin>[0], params: object, inputs = {}) => {
+    const stage = { id: "a", kind: fromBuiltin(kind), params, seed: 0, inputs };
+    return keysOfActions([{ id: "a", stage } as unknown as Action], new Map()).get("a")!.local.version;
+  };
+  const [features, train, autoencoder] = [featuresKind, trainKind, autoencoderKind].map(
+    (kind) => (params: object, inputs?: object) => versionOf(kind as never, params, inputs),
+  );
+  const plain = [featuresKind, trainKind, autoencoderKind].map(({ kind, version }) => `${kind}/${version}`);
+  assertEquals([features!({ extractor: "classifier" }), features!({ extractor: "inception-2015-12-05" })], [
+    plain[0],
+    plain[0],
+  ]);
+  assertEquals(features!({ extractor: "pixels" }), `${plain[0]}.1`);
+  assertEquals([train!({ variance: "fixedlarge" }), train!({ variance: "learned" })], [plain[1], `${plain[1]}.1`]);
+  assertEquals(
+    [autoencoder!({}), autoencoder!({ lpips: "a" }), autoencoder!({}, { features: [] })],
+    [plain[2], `${plain[2]}.1`, `${plain[2]}.1`],
+  );
+  const own = { ...fromBuiltin(trainKind as never), version: "train/6 model:abc +augment:def" };
+  const stage = { id: "a", kind: own, params: { variance: "learned" }, seed: 0, inputs: {} };
+  const keys = keysOfActions([{ id: "a", stage } as unknown as Action], new Map());
+  assertEquals(keys.get("a")!.local.version, "train/6.1 model:abc +augment:def");
+});
