@@ -1,3 +1,4 @@
+import { adviceFor } from "../../schemas/words.ts";
 import { wantedBy } from "../../schemas/zod_def.ts";
 import { didYouMean, listNames, suggestName } from "../../std/did_you_mean.ts";
 import { type DocumentPath, formatPath, indirectOrigin, type Origins } from "./document.ts";
@@ -9,6 +10,8 @@ function fixFor({ code, input, message, path, values, fix }: ParamIssue): string
   if (fix !== undefined) return fix;
   const near = values === undefined || typeof input === "object" ? undefined : didYouMean(String(input), values);
   if (near !== undefined) return `did you mean "${near}"?`;
+  const advice = typeof input === "string" ? adviceFor(input, values ?? []) : undefined;
+  if (advice !== undefined) return advice;
   // For a union, the listed values are only some of the valid ones.
   if (values !== undefined && code !== "invalid_union") return listNames(values);
   const wanted = wantedBy(message);
@@ -53,7 +56,8 @@ export function addIssues(
       // Another alternative may know the key, such as another sampler; suggesting the key again would help nobody. A
       // name that is already written may be meant all the same, by `--set`.
       const near = meantBy(key, issue);
-      const fix = suggestName(key, near === undefined ? (issue.known ?? []).filter((name) => name !== key) : [near]);
+      const others = near === undefined ? (issue.known ?? []).filter((name) => name !== key) : [near];
+      const fix = (near === undefined ? adviceFor(key, others) : undefined) ?? suggestName(key, others);
       problems.add([...path, key], `unknown key "${key}" in ${formatPath(path) || file}`, fix, {
         code: "unknown-key",
         target: "key",

@@ -129,6 +129,18 @@ export class Scheduler {
     });
   }
 
+  /** Tells of stages that did not start, although they need none that failed. */
+  #tellOthers(): void {
+    const stateOf = (id: string) => this.results.get(id)?.state;
+    const lost = new Set([...this.plan.actions.keys()].filter((id) => stateOf(id) === "failed"));
+    for (const [id, { all }] of waitsOf(this.plan.actions.values())) if (all.some((one) => lost.has(one))) lost.add(id);
+    const others = [...this.plan.stages.keys()].filter((id) => stateOf(id) === "blocked" && !lost.has(id));
+    if (others.length === 0) return;
+    const named = others.slice(0, 3).join(", ") + (others.length > 3 ? `, … (${others.length} in all)` : "");
+    const message = `not started, although no failed stage is needed: ${named}; -k (--keep-going) runs them`;
+    this.options.emit({ type: "note", message });
+  }
+
   #end(stopped: boolean): [RunStatus, string] {
     markBlocked(this.plan, this.results);
     const states = new Set([...this.results.values()].map(({ state }) => state));
@@ -136,6 +148,7 @@ export class Scheduler {
     const interrupted = states.has("interrupted") || (stopped && states.has("blocked"));
     const failed = this.#failed || (!interrupted && this.options.executor?.ended?.size);
     const status: RunStatus = failed ? "failed" : interrupted ? "interrupted" : "done";
+    if (status === "failed" && !stopped && this.options.keepGoing !== true) this.#tellOthers();
     this.#recorder.end(status);
     return [status, this.#recorder.runId];
   }

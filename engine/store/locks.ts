@@ -26,12 +26,14 @@ const MOST_WAIT_MS = 250;
 export async function acquireLock(path: string, { signal, onWait, shared = false }: WaitOptions = {}) {
   using held = new DisposableStack();
   const file = held.use(openLockFile(path));
+  const self = `pid ${Deno.pid} on ${hostname()}`;
   let reported = false;
   for (let waitMs = 5; !file.tryLockSync(!shared); waitMs = Math.min(waitMs * 2, MOST_WAIT_MS)) {
     // While any thread here starts a program, that has a copy of each open file for a moment, with the file's lock.
     if (!reported && waitMs === MOST_WAIT_MS) {
       reported = true;
-      onWait?.(readTextIfThere(path)?.trim().slice(0, 100) || "another process");
+      const holder = readTextIfThere(path)?.trim().slice(0, 100);
+      onWait?.(holder === self ? "another part of this process" : holder || "another process");
     }
     try {
       await delay(waitMs, definedOnly({ signal }));
@@ -39,7 +41,7 @@ export async function acquireLock(path: string, { signal, onWait, shared = false
       return undefined;
     }
   }
-  if (!shared) ignoreIoErrors(() => rewrite(file, path, `pid ${Deno.pid} on ${hostname()}\n`));
+  if (!shared) ignoreIoErrors(() => rewrite(file, path, `${self}\n`));
   return held.move();
 }
 

@@ -3,6 +3,9 @@ import { endStates, runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { holds } from "../support/tiny_run.ts";
 
+const notesOf = ({ events }: Awaited<ReturnType<typeof runIn>>) =>
+  events.flatMap((one) => one.type === "note" ? [one.message] : []);
+
 const backwards = (ids: string[]) => void ids.reverse();
 
 Deno.test("a longer stage waits for the shorter one and continues it, in whatever order they come", async () => {
@@ -34,5 +37,19 @@ stages:
     const emit = ({ type }: { readonly type: string }) => type === "stage-started" && void setTimeout(gate.resolve, 50);
     const run = await runIn(folder.path, yaml, { jobs: 1, keepGoing, emit });
     assertEquals(endStates(run), ends);
+    const said = "not started, although no failed stage is needed: next; -k (--keep-going) runs them";
+    assertEquals(notesOf(run).filter((note) => note.includes("-k ")), keepGoing ? [] : [said]);
   }
+});
+
+Deno.test("a failure says nothing of keep-going where all other stages have run or need what failed", async () => {
+  await using folder = await makeTempFolder();
+  const yaml = `name: p
+stages:
+  first: { uses: source, with: { text: first } }
+  bad: { uses: mix, inputs: { from: [first] }, with: { fail: true } }
+  next: { uses: mix, inputs: { from: [bad, first] } }
+`;
+  const run = await runIn(folder.path, yaml, { jobs: 1 });
+  assertEquals(notesOf(run).filter((note) => note.includes("-k ")), []);
 });
