@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { delay } from "@std/async";
 import { join } from "node:path";
 import { acquireLock, isFolderLocked, lockFolder } from "../../../../engine/store/locks.ts";
