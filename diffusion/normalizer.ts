@@ -137,14 +137,19 @@ export function normalize(values: ArrayLike<number>, out: Float32Array | Float64
 }
 
 /**
- * Converts the network's numbers to stored values, limited to those that the type has. Bytes are truncated, not
- * rounded, since published scores are of images made in this way (hojonathanho/diffusion); 16-bit integers are rounded.
+ * Converts the network's numbers to stored values, limited to those that the type has. 16-bit integers are rounded.
  *
  * @param values [..., C] row-major
+ * @param bytes `truncate` for samples, since published scores are of images made in this way (hojonathanho/diffusion);
+ * `round` for values that were bytes before, which a truncation would lower by a level
  */
-export function denormalize(values: Float32Array, { dtype, normalizer: { scale, shift } }: ValueForm): Values {
+export function denormalize(
+  values: Float32Array,
+  { dtype, normalizer: { scale, shift } }: ValueForm,
+  bytes: "truncate" | "round" = "truncate",
+): Values {
   const out = new VALUE_TYPES[dtype](values.length);
-  const [channels, most, half] = [scale.length, LARGEST[dtype], dtype === "uint8" ? 0 : 0.5];
+  const [channels, most, half] = [scale.length, LARGEST[dtype], dtype === "uint8" && bytes === "truncate" ? 0 : 0.5];
   for (let i = 0; i < values.length; i++) {
     const value = (values[i]! + shift[i % channels]!) * scale[i % channels]!;
     out[i] = most === undefined ? value : Math.trunc(Math.min(most, Math.max(0, value + half)));

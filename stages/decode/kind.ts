@@ -9,7 +9,7 @@ import { autoencoderWork, decodedSize } from "../shared/work.ts";
 
 export const decodeKind = defineKind({
   kind: "decode",
-  version: 1,
+  version: 2,
   entry: import.meta.resolve("./run.ts"),
   shards: true,
   summary: "Decode latents, such as samples of them, into images",

@@ -21,7 +21,7 @@ export default runOf(decodeKind, async (context: Context) => {
   const sizes = stored.imagesOf(info);
   const batchSize = Math.min(params.batchSize, count);
   return await inPartsOnDevice(context, { count, batchSize }, async (device) => {
-    const { show } = await openView(stored, sizes, { device, batchSize });
+    const { show } = await openView(stored, sizes, { device, batchSize }, "round");
     return {
       async compute({ first, count, done, total }) {
         const pixels = await show([latents.rows(range(first, count))]);

@@ -73,12 +73,14 @@ export async function bindCoder(
 /**
  * Puts a decoder on a device, to show latents as images of a size.
  *
+ * @param bytes as `denormalize` takes it: pictures beside samples are truncated as these are
  * @returns the view, whose `show` decodes a batch at a time
  */
 export async function openView(
   decoder: Pick<StoredDecoder, "build" | "form">,
   size: ImageSizes,
   options: CoderOptions,
+  bytes?: "round",
 ): Promise<View> {
   const { form } = decoder;
   const { autoencoder, run } = await bindCoder("decoder", decoder, size, options);
@@ -91,7 +93,7 @@ export async function openView(
       // In the last batch, places without latents keep their previous contents.
       z.set(latents.subarray(at, at + z.length));
       const place = at / length * lengthOf(size);
-      images.set(denormalize((await run(z))["x"]!, form).subarray(0, images.length - place), place);
+      images.set(denormalize((await run(z))["x"]!, form, bytes).subarray(0, images.length - place), place);
     }
     return images;
   };

@@ -8,10 +8,12 @@ import { readImages, writeImages } from "../../../artifacts/images.ts";
 import { readLog } from "../../../artifacts/log.ts";
 import type { InputArtifact } from "../../../contract/stage.ts";
 import { defineAutoencoder } from "../../../diffusion/define.ts";
+import { BYTES, denormalize, type Normalizer } from "../../../diffusion/normalizer.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
 import { decodePng } from "../../../formats/png_decoder.ts";
 import { decodeSafetensors } from "../../../formats/safetensors.ts";
 import { peakSignalToNoise, structuralSimilarity } from "../../../metrics/similarity.ts";
+import { range } from "../../../metrics/vectors.ts";
 import { collectArtifacts } from "../../../report/collect.ts";
 import {
   autoencoderKind,
@@ -171,14 +173,38 @@ Deno.test("through a map of pixels to channels, latents give the bytes of images
     assertEquals(await bytesOf(latent.checkpoint), await bytesOf(pixel.checkpoint));
     const decoding = { params: {}, inputs: { samples: latent.samples, autoencoder }, definitions };
     const decoded = await readImages(await made(folder, decodeKind, decoding));
-    const direct = await readImages(pixel.samples);
-    assertEquals(
-      decoded.pixels,
-      Uint8Array.from({ length: 256 }, (_, at) => {
-        const [image, y, x] = [at >> 6, at >> 3 & 7, at & 7];
-        return direct.pixels[image * 64 + (y >> 1) * 16 + (x >> 1) * 4 + (y & 1) * 2 + (x & 1)]!;
-      }),
-    );
+    using latents = await openImages(latent.samples);
+    const drawn = latents.rows(range(0, 4)) as Float32Array;
+    assertEquals((await readImages(pixel.samples)).pixels, denormalize(drawn, BYTES), "samples are truncated");
+    const rounded = denormalize(drawn, BYTES, "round");
+    const rearrangedBack = Uint8Array.from({ length: 256 }, (_, at) => {
+      const [image, y, x] = [at >> 6, at >> 3 & 7, at & 7];
+      return rounded[image * 64 + (y >> 1) * 16 + (x >> 1) * 4 + (y & 1) * 2 + (x & 1)]!;
+    });
+    assertEquals(decoded.pixels, rearrangedBack, "decoded values are rounded");
+  });
+});
+
+Deno.test("what is encoded and decoded by a map that loses nothing is the same bytes, under every normaliser", async () => {
+  await withFolder(async (folder) => {
+    const pixels = Uint8Array.from({ length: 2 * 256 }, (_, at) => at % 256);
+    const normalizers: Normalizer[] = [
+      BYTES.normalizer,
+      { how: "moments", scale: [41.3], shift: [3.01] },
+      { how: "percentiles", scale: [93.7], shift: [1.2] },
+    ];
+    for (const [i, normalizer] of normalizers.entries()) {
+      const place = join(folder, `levels${i}`);
+      Deno.mkdirSync(place);
+      await writeImages(openOutput(place), { info: { height: 16, width: 16, channels: 1, normalizer }, pixels });
+      const images = openInput(folderArtifact(place, "images"));
+      // A factor that floats have not exactly.
+      const autoencoder = await blocksOf(folder, images, 0.3);
+      const definitions = DEFINITIONS;
+      const samples = await made(folder, encodeKind, { params: {}, inputs: { images, autoencoder }, definitions });
+      const fake = await made(folder, decodeKind, { params: {}, inputs: { samples, autoencoder }, definitions });
+      assertEquals((await readImages(fake)).pixels, pixels);
+    }
   });
 });
 
