@@ -22,6 +22,12 @@ export const datasetKind = defineKind({
     test: { type: "images", description: "Images held out, the same for every seed" },
   },
   externals: (params) => [sourceOf(params).package ?? []].flat(),
+  // The order of the axes is Pillow's, and matters where the two sides change by different numbers of pixels.
+  revision({ resize, size = 0 }) {
+    if (resize === undefined || resize.name === "bilinear" || resize.name === "area") return undefined;
+    const isSquare = typeof size === "number" || size[0] === size[1];
+    return resize.name !== "adm" && (resize.fit ?? "crop") === "crop" && isSquare ? undefined : 1;
+  },
   downloads: downloadsOf,
   check(params, _inputs, _own, folder) {
     const { source, path, limit = Infinity, labels, normalize } = params;

@@ -47,6 +47,10 @@ def keep(name, image, height, width, result):
 
 for shape, (height, width) in [
     ((23, 31, 4), (8, 12)), ((24, 36, 3), (8, 12)), ((9, 7, 2), (20, 15)), ((17, 17, 1), (16, 5)), ((40, 30, 3), (13, 30)),
+    # Pillow resizes the columns first: it has more than twice as many rows to lose as columns.
+    ((30, 10, 2), (12, 14)), ((48, 20, 1), (9, 14)), ((51, 18, 1), (27, 9)), ((5, 20, 1), (4, 40)),
+    # Exactly twice, and rows to gain: the rows first.
+    ((28, 60, 1), (16, 54)), ((9, 30, 1), (12, 60)),
 ]:
     for depth in (8, 16):
         image = pattern(*shape, depth)
@@ -56,7 +60,7 @@ for shape, (height, width) in [
 for depth in (8, 16):
     image = pattern(24, 36, 3, depth)
     keep("area", image, 8, 12, channelwise(lambda each: each.resize((12, 8), Image.Resampling.BOX), image))
-for shape, side in [((61, 45, 3), 8), ((16, 40, 1), 16), ((33, 32, 4), 9), ((10, 12, 3), 16), ((65, 130, 3), 16)]:
+for shape, side in [((61, 45, 3), 8), ((16, 40, 1), 16), ((33, 32, 4), 9), ((10, 12, 3), 16), ((65, 130, 3), 16), ((90, 33, 3), 24)]:
     image = pattern(*shape, 8)
     keep("adm", image, side, side, channelwise(lambda each: center_crop_arr(each, side), image))
 out = Path(__file__).parents[2] / "tests/golden/resized_pillow.json"

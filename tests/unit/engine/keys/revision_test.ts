@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { Action } from "../../../../engine/keys/action.ts";
 import { keysOfActions } from "../../../../engine/keys/keys.ts";
 import { fromBuiltin } from "../../../../engine/pipeline/load/kinds.ts";
-import { autoencoderKind, featuresKind, trainKind } from "../../../support/builtin_kinds.ts";
+import { autoencoderKind, datasetKind, featuresKind, trainKind } from "../../../support/builtin_kinds.ts";
 
 Deno.test("a revision changes the keys of the params whose results it changed, and no others", () => {
   const versionOf = (kind: Parameters<typeof fromBuiltin>[0], params: object, inputs = {}) => {
@@ -23,6 +23,18 @@ Deno.test("a revision changes the keys of the params whose results it changed, a
     [autoencoder!({}), autoencoder!({ lpips: "a" }), autoencoder!({}, { features: [] })],
     [plain[2], `${plain[2]}.1`, `${plain[2]}.1`],
   );
+  const dataset = (resize?: object, size: unknown = 32) => versionOf(datasetKind as never, { resize, size });
+  const plainDataset = `dataset/${datasetKind.version}`;
+  for (const name of ["bilinear", "area"]) assertEquals(dataset({ name, fit: "stretch" }), plainDataset);
+  assertEquals([dataset(), dataset({ name: "lanczos" }), dataset({ name: "bicubic" }, [8, 8])], [
+    plainDataset,
+    plainDataset,
+    plainDataset,
+  ]);
+  for (const resize of [{ name: "adm" }, { name: "lanczos", fit: "stretch" }, { name: "box", fit: "pad" }]) {
+    assertEquals(dataset(resize), `${plainDataset}.1`);
+  }
+  assertEquals(dataset({ name: "bicubic" }, [8, 12]), `${plainDataset}.1`);
   const own = { ...fromBuiltin(trainKind as never), version: "train/6 model:abc +augment:def" };
   const stage = { id: "a", kind: own, params: { variance: "learned" }, seed: 0, inputs: {} };
   const keys = keysOfActions([{ id: "a", stage } as unknown as Action], new Map());
