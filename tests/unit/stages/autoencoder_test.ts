@@ -193,7 +193,6 @@ Deno.test("what is encoded and decoded by a map that loses nothing is the same b
       const place = await Deno.makeTempDir({ dir: folder });
       await writeImages(openOutput(place), { info: { height: 16, width: 16, channels: 1, normalizer }, pixels });
       const images = openInput(folderArtifact(place, "images"));
-      // A factor that floats have not exactly.
       const autoencoder = await blocksOf(folder, images, 0.3);
       const own = { params: {}, definitions: DEFINITIONS };
       const samples = await made(folder, encodeKind, { ...own, inputs: { images, autoencoder } });
