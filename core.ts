@@ -31,7 +31,7 @@ export { tryDevice } from "./engine/process/device_trial.ts";
 export * from "./engine/run/rights.ts";
 export { etaOf, type LiveStage, RunReader } from "./engine/live/run_reader.ts";
 export { writeAtomically } from "./engine/store/files.ts";
-export { readTextIfThere, realPath } from "./engine/store/reading.ts";
+export { readTail, readTextIfThere, realPath, sha256Of } from "./engine/store/reading.ts";
 export { readRecord, writePrivately } from "./engine/store/records.ts";
 export { explainIoError } from "./engine/store/io_errors.ts";
 export { findStoreRoot, nearestConfig, openStore, type Store } from "./engine/store/store.ts";

@@ -39,7 +39,7 @@ export { describeFile } from "./engine/process/describe.ts";
 export { installFiles } from "./engine/process/install.ts";
 export { parentDeathGuard } from "./engine/process/runtime.ts";
 export * from "./engine/live/run_reader.ts";
-export { readIfThere, readTail, statIfThere } from "./engine/store/reading.ts";
+export { readIfThere, statIfThere } from "./engine/store/reading.ts";
 export type { StageEndState } from "./engine/run/events.ts";
 export { openStoredArtifact } from "./engine/process/context.ts";
 export { runTrial } from "./engine/process/device_trial.ts";

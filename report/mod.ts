@@ -9,7 +9,7 @@ export { comparisonSlots } from "./comparison_slots.ts";
 export { curvePlaces, curveTitle, objectiveOf } from "./charts.ts";
 export { pictures } from "./frames.ts";
 export { cellsOf, searchBody, searchTables } from "./rungs.ts";
-export { encodePath, entryOf, link, markup, paramName, type Shown, table } from "./text.ts";
+export { encodePath, entryOf, link, markup, paramName, shorten, type Shown, table } from "./text.ts";
 export { collectArtifacts, type Collected, type Collection, type CollectOptions } from "./collect.ts";
 export { encodeEvents, EVENTS_FILE, type ScalarEvent } from "../formats/tensorboard.ts";
 export { encodeWandbRecord, WANDB_HEADER, WANDB_VERSION, wandbItems } from "../formats/wandb.ts";

@@ -10,8 +10,9 @@ import { parseCount } from "../format/units.ts";
 import { confirmLongRun, grantsFor, questionFor } from "../grants.ts";
 import { EXIT, Exit, listenForStop, printDiagnostics, refuse, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand, openCacheFor, openForCommand, usesSharedCache } from "../open.ts";
-import { PAGE, VERSIONS } from "../program.ts";
+import { VERSIONS } from "../program.ts";
 import { openReporter } from "../reporters.ts";
+import { currentPage } from "../results/current_page.ts";
 
 const EXAMPLES = `
   deno task run pipelines/digits.yaml                         # all stages
@@ -69,7 +70,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const mirrors = mirroring?.openMirrors(options.mirror!, warn) ?? [];
       const warnOfAll = (all: readonly Diagnostic[]) => json ? all.forEach(warn) : printDiagnostics(all);
       const nothing = isPlain ? await checkUpToDate(opened.loader, opened.store, targets) : undefined;
-      const known = nothing && opened.store.viewsOf(nothing.pipeline.name).pathIfNewest(PAGE);
+      const known = nothing && currentPage(nothing.pipeline, opened.store.viewsOf(nothing.pipeline.name));
       if (nothing !== undefined && known !== undefined) {
         warnOfAll(opened.loader.warnings);
         const shown = { ...resultPaths(nothing.pipeline, opened.store), file, page: known };

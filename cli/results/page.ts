@@ -1,8 +1,10 @@
 import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
 import { explainIoError, planRecordOf, predecessorsOf } from "noiseline/engine";
-import { collectArtifacts, objectiveOf, renderReport, type ReportStage } from "noiseline/report";
+import { collectArtifacts, objectiveOf, renderReport, type ReportStage, shorten } from "noiseline/report";
 import { type MetricRow, overall } from "../format/metrics.ts";
+import { shortList } from "../format/units.ts";
 import { PAGE } from "../program.ts";
+import { currentPage, lineOf } from "./current_page.ts";
 import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";
 import { figuresOf } from "./figures.ts";
 
@@ -14,7 +16,7 @@ export interface RunEnd {
 }
 
 /**
- * Finds the results of a run and writes its page, unless nothing ran and the page is up to date.
+ * Finds the results of a run and writes its page, unless nothing ran and the page shows what is.
  * @param warn is told why there is no page
  */
 export async function runEnd(
@@ -28,14 +30,13 @@ export async function runEnd(
     warn({ ...why, severity: "warning", message: `no page of this run: ${why.message}` });
   let end: RunEnd = {};
   try {
-    // If nothing ran, there is nothing new to report. Stages that ran without new scores, such as failed ones, are on
-    // the page too.
-    if (runId === undefined) end = { page: views.pathIfNewest(PAGE) };
+    // Stages that ran without new scores, such as failed ones, are on the page too.
+    if (runId === undefined) end = { page: currentPage(pipeline, views) };
     else if (status === "done") end = { scores: await scoresOf(pipeline, stages, store) };
     if (end.page !== undefined) return end;
     if (!now.ok) refuse(now.diagnostics[0]!);
     else if (now.value.values().some(({ manifest }) => manifest !== undefined)) {
-      end = { ...end, page: views.write(PAGE, (await pipelinePage(pipeline, now.value, store)).html) };
+      end = { ...end, page: views.write(PAGE, (await pipelinePage(pipeline, now.value, store, runId)).html) };
     }
   } catch (error) {
     // The stages that ran are done and their results are kept: even if showing them fails, the run's end must be
@@ -71,6 +72,9 @@ async function scoresOf(
   return overall(own.flat()).sort((a, b) => hasAxis(a) - hasAxis(b));
 }
 
+/** The newest runs of a pipeline among which the page looks for one that made what is there now. */
+const MOST_RUNS = 20;
+
 /** Bytes of pictures and figures on one page, with which a browser still opens it at once. */
 const MOST_BYTES = 32 << 20;
 
@@ -78,9 +82,15 @@ const MOST_BYTES = 32 << 20;
  * Makes a page from a pipeline's results and runs. Also returns the stages without a result, and files that are
  * damaged, unreadable or too large.
  * @param stages the plan of the whole pipeline
+ * @param runId the run that has just ended; else the page tells of the last run that ended with these results
  */
-export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], store: Store) {
-  const last = store.runs.newestFirst().find((run) => run.pipeline === pipeline.name);
+export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], store: Store, runId?: string) {
+  const keyOf = (id: string) => stages.get(id)?.manifest?.resolvedKey ?? null;
+  const last = store.runs.newestFirst().filter((run) => run.pipeline === pipeline.name).take(MOST_RUNS).find((run) =>
+    runId === undefined
+      ? Object.entries(run.stages).every(([id, { resolvedKey }]) => resolvedKey === keyOf(id))
+      : run.runId === runId
+  );
   const runIds = new Set([...stages.values()].flatMap(({ manifest }) => manifest?.runId ?? []));
   // Taken from the runs that computed the results, not from runs that found them cached, under whatever names.
   const ran = [...runIds].flatMap((id) => Object.values(store.runs.read(id)?.stages ?? {}))
@@ -108,7 +118,7 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
     described.push({
       id,
       kind: stage.kind.name,
-      state: ended?.state ?? state,
+      state: state === "restore" ? state : ended?.state ?? state,
       reads: [...new Set(Object.values(stage.inputs).flat().map((one) => one.stage))],
       startedMs: worked?.startedAt ? Date.parse(worked.startedAt) : undefined,
       durationMs: time ?? worked?.durationMs,
@@ -118,7 +128,13 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
       objective: objectiveOf({ params: params.get(id)! }),
     });
   }
-  const subtitle = [pipeline.file, ...pipeline.profiles.map((name) => `profile ${name}`), `seed ${pipeline.seed}`];
+  const seeds = [...new Set([pipeline.seed, ...stages.values().map(({ stage }) => stage.seed)])].sort((a, b) => a - b);
+  const subtitle = [
+    pipeline.file,
+    ...pipeline.profiles.map((name) => `profile ${name}`),
+    ...pipeline.overrides.map((one) => shorten(`--set ${one}`, 100)),
+    `${seeds.length > 1 ? "seeds" : "seed"} ${shortList(seeds.map(String), 12)}`,
+  ];
   if (last !== undefined) {
     const older = last.status === "done" ? "" : ": what it did not finish is shown as it was before";
     subtitle.push(`last run ${last.startedAt.slice(0, 16).replace("T", " ")} UTC, ${last.status}${older}`);
@@ -128,5 +144,8 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
   const { name: title, question } = pipeline;
   const head = { title, question, subtitle: subtitle.join(" · "), notes: [...notes, ...leftOut] };
   const startedMs = last && Date.parse(last.startedAt);
-  return { html: renderReport({ ...head, stages: described, startedMs, ...content }), missing, leftOut };
+  const html = renderReport({ ...head, stages: described, startedMs, ...content });
+  // A page of a run that failed is no longer right once another run finds nothing to do.
+  const line = last === undefined || last.status === "done" ? lineOf(pipeline) : "";
+  return { html: html + line, missing, leftOut };
 }

@@ -109,10 +109,9 @@ Deno.test("the page says of each stage how it ended in the last run, as the run'
   assertEquals(statesIn(place.page), "first cached, other ran, second cached, pick ran, third ran");
   await runCli("run", place.file, "--set", "other.value=9", "--set", "pick.metric=none");
   assertEquals(statesIn(place.page), "first cached, other ran, second cached, pick failed, third cached");
-  // The report shows the results as the file now defines them: the states of stages in the last run do not count if
-  // their results differ.
+  // The report shows the results as the file now defines them, and tells of the last run that had the same.
   assertEquals((await runCli("report", place.file)).code, 0);
-  assertEquals(statesIn(place.page), "first cached, other restore, second cached, pick cached, third cached");
+  assertEquals(statesIn(place.page), "first cached, other restore, second cached, pick ran, third ran");
 });
 
 Deno.test("a run names the page that draws, also where there is nothing to do", async () => {
@@ -217,4 +216,42 @@ Deno.test("a run names folders of stages that the pipeline has no more, and leav
   // Everything is up to date, and there is nothing left to report.
   assertEquals(await place.run(), NOTHING(place.page));
   assertEquals(place.list(), ["first", "other", "own", "own.txt", "pick", "report.html", "second", "third"]);
+});
+
+Deno.test("a run with nothing to do shows no page of another configuration, or of a run that failed", async () => {
+  await using place = await makePlace(YAML.replace("name: small", "name: small\nseed: 3"));
+  const page = () => Deno.readTextFileSync(place.page);
+  const head = () => /<header id="head">.*?<\/header>/s.exec(page())![0];
+  await place.run();
+  const first = head();
+  // All but the first of these change what the page shows, and no result that the file without them has.
+  const others = [
+    ["--force", "other"],
+    ["--set", "pick.metric=none"],
+    ["--set", "third.value=8"],
+    ["--set", "seed=9"],
+    ["second", "--set", "other.value=5"],
+  ];
+  for (const args of others) {
+    const { code } = await runCli("run", place.file, ...args);
+    assertEquals(code, args.includes("pick.metric=none") ? 1 : 0);
+    for (const one of args.filter((arg) => arg.includes("="))) assertStringIncludes(head(), `--set ${one}`);
+    // Whether it has nothing to do or results to show again, the next run leaves the page of the file as it is.
+    await place.run();
+    const { ino } = Deno.statSync(place.page);
+    assertEquals(head().replace(/last run [^,]*/, ""), first.replace(/last run [^,]*/, ""), `${args}`);
+    assert(!/failed|restore\b/.test(statesIn(place.page)), `${args}`);
+    assertEquals(await place.run(), NOTHING(place.page));
+    assertEquals(Deno.statSync(place.page).ino, ino, `${args}`);
+  }
+});
+
+Deno.test("the page names all seeds of its stages", async () => {
+  await using place = await makePlace(`name: small
+seed: 2
+stages:
+  one: { uses: judge, matrix: { seed: [5, 12] }, seed: "\${matrix.seed}", with: { value: 1 } }
+`);
+  await place.run();
+  assertStringIncludes(Deno.readTextFileSync(place.page), "seeds 2, 5, 12 ·");
 });
