@@ -236,7 +236,7 @@ Deno.test("a run with nothing to do shows no page of another configuration, or o
     const { code } = await runCli("run", place.file, ...args);
     assertEquals(code, args.includes("pick.metric=none") ? 1 : 0);
     for (const one of args.filter((arg) => arg.includes("="))) assertStringIncludes(head(), `--set ${one}`);
-    // Whether it has nothing to do or results to show again, the next run leaves the page of the file as it is.
+    // The next run has nothing to do, or shows results again; it leaves the page of the file as it was.
     await place.run();
     const { ino } = Deno.statSync(place.page);
     assertEquals(head().replace(/last run [^,]*/, ""), first.replace(/last run [^,]*/, ""), `${args}`);
