@@ -13,12 +13,14 @@ import { weightsParam } from "../shared/common_params.ts";
 export const exportKind = defineKind({
   kind: "export",
   version: 1,
+  // Models of autoencoders have free heights and widths.
+  revision: ({ format }) => format === "onnx" ? 1 : undefined,
   entry: import.meta.resolve("./run.ts"),
   summary: "Write a trained network or autoencoder in the layout of diffusers, or as ONNX",
   params: z.strictObject({
     format: z.enum(["diffusers", "onnx"]).describe(
       "diffusers: a folder for DDPMPipeline.from_pretrained, or that of an AutoencoderKL or VQModel. onnx: model.onnx, " +
-        "or encoder.onnx and decoder.onnx, for batches of any size",
+        "or encoder.onnx and decoder.onnx, for batches, and these for images, of any size",
     ),
     weights: weightsParam(),
   }),

@@ -6,9 +6,10 @@ import type { ImageSizes } from "../../diffusion/define.ts";
 import { makeModelOutput, modelOutputSignature, type Network, sizeOf, unpackTensors } from "../../diffusion/network.ts";
 import type { ValueForm } from "../../diffusion/normalizer.ts";
 import { tableOf, timePoint } from "../../diffusion/path.ts";
+import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { exportModel } from "../../tensor/onnx/export_model.ts";
-import type { Signature } from "../../tensor/device.ts";
+import type { PureFunction, Signature } from "../../tensor/device.ts";
 import { CompileError } from "../../tensor/trace/failure.ts";
 import { HALVES } from "../shared/coder.ts";
 
@@ -30,12 +31,12 @@ export function networkModel({ config, network, objective, path, form, params }:
   const { classes } = network.sizes;
   const fn = makeModelOutput(network);
   return attempt({ network: network.count }, async () => {
+    const labelled: PureFunction = ({ labels, ...inputs }) =>
+      fn(labels === undefined ? inputs : { ...inputs, classes: tf.oneHot(tf.cast(labels, "int32"), classes! + 1) });
     const model = await exportModel(
-      ({ labels, ...inputs }) =>
-        fn(labels === undefined ? inputs : { ...inputs, classes: tf.oneHot(tf.cast(labels, "int32"), classes! + 1) }),
       (batch) => {
-        const { classes, ...signature } = modelOutputSignature(network, batch, path.continuous ? "float32" : "int32");
-        return { ...signature, ...classes && { labels: { shape: [batch], dtype: "int32" } } };
+        const { classes, ...signature } = modelOutputSignature(network, batch!, path.continuous ? "float32" : "int32");
+        return [labelled, { ...signature, ...classes && { labels: { shape: [batch!], dtype: "int32" } } }];
       },
       {
         label: "network output",
@@ -55,32 +56,43 @@ export function networkModel({ config, network, objective, path, form, params }:
 
 /**
  * Returns `encoder.onnx`, from images `x` [batch, H, W, C] to latents `mean` [batch, h, w, c], and with a Gaussian for
- * each their `deviation`; and `decoder.onnx`, from `latents` to `x`.
+ * each their `deviation`; and `decoder.onnx`, from `latents` to `x`. Height and width are free in models of a built-in
+ * autoencoder; the user's code may depend on those of the images that it was trained on.
  */
-export function coderModels({ config: { images }, form, build }: StoredAutoencoder): Promise<Models> {
+export function coderModels({ config: { images, model }, form, build }: StoredAutoencoder): Promise<Models> {
   const { autoencoder, params } = build(images);
+  const { latent } = autoencoder;
   // An autoencoder may be a fixed map, without weights.
   const weights: Signature = autoencoder.count === 0
     ? {}
     : { params: { shape: [autoencoder.count], dtype: "float32" } };
-  const inputs = { encoder: { x: sizes(images) }, decoder: { latents: sizes(autoencoder.latent) } };
+  const sides = isOwn(model) ? [] : ["height", "width"] as const;
   return attempt({ autoencoder: autoencoder.count }, async () => {
-    const model = async (half: keyof typeof inputs) => {
-      const [[input, size]] = Object.entries(inputs[half]) as [[string, number[]]];
-      const exported = await exportModel(
-        ({ params, [input]: x }) =>
-          HALVES[half](autoencoder, params === undefined ? {} : unpackTensors(params, autoencoder), x!),
-        (batch) => ({ ...weights, [input]: { shape: [batch, ...size], dtype: "float32" } }),
-        { label: half, ...heldParameters(autoencoder, params), metadata: metadataOf(form, images) },
-      );
+    const model = async (half: "encoder" | "decoder", input: string) => {
+      const steps = sides.map((side) => images[side] / latent[side]);
+      const free = sides.map((name, i) => ({ name, axis: i + 1, step: half === "encoder" ? steps[i]! : 1 }));
+      const exported = await exportModel((batch, ...lengths) => {
+        const [height = images.height, width = images.width] = lengths.map((length, i) => length * steps[i]!);
+        const { autoencoder } = build({ ...images, height, width });
+        const { latent } = autoencoder;
+        const size = half === "encoder"
+          ? [height, width, images.channels]
+          : [latent.height, latent.width, latent.channels];
+        return [
+          ({ params, [input]: x }) =>
+            HALVES[half](autoencoder, params === undefined ? {} : unpackTensors(params, autoencoder), x!),
+          { ...weights, [input]: { shape: [batch!, ...size], dtype: "float32" } },
+        ];
+      }, {
+        label: half,
+        free: [{ name: "batch", axis: 0 }, ...free],
+        ...heldParameters(autoencoder, params),
+        metadata: metadataOf(form, isOwn(model) ? images : { channels: images.channels }),
+      });
       return [`${half}.onnx`, exported] as const;
     };
-    return Object.fromEntries([await model("encoder"), await model("decoder")]);
+    return Object.fromEntries([await model("encoder", "x"), await model("decoder", "latents")]);
   });
-}
-
-function sizes({ height, width, channels }: ImageSizes): number[] {
-  return [height, width, channels];
 }
 
 /** Makes models of a network or autoencoder with a number of parameters, or returns why it cannot be one. */
@@ -114,7 +126,7 @@ function heldParameters(
 }
 
 /** Returns the facts that a program needs to use a model, as JSON. */
-function metadataOf({ dtype, normalizer }: ValueForm, images: ImageSizes, facts: object = {}): Record<string, string> {
+function metadataOf({ dtype, normalizer }: ValueForm, images: Partial<ImageSizes>, facts: object = {}) {
   const { height, width, channels } = images;
   return { [METADATA_KEY]: JSON.stringify({ height, width, channels, dtype, normalizer, ...facts }, plain) };
 }

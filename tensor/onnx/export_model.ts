@@ -4,12 +4,14 @@ import type { HostTensors, PureFunction, Signature } from "../device.ts";
 import { cannotCompile } from "../trace/failure.ts";
 import { placeOf, trace } from "../trace/trace.ts";
 import { computeConvolution } from "../trace/translations/conv.ts";
-import { BatchDependence, COMPARED_BATCHES, forAnyBatch } from "./any_batch.ts";
+import { comparedLengths, forAnyLength, type FreeLength, LengthDependence } from "./any_length.ts";
 import { rewriteEach } from "../trace/rewrite.ts";
 import { splitFlatVectors, viewArrays } from "./passes/split_flat_vectors.ts";
 import { serializeModel } from "./serialize.ts";
 
 interface ModelToExport {
+  /** Default: `batch`, the first axis. */
+  readonly free?: readonly FreeLength[];
   readonly label: string;
   /** Values of inputs that the model holds. Vectors of which each user takes a part are stored as these parts. */
   readonly held: HostTensors;
@@ -19,30 +21,29 @@ interface ModelToExport {
 }
 
 /**
- * Encodes a function as an ONNX model for batches of any size, of operators that ONNX itself defines.
+ * Encodes a function as an ONNX model for any values of its free lengths, of operators that ONNX itself defines.
  *
- * @param signatureFor returns the inputs for a batch, which is the first axis of all that are not held, of every output
+ * @param makeFor returns the function and its inputs for free lengths, in steps; the first is the first axis of all
+ * inputs that are not held, and of every output
  * @throws CompileError with the user's line, when an operation cannot be in such a model
  */
 export async function exportModel(
-  fn: PureFunction,
-  signatureFor: (batch: number) => Signature,
-  { label, held, nameOf, metadata }: ModelToExport,
+  makeFor: (...lengths: number[]) => readonly [fn: PureFunction, inputs: Signature],
+  { label, held, nameOf, metadata, free = [{ name: "batch", axis: 0 }] }: ModelToExport,
 ): Promise<Uint8Array> {
   await tf.ready();
-  const traced = COMPARED_BATCHES.map((batch) => trace(fn, signatureFor(batch), label));
+  const made = comparedLengths(free).map((lengths) => makeFor(...lengths));
+  const traced = made.map(([fn, inputs]) => trace(fn, inputs, label));
   const given = traced[0]!.inputs.filter(({ name }) => !(name in held));
-  const merged = (all: readonly { readonly outputs: (typeof traced)[number]["outputs"] }[], held?: HostTensors) => {
-    const [two, three, five] = all.map(({ outputs }) => outputs);
-    return forAnyBatch([two!, three!, five!], given, held);
-  };
+  const merged = (all: readonly Pick<(typeof traced)[number], "outputs">[], held?: HostTensors) =>
+    forAnyLength(all.map(({ outputs }) => outputs), free, given, held);
   try {
     // Only here are the values those of which the trace knows the place.
     merged(traced);
   } catch (error) {
-    if (!(error instanceof BatchDependence)) throw error;
+    if (!(error instanceof LengthDependence)) throw error;
     const { value, message } = error;
-    const place = placeOf(value, fn, signatureFor(COMPARED_BATCHES[0]));
+    const place = placeOf(value, ...made[0]!);
     const found = value.kind === "operation" ? `operation ${value.op}` : "a constant";
     const fix = "Fix: write it so that each image is computed alone.";
     throw cannotCompile(label, `${found} (called at ${place}): ${message}. ${fix}`, error);
@@ -62,5 +63,5 @@ export async function exportModel(
   });
   const { inputs, constants, outputs } = merged(plain, viewArrays(held, plain[0]!.views));
   const names = new Map([...constants].map(([constant, name]) => [constant, views.get(name) ?? name]));
-  return serializeModel(inputs, outputs, { names, firstAxis: "batch", metadata });
+  return serializeModel(inputs, outputs, { names, free, metadata });
 }

@@ -1,5 +1,6 @@
 import onnxProto from "onnx-proto";
 import { ONNX_TYPE } from "../trace/emit/elementwise.ts";
+import type { FreeLength } from "./any_length.ts";
 import { NO_TENSOR_NODE, NO_TENSOR_OUTPUT } from "./no_copies.ts";
 import {
   type Attribute,
@@ -33,8 +34,8 @@ export const OUTPUT_PREFIX = "out:";
 interface Published {
   /** Names of constants. */
   readonly names: ReadonlyMap<Value, string>;
-  /** The name of the length of the first axis of every input and output. */
-  readonly firstAxis: string;
+  /** The axes of every input and output whose lengths are free. All have the same length of the first axis alone. */
+  readonly free: readonly FreeLength[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -49,9 +50,10 @@ export function serializeModel(
 ): Uint8Array {
   const [inputPrefix, outputPrefix] = published === undefined ? [INPUT_PREFIX, OUTPUT_PREFIX] : ["", ""];
   const valueInfo = (name: string, { type, shape }: { type: ElementType; shape: Shape }): object => {
-    const dim = shape.map((dimValue, axis) =>
-      axis === 0 && published !== undefined ? { dimParam: published.firstAxis } : { dimValue }
-    );
+    const dim = shape.map((dimValue, axis) => {
+      const free = published?.free.find((one) => one.axis === axis);
+      return free === undefined ? { dimValue } : { dimParam: axis === 0 ? free.name : `${name}_${free.name}` };
+    });
     return { name, type: { tensorType: { elemType: ONNX_TYPE[type], shape: { dim } } } };
   };
   const names = new Map<Value, string>(published?.names);

@@ -15,7 +15,12 @@ import { assertCloseArrays, float32, sampleFeeds } from "../../support/tensors.t
 const METADATA = { fact: "a text" };
 
 const exported = (fn: PureFunction, signatureFor: (batch: number) => Signature, held = {}) =>
-  exportModel(fn, signatureFor, { label: "f", held, nameOf: (name, start) => `${name}/${start}`, metadata: METADATA });
+  exportModel((batch) => [fn, signatureFor(batch!)], {
+    label: "f",
+    held,
+    nameOf: (name, start) => `${name}/${start}`,
+    metadata: METADATA,
+  });
 
 async function networkOf(name: "unet" | "dit") {
   const sizes = { height: 12, width: 8, channels: 3, outChannels: 3, classes: 4 };
