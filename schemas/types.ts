@@ -1149,7 +1149,7 @@ export type KindTable = {
   export: { params: {
     /**
      * diffusers: a folder for DDPMPipeline.from_pretrained, or that of an AutoencoderKL or VQModel. onnx:
-     * model.onnx, or encoder.onnx and decoder.onnx, for batches of any size
+     * model.onnx, or encoder.onnx and decoder.onnx, for batches, and these for images, of any size
      */
     format: "diffusers" | "onnx";
     /** Weights of the checkpoint to use: averaged (ema), raw, or another average by its name */
