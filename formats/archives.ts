@@ -98,7 +98,8 @@ export async function openZip(bytes: Uint8Array, what: string): Promise<Readonly
 
 /** @throws FormatError when two files or arrays have one name */
 export function checkNames(what: string, names: readonly string[]): void {
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const seen = new Set<string>();
+  const twice = names.find((name) => seen.size === seen.add(name).size);
   if (twice !== undefined) refuse(what, `two of the name ${shown(twice)}`, "names that differ; write the file again");
 }
 
