@@ -108,11 +108,11 @@ function fit(all: z.ZodObject, raw: unknown, factsOf: (params: Readonly<Record<s
 /** Answers with the pipeline that a TypeScript file exports. Runs in a process that may do nothing else. */
 export async function describePipeline(load: LoadModule): Promise<void> {
   const { send } = openChannel();
-  const pipeline = (await load()).default;
+  const { default: pipeline } = await load();
   try {
     // JSON would leave out or change values that are not plain data.
-    encode(pipeline);
-    send({ pipeline });
+    if (pipeline !== undefined) encode(pipeline);
+    send(pipeline === undefined ? { problem: "it has no default export" } : { pipeline });
   } catch (error) {
     send({ problem: `its default export is not plain data: ${(error as Error).message}` });
   }

@@ -61,6 +61,7 @@ for (
       /not plain data: Cannot encode a function/,
     ],
     ["nothing but a function", "() => ({})", /not plain data/],
+    ["nothing at all", "undefined", /has no default export/],
     ["a date", "({ name: 'p', stages: {}, vars: { d: new Date(0) } })", /not plain data: Cannot encode a Date/],
     ["a getter that throws", "({ get name() { throw new Error('no mood'); } })", /no mood/],
   ] as const
