@@ -254,7 +254,7 @@ Deno.test("a zip whose directory lies about a file is refused", async () => {
       [16, 4, 1, "checksum of a/data/0: got"],
       [20, 4, 9, "9 != 8"],
       [24, 4, 2 ** 32 - 1, "8 != 4294967295"],
-      [42, 4, 0, "checksum of a/data/0: got"], // the first file's offset
+      [42, 4, 0, "one name in both places"], // the first file's offset
       [42, 4, 2 ** 32 - 1, "unexpected EOF"],
       [42, 4, 3, "signature"],
     ] as const
@@ -263,7 +263,7 @@ Deno.test("a zip whose directory lies about a file is refused", async () => {
 
 Deno.test("a zip with more or fewer files than its end says is refused", async () => {
   for (
-    const [count, message] of [[1, 'wanted "data/0" in the zip'], [3, "unexpected EOF"], [
+    const [count, message] of [[1, "a directory that goes on"], [3, "unexpected EOF"], [
       65535,
       "unexpected EOF",
     ]] as const
@@ -276,9 +276,8 @@ Deno.test("a zip with more or fewer files than its end says is refused", async (
 
 Deno.test("a zip with two files of one name, or files that share bytes, is refused", async () => {
   const bytes = zip(dict({ weight: WEIGHT }), { "data/0": latin1(TWO), "data/1": latin1(TWO) });
-  const twice = bytes.slice();
-  twice[twice.length - 22 - 1] = "0".charCodeAt(0);
-  await assertRejects(() => readTorchStateDict(twice), FormatError, "files each of another name");
+  const twice = latin1(new TextDecoder("latin1").decode(bytes).replaceAll("a/data/1", "a/data/0"));
+  await assertRejects(() => readTorchStateDict(twice), FormatError, "names that differ");
 
   const large = zip(dict({ weight: WEIGHT }), { "data/0": new Uint8Array(2 ** 16) });
   const view = new DataView(large.buffer);
@@ -294,7 +293,7 @@ Deno.test("a zip with two files of one name, or files that share bytes, is refus
   new DataView(end.buffer).setUint16(10, 100, true);
   new DataView(end.buffer).setUint32(12, entries.length, true);
   const bomb = Uint8Array.from([...large.subarray(0, start), ...entries, ...end]);
-  await assertRejects(() => readTorchStateDict(bomb), FormatError, `got ${100 * 2 ** 16} bytes in a zip`);
+  await assertRejects(() => readTorchStateDict(bomb), FormatError, "one name in both places");
 });
 
 Deno.test("many tensors that order one storage anew are refused before they fill the memory", async () => {
