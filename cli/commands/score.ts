@@ -1,6 +1,14 @@
 import { Option } from "@commander-js/extra-typings";
 import { dirname, join, resolve } from "node:path";
-import { type Emit, inceptionName, type Pipeline, type Plan, readTail, type Store } from "noiseline/engine";
+import {
+  type Diagnostic,
+  type Emit,
+  inceptionName,
+  type Pipeline,
+  type Plan,
+  readTail,
+  type Store,
+} from "noiseline/engine";
 import { PipelineLoader } from "noiseline/core";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, collect, storeCommand } from "../command.ts";
@@ -57,12 +65,40 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const value = { name: "scored-sets", ...definedOnly({ extends: from }), stages };
       const store = openStoreFor(options, dirname(file));
       const loader = new PipelineLoader(file, { ...settings, overrides: options.set ?? [], value });
-      const pipeline = io.valueOf(await loader.load());
+      const pipeline = io.valueOf(await loader.load(), refuseInOptions);
       io.printDiagnostics(loader.warnings);
       const record = await run(pipeline, store, json === true);
       if (json) io.printJson({ real, fake, ...record });
       else describe({ real, fake }, record).forEach(io.printLine);
     });
+}
+
+/** The options that give params to the stages: to those of images, to the pair, and to those of features. */
+const OPTIONS: readonly (readonly [stage: RegExp, options: Readonly<Record<string, string>>])[] = [
+  [/-images$/, { size: "--size" }],
+  [/-pair$/, { extractor: "--extractor", resize: "--resize", atLeast: "--at-least" }],
+  [/./, { path: "--weights", sha256: "--sha256", resize: "--resize", extractor: "--extractor", count: "--count" }],
+];
+
+/** Ends the command with problems whose fixes name options in place of params, which the user has not written. */
+function refuseInOptions(problems: readonly Diagnostic[]): never {
+  io.refuseWith(problems.map((one) => {
+    const stage = /^stage "(scored-[a-z-]+)"/.exec(one.message)?.[1];
+    if (stage === undefined || one.fix === undefined) return one;
+    const [, options] = OPTIONS.find(([stages]) => stages.test(stage))!;
+    const fix = one.fix.replaceAll(
+      /(?:\bthe )?(?<![-.\w/])(\w+)(?:: (\{[^{}]*\}|[\w./-]+))?/g,
+      (word, name, value) => {
+        const option = options[name];
+        if (option !== undefined) return value === undefined ? option : `${option} ${value}`;
+        const path = one.path?.endsWith(`.${name}`)
+          ? one.path.replace(/^stages\.(.*?)\.with/, "$1")
+          : `${stage}.${name}`;
+        return value === undefined ? word : `--set "${path}=${value}"`;
+      },
+    );
+    return { ...one, fix };
+  }));
 }
 
 interface Options extends Partial<Readonly<Record<"resize" | "weights" | "sha256", string | undefined>>> {
@@ -132,7 +168,7 @@ async function run(pipeline: Pipeline, store: Store, json: boolean) {
   using signals = io.listenForStop((reason) => emit({ type: "stopping", reason }));
   const cache = await openCacheFor({}, (diagnostic) => emit({ type: "warning", diagnostic }), signals.stop);
   const options = { ...signals, targets: ["scored-pair"], review, emit, versions: VERSIONS, ...definedOnly({ cache }) };
-  const { status, stages } = io.valueOf(await runPipeline(pipeline, store, options));
+  const { status, stages } = io.valueOf(await runPipeline(pipeline, store, options), refuseInOptions);
   const failed = [...stages].filter(([, { state }]) => json && state === "failed").map(([id, { message, fix }]) => {
     return io.problem(`stage "${id}": ${message}`, fix ?? "see its log below .noiseline/runs");
   });

@@ -13,6 +13,8 @@ export interface MetricRow extends Score {
   /** The timesteps that it covers, such as `0-99`. */
   readonly timesteps?: string | undefined;
   readonly label?: string | number | undefined;
+  /** Why the value is not what its name promises. */
+  readonly caveat?: string | undefined;
   /** Training steps of the measured network, if the record has them. */
   readonly step?: number | undefined;
   /** The seed that distinguishes the experiment from others. */

@@ -4,6 +4,7 @@ import {
   type Collection,
   type CollectOptions,
   encodeEvents,
+  IS_BIASED,
   type ScalarEvent,
 } from "noiseline/report";
 import { meanOverSeeds } from "../../std/figures.ts";
@@ -52,7 +53,7 @@ export function common(names: readonly string[], isAll = false): string {
 
 function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
   return metrics.flatMap(({ title, record }) =>
-    record.metrics.map(({ name, value, count, timesteps, label, deviation }) => ({
+    record.metrics.map(({ name, value, count, timesteps, label, deviation, note }) => ({
       stage: title,
       metric: name,
       value,
@@ -60,6 +61,7 @@ function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
       count,
       timesteps: timesteps === undefined ? undefined : `${timesteps.from}-${timesteps.to - 1}`,
       label,
+      caveat: note?.includes(IS_BIASED) ? note : undefined,
       // The step of the measured network, or of the network that generated the images.
       step: (record.model ?? record.images["fake"]?.source.model)?.step,
     }))

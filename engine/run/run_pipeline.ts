@@ -1,9 +1,12 @@
+import { join } from "node:path";
+import { download } from "../../std/download.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type Emit, NO_ENDS, type RunStatus, type StageEndState } from "./events.ts";
+import { predecessorsOf } from "../keys/stage.ts";
 import type { RunOptions } from "./run_options.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import { mayRun, type Plan } from "../plan/plan.ts";
+import { mayRun, type Plan, RUNNING_STATES } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { Grants, learnVersions, notGranted, requestsOf } from "./rights.ts";
 import { makeFolder } from "../store/files.ts";
@@ -122,7 +125,8 @@ class PipelineRun {
     const closed = findClosedStore(plan, store);
     const prepared = closed === undefined ? store.prepare() : refuse<void>([closed]);
     if (!prepared.ok) return prepared;
-    const refused = await this.#askToAgree();
+    const agreed = await this.#askToAgree();
+    const refused = agreed.length > 0 ? agreed : await this.#fetchAhead();
     if (refused.length > 0 && !this.#isStopped) return refuse(refused);
     const marked = await lockStore(store, options, (...how) => store.guards.markInUse(...how));
     if (!marked.ok) return marked;
@@ -135,6 +139,33 @@ class PipelineRun {
     if (agree === undefined) return [];
     const say = (message: string) => emit({ type: "note", message });
     return await agree(await estimateRun(this.plan, this.store, { capacity: capacityOf(this.options), say, stop }));
+  }
+
+  /** Fetches the files that later stages need, so that no run of hours ends where one of them cannot be had. */
+  async #fetchAhead(): Promise<readonly Diagnostic[]> {
+    const { plan, store: { paths: { downloads } }, options: { emit, executor, keepGoing, stop } } = this;
+    const later = [...plan.stages.values()].filter((one) => {
+      return RUNNING_STATES.has(one.state) && predecessorsOf(one.stage).length > 0;
+    });
+    const problems: Diagnostic[] = [];
+    // Jobs of a cluster fetch on their nodes, which may reach other addresses.
+    for (const { id, stage } of executor === undefined ? later : []) {
+      for (const file of stage.kind.downloads?.(stage.params) ?? []) {
+        if (file.urls.length === 0 || isThere(join(downloads, file.sha256)) || stop?.aborted) continue;
+        emit({ type: "note", message: `fetching ${file.urls[0]!.split("/").at(-1)}, which ${id} needs` });
+        makeFolder(downloads);
+        const warn = (message: string) => emit({ type: "note", message });
+        const got = await download(file, downloads, {
+          stop: stop ?? new AbortController().signal,
+          report: () => {},
+          warn,
+        });
+        if (typeof got === "string" || got.status !== "failed" || keepGoing === true) continue;
+        const fix = `${got.fix}; -k (--keep-going) runs the other stages`;
+        problems.push(errorOf("machine", `stage "${id}": ${got.message}`, fix));
+      }
+    }
+    return problems;
   }
 
   /** Runs the stages that have no result, and sends results that are still to be sent. */

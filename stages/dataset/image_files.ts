@@ -66,14 +66,18 @@ export async function readable<T>(read: () => T | Promise<T>): Promise<T | strin
   }
 }
 
-/** Further broken files are counted, not named: nobody reads longer lists. */
-const MOST_NAMED = 100;
+/** Further broken files are counted, not named, and so are further ones with one reason: nobody reads longer lists. */
+const [MOST_LINES, MOST_ALIKE] = [100, 5];
 
-/** Returns what each broken file is, one a line. */
+/** Returns what each broken file is, one a line; many files with one reason share a line. */
 export function listBroken(broken: BrokenFiles): string {
-  const named = [...broken].sort(([a], [b]) => a < b ? -1 : 1).slice(0, MOST_NAMED);
-  const more = broken.size > named.length ? [`  and ${broken.size - named.length} more`] : [];
-  return [...named.map(([path, reason]) => `  ${path}: ${reason}`), ...more].join("\n");
+  const lines = [...Map.groupBy(broken.keys(), (path) => broken.get(path)!)].flatMap(([reason, paths]) => {
+    const [first, second] = paths.sort();
+    const names = paths.length > MOST_ALIKE ? [`${first}, ${second}, … (${paths.length} in all)`] : paths;
+    return names.map((name) => `  ${name}: ${reason}`);
+  }).sort();
+  const more = lines.length > MOST_LINES ? [`  and ${lines.length - MOST_LINES} lines more`] : [];
+  return [...lines.slice(0, MOST_LINES), ...more].join("\n");
 }
 
 /**

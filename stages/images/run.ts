@@ -13,15 +13,13 @@ import { arraysOf, open as openRows, openArray } from "../dataset/numpy.ts";
 import { isTransparent } from "../dataset/pixels.ts";
 import type { imagesKind } from "./kind.ts";
 
-const TRANSPARENT = "transparent; save it without: other programs ignore that, and would score other pixels";
-
 export default (async ({ params: { path, size, channels }, outputs, stop, report, note, warn }) => {
   try {
     const isFolder = (await Deno.stat(path)).isDirectory;
     const { names, broken, others = 0, read } = await (isFolder ? openFolder : openNpz)(path);
     if (others > 0) note(`skipped ${countOf(others, "file")} of another kind than images`);
     const count = names.length;
-    const deep: string[] = [];
+    const [deep, clear]: [string[], string[]] = [[], []];
     const sizes = new Forms();
     using opened = new DisposableStack();
     let writer: ImagesWriter | undefined;
@@ -32,8 +30,8 @@ export default (async ({ params: { path, size, channels }, outputs, stop, report
       const image = typeof got === "string" ? got : toBytes(got as DeepImage);
       if (typeof got !== "string" && got.data instanceof Uint16Array) deep.push(name);
       if (typeof image === "string") broken.set(name, image);
-      else if (isTransparent(image)) broken.set(name, TRANSPARENT);
       else {
+        if (isTransparent(image)) clear.push(name);
         const { width, height, data } = fitImage(image, { channels, size: size === undefined ? size : [size, size] });
         sizes.add(`${height}x${width}`, name);
         const info = { count, height, width, channels, classes: null, source: { name: "given" } };
@@ -51,6 +49,10 @@ export default (async ({ params: { path, size, channels }, outputs, stop, report
     if (deep.length > 0) {
       const which = `${countOf(deep.length, "image")} of 16 bits a channel, the first ${deep[0]}`;
       warn(`${which}: rounded to 8, as features of images are; dataset with depth: 16 keeps them`);
+    }
+    if (clear.length > 0) {
+      const which = `${countOf(clear.length, "image")} with transparent pixels, the first ${clear[0]}`;
+      warn(`${which}: put on white, as dataset does; programs that drop transparency would score other pixels`);
     }
     // Equal images are the same artifact, from whichever form they were read.
     await writer?.finish();

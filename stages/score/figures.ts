@@ -1,7 +1,7 @@
 import { type ExtractorInfo, openFeatures, pixelForm, pixelPreprocessing } from "../../artifacts/features.ts";
 import { type ImageReader, type LabelNumbers, openImages } from "../../artifacts/image_files.ts";
 import { classNamesOf } from "../../artifacts/labels.ts";
-import { describeImageSet, type ImageSet, type Metric } from "../../artifacts/metrics.ts";
+import { describeImageSet, type ImageSet, IS_BIASED, type Metric } from "../../artifacts/metrics.ts";
 import { readStatistics } from "../../artifacts/statistics.ts";
 import type { InputArtifact } from "../../contract/stage.ts";
 import { mapBetween, normalize, type ValueForm } from "../../diffusion/normalizer.ts";
@@ -71,7 +71,7 @@ async function frechetFigure({ real, fake }: Sets, { params, seed, products, onP
   // With fewer images than dimensions the covariance is singular, and the distance mostly reflects the number of
   // images.
   const notes = count > dimension ? [] : [
-    `${count} images for ${dimension} dimensions: the value is biased upwards by far; compare it only with ` +
+    `${count} images for ${dimension} dimensions: ${IS_BIASED}; compare it only with ` +
     "values of the same numbers of images",
   ];
   if (real.extractor.name === PIXEL_FEATURES && (real.form && fake.form) === undefined) {

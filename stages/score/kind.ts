@@ -87,7 +87,7 @@ function checkSets(given: { readonly real?: Facts; readonly fake?: Facts }, para
   }) as [SetFacts, SetFacts];
   const { atLeast, bootstrap, kid, manifold, inceptionScore, fdInfinity, perClass } = params;
   const tooFew = (input: string, count = atLeast): CheckProblem[] => {
-    const fix = "use more images, or lower atLeast (--at-least) and compare only with scores of as many images";
+    const fix = "use more images, or lower atLeast and compare only with scores of as many images";
     const few = { input, message: `too few ${input} images`, got: `${count}`, wanted: `at least ${atLeast}` };
     return count >= atLeast ? [] : [atLeast > 2 ? { ...few, fix } : few];
   };
@@ -139,7 +139,7 @@ function checkSets(given: { readonly real?: Facts; readonly fake?: Facts }, para
     (real.vectors === false || fake.vectors === false) && wantVectors.map((name) => ({
       param: [name],
       message: `${name} needs the features of both sets, and one has only statistics`,
-      fix: "use features instead of statistics",
+      fix: "use images or features instead of statistics",
     })),
     bootstrap > 0 && least < 8 && {
       param: ["bootstrap"],

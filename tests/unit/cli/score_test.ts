@@ -41,7 +41,7 @@ const REFUSED: Readonly<Record<string, readonly [args: readonly string[], said: 
     ["stats.npz", "few", ...WEIGHTS, "--at-least", "2", "--resize", "pytorch-fid", "--count", "9"]
       .concat("--set", "scored-pair.kid.size=2"),
     "kid needs the features of both sets, and one has only statistics",
-    "use features instead of statistics",
+    "use images or features instead of statistics",
   ],
   "a folder without images": [
     ["empty", "few"],
@@ -58,12 +58,12 @@ const REFUSED: Readonly<Record<string, readonly [args: readonly string[], said: 
   "other weights than the published ones": [
     ["few", "few", "--at-least", "2", "--weights", NARROW_WEIGHTS],
     "path is not the expected file",
-    "set sha256 to the file you mean",
+    "set --sha256 to the file you mean",
   ],
   "weights that are not there": [
     ["few", "few", "--at-least", "2", "--weights", "weights.pth"],
     'stage "scored-fake": cannot read path',
-    "correct the path",
+    "correct --weights",
   ],
   "a stage that is not there": [["p.yaml:pixel", "few"], 'has no stage "pixel"', 'did you mean "pixels"?'],
   "a stage with several sets": [["p.yaml:digits", "few"], '"digits" could mean several outputs', "digits.train"],
@@ -77,12 +77,32 @@ const REFUSED: Readonly<Record<string, readonly [args: readonly string[], said: 
   "features of two extractors": [
     ["p.yaml:pixels", "few", ...WEIGHTS, "--at-least", "2"],
     "features of different extractors cannot be compared",
-    "use the same extractor for both",
+    "use the same --extractor for both",
   ],
   "images that were resized in two ways": [
     ["p.yaml:clean", "few", ...WEIGHTS, "--at-least", "2", "--resize", "pytorch-fid"],
     "features of images that were resized differently cannot be compared",
-    "give both the same resize",
+    "give both the same --resize",
+  ],
+  "weights without their file": [
+    ["few", "few", "--at-least", "2", "--sha256", SHA256],
+    "only the published weights have a default address",
+    "add --weights or url, or remove --sha256",
+  ],
+  "a graph without its file and its input": [
+    ["few", "few", "--extractor", "onnx"],
+    "a graph does not say which images it expects",
+    'add --set "scored-real.preprocess={ size: 299 }"',
+  ],
+  "a graph that is not named": [
+    ["few", "few", "--extractor", "onnx"],
+    "needs a graph",
+    "add --weights ./extractor.onnx",
+  ],
+  "more divisions than there are images": [
+    ["few", "few", "--extractor", "pixels", "--at-least", "2", "--set", "scored-pair.bootstrap=9"],
+    "a quarter of each set needs two images",
+    'or --set "scored-pair.bootstrap=0"',
   ],
 };
 
@@ -94,8 +114,23 @@ for (const [name, [args, said, fix]] of Object.entries(REFUSED)) {
     assertEquals([code, out], [2, ""], error);
     assertStringIncludes(error, said);
     assertStringIncludes(error, fix);
+    // A fix names options: nobody who types `score` has written a param.
+    const fixes = error.split("\n").filter((line) => line.startsWith("  fix:")).join("\n");
+    assert(!/(?<![-.\w/])(sha256|resize|extractor|atLeast|preprocess|bootstrap|size)\b(?!: 299)/.test(fixes), fixes);
     // The user has not written the pipeline, so that no place in it means anything.
     assert(!error.includes("score.yaml"), error);
     assertEquals(project.exists("outputs"), false);
   });
 }
+
+Deno.test("a run prints the caveat of a distance between fewer images than features", async () => {
+  const stages = ["real", "fake"].map((id) => `  ${id}: { uses: images, with: { path: ${id} } }\n`).join("");
+  const pair = "  pair: { uses: score, inputs: { real: real, fake: fake }, with: { features: pixels } }\n";
+  await using project = new Project({ files: { "p.yaml": `name: few\nstages:\n${stages}${pair}` } });
+  for (const [i, id] of ["real", "fake"].entries()) {
+    for (const [name, bytes] of pngsOf(scoredImages(i, 4))) project.write(`${id}/${name}`, bytes);
+  }
+  const { code, out, error } = await runCli("run", project.path("p.yaml"));
+  assertEquals(code, 0, error);
+  assertStringIncludes(out, "\n  FD-pixels: 4 images for 192 dimensions: the value is biased upwards by far; compare");
+});

@@ -57,8 +57,6 @@ Deno.test("images are read as they are, and are the same artifact from a folder 
 });
 
 Deno.test("folders that cannot be scored as they are are refused, with the files and what to do", async () => {
-  const clear = encode({ width: 4, height: 4, channels: 4, depth: 8, data: new Uint8Array(64) });
-  const opaque = encode({ width: 4, height: 4, channels: 4, depth: 8, data: new Uint8Array(64).fill(255) });
   const cases: Readonly<Record<string, readonly [files: Files, said: string]>> = {
     none: [{ "a.txt": Uint8Array.of(1) }, "got no image of its own, wanted PNG or JPEG files"],
     mixed: [
@@ -70,7 +68,10 @@ Deno.test("folders that cannot be scored as they are are refused, with the files
       { "a.png": png(4, 4), "b.png": png(4, 4).subarray(0, 50), "c.jpg": Uint8Array.of(1, 2), "d.gif": png(4, 4) },
       "3 files of 3 cannot be used:\n  b.png: ",
     ],
-    transparent: [{ "a.png": opaque, "b.png": clear }, "1 file of 2 cannot be used:\n  b.png: transparent"],
+    alike: [
+      Object.fromEntries(Array.from({ length: 80 }, (_, i) => [`${10 + i}.png`, Uint8Array.of(1, 2)])),
+      "80 files of 80 cannot be used:\n  10.png, 11.png, … (80 in all): neither PNG nor JPEG; convert it, or move it elsewhere.",
+    ],
     result: [
       { "images.json": Uint8Array.of(1), "images.png": png(4, 4) },
       "a result is named by its pipeline and stage",
@@ -86,6 +87,31 @@ Deno.test("folders that cannot be scored as they are are refused, with the files
     const huge = png(4, 4);
     new DataView(huge.buffer).setUint32(16, 60_000);
     assertStringIncludes(await failure(folder, await lay(join(folder, "huge"), { "a.png": huge })), "cannot be used");
+  });
+});
+
+Deno.test("transparent images are put on white, as dataset puts them, with one warning for all", async () => {
+  const level = (x: number, alpha: number) => Array.from({ length: 16 }, () => [x, 2 * x, 3 * x, alpha]).flat();
+  const encoded = (...of: Parameters<typeof level>) =>
+    encode({ width: 4, height: 4, channels: 4, depth: 8, data: Uint8Array.from(level(...of)) });
+  const files: Record<string, Uint8Array<ArrayBuffer>> = { "00.png": encoded(50, 255) };
+  for (let i = 1; i <= 80; i++) files[`${`${i}`.padStart(2, "0")}.png`] = encoded(i, 3 * i);
+  await withFolder(async (folder) => {
+    const notes: string[] = [];
+    const { outputs } = await runStage(folder, imagesKind, {
+      params: { path: await lay(join(folder, "clear"), files) },
+      onSaid: (event) => event.type === "warn" && notes.push(event.message),
+    });
+    assertEquals(notes, [
+      "80 images with transparent pixels, the first 01.png: put on white, as dataset does; programs that drop " +
+      "transparency would score other pixels",
+    ]);
+    const { pixels: data } = await readImages(outputs["images"]!);
+    for (const i of [0, 1, 40, 80]) {
+      const [x, alpha] = i === 0 ? [50, 255] : [i, 3 * i];
+      const white = [x, 2 * x, 3 * x].map((value) => Math.round((alpha * value + (255 - alpha) * 255) / 255));
+      assertEquals([...data.subarray(48 * i, 48 * i + 3)], white);
+    }
   });
 });
 
