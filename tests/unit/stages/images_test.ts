@@ -94,7 +94,7 @@ Deno.test("transparent images are put on white, as dataset puts them, with one w
   const level = (x: number, alpha: number) => Array.from({ length: 16 }, () => [x, 2 * x, 3 * x, alpha]).flat();
   const encoded = (...of: Parameters<typeof level>) =>
     encode({ width: 4, height: 4, channels: 4, depth: 8, data: Uint8Array.from(level(...of)) });
-  const files: Record<string, Uint8Array<ArrayBuffer>> = { "00.png": encoded(50, 255) };
+  const files: Record<string, Uint8Array> = { "00.png": encoded(50, 255) };
   for (let i = 1; i <= 80; i++) files[`${`${i}`.padStart(2, "0")}.png`] = encoded(i, 3 * i);
   await withFolder(async (folder) => {
     const notes: string[] = [];
