@@ -1,3 +1,11 @@
+/**
+ * The box in which a program of the user's runs, made by bubblewrap. The program sees the machine's own programs and
+ * libraries read-only, and beside them only what its stage names. See docs/security.md.
+ */
+import { basename, dirname, join, resolve } from "node:path";
+import { readTextIfThere, realPath, statIfThere } from "../store/reading.ts";
+import { isWithin } from "../store/write_roots.ts";
+import { namesIn, readProc } from "./process_tree.ts";
 import { findProgram } from "./programs.ts";
 
 /**
@@ -14,31 +22,172 @@ done
 echo '{"type":"left"}' >&3
 exit $code`;
 
-interface BoxOptions {
-  /** Folders in which the command may write. */
+export interface BoxOptions {
+  /** The program as it was found, and the one that it starts if that is known: their own folders are there. */
+  readonly programs: readonly string[];
+  /** Files and folders, and those of them in which the command may write; the latter are real paths. */
+  readonly readable: readonly string[];
   readonly writable: readonly string[];
+  /** The folder of the pipeline's project, and the store, in which only the folders above are there. */
+  readonly project: string;
+  readonly store: string;
+  /** A folder of this command that stands for /tmp. */
+  readonly temporary: string;
   readonly cwd: string;
-  /** True if the command may use the network. */
+  /** True if the command may use the network, or a graphics card. */
   readonly net: boolean;
+  readonly gpu: boolean;
 }
 
-/** True where bubblewrap can make the box: in many containers it is installed and may not. */
-const works = new Map<boolean, boolean>();
+interface Box {
+  readonly argv: readonly string[];
+  /** A right that could not be taken from the command; undefined if there is none. */
+  readonly left: string | undefined;
+}
+
+/** The right that an old bubblewrap, or a kernel without namespaces of users, leaves to a program. */
+const MAY_NEST = "it may make namespaces of its own, and try the kernel's faults in them";
+/** How a command loses the rights over the machine, best first: the first that works is used. */
+const USERS: readonly (readonly [args: readonly string[], left: string | undefined])[] = [
+  [["--unshare-user", "--disable-userns"], undefined],
+  [["--unshare-user"], MAY_NEST],
+  [[], MAY_NEST],
+];
+/** Devices of graphics cards, and of the network between them. */
+const CARDS = /^(nvidia.*|nvhost.*|nvmap|dri|kfd|dxg|infiniband)$/;
+/** The most sockets that are covered: any user of the machine may make more, and a command line has an end. */
+const MOST_SOCKETS = 1_000;
+
+const found = new Map<boolean, Box | undefined>();
+
+/** Returns the part of a box that is the same for all commands; undefined where there is no bubblewrap that works. */
+function plainBox(net: boolean): Box | undefined {
+  const bwrap = findProgram("bwrap", "/");
+  return bwrap === undefined ? undefined : found.getOrInsertComputed(net, () => {
+    const apart = ["pid", "ipc", "uts", "cgroup-try", ...net ? [] : ["net"]].map((name) => `--unshare-${name}`);
+    // The superuser's number may write to settings of the kernel without any capability.
+    const mounts = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"];
+    const boxes = USERS.map(([users, left]) => {
+      return {
+        argv: [bwrap, "--die-with-parent", "--new-session", ...apart, ...users, "--cap-drop", "ALL", ...mounts],
+        left,
+      };
+    });
+    return boxes.find(({ argv: [program, ...args] }) => {
+      const trial = [...args, "/bin/sh", "-c", "exit 0"];
+      return new Deno.Command(program!, { args: trial, stdout: "null", stderr: "null" }).outputSync().success;
+    });
+  });
+}
 
 /**
- * Returns the command line of a box for a command: everything is read-only except some folders, there is no network,
- * and nothing in the box outlives the command or this process. Undefined where there is no bubblewrap that works.
+ * Returns the command line of a box for a command. Folders of people and of running programs are empty but for what the
+ * options name; everything else is read-only; there is no network, no process, socket or device of others; and nothing
+ * in the box outlives the command or this process. Undefined where there is no bubblewrap that works.
  */
-export function box({ writable, cwd, net }: BoxOptions): string[] | undefined {
-  const bwrap = findProgram("bwrap", "/");
-  if (bwrap === undefined) return undefined;
-  const alone = ["--die-with-parent", "--unshare-pid", "--unshare-ipc", ...net ? [] : ["--unshare-net"]];
-  const plain = [bwrap, ...alone, "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc"];
-  const isAble = works.getOrInsertComputed(net, () => {
-    const [program, ...args] = [...plain, "/bin/sh", "-c", "exit 0"];
-    return new Deno.Command(program!, { args, stdout: "null", stderr: "null" }).outputSync().success;
-  });
-  if (!isAble) return undefined;
-  const binds = writable.flatMap((folder) => ["--bind", folder, folder]);
-  return [...plain, ...binds, "--chdir", cwd, "/bin/sh", "-c", WATCH, "sh"];
+export function box(options: BoxOptions): Box | undefined {
+  const plain = plainBox(options.net);
+  if (plain === undefined) return undefined;
+  const { project, store, readable, writable, temporary, cwd } = options;
+  const folders = (paths: readonly (string | undefined)[]) => {
+    const real = paths.filter((path) => path !== undefined).map(realPath);
+    return [...new Set(real)].filter((path) => path !== "/" && statIfThere(path)?.isDirectory);
+  };
+  const home = Deno.env.get("HOME");
+  const scratch = folders(["/tmp", "/var/tmp"]);
+  const private_ = folders([
+    "/home",
+    "/root",
+    "/run",
+    home,
+    home && join(home, ".local"),
+    Deno.env.get("XDG_RUNTIME_DIR"),
+  ]);
+  const closed = [...scratch, ...private_];
+  const empty = private_.filter((path) => !closed.some((other) => other !== path && isWithin(path, other)));
+  // Neither a closed folder as a whole is there again, nor one that holds it.
+  const isLost = (path: string) =>
+    closed.some((one) => isWithin(path, one)) && !closed.some((one) => isWithin(one, path));
+  const results = statIfThere(store)?.isDirectory ? [store] : [];
+  const shown: string[] = [];
+  const show = (paths: readonly string[]) =>
+    paths.flatMap((path) => [path, realPath(path)]).flatMap((path) => {
+      if (!isLost(path) || shown.some((one) => isWithin(path, one))) return [];
+      shown.push(path);
+      return ["--ro-bind", path, path];
+    });
+  const isSeen = (path: string) => {
+    if (isWithin(path, store)) return false;
+    return [...shown, "/"].find((one) => isWithin(path, one)) !== "/" || !closed.some((one) => isWithin(path, one));
+  };
+  const named = [
+    project,
+    ...options.programs.flatMap((one) => placesOf(one, project)),
+    ...options.net ? ["/etc/resolv.conf"] : [],
+  ];
+  const cards = options.gpu ? namesIn("/dev").filter((name) => CARDS.test(name)) : [];
+  const mounts = [
+    ...empty.flatMap((path) => ["--tmpfs", path]),
+    ...scratch.flatMap((path) => ["--bind", temporary, path]),
+    ...show(named.sort()),
+    ...results.flatMap((path) => ["--tmpfs", path]),
+    ...readable.flatMap((path) => isWithin(path, store) ? ["--ro-bind-try", path, path] : show([path])),
+    ...writable.flatMap((path) => ["--bind", path, path]),
+    ...socketsOfOthers().filter(isSeen).flatMap((path) => ["--ro-bind", "/dev/null", path]),
+    // A write to an empty folder is an error, not lost.
+    ...[...empty, ...results].flatMap((path) => ["--remount-ro", path]),
+    ...cards.flatMap((name) => ["--dev-bind", `/dev/${name}`, `/dev/${name}`]),
+  ];
+  return { ...plain, argv: [...plain.argv, ...mounts, "--chdir", cwd, "/bin/sh", "-c", WATCH, "sh"] };
+}
+
+/**
+ * Returns where the parts of a program lie: its folder, the folder above if programs are installed there, the Python of
+ * a virtual environment, and wherever links lead.
+ */
+function placesOf(program: string, project: string): string[] {
+  const places = new Set([dirname(program)]);
+  const visit = (path: string) => {
+    if (places.has(path)) return;
+    places.add(path);
+    const [bin, prefix] = [dirname(path), dirname(dirname(path))];
+    if (/^(s?bin|shims)$/.test(basename(bin))) {
+      places.add(bin);
+      if (namesIn(prefix).some((name) => /^(lib|lib64|libexec|conda-meta)$/.test(name))) places.add(prefix);
+    }
+    // Folders that installed packages add to a Python's path; the project's own files may name any folder.
+    const libraries = isWithin(realPath(prefix), project) ? [] : namesIn(join(prefix, "lib"));
+    for (const name of libraries.filter((one) => one.startsWith("python3"))) {
+      for (const site of ["site-packages", "dist-packages"].map((one) => join(prefix, "lib", name, one))) {
+        const texts = namesIn(site).filter((one) => one.endsWith(".pth")).map((one) =>
+          readTextIfThere(join(site, one))
+        );
+        texts.flatMap((text) => text?.match(/^\/.*$/gm) ?? []).forEach((folder) => places.add(folder.trim()));
+      }
+    }
+    // A file of the project may name any folder: it is there only if a Python lies in it.
+    const base = /^home *= *(\/.*)$/m.exec(readTextIfThere(join(prefix, "pyvenv.cfg")) ?? "")?.[1]?.trim();
+    const python = base === undefined ? [] : namesIn(base).filter((name) => /^python3?$/.test(name));
+    python.forEach((name) => visit(join(base!, name)));
+    const target = linkAt(path);
+    if (target !== undefined) visit(resolve(bin, target));
+    visit(realPath(path));
+  };
+  visit(program);
+  return [...places];
+}
+
+function linkAt(path: string): string | undefined {
+  try {
+    return Deno.readLinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Returns the sockets of programs of this machine that lie in its folders, as the kernel lists them. */
+function socketsOfOthers(): string[] {
+  const listed = readProc("/proc/net/unix").matchAll(/ (\/.*)$/gm);
+  const paths = new Set(Array.from(listed, ([, path]) => realPath(path!)));
+  return [...paths].filter((path) => statIfThere(path)?.isSocket).slice(0, MOST_SOCKETS);
 }

@@ -29,10 +29,18 @@ const SHORT_GRACE_MS = 10_000;
 /** The time that processes have to end which a program started, once it has ended itself. */
 const LEFT_GRACE_MS = 2_000;
 const SMALLER = "use smaller parts";
+const UNCONTAINED =
+  "bubblewrap is not here: nothing contains this program; a process that it starts, and that clears its " +
+  "environment, may outlive it";
+/** A flag of Linux's close_range: descriptors are closed where another program starts. */
+const CLOSE_ON_EXEC = 4;
+const KEPT_OPEN = "it may use files that were open when noiseline started";
 
 interface CommandOptions extends WorkerOptions {
-  /** The folder of the pipeline. */
+  /** The folder of the pipeline, that of its project, and the store. */
   readonly home: string;
+  readonly project: string;
+  readonly store: string;
 }
 
 /** Where a program runs. */
@@ -59,7 +67,7 @@ export async function runCommand(
     return failed(message, "run again; on a cluster, give the nodes the same program");
   }
   const brief = { ...briefOf(start, options), start: here.start };
-  const place = layOut(program, params, brief, options);
+  const place = layOut(program, params, brief, { ...options, started: here.path });
   const before = stampsOf(start);
   const checksLock = params.lock !== undefined && isPython(here.version);
   for (const argv of [...checksLock ? [[here.path, place.library]] : [], [here.path, ...argsOf(params, brief)]]) {
@@ -95,14 +103,15 @@ function layOut(
   { entry }: CommandProgram,
   params: FoundCommand,
   told: ReturnType<typeof briefOf>,
-  { folder, env, writable, emit }: CommandOptions,
+  { folder, env, readable, writable, emit, project, store, started }: CommandOptions & { readonly started: string },
 ): Place {
   const work = join(folder, "work");
   // Sources above the pipeline's folder lie above the program's too.
   const above = Math.max(0, ...Object.keys(params.sources).map((name) => name.split("/").lastIndexOf("..") + 1));
   const cwd = join(told.code, ..."d".repeat(above));
   const library = join(work, "lib", "noiseline.py");
-  for (const made of [cwd, dirname(library), join(work, "home"), join(work, "tmp")]) makeFolder(made);
+  const temporary = join(work, "tmp");
+  for (const made of [cwd, dirname(library), join(work, "home"), temporary]) makeFolder(made);
   copyFile(new URL("./noiseline.py", entry).pathname, library);
   for (const [name, path] of Object.entries(params.sources)) {
     const copy = normalize(join(cwd, name));
@@ -111,14 +120,20 @@ function layOut(
   }
   const brief = join(work, "stage.json");
   writeNew(brief, JSON.stringify(told));
-  const contained = box({ writable: [work, ...writable], cwd, net: params.net });
-  if (contained === undefined) emit({ type: "note", message: "bubblewrap is not here: nothing contains this program" });
+  const contained = box({
+    ...{ programs: [params.program, started], readable, writable: [work, ...writable], project, store, temporary, cwd },
+    ...{ net: params.net, gpu: env["CUDA_VISIBLE_DEVICES"] !== undefined },
+  });
+  const left = keepDescriptors() ? contained?.left : KEPT_OPEN;
+  if (contained === undefined) emit({ type: "note", message: UNCONTAINED });
+  else if (left !== undefined) emit({ type: "note", message: `bubblewrap cannot take all rights: ${left}` });
   return {
-    ...{ cwd, brief, library, contained },
+    ...{ cwd, brief, library, contained: contained?.argv },
     env: {
       PATH: Deno.env.get("PATH") ?? "",
       HOME: join(work, "home"),
-      TMPDIR: join(work, "tmp"),
+      // A socket's path has at most 107 bytes: that of a store may be longer.
+      TMPDIR: contained === undefined ? temporary : "/tmp",
       ...{ TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" },
       ...{ PYTHONPATH: dirname(library), PYTHONHASHSEED: "0", PYTHONDONTWRITEBYTECODE: "1", PYTHONNOUSERSITE: "1" },
       // Lines that are still in a buffer would be lost when the program is stopped.
@@ -129,6 +144,20 @@ function layOut(
       ...{ NOISELINE_STAGE: brief, NOISELINE_EVENTS: "3" },
     },
   };
+}
+
+/**
+ * Closes, for programs to be started, all that is open in this process, such as what a shell has left open: a folder by
+ * its number leads out of any box. @returns true if that is done
+ */
+function keepDescriptors(): boolean {
+  try {
+    const parameters = ["u32", "u32", "i32"] as const;
+    const libc = Deno.dlopen("libc.so.6", { close_range: { parameters, result: "i32" } });
+    return libc.symbols.close_range(3, 0xffffffff, CLOSE_ON_EXEC) === 0;
+  } catch {
+    return false;
+  }
 }
 
 /** Returns the program's arguments with everything filled in. */

@@ -1,5 +1,5 @@
-/** Reads a file about a process; a process that has ended has none, and those of others are not readable. */
-function readProc(path: string): string {
+/** Reads a file about processes; a process that has ended has none, and those of others are not readable. */
+export function readProc(path: string): string {
   try {
     return Deno.readTextFileSync(path);
   } catch {

@@ -18,6 +18,8 @@ import {
   sha256Of,
   statIfThere,
 } from "../store/reading.ts";
+import { makeTemporaryFolder } from "../store/folders.ts";
+import { findStoreRoot } from "../store/store.ts";
 import { parseJson, readRecord, recordText, writePrivately } from "../store/records.ts";
 import { unlessReadable } from "../store/io_errors.ts";
 import { isWithin } from "../store/write_roots.ts";
@@ -121,7 +123,11 @@ function askPython(path: string, cwd: string): Promise<Python | undefined> {
     const env = { PATH: Deno.env.get("PATH") ?? "", HOME: Deno.env.get("HOME") ?? "" };
     // A job has no folder for a pipeline that reads no files.
     const place = isThere(cwd) ? cwd : "/";
-    const contained = box({ writable: [], cwd: place, net: false }) ?? [];
+    await using temporary = await makeTemporaryFolder();
+    const contained = box({
+      ...{ programs: [path], readable: [], writable: [], project: place, store: findStoreRoot(place), cwd: place },
+      ...{ temporary: temporary.folder, net: false, gpu: false },
+    })?.argv ?? [];
     const options = { bare: true, cwd: place, env, timeoutMs: TIMEOUT_MS };
     const { success, stdout } = await loadModules([...contained, path, "-I", "-c", ASK], options);
     // Its start may print something too.

@@ -4,6 +4,7 @@ import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 import type { Action } from "../keys/action.ts";
 import { externalPaths, withPaths } from "../keys/externals.ts";
 import type { CommandProgram, InlineProgram, ModuleProgram } from "../keys/program.ts";
+import { projectOf } from "../pipeline/project.ts";
 import { mayRun, type Plan, type PlannedAction } from "../plan/plan.ts";
 import { runInChild } from "../process/child.ts";
 import { runCommand } from "../process/command.ts";
@@ -118,9 +119,10 @@ export class LocalExecutor implements Executor, Disposable {
         emit: order.emit,
         log: order.log,
       };
-      return program.kind === "module"
-        ? await runInChild(program, told, options)
-        : await runCommand(program, told, { ...options, home: pipeline.folder });
+      return program.kind === "module" ? await runInChild(program, told, options) : await runCommand(program, told, {
+        ...options,
+        ...{ home: pipeline.folder, project: projectOf(pipeline.folder), store: store.root },
+      });
     } finally {
       if (restoreMetadata(folder).length > 0) order.emit({ type: "warn", message: CHANGED_WHAT_IT_READS });
     }

@@ -3,10 +3,12 @@ import { box } from "../../engine/process/box.ts";
 import { findProgram } from "../../engine/process/programs.ts";
 import type { Project } from "./project.ts";
 
+const NOTHING = { programs: [], readable: [], writable: [] };
 /** Why programs cannot be contained here; undefined where they can. */
-export const NO_BOX = box({ writable: [], cwd: "/", net: false }) === undefined
-  ? "no bubblewrap that works"
-  : undefined;
+export const NO_BOX =
+  box({ ...NOTHING, temporary: "/tmp", project: "/", store: "/tmp", cwd: "/", net: false, gpu: false }) === undefined
+    ? "no bubblewrap that works"
+    : undefined;
 /** Why there are no programs in Python here; undefined where there are. */
 export const NO_PYTHON = findProgram("python3", "/") === undefined ? "no python3" : undefined;
 
