@@ -22,7 +22,7 @@ done
 echo '{"type":"left"}' >&3
 exit $code`;
 
-export interface BoxOptions {
+interface BoxOptions {
   /** The program as it was found, and the one that it starts if that is known: their own folders are there. */
   readonly programs: readonly string[];
   /** Files and folders, and those of them in which the command may write; the latter are real paths. */
