@@ -21,6 +21,9 @@ if libc.syscall(ADD_KEY, b"user", given["key"].encode(), b"secret", 6, -3) < 0:
 given["abstract"], given["sysv"], given["shm"] = given["key"], os.getpid(), f"/dev/shm/noiseline-{os.getpid()}"
 given["key"] = given["key"] or "none"
 
+for address in given["sockets"]:
+    if os.path.exists(address):
+        os.unlink(address)
 ready, told = os.pipe()
 parent = os.getpid()
 child = os.fork()
@@ -44,7 +47,8 @@ if child == 0:
         signal.sigtimedwait([], 1)
     gone()
 os.close(told)
-os.read(ready, 1)
+if os.read(ready, 1) != b"x":
+    sys.exit("nothing was laid out")
 os.close(ready)
 given["pid"] = child
 with open(path, "w") as file:

@@ -66,6 +66,21 @@ const DEEDS: Readonly<Record<string, (given: Given) => unknown>> = {
   "net-listen": () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
   "net-resolve": () => Deno.resolveDns("example.com", "A"),
   "net-unix": ({ out }) => Deno.listen({ transport: "unix", path: `${out.folder}/socket` }),
+  "net-unix-connect": () => Deno.connect({ transport: "unix", path: "/run/docker.sock" }),
+  "net-unix-abstract": () => Deno.connect({ transport: "unix", path: "\0docker" }),
+  "open-core-pattern": () => Deno.openSync("/proc/sys/kernel/core_pattern", { write: true }),
+  "open-kernel-log": () => Deno.openSync("/dev/kmsg", { read: true }),
+  "open-sys": () => Deno.openSync("/sys/kernel/uevent_helper", { write: true }),
+  "open-terminal": () => Deno.openSync("/dev/tty", { read: true, write: true }),
+  "open-shared-memory": () => Deno.openSync("/dev/shm/noiseline", { write: true, create: true }),
+  "read-process": () => Deno.openSync("/proc/1/mem"),
+  "read-process-root": () => Array.from(Deno.readDirSync("/proc/1/root")),
+  "card": async () => {
+    // deno-lint-ignore no-explicit-any
+    const card = await (navigator as any).gpu?.requestAdapter();
+    const ask = "navigator.gpu.requestAdapter().then((card) => postMessage(card === null ? 'none' : 'one'))";
+    throw new Error(`${card ? "one" : "none"} here, ${await inWorker(ask)} in a worker`);
+  },
   "run-deno": () => new Deno.Command(Deno.execPath(), { args: ["--version"] }).outputSync(),
   "run-shell": () => new Deno.Command("/bin/sh", { args: ["-c", "true"] }).outputSync(),
   "run-node": () => execFileSync("/bin/true"),
