@@ -29,6 +29,8 @@ export function didYouMean(written: string, known: Iterable<string>): string | u
   let best: string | undefined;
   let fewest = allowed + 1;
   for (const name of new Set(known)) {
+    // A name may be known and yet be refused, for what it is made of.
+    if (name === written) continue;
     // Each letter by which one name is longer is a change.
     if (Math.abs(name.length - written.length) > fewest) continue;
     const slips = slipsBetween(written.toLowerCase(), name.toLowerCase());

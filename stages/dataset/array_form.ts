@@ -12,17 +12,17 @@ export const VALUES = { "|u1": Uint8Array, "<u2": Uint16Array, "<f4": Float32Arr
 
 /** Returns what the header of an .npy says of its items; of any other file the type is unknown. */
 export function formOfArray(path: string | undefined, shape: DatasetParams["shape"]): ImageFacts {
-  let [dtype, form]: [ImageFacts["dtype"], DatasetParams["shape"]] = [null, shape];
+  let [dtype, form, count]: [ImageFacts["dtype"], DatasetParams["shape"], count?: number] = [null, shape];
   try {
     using file = Deno.openSync(path!);
     const start = new Uint8Array(HEADER_BYTES);
     const header = decodeNpyHeader(start.subarray(0, file.readSync(start) ?? 0), VALUES);
-    [dtype, form] = [dtypeOf(new header.type()), shape ?? itemShape(header.shape.slice(1))];
+    [dtype, form, count] = [dtypeOf(new header.type()), shape ?? itemShape(header.shape.slice(1)), header.shape[0]];
   } catch {
     // The run reports a file that is no array.
   }
   const [height, width, channels] = form ?? [];
-  return definedOnly({ height, width, channels, dtype });
+  return definedOnly({ height, width, channels, dtype, count });
 }
 
 /** Returns height, width and channels of items whose axes are these. */

@@ -31,7 +31,14 @@ export const datasetKind = defineKind({
   downloads: downloadsOf,
   check(params, _inputs, _own, folder) {
     const { source, path, limit = Infinity, labels, normalize } = params;
-    const { images, counts } = sourceOf(params);
+    const near = (file?: string) => file === undefined || folder === undefined ? undefined : resolve(folder, file);
+    const { count: rows, ...array } = source === "numpy" ? formOfArray(near(path), params.shape) : {};
+    // Items that are left out are counted by the run.
+    const isCounted = rows !== undefined && params.skip === undefined;
+    const ofArray: Source["counts"] = isCounted
+      ? { all: rows, test: usualTestCount(Math.min(rows, limit)) }
+      : undefined;
+    const { images, counts = ofArray } = sourceOf(params);
     const { size = images?.side, testCount = counts?.test } = params;
     const { train, all = Infinity } = counts ?? {};
     const total = Math.min(limit, all);
@@ -48,23 +55,18 @@ export const datasetKind = defineKind({
         fix: params.limit === undefined ? "lower testCount" : "lower testCount or raise limit",
       },
     );
-    const near = (file?: string) => file === undefined || folder === undefined ? undefined : resolve(folder, file);
     // A first file that is left out may be of any size.
     const asItIs = () => source === "folder" && params.skip === undefined ? firstSize(near(path)) : [];
     const [height, width] = typeof size === "number" ? [size, size] : size ?? asItIs();
-    if (source === "numpy") {
-      const form = formOfArray(near(path), params.shape);
-      const unbounded = unboundedFact(normalize, form.dtype === "float32");
-      const facts = definedOnly({ ...form, ...unbounded, classes: labels === undefined ? null : undefined });
-      return { problems, facts: { train: facts, test: facts } };
-    }
     // The number of images in a folder is known only once the folder is read.
     const { channels = params.channels ?? 3, classes = labels === "none" ? null : undefined } = images ?? {};
     const root = source === "folder" && (labels ?? "folders") === "folders" ? near(path) : undefined;
-    const told = typeof labels === "object" ? classesOfTable(near(labels.file), labels) : classesOf(root);
+    const told = () => typeof labels === "object" ? classesOfTable(near(labels.file), labels) : classesOf(root);
     const dtype = params.depth === 16 ? "uint16" as const : undefined;
-    const ofNumbers = { dtype, ...unboundedFact(normalize, false) };
-    const known = { height, width, channels, ...ofNumbers, classes, classNames: CLASS_NAMES[source], ...told };
+    const ofNumbers = unboundedFact(normalize, array.dtype === "float32");
+    const known = source === "numpy"
+      ? { ...array, ...ofNumbers, classes: labels === undefined ? null : undefined }
+      : { height, width, channels, dtype, ...ofNumbers, classes, classNames: CLASS_NAMES[source], ...told() };
     const splitOf = (count?: number) => definedOnly({ ...known, count });
     if (counts === undefined) return { problems, facts: { train: splitOf(), test: splitOf() } };
     const test = train === undefined ? testCount! : Math.min(limit, counts.test);
@@ -73,6 +75,9 @@ export const datasetKind = defineKind({
     return { problems, facts, ...diskOf(facts.train, facts.test) };
   },
 });
+
+/** Returns how many of a user's own items are held out by default. */
+export const usualTestCount = (items: number) => Math.max(1, Math.floor(items / 10));
 
 /** The context of a running `dataset` stage. */
 export type DatasetContext = Parameters<RunOf<typeof datasetKind>>[0];

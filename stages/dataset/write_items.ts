@@ -10,7 +10,7 @@ import { findNormalizer } from "./find_normalizer.ts";
 import { fitImage } from "./fit.ts";
 import { brokenFiles, Forms, listBroken } from "./image_files.ts";
 import type { Item, Items, Labels } from "./items.ts";
-import type { DatasetContext } from "./kind.ts";
+import { type DatasetContext, usualTestCount } from "./kind.ts";
 import { isTransparent } from "./pixels.ts";
 import { splitByHash, type SplitName } from "./split.ts";
 
@@ -28,7 +28,7 @@ export async function writeItems(items: Items, context: DatasetContext): Promise
   const { limit = Infinity, skip, saveEverySeconds = 30 } = params;
   const taken = Math.min(names.length, limit);
   if (taken === 0) return noItems(items, params.path ?? "it");
-  const { testCount = Math.max(1, Math.floor(taken / 10)) } = params;
+  const { testCount = usualTestCount(taken) } = params;
   if (testCount >= taken) {
     const message = `the test split leaves no ${unit}s to train on: testCount ${testCount} of ${taken} ${unit}s`;
     return { status: "failed", message, fix: `lower testCount or add ${unit}s` };

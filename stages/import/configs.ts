@@ -87,5 +87,10 @@ function readConfig<S extends z.ZodType>(folder: string, name: string, schema: S
   const { size } = statSync(path);
   // The planner reads the file, not a process with a limit of its own.
   if (size > MAX_JSON_BYTES) throw new FormatError(name, { got: `${size} bytes`, wanted: `at most ${MAX_JSON_BYTES}` });
-  return parseRecord(name, parseJson(name, Deno.readTextFileSync(path)), schema);
+  try {
+    return parseRecord(name, parseJson(name, Deno.readTextFileSync(path)), schema);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new FormatError(error.what, { ...error, fix: `correct ${path}, or save the folder again` });
+  }
 }

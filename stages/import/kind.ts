@@ -50,7 +50,7 @@ export const importKind = defineKind({
     } catch (error) {
       if (error instanceof InterchangeError) return { problems: [{ param: ["path"], ...error.problem }] };
       if (error instanceof FormatError) {
-        return { problems: [{ param: ["path"], message: error.message, fix: SAVE_AGAIN }] };
+        return { problems: [{ param: ["path"], message: error.message, fix: error.fix ?? SAVE_AGAIN }] };
       }
       if ((error as { readonly code?: string }).code !== undefined) return { problems: [] };
       throw error;

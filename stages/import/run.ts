@@ -34,7 +34,7 @@ export default (async ({ params, outputs, note }) => {
   } catch (error) {
     if (error instanceof InterchangeError) return failedBy(error.problem);
     if (!(error instanceof FormatError)) throw error;
-    return { status: "failed", message: error.message, fix: SAVE_AGAIN };
+    return { status: "failed", message: error.message, fix: error.fix ?? SAVE_AGAIN };
   }
 }) satisfies RunOf<typeof importKind>;
 

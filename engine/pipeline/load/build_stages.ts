@@ -84,9 +84,11 @@ export function bindInputs(
     if (reference === undefined) {
       const details = { code: "bad-reference", wanted } as const;
       const [name, sign] = /^[^@.~\s]*|[@.~]/g[Symbol.match](String(text)) ?? [];
-      // If the stage name is known, the text after it is wrong.
+      // If the stage name is known, the text after it is wrong, unless the name itself is refused.
       const fix = !names.includes(name!)
         ? suggestName(name!, names)
+        : parseReference(name!) === undefined
+        ? `rename stage "${name}", and write its new name`
         : sign === "@"
         ? `write a whole number after ${name}@, or ${name} alone`
         : `write ${name}, or ${name}.port`;

@@ -122,6 +122,7 @@ Deno.test("the config files of an import give facts, and are checked, before any
     await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify(config));
     const check = () => importKind.check!({ format: "diffusers", path: "." }, {}, {}, folder);
     assertStringIncludes(check().problems[0]!.message, "scheduler/scheduler_config.json: got no file");
+    assertStringIncludes(check().problems[0]!.fix!, "save_pretrained(folder), in float32");
     await Deno.writeTextFile(join(folder, "scheduler_config.json"), '{"_class_name": "DDPMScheduler"}');
     const { problems, facts } = check();
     assertEquals(problems, []);
@@ -134,6 +135,10 @@ Deno.test("the config files of an import give facts, and are checked, before any
     await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify({ ...config, add_attention: false }));
     const [problem] = check().problems;
     assertEquals([problem!.param, problem!.got, problem!.wanted], [["path"], "false", "true"]);
+    await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify({ ...config, layers_per_block: "two" }));
+    const [value] = check().problems;
+    assertStringIncludes(value!.message, 'layers_per_block: got "two"');
+    assertEquals(value!.fix, `correct ${join(folder, "config.json")}, or save the folder again`);
     // Nothing in the folder can hang the planner, or crash it.
     const file = join(folder, "config.json");
     const write = (change: object) => () => Deno.writeTextFile(file, JSON.stringify({ ...config, ...change }));

@@ -6,8 +6,10 @@ import { encodePng } from "../../../formats/png_encoder.ts";
 import { labelsOfValues } from "../../../stages/dataset/items.ts";
 import { classesOfTable, labelsOfTable } from "../../../stages/dataset/labels.ts";
 
+import { openImages } from "../../../artifacts/image_files.ts";
 import { isOfVectors } from "../../../stages/score/params.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
+import { runStage } from "../../support/stage_context.ts";
 import { Project } from "../../support/project.ts";
 import { runCli } from "../cli/capture.ts";
 import { withFolder } from "./small_world.ts";
@@ -45,7 +47,7 @@ const NEEDS: Readonly<Record<string, readonly [stage: string, of: RegExp]>> = {
     /./,
   ],
   "bits per dimension": [
-    "uses: evaluate, inputs: { checkpoint: train, images: set.test }, with: { bound: { timesteps: 2 } }",
+    "uses: evaluate, inputs: { checkpoint: train, images: set.test }, with: { bound: { timesteps: 2 }, buckets: 1 }",
     /float32/,
   ],
 };
@@ -84,12 +86,12 @@ Deno.test("a header tells the size of an array's items and the type of their num
     }
     const facts = (params: Readonly<Record<string, unknown>>) =>
       datasetKind.check!(datasetKind.params.parse({ source: "numpy", ...params }), {}, {}, folder).facts!["train"];
-    const square = { height: 4, width: 4, channels: 1 };
+    const square = { height: 4, width: 4, channels: 1, count: 18 };
     assertEquals(facts({ path: "integers.npy" }), { ...square, dtype: "uint16", classes: null });
     const floats = { dtype: "float32", unbounded: true, classes: null };
     assertEquals(facts({ path: "floats.npy" }), { ...square, ...floats });
     const signals = { height: 1, width: 16, channels: 1 };
-    assertEquals(facts({ path: "floats.npy", shape: [1, 16, 1] }), { ...signals, ...floats });
+    assertEquals(facts({ path: "floats.npy", shape: [1, 16, 1] }), { ...signals, ...floats, count: 18 });
     // A declared range limits floats, and moments leave integers without one.
     const ranged = facts({ path: "floats.npy", normalize: { range: [0, 1] } });
     assertEquals(ranged, { ...square, dtype: "float32", classes: null });
@@ -100,6 +102,54 @@ Deno.test("a header tells the size of an array's items and the type of their num
       assertEquals(facts({ path, labels: { column: "y" } }), { dtype: null });
     }
   });
+});
+
+Deno.test("a header tells how many items of an array each split has, as the run finds", async () => {
+  const numbers = fc.record({
+    rows: fc.integer({ min: 2, max: 60 }),
+    limit: fc.option(fc.integer({ min: 2, max: 70 }), { nil: undefined }),
+    testCount: fc.option(fc.integer({ min: 1, max: 12 }), { nil: undefined }),
+  });
+  await fc.assert(
+    fc.asyncProperty(numbers, async ({ rows, ...params }) => {
+      await withFolder(async (folder) => {
+        const path = join(folder, "a.npy");
+        await Deno.writeFile(path, encodeNpy({ shape: [rows, 3], data: new Float32Array(3 * rows).map((_, i) => i) }));
+        const given = { source: "numpy", path, ...params };
+        const { facts, problems } = datasetKind.check!(datasetKind.params.parse(given), {}, {}, folder);
+        const { end, outputs } = await runStage(folder, datasetKind, { params: given });
+        assertEquals(end?.status, problems.length === 0 ? undefined : "failed");
+        if (end !== undefined) return;
+        for (const split of ["train", "test"]) {
+          using images = await openImages(outputs[split]!);
+          assertEquals(facts![split]!["count"], images.info.count);
+        }
+        const skipped = datasetKind.check!(datasetKind.params.parse({ ...given, skip: "unreadable" }), {}, {}, folder);
+        assertEquals(skipped.facts!["train"]!["count"], undefined);
+      });
+    }),
+    { numRuns: 30 },
+  );
+});
+
+Deno.test("a batch or buckets that an array is too small for are refused before anything runs", async () => {
+  await using project = new Project();
+  project.write("floats.npy", FILES["floats.npy"]);
+  const small = "model: { channels: 4, multipliers: [1], blocks: 1, attention: [] }";
+  const training = "uses: train, inputs: { images: set.train, schedule: schedule }";
+  const measuring = "uses: evaluate, inputs: { checkpoint: train, images: set.test }";
+  for (
+    const [stage, code] of [
+      [`${training}, with: { steps: 1, batchSize: 18, ${small} }`, 0],
+      [`${training}, with: { steps: 1, batchSize: 19, ${small} }`, 2],
+      [`${measuring}, with: { buckets: 2 }`, 0],
+      [`${measuring}, with: { buckets: 3 }`, 2],
+    ] as const
+  ) {
+    project.write("p.yaml", pipeline("source: numpy, path: floats.npy", stage));
+    const got = await runCli("validate", project.path("p.yaml"));
+    assertEquals(got.code, code, `${stage}: ${got.error}`);
+  }
 });
 
 Deno.test("only what is known to be no vector is treated as none", () => {

@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertNotEquals } from "@std/assert";
+import fc from "fast-check";
 import { didYouMean, suggestName } from "../../../std/did_you_mean.ts";
 
 Deno.test("didYouMean() finds slips of the keyboard and case, and nothing that is far", () => {
@@ -17,4 +18,11 @@ Deno.test("suggestName() names the nearest, else the first dozen, else says to r
   assertEquals(suggestName("x", []), "remove it");
   const many = Array.from({ length: 13 }, (_, i) => `name-${i}`);
   assertEquals(suggestName("zzzzzz", many), `use one of: ${many.slice(0, 12).join(", ")}, … (13 in all)`);
+});
+
+Deno.test("no refused name is suggested again", () => {
+  const names = fc.string({ minLength: 1, maxLength: 6 });
+  fc.assert(fc.property(names, fc.array(names), (written, others) => {
+    assertNotEquals(didYouMean(written, [...others, written]), written);
+  }));
 });

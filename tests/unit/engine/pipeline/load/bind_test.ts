@@ -97,6 +97,14 @@ for (const [name, stage, code, message, fix, at] of REFUSED) {
   });
 }
 
+Deno.test("bindInputs() does not tell to write the name of a stage that is refused", async () => {
+  const problems = await problemsOf(`${STAGES}  B: { uses: source }\n  x: { uses: ports, inputs: { needed: B } }\n`);
+  assertEquals(problems.map(({ fix }) => fix), [
+    "rename the stage; ids become folder names",
+    'rename stage "B", and write its new name',
+  ]);
+});
+
 Deno.test("bindInputs() takes the only output of the wanted type, and samples where images are wanted", async () => {
   await using folder = await makeTempFolder();
   const yaml = `${STAGES}  x: { uses: ports, inputs: { needed: p, images: p.drawn, many: [s, w@2, p.out] } }\n`;
