@@ -154,8 +154,8 @@ export function describeOutlook(outlook: Outlook, { profiles, knownProfiles }: P
       const than = `${isLimit ? "its limit of" : "the free"} ${formatMemory(most)}`;
       return `needs about ${formatMemory(needs)} of memory, more than ${than}: ${fix}`;
     })].map(([what, all]) => `${shortList([...new Set(all.map(({ stage }) => stage))])}: ${what}`);
-  const notes = describe(tight).map((what) => `warning: ${what}`);
-  const [hopeless] = describe(tight.filter(({ refused }) => refused));
+  const notes = describe(tight.filter(({ refused }) => !refused)).map((what) => `warning: ${what}`);
+  const hopeless = describe(tight.filter(({ refused }) => refused));
   if (withoutCard !== undefined) {
     const names = shortList(withoutCard.stages.map(({ id }) => id));
     notes.push(`${names}: about ${formatDuration(withoutCard.totalMs)} here, without the GPU that is asked for`);
@@ -165,7 +165,7 @@ export function describeOutlook(outlook: Outlook, { profiles, knownProfiles }: P
     const time = formatDuration(slower.totalMs);
     notes.push(`${names}: about ${time} here, and less on a device that is not set up: ${faster}`);
   }
-  if (hopeless !== undefined) return { notes, question: problem(hopeless, "start it anyway with --yes") };
+  if (hopeless.length > 0) return { notes, question: problem(hopeless.join("; "), "start it anyway with --yes") };
   if (long === undefined) return { notes };
   const parts = shortList(long.stages.map(({ id, durationMs }) => `${id} ${formatDuration(durationMs)}`));
   const others = knownProfiles.filter((name) => !profiles.includes(name)).map((name) => `--profile ${name}`);

@@ -341,6 +341,8 @@ export interface BuiltinKind<
     own?: Readonly<Record<string, Facts>>,
     folder?: string,
   ) => CheckResult;
+  /** Params, or parts of them such as `ema.decay`, that hardly change how long the work takes. */
+  readonly untimed?: readonly string[];
   /** Params that may be a user definition, with the sort of each; `""` stands for all of `with`. */
   readonly definitions?: Readonly<Record<string, Sort>>;
   readonly externals?: (params: z.output<P>) => readonly NpmExternal[];

@@ -162,7 +162,10 @@ export interface Stage
   readonly retries: number;
   /** The arithmetic that the whole stage does, in GFLOP, if its kind can tell. */
   readonly workGflop: number | undefined;
-  /** Equal for stages that differ in extent alone and read as much: these take the same time for each unit of work. */
+  /**
+   * Equal for stages that differ in their extent and `untimed` params alone and read as much: these take the same time
+   * for each unit of work.
+   */
   readonly likeness?: string | undefined;
 }
 

@@ -122,7 +122,11 @@ function forecastStage(
   }
   if (amount.unit !== "GFLOP") return { known: false, basis: "nothing similar has run on a machine like this" };
   // If the shape and the length both differ, a forecast is near only if the overhead of the past run is known.
-  const told = kinds.filter((timing) => timing.overheadMs !== null && haveSimilarShape(workShape, timing.workShape));
+  const told = kinds.filter((timing) =>
+    timing.overheadMs === null
+      ? workShape !== undefined && JSON.stringify(workShape) === JSON.stringify(timing.workShape)
+      : haveSimilarShape(workShape, timing.workShape)
+  );
   const near = estimatesOf(told, amount);
   if (near.length === 0) {
     const work = `${Number(amount.done.toPrecision(3))} GFLOP`;

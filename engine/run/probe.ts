@@ -30,8 +30,8 @@ interface ProbeOptions {
 
 /**
  * Returns what to expect of a run. If no past run tells how long a stage takes, and it may be days, a few steps of its
- * work are tried, the largest stage first, until the run is known to take long. The time of these steps is recorded as
- * a timing, so that plans know it too.
+ * work are tried, the largest stage first, until the run is known to take long; nothing is tried of a run that needs
+ * more memory than there is. The time of these steps is recorded as a timing, so that plans know it too.
  */
 export async function estimateRun(plan: Plan, store: Store, options: ProbeOptions): Promise<Outlook> {
   const tried = new Set<string>();
@@ -43,7 +43,8 @@ export async function estimateRun(plan: Plan, store: Store, options: ProbeOption
     );
     const [largest] = unknown.filter((one) => one.work.workGflop! > MIN_PROBE_GFLOP && !tried.has(probeName(one)))
       .sort((a, b) => b.work.workGflop! - a.work.workGflop!);
-    if (largest === undefined || outlook.long !== undefined || options.stop.aborted) return outlook;
+    const isRefused = outlook.long !== undefined || outlook.tight.some(({ refused }) => refused);
+    if (largest === undefined || isRefused || options.stop.aborted) return outlook;
     const name = probeName(largest);
     tried.add(name);
     options.say(`trying a few steps of ${largest.id}, since nothing similar has run here`);

@@ -14,6 +14,7 @@ import {
   problemsOf,
 } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
+import { UNTIMED_TRAINING_PARAMS } from "../shared/training_params.ts";
 import { autoencoderWork, TRAIN_WORK_FACTOR } from "../shared/work.ts";
 import { autoencoderKindParams } from "./params.ts";
 
@@ -42,6 +43,7 @@ export const autoencoderKind = defineKind({
   },
   seeded: true,
   device: findStageDevice,
+  untimed: UNTIMED_TRAINING_PARAMS,
   definitions: { model: "autoencoder" },
   check(params, inputs) {
     const [images, features] = [readImageFacts(inputs.images), readImageFacts(inputs.features)];

@@ -81,6 +81,7 @@ export const sampleKind = defineKind({
     samples: { type: "samples", description: "Images as bytes, with a picture of the first 64" },
   },
   seeded: true,
+  untimed: ["weights", "clipQuantile", "sampler.eta"],
   definitions: { sampler: "sampler" },
   device: findStageDevice,
   check(params, inputs, own) {

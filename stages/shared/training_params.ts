@@ -54,6 +54,10 @@ export const trainingParams = () => ({
   ),
 });
 
+/** Those that change what a training learns, and not how long it takes. */
+export const UNTIMED_TRAINING_PARAMS: readonly string[] = //
+  ["learningRate", "warmupSteps", "learningRateDecay", "adam", "gradClip", "ema.decay", "ema.warmup"];
+
 const schema = z.object(trainingParams());
 
 export type TrainingParams = z.output<typeof schema>;

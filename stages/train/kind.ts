@@ -30,6 +30,7 @@ import {
 } from "../shared/checks.ts";
 import { type ObjectiveFacts, objectiveFacts } from "../shared/describe_definition.ts";
 import { findStageDevice } from "../shared/device.ts";
+import { UNTIMED_TRAINING_PARAMS } from "../shared/training_params.ts";
 import { checkSampler } from "../shared/draw/sampler.ts";
 import { type TrainParams, trainParams } from "./params.ts";
 import { checkBuiltin, modelOf } from "./start.ts";
@@ -62,6 +63,7 @@ export const trainKind = defineKind({
   },
   seeded: true,
   device: (params, tryDevice, known) => findStageDevice(params, tryDevice, { ...known, trains: true }),
+  untimed: [...UNTIMED_TRAINING_PARAMS, "minSnrGamma"],
   definitions: { model: "network", objective: "objective", augment: "augmentation" },
   check(params, inputs, own = {}) {
     const images = readImageFacts(inputs.images);

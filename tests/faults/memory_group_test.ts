@@ -95,7 +95,7 @@ Deno.test(`a stage that a group of control kills is said to lack memory, with fi
   assert(tight.most < LIMIT && tight.most > LIMIT / 4, `${tight.most} free of ${LIMIT}`);
   assertMatch(
     (await project.cli(["plan", "p.yaml"], { prefix })).stdout,
-    /^warning: train: needs about 2\.\d GiB of memory, more than the free /m,
+    /^run will ask: train: needs about 2\.\d GiB of memory, more than the free /m,
   );
 
   // The group never has so much: without a yes nothing runs, and the message says what would fit.

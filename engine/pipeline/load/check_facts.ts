@@ -3,6 +3,7 @@ import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
 import { encode } from "../../keys/encode.ts";
 import { keyParams } from "../../keys/keys.ts";
 import { builtinVersion, extentParam, gpuCount, type Stage } from "../../keys/stage.ts";
+import { leavesIn } from "../leaves.ts";
 import { diagnosticAt, indirectOrigin, type Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { sha256Of } from "../../store/reading.ts";
@@ -17,6 +18,8 @@ export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origi
   const details = { ...rest, code: "check", origin, target } as const;
   return diagnosticAt(origins, path, `stage "${stage.id}": ${message}`, fix, details);
 }
+
+const NOWHERE = { explain: () => [] };
 
 /** Returns the facts that hold for all artifacts of a port. */
 function sharedFacts([first, ...rest]: readonly (Facts | undefined)[]): Facts | undefined {
@@ -52,8 +55,9 @@ export function checkFacts(
   // Returns a digest of what decides how long a stage takes, apart from its extent and the machine.
   const likenessOf = ({ kind, params, inputs }: Stage): string => {
     // The version of an interpreter may not be known yet.
-    const apart = [extentParam(kind), "interpreter"];
-    const own = Object.entries(params).filter(([name, value]) => !apart.includes(name) && value !== undefined);
+    const apart = [extentParam(kind), "interpreter", ...kind.untimed ?? []];
+    const own = Array.from(leavesIn([], params, NOWHERE), ({ path, value }) => [path.join("."), value] as const)
+      .filter(([name]) => !apart.some((one) => name === one || name.startsWith(`${one}.`)));
     const read = Object.entries(inputs).map(([port, bindings]) => [
       port,
       bindings.map(({ stage, port: output }) => {

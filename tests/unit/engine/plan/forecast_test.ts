@@ -192,6 +192,16 @@ Deno.test("stages of a kind tell of each other where their work is of about the 
   assertEquals(near([1024, 16, 32], { numerics: "m" }).known, false);
 });
 
+Deno.test("a run of the same shape tells of one with other params, even if nothing is known of its beginning", () => {
+  const past = timing("t", 1000, { workGflop: 4000, workShape: [1024, 16, 32] });
+  const near = (work: number, shape: readonly number[]) => forecast([{ id: "train", work, shape }], [past])["train"]!;
+  assertForecast(near(4000, [1024, 16, 32]), 1000, "4000 GFLOP, as past train stages of about its size");
+  assertForecast(near(8000, [1024, 16, 32]), 2000, "8000 GFLOP, as past train stages of about its size");
+  for (const [work, shape] of [[8001, [1024, 16, 32]], [1999, [1024, 16, 32]], [4000, [1024, 16, 33]]] as const) {
+    assertEquals(near(work, shape).known, false, `${work} ${shape}`);
+  }
+});
+
 Deno.test("what is said is right within a factor of two, whatever the machine is like and whatever ran before", () => {
   // A stage takes some start-up time, and then time proportional to its arithmetic at the speed of its shape; some
   // timings do not record the start-up.

