@@ -29,8 +29,6 @@ export function didYouMean(written: string, known: Iterable<string>): string | u
   let best: string | undefined;
   let fewest = allowed + 1;
   for (const name of new Set(known)) {
-    // A name may be known and yet be refused, for what it is made of.
-    if (name === written) continue;
     // Each letter by which one name is longer is a change.
     if (Math.abs(name.length - written.length) > fewest) continue;
     const slips = slipsBetween(written.toLowerCase(), name.toLowerCase());
@@ -42,7 +40,8 @@ export function didYouMean(written: string, known: Iterable<string>): string | u
 
 /** Returns the `fix` of an error about an unknown name. */
 export function suggestName(written: string, known: readonly string[]): string {
-  const near = didYouMean(written, known);
+  // A name may be known and yet be refused, for what it is made of.
+  const near = didYouMean(written, known.filter((name) => name !== written));
   if (near !== undefined) return `did you mean "${near}"?`;
   return known.length === 0 ? "remove it" : listNames(known);
 }

@@ -23,6 +23,6 @@ Deno.test("suggestName() names the nearest, else the first dozen, else says to r
 Deno.test("no refused name is suggested again", () => {
   const names = fc.string({ minLength: 1, maxLength: 6 });
   fc.assert(fc.property(names, fc.array(names), (written, others) => {
-    assertNotEquals(didYouMean(written, [...others, written]), written);
+    assertNotEquals(suggestName(written, [...others, written]), `did you mean "${written}"?`);
   }));
 });
