@@ -66,7 +66,7 @@ export async function readWeights(
 ): Promise<{ readonly named: NamedArrays; readonly shapes: Shapes }> {
   const file = weightFile(weights);
   const { tensors } = decodeSafetensors(await readBytes(artifact, file));
-  const named: NamedArrays = {};
+  const named: NamedArrays = Object.create(null);
   for (const [name, tensor] of Object.entries(tensors)) {
     named[name] = floatsOf(`${file}, ${name}`, tensor);
     checkWeights(`${file}, ${name}`, named[name]);

@@ -107,7 +107,7 @@ function summarizeRun({ record, state, since, ends, parts }: engine.KnownRun) {
   // The outcome of each stage that ended. A stage that has not ended gets the run's state: running or killed.
   const words = new Map<string, string>([...ends].map(([id, end]) => [id, end.state]));
   for (const id of since.keys()) words.set(id, state);
-  const counts: Record<string, number> = {};
+  const counts: Record<string, number> = Object.create(null);
   for (const [id, word] of words) if (!parts.has(id)) counts[word] = (counts[word] ?? 0) + 1;
   return { record, state, durationMs, counts, words };
 }

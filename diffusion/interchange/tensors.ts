@@ -95,7 +95,7 @@ export function fromTorchTensors(
     const wanted = "all tensors of that network, and no others";
     throw new InterchangeError({ ...said, got: misfits.join("\n"), wanted });
   }
-  const named: NamedArrays = {};
+  const named: NamedArrays = Object.create(null);
   for (const spec of specs) named[spec.name] = new Float32Array(sizeOf(spec));
   for (const link of found) {
     const [source, target] = [tensors[link.name]!.data, named[link.ours]!];

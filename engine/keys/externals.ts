@@ -108,7 +108,7 @@ interface Home {
  * @returns also, by name, a problem for each file or folder that cannot be read or is not the expected one
  */
 export function digestStageExternals(stage: Stage, { folder, origins }: Home, digests: Digests) {
-  const externals: Record<string, string> = {};
+  const externals: Record<string, string> = Object.create(null);
   const problems = new Map<string, Diagnostic>();
   for (const { name, version, integrity } of stage.kind.externals?.(stage.params) ?? []) {
     externals[`npm:${name}@${version}`] = integrity;

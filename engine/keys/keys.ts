@@ -21,7 +21,7 @@ export type LocalIngredients = Omit<Ingredients, "inputs">;
  * valid.
  */
 export function keyParams(kind: Kind, params: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const kept: Record<string, unknown> = {};
+  const kept: Record<string, unknown> = Object.create(null);
   for (const [name, value] of Object.entries(withoutPaths(kind, params))) {
     const meta = Object.hasOwn(kind.roles, name) ? kind.roles[name]! : {};
     if (meta.role === "execution" || value === undefined) continue;

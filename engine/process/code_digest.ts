@@ -98,7 +98,7 @@ export async function digestCode(file: string) {
 
   const parts: Part[] = [];
   const files: (readonly [file: string, content: string])[] = [];
-  const scopes: Record<string, Record<string, string>> = {};
+  const scopes: Record<string, Record<string, string>> = Object.create(null);
   const named = new Map<string, string>();
   const queue = new Set([root]);
   // A set's iterator also visits entries that are added during the walk, and each entry once.

@@ -39,7 +39,7 @@ export class StageExecution {
       const messages = (stage.inputs[port] ?? []).map(layOut(port));
       inputs[port] = stage.kind.inputs[port]!.list === true ? messages : messages[0] ?? null;
     }
-    const outputs: Record<string, string> = {};
+    const outputs: Record<string, string> = Object.create(null);
     for (const port of Object.keys(planned.outputs)) {
       outputs[port] = inside(folder, "out", port);
       makeFolder(outputs[port]);

@@ -120,7 +120,7 @@ function sum(parts: Iterable<{ readonly bytes: number }>) {
 
 function describe(store: Store, inventory: StoreInventory, garbage: Garbage, found: Inventory["files"]) {
   const { results, objects, progress, runs, files, bytesBefore, bytesAfter } = garbage;
-  const kept: Partial<Record<Keeper, number>> = {};
+  const kept: Partial<Record<Keeper, number>> = Object.create(null);
   for (const { key } of inventory.results) {
     const keeper = garbage.kept.get(key);
     if (keeper !== undefined) kept[keeper] = (kept[keeper] ?? 0) + 1;

@@ -40,7 +40,7 @@ function compileTraced(traced: TracedFunction, options: ProgramOptions): EngineF
       // Held values are in the callers' arrays. A value that must not be overwritten has a second array, and the two
       // take turns as input and output, so that a run copies nothing.
       const current: HostTensors = { ...values };
-      const next: HostTensors = {};
+      const next: HostTensors = Object.create(null);
       for (const name of carried) next[name] = overwritable.has(name) ? current[name]! : current[name]!.slice();
       return {
         async run(feeds, results) {

@@ -28,7 +28,7 @@ async function measure(name: ParityDeviceName, cases: readonly ParityCase[]): Pr
   if (absent !== undefined) return { absent };
   const device = await openParityDevice(name);
   const started = performance.now();
-  const worst: Record<string, string> = {};
+  const worst: Record<string, string> = Object.create(null);
   const problems: string[] = [];
   for (const [op, group] of Map.groupBy(cases, ({ op }) => op)) {
     const runs = group.filter((one) => !isRefused(name, one.name));

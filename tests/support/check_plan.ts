@@ -39,9 +39,9 @@ export async function runAndCheckPlan(
 
 /** @param whole true if the run reached everything; a run that failed or stopped leaves planned work undone */
 export function compareWithPlan(plan: Json, events: readonly Json[], whole: boolean) {
-  const planned: Record<string, string> = {};
+  const planned: Record<string, string> = Object.create(null);
   for (const { id, state } of plan.stages) planned[id] = state;
-  const ended: Record<string, string> = {};
+  const ended: Record<string, string> = Object.create(null);
   for (const event of events) if (event.type === "stage-finished") ended[event.id] = event.state;
 
   for (const [id, state] of Object.entries(planned)) {

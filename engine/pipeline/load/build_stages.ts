@@ -47,7 +47,7 @@ export function bindInputs(
   },
 ) {
   const kind = kinds.get(id);
-  const inputs: Record<string, Binding[]> = {};
+  const inputs: Record<string, Binding[]> = Object.create(null);
   const variants: { stage: string; extent: number }[] = [];
   const misspelt = new Set<string>();
   const unbound = new Set<string>();

@@ -18,11 +18,11 @@ const HERE = {
 
 /** Parses the sections of the INI files of AWS's tools. Nested settings, which are indented, are skipped. */
 function parseIni(text: string): Sections {
-  const sections: Record<string, Record<string, string>> = {};
-  let section: Record<string, string> = {};
+  const sections: Record<string, Record<string, string>> = Object.create(null);
+  let section: Record<string, string> = Object.create(null);
   for (const line of text.split(/\r?\n/)) {
     const header = /^\[\s*(?:profile\s+)?(.+?)\s*\]/.exec(line)?.[1];
-    if (header !== undefined) section = sections[header] ??= {};
+    if (header !== undefined) section = sections[header] ??= Object.create(null);
     const setting = /^(\w+)\s*=\s*(.*?)\s*$/.exec(line);
     if (setting !== null) section[setting[1]!] = setting[2]!;
   }

@@ -108,7 +108,7 @@ async function tryCase(one: FakeCase, folder: string): Promise<FakeOutcome> {
   await using lab = await PaperLab.open();
   const made = await lab.submit(PIPELINE, { queue: new SlurmQueue() });
   const jobs = Deno.readTextFileSync(join(folder, "jobs")).split("\n").filter((line) => line !== "");
-  const taken: Record<string, number> = {};
+  const taken: Record<string, number> = Object.create(null);
   for (const job of jobs) {
     const comment = job.split(" ").at(-1)!.replace(/^[^:]*:/, "");
     taken[comment] = (taken[comment] ?? 0) + 1;
