@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { ClusterFile } from "../../schemas/cluster_file.ts";
 import type { Submission } from "../../schemas/cluster_records.ts";
+import { errorOf, refuse, succeed } from "../diagnostic/diagnostic.ts";
 import { TOOLKIT_CONFIG, TOOLKIT_LOCK, TOOLKIT_ROOT } from "../process/module_lock.ts";
 import { denoFolder } from "../process/runtime.ts";
 
@@ -24,8 +25,11 @@ type NodeSettings = Pick<Submission["settings"], "setup" | "scratch" | "deno" | 
  * Returns the paths of Deno and of its cache folder, with the packages, on the nodes: those of this machine, unless the
  * cluster's file names others.
  */
-export async function nodePaths({ deno, packages }: ClusterFile) {
-  return { deno: deno ?? Deno.execPath(), packages: packages ?? await denoFolder() };
+export async function nodePaths({ deno = Deno.execPath(), packages }: ClusterFile) {
+  const folder = packages ?? await denoFolder();
+  return typeof folder === "string"
+    ? succeed({ deno, packages: folder })
+    : refuse<{ deno: string; packages: string }>([errorOf("machine", folder.error, "run again")]);
 }
 
 /**

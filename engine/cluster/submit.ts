@@ -117,6 +117,7 @@ export async function submitPipeline(file: Pipeline, store: Store, options: Subm
   const unsent = await sendInputs(stages, plan, store, cache);
   if (unsent !== undefined) return refuse([unsent]);
   const paths = await nodePaths(settings);
+  if (!paths.ok) return paths;
   const unfetched = await fetchPackages(stages, settings, settings.packages !== undefined, options);
   if (unfetched !== undefined) return refuse([unfetched]);
 
@@ -138,7 +139,7 @@ export async function submitPipeline(file: Pipeline, store: Store, options: Subm
     cache: settings.cache,
     digests: store.digests,
     cluster: name,
-    settings: { scratch, arrayLimit, logs, ...paths, setup, restarts, helper: helperNeeds(cluster) },
+    settings: { scratch, arrayLimit, logs, ...paths.value, setup, restarts, helper: helperNeeds(cluster) },
     grants: requests,
     versions: { ...versions },
   });

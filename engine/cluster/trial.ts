@@ -71,8 +71,9 @@ export async function tryNode(
   }
   try {
     const paths = await nodePaths(settings);
-    const questions = questionsFor(paths.deno, folder, settings.logs, stages);
-    const [shell, ...head] = scriptHead({ ...settings, ...paths });
+    if (!paths.ok) return { problems: paths.diagnostics };
+    const questions = questionsFor(paths.value.deno, folder, settings.logs, stages);
+    const [shell, ...head] = scriptHead({ ...settings, ...paths.value });
     const script = [
       shell,
       'echo "noiseline node: ${SLURMD_NODENAME:-$(hostname)}"',

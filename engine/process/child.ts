@@ -104,17 +104,19 @@ const CLOSED = ["--no-prompt", "--cached-only", "--deny-import", "--allow-env=NO
  * Returns how to run a worker: Deno's flags, its environment, and where its packages are.
  * @param map the meaning of module names, if user code runs in the process
  * @param usesCard true if the process may compute by WebGPU, which no permission of Deno's covers
+ * @returns `error`: why that is not known
  */
 export async function workerOptions(folder: string, map: ModuleMap | undefined, usesCard: boolean = false) {
   const flags = ["run", ...CLOSED, "--no-check", "--quiet", ...moduleFlags(folder, map)];
   if (map === undefined) return { flags, env: {}, whereIs: (path: string) => path };
   const shared = await denoFolder();
+  if (typeof shared !== "string") return shared;
   const packages = gatherPackages(shared, map.lock);
   const npm = realPath(join(shared, "npm"));
   return {
     flags: [...flags, "--no-code-cache"],
     // Deno knows no such backend, and then finds no card: not in workers of the stage's own either.
-    env: { DENO_DIR: await ownCacheFolder(folder, packages), ...!usesCard && { DENO_WEBGPU_BACKEND: "none" } },
+    env: { DENO_DIR: ownCacheFolder(folder, packages, shared), ...!usesCard && { DENO_WEBGPU_BACKEND: "none" } },
     /** Returns the path, within the worker's own cache, of a file or folder of the shared npm cache. */
     whereIs: (path: string) => isWithin(realPath(path), npm) ? join(packages, relative(npm, realPath(path))) : path,
   };
@@ -129,6 +131,7 @@ export async function runInChild(
   const module = writeEntry(options.folder, program.entry, "serveStage", program.userCode);
   const names = [...program.permissions.env ?? [], ...options.grants.env ?? []];
   const worker = await workerOptions(options.folder, program.map?.(), start.device?.name === "webgpu");
+  if ("error" in worker) return { status: "lost", message: worker.error };
   const permissions = permissionFlags(program, options, names, worker.whereIs);
   if ("ungrantable" in permissions) {
     const message = `cannot grant ${permissions.ungrantable}: Deno does not take paths with a comma`;

@@ -104,7 +104,9 @@ export async function askChild<A extends z.ZodType>(
   const { folder } = temporary;
   const module = writeEntry(folder, entry, task);
   const nonce = crypto.randomUUID();
-  const { flags, env } = await workerOptions(folder, map);
+  const worker = await workerOptions(folder, map);
+  if ("error" in worker) return { ...worker, fix: "run again" };
+  const { flags, env } = worker;
   using child = new Child([...flags, module], { env, ...limits });
   await child.writeLine({ ...question, nonce });
   await child.closeInput();

@@ -209,7 +209,7 @@ const MAX_OUTPUT = 256 << 20;
 /**
  * Lets Deno load modules: inspect them, fetch them, or run the toolkit's own.
  * @param onLine called with each line of standard error
- * @returns standard output, and the end of standard error
+ * @returns standard output, and the end of standard error, or how a process ended that said nothing
  */
 export async function loadModules(
   args: readonly string[],
@@ -224,11 +224,12 @@ export async function loadModules(
     for await (const chunk of stdout) if ((size += chunk.length) <= MAX_OUTPUT) chunks.push(chunk);
   };
   const log = new StageLog(() => {});
-  const { success } = await child.read(takeOutput, (text) => {
+  const { success, signal, code } = await child.read(takeOutput, (text) => {
     log.keep(text);
     if (onLine !== undefined) text.split("\n").forEach(onLine);
   });
-  const said = child.exceeded === undefined ? log.tail() : `it took ${child.exceeded} and was stopped`;
+  const end = signal === null ? `deno ${args[0]} ended with code ${code}` : `deno ${args[0]} was ended by ${signal}`;
+  const said = child.exceeded === undefined ? log.tail() || end : `it took ${child.exceeded} and was stopped`;
   return { success, stdout: await new Blob(chunks as BlobPart[]).text(), said };
 }
 
@@ -258,6 +259,17 @@ export interface ModuleGraph {
   }[];
 }
 
+/** Lets Deno describe a module or itself. @returns its answer, or why there is none */
+async function askDeno<T>(args: readonly string[], options: Partial<ChildOptions> = {}) {
+  const { success, stdout, said } = await loadModules(["info", "--json", ...args], options);
+  if (!success) return { error: said };
+  try {
+    return JSON.parse(stdout) as T;
+  } catch {
+    return { error: "what deno info answers is not whole" };
+  }
+}
+
 /**
  * Lets Deno find everything that a module imports, without running it.
  * @param flags the flags by which Deno finds modules
@@ -268,16 +280,17 @@ export async function askGraph(
   module: string,
   options: Partial<ChildOptions> = {},
 ): Promise<ModuleGraph | { readonly error: string }> {
-  const { success, stdout, said } = await loadModules(["info", "--json", ...flags, module], options);
-  return success ? JSON.parse(stdout) : { error: said.replace(/\n\s*Stack backtrace:[^]*/, "") };
+  const answer = await askDeno<ModuleGraph>([...flags, module], options);
+  return "error" in answer ? { error: answer.error.replace(/\n\s*Stack backtrace:[^]*/, "") } : answer;
 }
 
-let sharedFolder: Promise<string> | undefined;
+let sharedFolder: string | undefined;
 
-/** Returns Deno's own cache folder on this machine. */
-export function denoFolder(): Promise<string> {
-  return sharedFolder ??= loadModules(["info", "--json"])
-    .then(({ stdout }) => (JSON.parse(stdout) as { denoDir: string }).denoDir);
+/** Returns Deno's own cache folder on this machine, or why Deno does not name it. */
+export async function denoFolder(): Promise<string | { readonly error: string }> {
+  if (sharedFolder !== undefined) return sharedFolder;
+  const answer = await askDeno<{ readonly denoDir: string }>([]);
+  return "error" in answer ? answer : sharedFolder = answer.denoDir;
 }
 
 /**
@@ -285,11 +298,12 @@ export function denoFolder(): Promise<string> {
  * open, and even code without permissions can write to any open file by its number (`process.binding("pipe_wrap")`): it
  * could then change what the next programs load. Storage that outlives a process, an untracked input, lies in the cache
  * folder too.
+ * @param shared Deno's own cache folder
  */
-export async function ownCacheFolder(folder: string, packages: string): Promise<string> {
+export function ownCacheFolder(folder: string, packages: string, shared: string): string {
   const own = join(folder, "deno");
   makeFolder(own);
-  for (const [name, modules] of [["npm", packages], ["gen", join(await denoFolder(), "gen")]] as const) {
+  for (const [name, modules] of [["npm", packages], ["gen", join(shared, "gen")]] as const) {
     if (isThere(modules)) Deno.symlinkSync(modules, join(own, name), { type: "junction" });
   }
   return own;

@@ -67,7 +67,7 @@ async function run(place: Project, ...args: string[]) {
   return await place.cli(["run", place.path("home/mine/p.yaml"), "--cache", place.path("shared"), ...args], {
     env: {
       TMPDIR: place.path("tmp"),
-      DENO_DIR: place.exists("deno") ? place.path("deno") : await denoFolder(),
+      DENO_DIR: place.exists("deno") ? place.path("deno") : (await denoFolder()) as string,
       XDG_CACHE_HOME: place.path("cache"),
       XDG_CONFIG_HOME: place.path("config"),
     },
@@ -88,7 +88,7 @@ function turnIntoLink(place: Project, path: string, how: string): void {
 
 /** Links to Deno's cache of this machine: packages are neither fetched nor copied for a test. */
 async function linkDenoCache(place: Project, how: string): Promise<void> {
-  LINKS[how]!(place.path("deno"), await denoFolder());
+  LINKS[how]!(place.path("deno"), (await denoFolder()) as string);
 }
 
 async function checkRun(place: Project, what: string): Promise<void> {

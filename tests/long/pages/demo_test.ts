@@ -29,13 +29,13 @@ const test = testsAlone(import.meta.url);
 async function offline(project: Project): Promise<Record<string, string>> {
   const dir = project.path("deno");
   Deno.mkdirSync(dir);
-  for (const name of ["npm", "gen"]) Deno.symlinkSync(`${await denoFolder()}/${name}`, `${dir}/${name}`);
+  for (const name of ["npm", "gen"]) Deno.symlinkSync(`${(await denoFolder()) as string}/${name}`, `${dir}/${name}`);
   return { DENO_DIR: dir, HTTPS_PROXY: "http://127.0.0.1:9" };
 }
 
 Deno.test("a page of definitions of one's own is made where esbuild is, kept for the next time, and gives equal bytes", async () => {
   await using project = ownProject(YAML);
-  const env = { XDG_CACHE_HOME: project.path("cache"), DENO_DIR: await denoFolder() };
+  const env = { XDG_CACHE_HOME: project.path("cache"), DENO_DIR: (await denoFolder()) as string };
   const away = { ...env, ...await offline(project) };
   const run = (more: readonly string[], given: Readonly<Record<string, string>>) =>
     project.cli(["run", "p.yaml", "--json", ...more], { env: given });

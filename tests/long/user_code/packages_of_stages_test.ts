@@ -59,7 +59,7 @@ async function ownCache(project: Project): Promise<string> {
   const cache = project.path("cache");
   Deno.mkdirSync(cache);
   for (const how of ["-al", "-a"]) {
-    const args = [how, join(await denoFolder(), "npm"), join(cache, "npm")];
+    const args = [how, join((await denoFolder()) as string, "npm"), join(cache, "npm")];
     if ((await new Deno.Command("cp", { args, stderr: "null" }).output()).success) return cache;
   }
   throw new Error("Deno's packages cannot be copied");

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { join } from "node:path";
 import { jobScript, nodePaths, quote } from "../../../../engine/cluster/script.ts";
 import { clusterFileSchema } from "../../../../schemas/cluster_file.ts";
+import { valueOf } from "../../../support/cluster.ts";
 import { setVariable } from "../../../support/own_process.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
@@ -131,13 +132,17 @@ Deno.test("the script of a job has setup lines after what login shells have, and
   setVariable("NOISELINE_TEST_SECRET", secret);
   try {
     const settings = settingsOf({ setup: ["module load cuda", "export https_proxy=http://proxy:3128"] });
-    const lines = jobScript({ ...settings, ...await nodePaths(settings) }, { folder: "/f", ...TASK }).split("\n");
+    const lines = jobScript({ ...settings, ...valueOf(await nodePaths(settings)) }, { folder: "/f", ...TASK }).split(
+      "\n",
+    );
     assertEquals(lines[0], "#!/bin/bash");
     assertStringIncludes(lines[1]!, "/etc/profile");
     assertEquals(lines.slice(2, 4), settings.setup);
     assertEquals(lines.join("\n").includes(secret), false);
     assertEquals(
-      jobScript({ ...settingsOf(), ...await nodePaths(settings) }, { folder: "/f", ...TASK }).includes("profile"),
+      jobScript({ ...settingsOf(), ...valueOf(await nodePaths(settings)) }, { folder: "/f", ...TASK }).includes(
+        "profile",
+      ),
       false,
     );
   } finally {
@@ -146,8 +151,8 @@ Deno.test("the script of a job has setup lines after what login shells have, and
 });
 
 Deno.test("nodePaths() are those of this machine, where the file says no others", async () => {
-  const own = await nodePaths(settingsOf());
+  const own = valueOf(await nodePaths(settingsOf()));
   assertEquals(own.deno, Deno.execPath());
   assertEquals(Deno.statSync(own.packages).isDirectory, true);
-  assertEquals(await nodePaths(settingsOf({ deno: "/d", packages: "/p" })), { deno: "/d", packages: "/p" });
+  assertEquals(valueOf(await nodePaths(settingsOf({ deno: "/d", packages: "/p" }))), { deno: "/d", packages: "/p" });
 });
