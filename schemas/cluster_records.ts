@@ -138,6 +138,8 @@ export const jobEndSchema = z.strictObject({
 export const jobStartSchema = z.strictObject({
   /** The step that its stage continues from; null until that is known. */
   fromStep: z.int().min(0).nullable(),
+  /** The newest step that the attempt has saved in the cache so far. */
+  toStep: z.int().min(0).exactOptional(),
 });
 
 export type JobNeeds = z.output<typeof jobNeedsSchema>;

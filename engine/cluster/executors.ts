@@ -28,12 +28,16 @@ export class JobExecutor implements Executor {
   /** The step that the action continues from. */
   fromStep = 0;
 
-  /** @param begin notes the step that the action continues from @returns why the action is given up, if it is */
+  /**
+   * @param begin notes the step that the action continues from, and returns why the action is given up, if it is
+   * @param onSent notes the step of a state that was saved in the cache
+   */
   constructor(
     private readonly submission: OpenSubmission,
     private readonly own: Attempt,
     private readonly store: Store,
     private readonly begin: (fromStep: number) => StageProblem | undefined,
+    private readonly onSent: (fromStep: number, toStep: number) => void,
   ) {}
 
   async open(planned: PlannedAction, name: string, here: Executor): Promise<Workspace | StageProblem> {
@@ -42,7 +46,9 @@ export class JobExecutor implements Executor {
     const [{ identityKey }, numerics] = [keys!, device?.numerics];
     const progress = progressFolder(store.paths.progress, identityKey, numerics);
     const place = { identityKey, numerics, limit, progress };
-    const states = new SharedStates(clusterFolder(submission.cache, "states"), `${job}.${attempt}`, place);
+    const states = new SharedStates(clusterFolder(submission.cache, "states"), `${job}.${attempt}`, place, (step) => {
+      this.onSent(this.fromStep, step);
+    });
     this.states = states;
     this.fromStep = await states.download();
     const opened = this.begin(this.fromStep) ?? await here.open(planned, name, here);

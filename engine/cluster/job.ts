@@ -24,7 +24,7 @@ import { explainIoError, ignoreIoErrors } from "../store/io_errors.ts";
 import { lineOfJob } from "./submission_state.ts";
 import type { Queue } from "./queue.ts";
 import { JobExecutor } from "./executors.ts";
-import { type Attempt, isHere, type TrustedSubmission } from "./submission.ts";
+import { type Attempt, goOn, isHere, type TrustedSubmission } from "./submission.ts";
 import { type JobAction, prepareAction, readAction } from "./job_action.ts";
 
 /**
@@ -141,7 +141,8 @@ class JobAttempt {
       const isEnded = isOld || (this.options.stop.reason !== LIMIT_NEAR && await this.#isEnded());
       const refused = isEnded ? undefined : await this.options.queue.requeueOwn();
       if (refused === undefined) return { code: JOB_EXIT.again, problems: [], end };
-      outcome = failed(`it is saved, but cannot be queued again: ${refused}`, "run again: it goes on from there");
+      const saved = outcome.toStep ?? outcome.fromStep ?? undefined;
+      outcome = failed(`it was stopped, and cannot be queued again: ${refused}`, goOn(saved));
       end = await this.#record(outcome);
     }
     const code = outcome.unusable ? JOB_EXIT.unusable : outcome.state === "failed" ? JOB_EXIT.failed : JOB_EXIT.done;
@@ -246,10 +247,12 @@ class JobAttempt {
     const cards = Deno.env.get("CUDA_VISIBLE_DEVICES") ?? "";
     let waited = false;
     const cache = this.#openCache();
-    const executor = new JobExecutor(submission, own, store, (fromStep) => {
+    const begin = (fromStep: number) => {
       this.#write("start", jobStartSchema, { fromStep });
       return this.#giveUp(fromStep);
-    });
+    };
+    const onSent = (fromStep: number, toStep: number) => this.#write("start", jobStartSchema, { fromStep, toStep });
+    const executor = new JobExecutor(submission, own, store, begin, onSent);
     const ran = await runPipeline(pipeline, store, {
       ...{ targets: [id], cache, externals, given, grants, executor, versions: options.versions, stop },
       gpus: cards.split(",").filter((card) => /^[\w-]+$/.test(card) && card !== "NoDevFiles"),

@@ -33,9 +33,9 @@ export interface JobRequest {
   readonly array?: { readonly children: readonly number[]; readonly atOnce?: number | undefined };
   /**
    * The path of the script's output, taken literally; the output of an array's child goes to a file of its own, with
-   * `.<number>` after that path.
+   * `.<number>` after that path. Without it the output is dropped: a job whose output has no place is never started.
    */
-  readonly log: string;
+  readonly log?: string;
   readonly folder: string;
   /** How long before the time limit the script is told of it (SIGUSR2). */
   readonly warnSeconds?: number;

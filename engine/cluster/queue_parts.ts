@@ -347,8 +347,7 @@ class Pass {
       ...more,
       name: `${JOB_PREFIX}${name}`,
       comment: `${id}:${what}${count === 0 ? "" : `:${count}`}`,
-      script: jobScript(settings, { folder, digest, task }),
-      log: this.submission.outputPath(what),
+      script: jobScript(settings, { folder, digest, task, log: this.submission.outputPath(what) }),
       folder,
       warnSeconds: warnSecondsOf(more.needs),
     };

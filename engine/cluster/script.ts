@@ -59,19 +59,28 @@ export function scriptHead({ setup, scratch, packages }: NodeSettings): string[]
 /**
  * Returns the script of a job. It contains nothing of this process's environment: the queue keeps scripts.
  * @param task the arguments of `exec`: the part of the submission to execute, or another request
+ * @param log the file for what the job prints; for a child of an array with `.<number>` after it
  */
 export function jobScript(
   settings: NodeSettings,
-  { folder, digest, task }: { readonly folder: string; readonly digest: string; readonly task: readonly string[] },
+  { folder, digest, task, log }: Readonly<Record<"folder" | "digest" | "log", string> & { task: readonly string[] }>,
 ): string {
   const gone = `noiseline: this node does not see ${folder}: put the cache on a file system that all nodes have`;
   const command = [settings.deno, "run", "-A", ...DENO_FLAGS, PROGRAM, "exec", folder, "--digest", digest, ...task];
+  const [shell, ...head] = scriptHead(settings);
+  const job = "${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}";
+  const attempt = `${job}.\${SLURM_RESTART_COUNT:-0}`;
   return [
-    ...scriptHead(settings),
+    shell,
     // If its folder is missing, a job starts in another one and would find nothing there. A mount may be late, or
     // away for as long as `exec` waits for it.
     `for s in 2 4 8 16 32 60 60 60 0; do [ -d ${quote(folder)} ] && break`,
     `[ $s = 0 ] && { echo ${quote(gone)} >&2; exit 2; }; sleep $s; done`,
+    // The queue itself writes nowhere: it starts no job whose output lies where a mount is away just then.
+    `exec >> ${quote(log)}"\${SLURM_ARRAY_TASK_ID:+.$SLURM_ARRAY_TASK_ID}" 2>&1`,
+    // Names the node, for a stage whose job ends before `exec` leaves a record.
+    ...task.includes("--part") ? [`: > ${quote(`${folder}/ends/`)}"${attempt}.$SLURMD_NODENAME.node"`] : [],
+    ...head,
     // The program takes the place of the shell, so that signals reach it.
     `exec ${command.map(quote).join(" ")}`,
     "",

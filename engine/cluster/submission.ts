@@ -174,6 +174,13 @@ export class OpenSubmission<Digest extends string | undefined = string | undefin
     return readRecord(this.attemptPath(attempt, "start"), jobStartSchema)?.fromStep ?? null;
   }
 
+  /** Returns the newest step that attempts are known to have saved or found saved; undefined if none has begun. */
+  savedStep(attempts: readonly Attempt[] = []): number | undefined {
+    const begun = attempts.flatMap((one) => readRecord(this.attemptPath(one, "start"), jobStartSchema) ?? []);
+    const steps = begun.flatMap(({ fromStep, toStep }) => fromStep === null ? [] : [toStep ?? fromStep]);
+    return steps.length === 0 ? undefined : Math.max(...steps);
+  }
+
   /** Reads the stage of a line; undefined if it is not what the head says. */
   readStage(line: number): StageLine | undefined {
     const { at, length, sha256 } = this.head.stages[line]!;
@@ -185,6 +192,16 @@ export class OpenSubmission<Digest extends string | undefined = string | undefin
     if (bytes === undefined || sha256Of(bytes) !== sha256) return undefined;
     return parseJson(new TextDecoder().decode(bytes), stageLineSchema);
   }
+}
+
+/** Returns the fix for a stage that may go on: what running it again would do. @param saved see `savedStep` */
+export function goOn(saved: number | undefined): string {
+  const what = saved === undefined
+    ? ""
+    : saved === 0
+    ? ": nothing was saved, so it begins anew"
+    : `: it goes on from step ${saved}`;
+  return `run again with --on${what}`;
 }
 
 /** A submission whose head is the one that was submitted, so that what the head says may be executed. */

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type JobEnd, jobLineSchema, type Part } from "../../schemas/cluster_records.ts";
+import { type JobEnd, jobLineSchema, type Part, type Submission } from "../../schemas/cluster_records.ts";
 import { entriesOf } from "../store/reading.ts";
 import { readRecords } from "../store/records.ts";
 import { RunStore } from "../store/runs.ts";
@@ -70,6 +70,35 @@ export function* listSubmissions(cache: string): Generator<OpenSubmission> {
     const opened = openSubmission(join(folder, name));
     if (opened.ok) yield opened.value;
   }
+}
+
+/** The newest submissions that are asked which nodes to leave out, and the number of bad ends that leave out a node. */
+const RECENT = 10;
+const BAD_ENDS = 2;
+
+/**
+ * Returns nodes on which jobs of recent submissions that start the same way ended before they began to work, more than
+ * once each: such a node, without Deno perhaps, is soon free again and would take every job.
+ * @param jobs the queue's jobs; one that has not ended may still begin
+ */
+export function nodesToLeaveOut(
+  cache: string,
+  { deno, packages, setup }: Submission["settings"],
+  jobs: readonly QueuedJob[],
+): string[] {
+  const live = new Set(jobs.filter(isLive).map(({ id }) => id));
+  const counts = new Map<string, number>();
+  for (const { folder, head: { settings: own } } of listSubmissions(cache).take(RECENT)) {
+    if (JSON.stringify([own.deno, own.packages, own.setup]) !== JSON.stringify([deno, packages, setup])) continue;
+    const names = entriesOf(join(folder, "ends")).map(({ name }) => name);
+    const begun = new Set(names.map((name) => /^\d+\.(.+)\.start$/.exec(name)?.[1]));
+    for (const name of names) {
+      const [, job, attempt, node] = /^(\d+(?:_\d+)?)\.(\d+)\.([\w.-]{1,64})\.node$/.exec(name) ?? [];
+      const isBad = node !== undefined && !live.has(job!) && !begun.has(`${job}.${attempt}`);
+      if (isBad) counts.set(node, 1 + (counts.get(node) ?? 0));
+    }
+  }
+  return [...counts].filter(([, count]) => count >= BAD_ENDS).map(([node]) => node).sort();
 }
 
 /** Returns the records of the attempts at a stage. */

@@ -20,7 +20,14 @@ import type { Store } from "../store/store.ts";
 import { checkFolders, type Cluster } from "./cluster_file.ts";
 import { needsOf, queueRefusalError, withJobResources } from "./needs.ts";
 import { groupIntoJobs, type StageToSubmit } from "./parts.ts";
-import { arrayOf, helpersOf, jobsByLine, parseComment, type SubmittedStage } from "./submission_state.ts";
+import {
+  arrayOf,
+  helpersOf,
+  jobsByLine,
+  nodesToLeaveOut,
+  parseComment,
+  type SubmittedStage,
+} from "./submission_state.ts";
 import { isLive, type JobNeeds, type QueuedJob, type QueueFacts } from "./queue.ts";
 import { askQueue, type QueueContext, queueParts, untilAnswered } from "./queue_parts.ts";
 import { nodePaths, PROGRAM } from "./script.ts";
@@ -109,15 +116,23 @@ export async function submitPipeline(file: Pipeline, store: Store, options: Subm
   if (missing.size === 0) return succeed({ plan, tracked, before, own: undefined });
 
   const stages = [...missing.values()];
-  const needs = new Map(
-    actions.filter(({ id }) => missing.has(id)).map((action) => [action.id, needsOf(action, settings)]),
-  );
-  const problems = await testNeeds(stages, needs, pipeline, { ...options, ...facts });
-  if (problems.length > 0) return refuse(problems);
-  const unsent = await sendInputs(stages, plan, store, cache);
-  if (unsent !== undefined) return refuse([unsent]);
   const paths = await nodePaths(settings);
   if (!paths.ok) return paths;
+  const { setup, scratch, arrayLimit, restarts, logs } = settings;
+  const used = { scratch, arrayLimit, logs, ...paths.value, setup, restarts, helper: helperNeeds(cluster) };
+  const ask = async (leftOut: readonly string[]) => {
+    const own = actions.filter(({ id }) => missing.has(id));
+    const needs = new Map(own.map((action) => [action.id, without(leftOut, needsOf(action, settings))]));
+    return { leftOut, needs, problems: await testNeeds(stages, needs, pipeline, { ...options, ...facts }) };
+  };
+  let asked = await ask(nodesToLeaveOut(settings.cache, used, queued));
+  // Without these nodes there may be none that is large enough.
+  if (asked.leftOut.length > 0 && asked.problems.length > 0) asked = await ask([]);
+  const { leftOut, needs, problems } = asked;
+  if (problems.length > 0) return refuse(problems);
+  if (leftOut.length > 0) say(`left out, as jobs ended there before they began, more than once: ${leftOut.join(", ")}`);
+  const unsent = await sendInputs(stages, plan, store, cache);
+  if (unsent !== undefined) return refuse([unsent]);
   const unfetched = await fetchPackages(stages, settings, settings.packages !== undefined, options);
   if (unfetched !== undefined) return refuse([unfetched]);
 
@@ -127,7 +142,6 @@ export async function submitPipeline(file: Pipeline, store: Store, options: Subm
     const own = { id, entry: entry.replace(/~.*$/s, ""), recipeKey, needs: needs.get(id)! };
     return { ...own, before: waits.get(true) ?? [], jobs };
   });
-  const { setup, scratch, arrayLimit, restarts, logs } = settings;
   if (logs !== undefined) {
     allowWritesBelow(logs);
     makeFolder(logs);
@@ -139,7 +153,7 @@ export async function submitPipeline(file: Pipeline, store: Store, options: Subm
     cache: settings.cache,
     digests: store.digests,
     cluster: name,
-    settings: { scratch, arrayLimit, logs, ...paths.value, setup, restarts, helper: helperNeeds(cluster) },
+    settings: used,
     grants: requests,
     versions: { ...versions },
   });
@@ -164,6 +178,12 @@ const stagesOf = (actions: readonly Action[]) => new Set(actions.map(({ stage })
 /** Returns the needs of helper jobs, which submit other jobs. */
 function helperNeeds({ settings: { partition, account, qos, sbatch = [] } }: Cluster): JobNeeds {
   return { cpus: 1, gpus: 0, memoryMiB: 1024, minutes: 15, partition, account, qos, options: sbatch };
+}
+
+/** Adds nodes to those that a job must not run on. The last option of a kind counts, so the user's own is repeated. */
+function without(nodes: readonly string[], needs: JobNeeds): JobNeeds {
+  const own = needs.options.flatMap((one) => /^--exclude=(.+)/.exec(one)?.[1] ?? []);
+  return nodes.length === 0 ? needs : { ...needs, options: [...needs.options, `--exclude=${[...own, ...nodes]}`] };
 }
 
 /** Finds the stages that are queued already, by recipe. */
@@ -259,7 +279,7 @@ export async function testNeeds(
     distinct.values().map(async ([first]) => {
       const { id, stage } = first!;
       const own = needs.get(id)!;
-      const request = { name: "noiseline-test", comment: "", script: "#!/bin/sh\n", log: "/dev/null", folder: "/" };
+      const request = { name: "noiseline-test", comment: "", script: "#!/bin/sh\n", folder: "/" };
       const ask = () => queue.test({ ...request, needs: own, order: {} });
       const answer = await untilAnswered(ask, { queue, ...context });
       if (!answer.ok) return answer.diagnostics;

@@ -5,7 +5,7 @@ import { readTail } from "../store/reading.ts";
 import { attemptsOf, endsByLine, helpersOf, jobsByLine, listAttempts, parseComment } from "./submission_state.ts";
 import { isLive, type QueuedJob } from "./queue.ts";
 import { hasResult, isInCache, pauseOf, type QueueContext, queueParts } from "./queue_parts.ts";
-import { isHere, type OpenSubmission } from "./submission.ts";
+import { goOn, isHere, type OpenSubmission } from "./submission.ts";
 import type { SubmittedPipeline, Tracked } from "./submit.ts";
 
 const FIRST_PAUSE_MS = 2_000;
@@ -18,7 +18,6 @@ const UNSEEN_MS = 60_000;
  */
 const LOOK_MS_EACH = 4;
 
-const GO_ON = "run again with --on: it goes on from its saved state";
 const PERHAPS = ": perhaps it was killed from outside or ran out of memory";
 
 interface WatchOptions extends QueueContext {
@@ -177,7 +176,7 @@ class Watch {
 
   /** Updates a stage's state. @returns why it waits, or empty if it runs; undefined if it has ended */
   #settle(row: Row): string | undefined {
-    const { job, end, submission: { cache } } = row;
+    const { id, job, end, submission: { cache } } = row;
     const isDone = end?.state === "ran" || end?.state === "hit";
     if (isDone && hasResult(cache, end.resolvedKey ?? "")) {
       return this.#finish(row, end.state === "hit" ? "cached" : "ran");
@@ -209,7 +208,7 @@ class Watch {
       // The queue cancels jobs that wait for a failed job, and that failure may not be seen yet.
       const isOwn = row.before.every((one) => one.state !== undefined || /waiting|running/.test(one.job?.state ?? ""));
       if (!isOwn) return "for other jobs";
-      return this.#finish(row, "failed", { message: `its job ${job.id} was cancelled (by somebody)`, fix: GO_ON });
+      return this.#finish(row, "failed", { message: `its job ${job.id} was cancelled (by somebody)`, fix: fixOf(row) });
     }
     row.unseenSince ??= this.#now();
     // While the queue is silent, it is unknown whether it has forgotten the job.
@@ -223,7 +222,11 @@ class Watch {
       return undefined;
     }
     const message = isDone ? "its result cannot be seen in the shared cache" : phraseLoss(row.submission, job!);
-    return this.#finish(row, "failed", { message, fix: GO_ON });
+    const isShort = job?.state === "timeout" && !savedBy(row);
+    return this.#finish(row, "failed", {
+      message,
+      fix: isShort ? `raise timeout of ${id}, or time of the cluster file: nothing was saved` : fixOf(row),
+    });
   }
 
   /** Reports that a job runs, and how far it is. */
@@ -264,12 +267,18 @@ class Watch {
   }
 }
 
+const savedBy = ({ submission, line }: Row) => submission.savedStep(listAttempts(submission, "start").get(line));
+
+const fixOf = (row: Row) => goOn(savedBy(row));
+
 /** Says how a job ended that left no record. One that could not begin may have printed why. */
-function phraseLoss(submission: OpenSubmission, { id, word, comment }: QueuedJob): string {
+function phraseLoss(submission: OpenSubmission, { id, word, comment, node }: QueuedJob): string {
   const path = submission.outputPath(parseComment(comment)!.what, id.split("_")[1]);
-  const said = readTail(path, 4_000)?.trim().split("\n").slice(-8).join("\n") ?? "";
-  if (said === "") return `its job ${id} ended (${word}) and left no word why${word === "FAILED" ? PERHAPS : ""}`;
-  return `its job ${id} ended (${word}) and left no record; ${path} ends:\n${said}`;
+  const said = readTail(path, 4_000)?.trim().split("\n").slice(-8).join("\n");
+  const end = `its job ${id} ended (${word})${node === "" ? "" : ` on ${node}`}`;
+  if (said === undefined) return `${end} before it wrote to the cache: does that node see ${submission.cache}?`;
+  if (said === "") return `${end} and left no word why${word === "FAILED" ? PERHAPS : ""}`;
+  return `${end} and left no record; ${path} ends:\n${said}`;
 }
 
 function phraseAgain(id: string, { message, toStep }: JobEnd): string {

@@ -159,7 +159,7 @@ queueTest("a job is told before its time is over", {}, async (queue, cluster) =>
     warnSeconds: 55,
   });
   const id = idOf(await queue.submit(request));
-  await until("the signal", () => Deno.readTextFile(request.log).then((text) => text.includes("told"), () => false));
+  await until("the signal", () => Deno.readTextFile(request.log!).then((text) => text.includes("told"), () => false));
   assertEquals(await statesOf(queue, id), "running");
 });
 

@@ -54,7 +54,7 @@ export function submitArguments(request: JobRequest): string[] {
     `--comment=${comment}`,
     `--chdir=${folder}`,
     // Slurm replaces `%` and the character after it.
-    `--output=${log.replaceAll("%", "%%")}${array === undefined ? "" : ".%a"}`,
+    `--output=${log === undefined ? "/dev/null" : log.replaceAll("%", "%%") + (array === undefined ? "" : ".%a")}`,
     ...dependency === "" ? [] : [`--dependency=${dependency}`],
     ...array === undefined
       ? []

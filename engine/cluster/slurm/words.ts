@@ -37,7 +37,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/launch_?.*held/i, "held, as it could not be started"],
   [/held/i, "held when it was queued again"],
   [/^Cleaning$/, "for the last attempt to be gone"],
-  [/^JobLaunchFailure$/, "could not be started: does the node see the log folder?"],
+  [/^JobLaunchFailure$/, "could not be started"],
   [/^(None|InvalidReason|)$/, ""],
 ];
 

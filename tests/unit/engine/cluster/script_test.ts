@@ -8,7 +8,7 @@ import { setVariable } from "../../../support/own_process.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 const settingsOf = (more: object = {}) => clusterFileSchema.parse({ engine: "slurm", cache: "/cache", ...more });
-const TASK = { digest: "0".repeat(64), task: ["--part", "7"] };
+const TASK = { digest: "0".repeat(64), task: ["--part", "7"], log: "/dev/null" };
 
 async function bash(script: string, env: Record<string, string> = {}) {
   const child = new Deno.Command("bash", { stdin: "piped", stdout: "piped", stderr: "piped", env }).spawn();
@@ -35,8 +35,13 @@ async function execute(names: { base: string; folder: string; packages: string; 
   Deno.mkdirSync(folder, { recursive: true });
   Deno.writeTextFileSync(join(base, "deno"), TELLER, { mode: 0o700 });
   const settings = { ...settingsOf(), scratch: `/${names.scratch}`, setup: ["export FROM_SETUP=1", "echo $$"] };
-  const script = jobScript({ ...settings, deno: join(base, "deno"), packages }, { folder, ...TASK });
-  const { code, out, err } = await bash(script, { HOME: "/root" });
+  Deno.mkdirSync(join(folder, "ends"));
+  const log = join(base, "log");
+  const script = jobScript({ ...settings, deno: join(base, "deno"), packages }, { folder, ...TASK, log });
+  const slurm = { SLURM_JOB_ID: "9", SLURM_ARRAY_JOB_ID: "8", SLURM_ARRAY_TASK_ID: "3", SLURMD_NODENAME: "n1" };
+  const { code, err } = await bash(script, { HOME: "/root", ...slurm });
+  assertEquals([...Deno.readDirSync(join(folder, "ends"))].map(({ name }) => name), ["8_3.0.n1.node"]);
+  const out = Deno.readTextFileSync(`${log}.3`);
   const end = out.indexOf("\n");
   const told = out.slice(end + 1).split("\0");
   return { code, err, pid: out.slice(0, end), told, folder, packages, scratch: settings.scratch };
@@ -114,10 +119,13 @@ Deno.test("a line of setup that fails ends the job with code 2 and is named; wha
   const sourced = write("sourced", "module() {\n  true\n\n  return 5\n}\nfalse\ntrue\n");
   const end = async (...setup: string[]) => {
     const paths = { deno: "/bin/echo", packages: "/p" };
-    const path = write("job", jobScript({ ...settingsOf({ setup }), ...paths }, { folder: "/", ...TASK }));
-    const { code, out, err } = await bash(`exec bash '${path}'`);
-    assertEquals(out.includes("--part 7"), code === 0, "nothing runs after it");
-    return [code, err.trim().split("\n").at(-1)!.replace("noiseline setup fails: ", "")];
+    const log = write("log", "");
+    const task = { folder: temp.path, ...TASK, log };
+    const path = write("job", jobScript({ ...settingsOf({ setup }), ...paths }, task));
+    const { code } = await bash(`exec bash '${path}'`);
+    const said = Deno.readTextFileSync(log).replace(/^.*\.node: No such file.*\n/m, "");
+    assertEquals(said.includes("--part 7"), code === 0, "nothing runs after it");
+    return [code, code === 0 ? "" : said.trim().split("\n").at(-1)!.replace("noiseline setup fails: ", "")];
   };
   assertEquals(await end("true", "exit 0"), [2, "exit 0"]);
   assertEquals(await end("no-module load cuda", "true"), [2, "no-module load cuda"]);
@@ -136,8 +144,8 @@ Deno.test("the script of a job has setup lines after what login shells have, and
       "\n",
     );
     assertEquals(lines[0], "#!/bin/bash");
-    assertStringIncludes(lines[1]!, "/etc/profile");
-    assertEquals(lines.slice(2, 4), settings.setup);
+    const at = lines.findIndex((line) => line.includes("/etc/profile"));
+    assertEquals(lines.slice(at + 1, at + 3), settings.setup);
     assertEquals(lines.join("\n").includes(secret), false);
     assertEquals(
       jobScript({ ...settingsOf(), ...valueOf(await nodePaths(settings)) }, { folder: "/f", ...TASK }).includes(

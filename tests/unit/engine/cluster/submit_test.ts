@@ -292,3 +292,41 @@ Deno.test("what a project's file of a cluster says of jobs counts once it is gra
     !(await lab.submit(CHAIN.replaceAll("text: a", "text: z"), { asks: [lab.asking(`jobs=${"1".repeat(64)}`)] })).ok,
   );
 });
+
+Deno.test("a node is left out once two jobs ended there before they began, unless no other is large enough", async () => {
+  await using lab = await PaperLab.open();
+  lab.settings = { sbatch: ["--exclude=n9"] };
+  const excluded = () => [...lab.queue.requests.values()].at(-1)!.needs.options;
+  /** Ends a job on a node as its script leaves it, and submits again. */
+  const end = async (job: string, node: string, began: boolean) => {
+    const { submission } = (await lab.submitted(CHAIN)).tracked[0]!;
+    Deno.writeTextFileSync(`${submission.folder}/ends/${job}.0.${node}.node`, "");
+    if (began) Deno.writeTextFileSync(`${submission.folder}/ends/0.${job}.0.start`, '{"fromStep":null}');
+    lab.queue.set(job, "failed");
+    await lab.queue.cancel(lab.queue.jobs.map(({ id }) => id).filter((id) => id !== job));
+    await lab.submitted(CHAIN);
+    return excluded();
+  };
+  assertEquals(await end("1", "n1", false), ["--exclude=n9"]);
+  assertEquals(await end("4", "n2", true), ["--exclude=n9"]);
+  assertEquals(await end("7", "n2", false), ["--exclude=n9"]);
+  assertEquals(await end("10", "n1", false), ["--exclude=n9", "--exclude=n9,n1"]);
+  assertEquals(lab.said.at(-2)!, "left out, as jobs ended there before they began, more than once: n1");
+  // A job that is about to begin is no bad end.
+  const { submission } = (await lab.submitted(CHAIN)).tracked[0]!;
+  for (const job of ["13", "14"]) Deno.writeTextFileSync(`${submission.folder}/ends/${job}.0.n3.node`, "");
+  await lab.queue.cancel(["15"]);
+  await lab.submitted(CHAIN);
+  assertEquals(excluded(), ["--exclude=n9", "--exclude=n9,n1"]);
+  await lab.queue.cancel(lab.queue.jobs.map(({ id }) => id));
+  lab.queue.refusal = ({ needs }) =>
+    needs.options.length > 1 ? "Requested node configuration is not available" : undefined;
+  await lab.submitted(CHAIN);
+  assertEquals(excluded(), ["--exclude=n9"]);
+  // Jobs that start in another way may begin there.
+  await lab.queue.cancel(lab.queue.jobs.map(({ id }) => id));
+  lab.queue.refusal = () => undefined;
+  lab.settings = { ...lab.settings, setup: ["module load deno"] };
+  await lab.submitted(CHAIN);
+  assertEquals(excluded(), ["--exclude=n9"]);
+});

@@ -12,6 +12,8 @@ stages:
   c: { uses: mix, inputs: { one: b }, with: { text: c } }
 `;
 
+const UNSEEN = "before it wrote to the cache: does that node see";
+
 /** Watches while a script of changes proceeds, with one change before each pause; time passes by the pauses. */
 async function watch(lab: PaperLab, submitted: SubmittedPipeline, changes: readonly (() => unknown)[] = []) {
   const events: EngineEvent[] = [];
@@ -128,7 +130,7 @@ Deno.test("a silent queue changes nothing and is told once; a job that is cancel
   assertEquals(told[0], "0 run; a,b,c: others come first");
   assertEquals(told.slice(-3), ["a failed its job 1 was cancelled (by somebody)", "b blocked", "c blocked"]);
   const { cancelled, durationMs, fix } = events.find((event) => event.type === "stage-finished")!;
-  assertEquals([cancelled, durationMs, fix], [true, 30_000, "run again with --on: it goes on from its saved state"]);
+  assertEquals([cancelled, durationMs, fix], [true, 30_000, "run again with --on"]);
 });
 
 Deno.test("a job that is gone without a trace is lost, but not before what it left had time to be seen", async () => {
@@ -153,7 +155,7 @@ Deno.test("a job that ended badly without a word is a failure that says how it e
   const submitted = await lab.submitted(CHAIN);
   lab.queue.set("1", "timeout");
   const { told } = await watch(lab, submitted);
-  assertEquals(told.includes("a failed its job 1 ended (TIMEOUT) and left no word why"), true);
+  assertEquals(told.includes(`a failed its job 1 ended (TIMEOUT) on n1 ${UNSEEN} ${lab.cache}?`), true);
 });
 
 Deno.test("of a job that left no record the end of its output is told, also of the child of an array", async () => {
@@ -168,8 +170,9 @@ stages:
       const submitted = await lab.submitted(yaml);
       const path = submitted.own!.submission.outputPath("0", job.split("_")[1]);
       assertEquals(path.startsWith(elsewhere ? `${lab.cache}.logs/` : `${lab.cache}/cluster/`), true);
-      const { log, array } = lab.queue.requests.get("1")!;
-      assertEquals(path, array === undefined ? log : `${log}.1`);
+      const { log, array, script } = lab.queue.requests.get("1")!;
+      assertEquals(log, undefined);
+      assertStringIncludes(script, `exec >> '${path.replace(array === undefined ? "" : /\.1$/, "")}'`);
       const lines = Array.from({ length: 2_000 }, (_, i) => `line ${i}`);
       Deno.writeTextFileSync(path, `${lines.join("\n")}\nerror: Cannot use the submission\n  fix: mount it\n\n`);
       lab.queue.set(job, "failed");
@@ -177,7 +180,7 @@ stages:
       const word = told.find((line) => line.includes(" failed "))!;
       assertStringIncludes(
         word,
-        ` failed its job ${job} ended (FAILED) and left no record; ${path} ends:\nline 1994\n`,
+        ` failed its job ${job} ended (FAILED) on n1 and left no record; ${path} ends:\nline 1994\n`,
       );
       assertStringIncludes(word, "\nline 1999\nerror: Cannot use the submission\n  fix: mount it");
       assertEquals(word.includes("line 1993"), false);
@@ -191,7 +194,7 @@ Deno.test("what a failure cancelled is blocked, also where it is not seen yet; w
   lab.queue.set("1", "failed");
   for (const id of ["2", "3"]) lab.queue.set(id, "cancelled");
   const { told, events } = await watch(lab, submitted);
-  const word = "its job 1 ended (FAILED) and left no word why: perhaps it was killed from outside or ran out of memory";
+  const word = `its job 1 ended (FAILED) on n1 ${UNSEEN} ${lab.cache}?`;
   assertEquals(told.slice(-3), [`a failed ${word}`, "b blocked", "c blocked"]);
   const failed = events.find((event) => event.type === "stage-finished");
   assertEquals([failed?.durationMs, failed?.cancelled], [30_000, undefined]);
@@ -317,4 +320,29 @@ Deno.test("a cache that is away for longer than results may stay unseen makes no
   ]);
   assertEquals([lost, ended], [false, { a: "ran", b: "failed", c: "blocked" }]);
   assertEquals(lab.said, [`the cache folder ${lab.cache} is not there; waiting for it`]);
+});
+
+Deno.test("a job that ended without a record is said to go on only from what was saved, whatever ended it", async () => {
+  const starts: Readonly<Record<string, string>> = {
+    "": "run again with --on",
+    '{"fromStep":null}': "run again with --on",
+    '{"fromStep":0}': "run again with --on: nothing was saved, so it begins anew",
+    '{"fromStep":40}': "run again with --on: it goes on from step 40",
+    '{"fromStep":0,"toStep":60}': "run again with --on: it goes on from step 60",
+  };
+  const short = "raise timeout of a, or time of the cluster file: nothing was saved";
+  for (const [start, wanted] of Object.entries(starts)) {
+    for (const state of ["failed", "timeout", "cancelled"] as const) {
+      await using lab = await PaperLab.open();
+      const submitted = await lab.submitted(CHAIN);
+      const { submission } = submitted.own!;
+      const path = submission.attemptPath({ line: 0, job: "1", attempt: 0 }, "start");
+      if (start !== "") Deno.writeTextFileSync(path, start);
+      lab.queue.set("1", state);
+      for (const id of ["2", "3"]) lab.queue.set(id, "cancelled");
+      const { events } = await watch(lab, submitted);
+      const { fix } = events.find((event) => event.type === "stage-finished")!;
+      assertEquals(fix, state === "timeout" && !/step/.test(wanted) ? short : wanted, `${start} ${state}`);
+    }
+  }
 });

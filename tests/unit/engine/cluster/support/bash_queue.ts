@@ -35,7 +35,7 @@ export class BashQueue implements Queue {
       seconds: 0,
     });
     if (this.state === "waiting") return { id };
-    const log = await Deno.open(request.log, { write: true, create: true }).catch(() => undefined);
+    const log = await Deno.open(request.log ?? "/dev/null", { write: true, create: true }).catch(() => undefined);
     if (log === undefined) return { id };
     const script = await Deno.makeTempFile();
     await Deno.writeTextFile(script, this.change(request.script));
