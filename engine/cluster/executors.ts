@@ -29,15 +29,14 @@ export class JobExecutor implements Executor {
   fromStep = 0;
 
   /**
-   * @param begin notes the step that the action continues from, and returns why the action is given up, if it is
-   * @param onSent notes the step of a state that was saved in the cache
+   * @param note notes the step that the action continues from, and later each step that it has saved in the cache
+   * @param note.return why the action is given up, if it is
    */
   constructor(
     private readonly submission: OpenSubmission,
     private readonly own: Attempt,
     private readonly store: Store,
-    private readonly begin: (fromStep: number) => StageProblem | undefined,
-    private readonly onSent: (fromStep: number, toStep: number) => void,
+    private readonly note: (fromStep: number, toStep?: number) => StageProblem | undefined,
   ) {}
 
   async open(planned: PlannedAction, name: string, here: Executor): Promise<Workspace | StageProblem> {
@@ -45,13 +44,12 @@ export class JobExecutor implements Executor {
     const { stage: { extent: limit = Number.MAX_SAFE_INTEGER }, keys, device } = planned;
     const [{ identityKey }, numerics] = [keys!, device?.numerics];
     const progress = progressFolder(store.paths.progress, identityKey, numerics);
-    const place = { identityKey, numerics, limit, progress };
-    const states = new SharedStates(clusterFolder(submission.cache, "states"), `${job}.${attempt}`, place, (step) => {
-      this.onSent(this.fromStep, step);
-    });
+    const onSent = (step: number) => void this.note(this.fromStep, step);
+    const place = { identityKey, numerics, limit, progress, onSent };
+    const states = new SharedStates(clusterFolder(submission.cache, "states"), `${job}.${attempt}`, place);
     this.states = states;
     this.fromStep = await states.download();
-    const opened = this.begin(this.fromStep) ?? await here.open(planned, name, here);
+    const opened = this.note(this.fromStep) ?? await here.open(planned, name, here);
     if ("message" in opened) return opened;
     const execute: Workspace["execute"] = (order) =>
       opened.execute({

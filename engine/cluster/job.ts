@@ -2,6 +2,7 @@ import { delay } from "@std/async";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { z } from "zod";
+import { definedOnly } from "../../std/defined_only.ts";
 import { type JobEnd, jobEndSchema, jobStartSchema } from "../../schemas/cluster_records.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
@@ -247,12 +248,10 @@ class JobAttempt {
     const cards = Deno.env.get("CUDA_VISIBLE_DEVICES") ?? "";
     let waited = false;
     const cache = this.#openCache();
-    const begin = (fromStep: number) => {
-      this.#write("start", jobStartSchema, { fromStep });
-      return this.#giveUp(fromStep);
-    };
-    const onSent = (fromStep: number, toStep: number) => this.#write("start", jobStartSchema, { fromStep, toStep });
-    const executor = new JobExecutor(submission, own, store, begin, onSent);
+    const executor = new JobExecutor(submission, own, store, (fromStep, toStep) => {
+      this.#write("start", jobStartSchema, { fromStep, ...definedOnly({ toStep }) });
+      return toStep === undefined ? this.#giveUp(fromStep) : undefined;
+    });
     const ran = await runPipeline(pipeline, store, {
       ...{ targets: [id], cache, externals, given, grants, executor, versions: options.versions, stop },
       gpus: cards.split(",").filter((card) => /^[\w-]+$/.test(card) && card !== "NoDevFiles"),

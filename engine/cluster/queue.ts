@@ -57,7 +57,8 @@ export type Submitted =
   };
 
 /** The state of a job. Jobs that have ended are listed for a while only. */
-export type JobState = "waiting" | "running" | "ending" | "done" | "failed" | "cancelled" | "preempted" | "timeout";
+export type JobState = LiveState | "done" | "failed" | "cancelled" | "preempted" | "timeout";
+type LiveState = "waiting" | "running" | "suspended" | "ending";
 
 /** A job of this user, or one child of an array. */
 export interface QueuedJob {
@@ -82,7 +83,7 @@ export interface QueuedJob {
 
 /** Returns true if a job waits, runs, or has not quite ended. */
 export function isLive({ state }: Pick<QueuedJob, "state">): boolean {
-  return state === "waiting" || state === "running" || state === "ending";
+  return /^(waiting|running|suspended|ending)$/.test(state);
 }
 
 /** The queue's jobs. `silent`: the queue did not answer, so what was known before still counts. */

@@ -69,7 +69,6 @@ export function jobScript(
   const command = [settings.deno, "run", "-A", ...DENO_FLAGS, PROGRAM, "exec", folder, "--digest", digest, ...task];
   const [shell, ...head] = scriptHead(settings);
   const job = "${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}";
-  const attempt = `${job}.\${SLURM_RESTART_COUNT:-0}`;
   return [
     shell,
     // If its folder is missing, a job starts in another one and would find nothing there. A mount may be late, or
@@ -79,7 +78,9 @@ export function jobScript(
     // The queue itself writes nowhere: it starts no job whose output lies where a mount is away just then.
     `exec >> ${quote(log)}"\${SLURM_ARRAY_TASK_ID:+.$SLURM_ARRAY_TASK_ID}" 2>&1`,
     // Names the node, for a stage whose job ends before `exec` leaves a record.
-    ...task.includes("--part") ? [`: > ${quote(`${folder}/ends/`)}"${attempt}.$SLURMD_NODENAME.node"`] : [],
+    ...task.includes("--part")
+      ? [`: > ${quote(`${folder}/ends/`)}"${job}.\${SLURM_RESTART_COUNT:-0}.$SLURMD_NODENAME.node"`]
+      : [],
     ...head,
     // The program takes the place of the shell, so that signals reach it.
     `exec ${command.map(quote).join(" ")}`,

@@ -17,6 +17,8 @@ interface Place {
   readonly limit: number;
   /** The folder in which the stage saves and reads its states on this node. */
   readonly progress: string;
+  /** Called with the step of each state that is in the cache. */
+  readonly onSent?: (step: number) => void;
 }
 
 /**
@@ -33,17 +35,8 @@ export class SharedStates {
   /** Why the last state could not be sent. */
   problem: string | undefined;
 
-  /**
-   * @param states the root of all states in the cache
-   * @param attempt a name that no other attempt has
-   * @param onSent called with the step of each state that is in the cache
-   */
-  constructor(
-    states: string,
-    attempt: string,
-    private readonly place: Place,
-    private readonly onSent: (step: number) => void = () => {},
-  ) {
+  /** @param states the root of all states in the cache @param attempt a name that no other attempt has */
+  constructor(states: string, attempt: string, private readonly place: Place) {
     this.#root = progressFolder(states, place.identityKey, place.numerics);
     this.#own = join(this.#root, attempt);
     allowWritesBelow(states);
@@ -85,7 +78,7 @@ export class SharedStates {
       makeDurableFolder(this.#own);
       if (!await copyState(this.place.progress, this.#own, step)) return;
       this.#sent = step;
-      this.onSent(step);
+      this.place.onSent?.(step);
       this.problem = undefined;
       for (const old of this.#all().slice(KEPT)) removeQuietly(join(old.folder, `step-${old.step}`));
     } catch (error) {

@@ -196,12 +196,8 @@ export class OpenSubmission<Digest extends string | undefined = string | undefin
 
 /** Returns the fix for a stage that may go on: what running it again would do. @param saved see `savedStep` */
 export function goOn(saved: number | undefined): string {
-  const what = saved === undefined
-    ? ""
-    : saved === 0
-    ? ": nothing was saved, so it begins anew"
-    : `: it goes on from step ${saved}`;
-  return `run again with --on${what}`;
+  const what = saved === 0 ? "nothing was saved, so it begins anew" : `it goes on from step ${saved}`;
+  return `run again with --on${saved === undefined ? "" : `: ${what}`}`;
 }
 
 /** A submission whose head is the one that was submitted, so that what the head says may be executed. */

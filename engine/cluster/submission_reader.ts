@@ -14,7 +14,7 @@ const STATES = { waiting: "running", running: "running", failed: "failed", run: 
 
 const JOB_STATES: Readonly<Record<QueuedJob["state"], string>> = {
   ...{ waiting: "waiting", preempted: "waiting", running: "running", ending: "running", done: "ran" },
-  ...{ failed: "failed", cancelled: "failed", timeout: "failed" },
+  ...{ suspended: "waiting", failed: "failed", cancelled: "failed", timeout: "failed" },
 };
 
 /**

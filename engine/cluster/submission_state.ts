@@ -72,9 +72,8 @@ export function* listSubmissions(cache: string): Generator<OpenSubmission> {
   }
 }
 
-/** The newest submissions that are asked which nodes to leave out, and the number of bad ends that leave out a node. */
+/** The newest submissions that tell which nodes to leave out. */
 const RECENT = 10;
-const BAD_ENDS = 2;
 
 /**
  * Returns nodes on which jobs of recent submissions that start the same way ended before they began to work, more than
@@ -94,11 +93,11 @@ export function nodesToLeaveOut(
     const begun = new Set(names.map((name) => /^\d+\.(.+)\.start$/.exec(name)?.[1]));
     for (const name of names) {
       const [, job, attempt, node] = /^(\d+(?:_\d+)?)\.(\d+)\.([\w.-]{1,64})\.node$/.exec(name) ?? [];
-      const isBad = node !== undefined && !live.has(job!) && !begun.has(`${job}.${attempt}`);
-      if (isBad) counts.set(node, 1 + (counts.get(node) ?? 0));
+      if (node === undefined || live.has(job!) || begun.has(`${job}.${attempt}`)) continue;
+      counts.set(node, 1 + (counts.get(node) ?? 0));
     }
   }
-  return [...counts].filter(([, count]) => count >= BAD_ENDS).map(([node]) => node).sort();
+  return [...counts].filter(([, count]) => count > 1).map(([node]) => node).sort();
 }
 
 /** Returns the records of the attempts at a stage. */

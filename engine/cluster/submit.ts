@@ -1,5 +1,7 @@
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { countOf } from "../../std/count_of.ts";
+import { userFolder } from "../../std/user_folder.ts";
 import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { digestExternals } from "../keys/externals.ts";
 import { type Action, actionsOf, inputsOf, waitsOf } from "../keys/action.ts";
@@ -14,6 +16,8 @@ import { learnVersions, notGranted, requestsOf, withDeviceHere } from "../run/ri
 import type { RunOptions } from "../run/run_options.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { makeFolder } from "../store/files.ts";
+import { acquireLock } from "../store/locks.ts";
+import { sha256Of } from "../store/reading.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { allowWritesBelow } from "../store/write_roots.ts";
 import type { Store } from "../store/store.ts";
@@ -96,6 +100,15 @@ export async function submitPipeline(file: Pipeline, store: Store, options: Subm
   const { pipeline, externals, placed, plan, open, requests } = planned.value;
   const tracked: Tracked[] = [];
   if (open.length === 0) return succeed({ plan, tracked, before: new Map<string, string[]>(), own: undefined });
+
+  // Two commands that both found nothing queued would submit everything twice.
+  const locks = join(userFolder("slots"), hostname());
+  allowWritesBelow(locks);
+  makeFolder(locks);
+  const path = join(locks, `submit-${sha256Of(settings.cache).slice(0, 16)}.lock`);
+  const onWait = (holder: string) => say(`waiting for ${holder}, which submits jobs`);
+  using lock = await acquireLock(path, { signal: options.stop, onWait });
+  if (lock === undefined) return refuse([errorOf("machine", "stopped before anything was submitted", "run again")]);
 
   const found = await askQueue(options, helperNeeds(cluster));
   if (!found.ok) return found;

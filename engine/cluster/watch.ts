@@ -18,6 +18,8 @@ const UNSEEN_MS = 60_000;
  */
 const LOOK_MS_EACH = 4;
 
+/** How long a cache folder that is away is waited for. */
+const AWAY_MINUTES = 30;
 const PERHAPS = ": perhaps it was killed from outside or ran out of memory";
 
 interface WatchOptions extends QueueContext {
@@ -71,7 +73,10 @@ class Watch {
   #said = "";
   #stuck: boolean;
   #lost = false;
-  #away = false;
+  /** Since when the cache folder is away, and the minutes of that which were reported. */
+  #away: { readonly since: number; told: number } | undefined;
+  /** The cache folder, once it has been away for too long. */
+  #gone: string | undefined;
   /** True if only the queue can tell whether a stage has failed. */
   isUnsure = false;
   readonly #now: () => number;
@@ -90,7 +95,7 @@ class Watch {
   }
 
   get isOver(): boolean {
-    return this.#lost || this.#rows.every(({ state }) => state !== undefined);
+    return this.#lost || this.#gone !== undefined || this.#rows.every(({ state }) => state !== undefined);
   }
 
   get end() {
@@ -99,6 +104,8 @@ class Watch {
       ended: new Map(this.#rows.flatMap(({ id, state }) => state === undefined ? [] : [[id, state] as const])),
       /** True if jobs are gone without a trace, so that they should be submitted again. */
       lost: this.#lost,
+      /** The cache folder, if it was away for so long that it is waited for no longer. */
+      gone: this.#gone,
     };
   }
 
@@ -150,11 +157,8 @@ class Watch {
     this.isUnsure = false;
     const open = this.#rows.filter(({ state }) => state === undefined);
     const away = open.find(({ submission }) => !isHere(submission.folder))?.submission;
-    if (away !== undefined && !this.#away) {
-      this.options.say(`the cache folder ${away.cache} is not there; waiting for it`);
-    }
-    this.#away = away !== undefined;
-    if (this.#away) return open.forEach((row) => delete row.unseenSince);
+    if (away !== undefined) return this.#waitFor(away.cache, open);
+    this.#away = undefined;
     for (const [submission, rows] of Map.groupBy(open, ({ submission }) => submission)) {
       const lines = new Set(rows.map(({ line }) => line));
       const ends = endsByLine(submission, (line) => lines.has(line));
@@ -174,9 +178,20 @@ class Watch {
     this.#said = text;
   }
 
+  /** Reports once a minute that the cache folder is away, for a while. */
+  #waitFor(cache: string, open: readonly Row[]): void {
+    this.#away ??= { since: this.#now(), told: -1 };
+    const minutes = Math.floor((this.#now() - this.#away.since) / 60_000);
+    const told = `waiting for it (${minutes} of ${AWAY_MINUTES} minutes)`;
+    if (minutes > this.#away.told) this.options.say(`the cache folder ${cache} is not there; ${told}`);
+    this.#away.told = minutes;
+    if (minutes >= AWAY_MINUTES) this.#gone = cache;
+    open.forEach((row) => delete row.unseenSince);
+  }
+
   /** Updates a stage's state. @returns why it waits, or empty if it runs; undefined if it has ended */
   #settle(row: Row): string | undefined {
-    const { id, job, end, submission: { cache } } = row;
+    const { job, end, submission: { cache } } = row;
     const isDone = end?.state === "ran" || end?.state === "hit";
     if (isDone && hasResult(cache, end.resolvedKey ?? "")) {
       return this.#finish(row, end.state === "hit" ? "cached" : "ran");
@@ -195,6 +210,7 @@ class Watch {
       if (isAgain && end.endedAt !== row.reportedRequeue) this.options.say(phraseAgain(row.id, end));
       if (isAgain) row.reportedRequeue = end.endedAt;
       if (job.state === "waiting") return job.reason === "" ? "about to start" : job.reason;
+      if (job.state === "suspended") return "suspended by the queue";
       this.#reportProgress(row, job);
       return "";
     }
@@ -206,7 +222,9 @@ class Watch {
     if (job?.state === "cancelled" && !isDone) {
       if (isInCache(cache, row.recipeKey)) return this.#finish(row, "ran");
       // The queue cancels jobs that wait for a failed job, and that failure may not be seen yet.
-      const isOwn = row.before.every((one) => one.state !== undefined || /waiting|running/.test(one.job?.state ?? ""));
+      const isOwn = row.before.every((one) =>
+        one.state !== undefined || /waiting|running|suspended/.test(one.job?.state ?? "")
+      );
       if (!isOwn) return "for other jobs";
       return this.#finish(row, "failed", { message: `its job ${job.id} was cancelled (by somebody)`, fix: fixOf(row) });
     }
@@ -222,11 +240,7 @@ class Watch {
       return undefined;
     }
     const message = isDone ? "its result cannot be seen in the shared cache" : phraseLoss(row.submission, job!);
-    const isShort = job?.state === "timeout" && !savedBy(row);
-    return this.#finish(row, "failed", {
-      message,
-      fix: isShort ? `raise timeout of ${id}, or time of the cluster file: nothing was saved` : fixOf(row),
-    });
+    return this.#finish(row, "failed", { message, fix: fixOf(row) });
   }
 
   /** Reports that a job runs, and how far it is. */
@@ -267,9 +281,11 @@ class Watch {
   }
 }
 
-const savedBy = ({ submission, line }: Row) => submission.savedStep(listAttempts(submission, "start").get(line));
-
-const fixOf = (row: Row) => goOn(savedBy(row));
+function fixOf({ id, job, submission, line }: Row): string {
+  const saved = submission.savedStep(listAttempts(submission, "start").get(line));
+  const isShort = job?.state === "timeout" && !saved;
+  return isShort ? `raise timeout of ${id}, or time of the cluster file: nothing was saved` : goOn(saved);
+}
 
 /** Says how a job ended that left no record. One that could not begin may have printed why. */
 function phraseLoss(submission: OpenSubmission, { id, word, comment, node }: QueuedJob): string {

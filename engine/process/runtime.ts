@@ -241,6 +241,8 @@ interface ImportTarget {
 
 /** Deno's description of a module and everything that it imports. */
 export interface ModuleGraph {
+  /** Deno's own cache folder, if no module was named. */
+  readonly denoDir?: string;
   readonly redirects?: Readonly<Record<string, string>>;
   readonly modules: readonly {
     readonly specifier: string;
@@ -259,29 +261,22 @@ export interface ModuleGraph {
   }[];
 }
 
-/** Lets Deno describe a module or itself. @returns its answer, or why there is none */
-async function askDeno<T>(args: readonly string[], options: Partial<ChildOptions> = {}) {
-  const { success, stdout, said } = await loadModules(["info", "--json", ...args], options);
-  if (!success) return { error: said };
-  try {
-    return JSON.parse(stdout) as T;
-  } catch {
-    return { error: "what deno info answers is not whole" };
-  }
-}
-
 /**
- * Lets Deno find everything that a module imports, without running it.
+ * Lets Deno find everything that a module imports, without running it; without a module Deno describes itself.
  * @param flags the flags by which Deno finds modules
  * @param options the folder to look from, and limits other than {@linkcode LOADING_LIMITS}
  */
 export async function askGraph(
   flags: readonly string[],
-  module: string,
+  module: string | readonly [],
   options: Partial<ChildOptions> = {},
 ): Promise<ModuleGraph | { readonly error: string }> {
-  const answer = await askDeno<ModuleGraph>([...flags, module], options);
-  return "error" in answer ? { error: answer.error.replace(/\n\s*Stack backtrace:[^]*/, "") } : answer;
+  const { success, stdout, said } = await loadModules(["info", "--json", ...flags, ...[module].flat()], options);
+  try {
+    return success ? JSON.parse(stdout) : { error: said.replace(/\n\s*Stack backtrace:[^]*/, "") };
+  } catch {
+    return { error: "what deno info answers is not whole" };
+  }
 }
 
 let sharedFolder: string | undefined;
@@ -289,8 +284,8 @@ let sharedFolder: string | undefined;
 /** Returns Deno's own cache folder on this machine, or why Deno does not name it. */
 export async function denoFolder(): Promise<string | { readonly error: string }> {
   if (sharedFolder !== undefined) return sharedFolder;
-  const answer = await askDeno<{ readonly denoDir: string }>([]);
-  return "error" in answer ? answer : sharedFolder = answer.denoDir;
+  const answer = await askGraph([], []);
+  return "error" in answer ? answer : sharedFolder = answer.denoDir!;
 }
 
 /**

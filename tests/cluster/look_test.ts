@@ -111,6 +111,19 @@ clusterTest(
   },
 );
 
+clusterTest("a suspended job is shown as suspended until it goes on", {}, async (cluster) => {
+  const project = await submitted(cluster);
+  const status = async () => JSON.parse(await text(cluster, project, "status", "p.yaml", "--on", "lab", "--json"));
+  const { job } = stagesOf(await status()).walk;
+  assertEquals(job.state, "running");
+  await cluster.must("scontrol", ["suspend", job.id]);
+  assertEquals(stagesOf(await status()).walk.job.state, "suspended");
+  const shown = await text(cluster, project, "status", "p.yaml", "--on", "lab");
+  assert(/^walk +suspended +job/m.test(shown), shown);
+  await cluster.must("scontrol", ["resume", job.id]);
+  assertEquals(stagesOf(await status()).walk.job.state, "running");
+});
+
 clusterTest("cancel takes an array as a whole, and a part of it child by child", {}, async (cluster) => {
   const sweep = `name: sweep
 stages:

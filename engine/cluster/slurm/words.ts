@@ -1,7 +1,8 @@
 import type { JobState } from "../queue.ts";
 
 const STATES: readonly (readonly [JobState, string])[] = [
-  ["running", "CONFIGURING RUNNING SUSPENDED STOPPED SIGNALING STAGE_OUT"],
+  ["running", "CONFIGURING RUNNING SIGNALING STAGE_OUT"],
+  ["suspended", "SUSPENDED STOPPED"],
   ["ending", "COMPLETING"],
   ["done", "COMPLETED"],
   ["cancelled", "CANCELLED REVOKED"],

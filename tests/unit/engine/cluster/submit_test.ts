@@ -330,3 +330,11 @@ Deno.test("a node is left out once two jobs ended there before they began, unles
   await lab.submitted(CHAIN);
   assertEquals(excluded(), ["--exclude=n9"]);
 });
+
+Deno.test("commands that submit at once submit each stage once", async () => {
+  await using lab = await PaperLab.open();
+  const pipeline = await lab.load(CHAIN);
+  const all = await Promise.all(Array.from({ length: 4 }, () => lab.submitted(pipeline)));
+  assertEquals([lab.queue.requests.size, all.filter(({ own }) => own !== undefined).length], [3, 1]);
+  assertEquals(all.map(({ tracked }) => tracked.length), [3, 3, 3, 3]);
+});

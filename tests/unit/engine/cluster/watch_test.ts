@@ -319,7 +319,7 @@ Deno.test("a cache that is away for longer than results may stay unseen makes no
     () => lab.queue.cancel(["2", "3"]),
   ]);
   assertEquals([lost, ended], [false, { a: "ran", b: "failed", c: "blocked" }]);
-  assertEquals(lab.said, [`the cache folder ${lab.cache} is not there; waiting for it`]);
+  assertEquals(lab.said[0], `the cache folder ${lab.cache} is not there; waiting for it (0 of 30 minutes)`);
 });
 
 Deno.test("a job that ended without a record is said to go on only from what was saved, whatever ended it", async () => {
@@ -345,4 +345,38 @@ Deno.test("a job that ended without a record is said to go on only from what was
       assertEquals(fix, state === "timeout" && !/step/.test(wanted) ? short : wanted, `${start} ${state}`);
     }
   }
+});
+
+Deno.test("a cache folder that is gone for good is named each minute, and waited for no longer than half an hour", async () => {
+  await using lab = await PaperLab.open();
+  const submitted = await lab.submitted(CHAIN);
+  lab.said.length = 0;
+  Deno.renameSync(lab.cache, `${lab.cache}.gone`);
+  const stop = new AbortController();
+  let now = 0;
+  const end = await watchJobs(submitted, {
+    ...{ ...lab.context, emit: () => {}, stop: stop.signal, now: () => now },
+    pause: (ms) => {
+      now += ms;
+      if (now > 24 * 3_600_000) stop.abort();
+      return Promise.resolve();
+    },
+  });
+  assertEquals([end.gone, end.lost, end.ended.size], [lab.cache, false, 0]);
+  const line = (minutes: number) =>
+    `the cache folder ${lab.cache} is not there; waiting for it (${minutes} of 30 minutes)`;
+  assertEquals(lab.said, Array.from({ length: 31 }, (_, minutes) => line(minutes)));
+});
+
+Deno.test("a suspended job is no running one", async () => {
+  await using lab = await PaperLab.open();
+  const submitted = await lab.submitted(CHAIN);
+  lab.queue.set("1", "running");
+  lab.queue.jobs = lab.queue.jobs.map((job) => job.id === "1" ? { ...job, state: "suspended" as const } : job);
+  const { told } = await watch(lab, submitted, [
+    () => lab.queue.set("1", "running"),
+    () => lab.queue.set("1", "failed"),
+  ]);
+  assertEquals(told[0], "0 run; a: suspended by the queue; b,c: others come first");
+  assertEquals(told.includes("1 run; b,c: others come first"), true);
 });

@@ -6,6 +6,7 @@ import { queueParts } from "../../../../../engine/cluster/queue_parts.ts";
 import type { Cluster } from "../../../../../engine/cluster/cluster_file.ts";
 import { Grants, type RightsRequest } from "../../../../../engine/run/rights.ts";
 import { readTextIfThere } from "../../../../../engine/store/reading.ts";
+import type { Pipeline } from "../../../../../engine/pipeline/pipeline.ts";
 import { runPipeline } from "../../../../../engine/run/run_pipeline.ts";
 import { FolderBackend } from "../../../../../engine/store/cache/folder_backend.ts";
 import { SharedCache } from "../../../../../engine/store/cache/shared_cache.ts";
@@ -75,13 +76,17 @@ export class PaperLab implements AsyncDisposable {
     };
   }
 
-  async submit(yaml: string, options: PaperOptions = {}) {
-    const pipeline = await loadGood(this.folder.path, yaml, [], this.kinds);
+  load(yaml: string): Promise<Pipeline> {
+    return loadGood(this.folder.path, yaml, [], this.kinds);
+  }
+
+  async submit(given: string | Pipeline, options: PaperOptions = {}) {
+    const pipeline = typeof given === "string" ? await this.load(given) : given;
     return await submitPipeline(pipeline, openStore(join(this.folder.path, ".noiseline")), this.#options(options));
   }
 
-  async submitted(yaml: string, options: PaperOptions = {}): Promise<SubmittedPipeline> {
-    const made = await this.submit(yaml, options);
+  async submitted(given: string | Pipeline, options: PaperOptions = {}): Promise<SubmittedPipeline> {
+    const made = await this.submit(given, options);
     if (!made.ok) throw new Error(made.diagnostics.map(({ message, got }) => `${message} ${got ?? ""}`).join("\n"));
     return made.value;
   }
