@@ -34,5 +34,6 @@ export { writeAtomically } from "./engine/store/files.ts";
 export { readTail, readTextIfThere, realPath, sha256Of } from "./engine/store/reading.ts";
 export { readRecord, writePrivately } from "./engine/store/records.ts";
 export { explainIoError } from "./engine/store/io_errors.ts";
+export { commandFor } from "./engine/pipeline/command_for.ts";
 export { findStoreRoot, nearestConfig, openStore, type Store } from "./engine/store/store.ts";
 export { isRunning } from "./engine/store/run_ids.ts";

@@ -1,7 +1,7 @@
 import type { SubmitOptions } from "noiseline/cluster";
 import type { StageEndState } from "noiseline/engine";
 import type { Diagnostic, Emit, Plan } from "noiseline/core";
-import { importLate, mayRun, type Pipeline, shellWord, type Store } from "noiseline/core";
+import { commandFor, importLate, mayRun, type Pipeline, type Store } from "noiseline/core";
 import { EXIT, Exit, fail, failWith, problem, refuseWith } from "./io.ts";
 import { makePlanner, openCacheFor } from "./open.ts";
 
@@ -14,8 +14,9 @@ interface OnOptions extends Readonly<Partial<Record<typeof LOCAL_ONLY[number], u
 }
 
 interface OnArguments extends Pick<SubmitOptions, "cluster" | "grants" | "versions" | "targets" | "askForGrants"> {
-  readonly file: string;
   readonly emit: Emit;
+  /** The stages as the user named them. */
+  readonly named: readonly string[];
   readonly stop: AbortSignal;
 }
 
@@ -34,7 +35,7 @@ export function refuseLocalOptions(options: OnOptions): void {
  *   ended, and what prevents stages from being computed here
  */
 export async function runOnCluster(pipeline: Pipeline, store: Store, options: OnOptions, asked: OnArguments) {
-  const { emit, stop, file, cluster } = asked;
+  const { emit, stop, cluster, named } = asked;
   const started = performance.now();
   const { QUEUE: queue, executorOfJobs, submitPipeline, watchJobs } = await importLate<
     typeof import("noiseline/cluster")
@@ -46,8 +47,9 @@ export async function runOnCluster(pipeline: Pipeline, store: Store, options: On
   };
   const say = (message: string) => emit({ type: "note", message });
   const ended = new Map<string, StageEndState>();
-  const back = `${shellWord(file)} --on ${cluster.name}`;
-  const leave = `the jobs go on; \`run ${back}\` comes back to them, \`cancel ${back}\` ends them`;
+  const command = (name: string, ...more: string[]) => `\`${commandFor(name, { ...pipeline, store }, ...more)}\``;
+  const [back, end] = [command("run", ...named, "--on", cluster.name), command("cancel", "--on", cluster.name)];
+  const leave = `the jobs go on; ${back} comes back to them, ${end} ends them`;
   let plan: Plan | undefined;
   for (let tries = 1;; tries++) {
     const givenUp = new Set(ended.keys().map((id) => plan!.actions.get(id)!.recipeKey));
@@ -75,6 +77,7 @@ export async function runOnCluster(pipeline: Pipeline, store: Store, options: On
       say(leave);
       throw new Exit(EXIT.interrupted);
     }
+    if (watched.gone) fail(`the cache folder ${watched.gone} stays away`, `mount it, then go on: ${back}`);
     if (!watched.lost) break;
     if (tries > cluster.settings.restarts) {
       fail("jobs are lost again and again", "ask those who run the cluster, then run again");
@@ -93,8 +96,8 @@ export async function runOnCluster(pipeline: Pipeline, store: Store, options: On
     emit({ type: "run-finished", pipeline: name, status: "failed", counts, durationMs, runId: undefined, earlier: [] });
     throw new Exit(EXIT.failed);
   }
-  const place = shellWord(cluster.settings.cache);
-  const fix = `\`run ${shellWord(file)} --cache ${place}\`, where you may compute, makes it again and replaces it`;
+  const again = command("run", ...named, "--cache", cluster.settings.cache);
+  const fix = `${again}, where you may compute, makes it again and replaces it`;
   // To people, an action that was blocked is only a part of its stage.
   const told = new Map([...ended].filter(([id, state]) => state === "failed" || plan.stages.has(id)));
   return { targets: done, cache, executor: executorOfJobs(told, fix) };

@@ -25,7 +25,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (queueError !== undefined) refuseWith([silenceOf(queueError)]);
       const wanted = withFollowers(pipeline, targets);
       const live = stages().toArray().flatMap(({ id, job }) =>
-        job?.state === "waiting" || job?.state === "running" ? [{ id, job: job.id, state: job.state }] : []
+        job !== undefined && /^(waiting|running|suspended)$/.test(job.state)
+          ? [{ id, job: job.id, state: job.state }]
+          : []
       );
       const isFound = ({ id }: { readonly id: string }) => named.length === 0 || wanted.has(id);
       const { found = [], kept = [] } = Object.groupBy(live, (one) => isFound(one) ? "found" : "kept");
@@ -38,7 +40,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const shared = new Set(kept.map(({ job }) => arrayOf(job)));
       const ids = new Set([...helpers, ...found.map(({ job }) => shared.has(arrayOf(job)) ? job : arrayOf(job))]);
       const trouble = ids.size === 0 ? undefined : await queue.cancel([...ids]);
-      if (trouble !== undefined) fail(`the jobs cannot be cancelled: ${trouble}`, "see `runs --on`");
+      const list = `see \`deno task runs --on ${options.on}\``;
+      if (trouble !== undefined) fail(`the jobs cannot be cancelled: ${trouble}`, list);
       const what = named.length === 0 ? "this pipeline" : shortList(named);
       const count = countOf(found.length + helpers.length, "job");
       const rows = found.map(({ id, job, state }) => [`  ${id}`, `job ${job}`, state]);

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { delay } from "@std/async";
 import * as jobs from "noiseline/cluster";
+import { commandFor } from "noiseline/core";
 import * as engine from "noiseline/engine";
 import { inspectCluster } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
@@ -48,12 +49,14 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (silent !== undefined && phaseOf(log, silent) === "silent") [run, silent] = [silent, undefined];
       const phase = run === undefined ? "ended" : phaseOf(log, run);
       if (run === undefined || !follow && (phase === "ended" || phase === "not begun")) {
-        if (away && wanted === undefined) fail(`"${id}" ${away.emptyLogMessage()}`, `see \`status --on ${on}\``);
+        const command = (name: string, ...more: string[]) => commandFor(name, { ...pipeline, store }, ...more);
+        const list = `see \`${command("status", "--on", on ?? "")}\``;
+        if (away && wanted === undefined) fail(`"${id}" ${away.emptyLogMessage()}`, list);
         const message = wanted === undefined
           ? `no run of ${pipeline.name} has a log of "${id}"`
           : `run ${wanted} has no log of "${id}"`;
         const isBest = pipeline.stages.get(id)?.slot !== undefined;
-        const best = `if the search has ended, \`why ${file} ${id}\` names the stage that made it`;
+        const best = `if the search has ended, \`${command("why", id)}\` names the stage that made it`;
         fail(message, isBest ? best : "it never ran, printed nothing, or its record was removed; see `runs`");
       }
       if (phase === "silent") printError(`"${id}" is running and has printed nothing yet`);
@@ -124,7 +127,8 @@ async function findAttempts(cluster: jobs.Cluster, pipeline: string, id: string)
   const all = () => stages().filter((one) => one.id === id);
   const found = all().find((one) => one.job !== undefined || jobs.attemptsOf(one).ids().length > 0) ??
     all().next().value;
-  if (found === undefined) fail(`"${id}" was not submitted to ${cluster.name}`, "see `runs --on` for what was");
+  const list = `see \`deno task runs --on ${cluster.name}\` for what was`;
+  if (found === undefined) fail(`"${id}" was not submitted to ${cluster.name}`, list);
   let [asked, { job }] = [-Infinity, found];
   const isOn = async (attemptEnded: boolean) => {
     // An ended attempt may be the last, so the queue is asked again soon. Only the queue knows if an attempt was killed

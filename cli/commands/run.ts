@@ -104,7 +104,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const reached = cluster && await on!.runOnCluster(pipeline, store, options, {
         ...definedOnly({ askForGrants }),
         cluster,
-        ...{ file, targets: loaded.targets, grants, versions: VERSIONS, stop: signals.stop },
+        ...{ named: targets, targets: loaded.targets, grants, versions: VERSIONS, stop: signals.stop },
         emit: (event) => reporter.emit(event.type === "run-finished" ? { ...event, ...results() } : event),
       });
       const result = await runPipeline(pipeline, store, {

@@ -53,7 +53,7 @@ async function answerOn(
   if (what !== undefined && pipeline === undefined) {
     const found = submissions().find(({ head }) => head.id === what);
     if (found !== undefined) return { ...describeSubmission(found, clusters.lookAt(found, jobs), queueError), notices };
-    refuse(`there is no submission "${what}" in ${cluster.settings.cache}`, `see \`runs --on ${on}\``);
+    refuse(`there is no submission "${what}" in ${cluster.settings.cache}`, `see \`deno task runs --on ${on}\``);
   }
   const shown = submissions().take(options.limit ?? 20).map((one) => {
     const { id, pipeline, user, cluster, host, at } = one.head;

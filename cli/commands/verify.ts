@@ -1,4 +1,4 @@
-import { shellWord } from "noiseline/core";
+import { commandFor } from "noiseline/core";
 import type { Fault, Replay } from "noiseline/housekeeping";
 import { type Answer, type AnyCommand, type CliSettings, printingAnswer, resultsCommand } from "../command.ts";
 import { describeDifference } from "../format/plan.ts";
@@ -64,12 +64,12 @@ async function resume(settings: CliSettings, options: LoadArguments): Promise<An
   const proven = same && replay.toStep > replay.fromStep;
   return {
     data: { pipeline: pipeline.name, ...replay, same, proven },
-    lines: describeReplay(options.file, replay, same),
+    lines: describeReplay(commandFor("run", { ...pipeline, store }, "--force", id), replay, same),
     code: replay.outcome.status === "interrupted" ? EXIT.interrupted : proven ? EXIT.done : EXIT.failed,
   };
 }
 
-function describeReplay(file: string, replay: Replay, same: boolean): string[] {
+function describeReplay(again: string, replay: Replay, same: boolean): string[] {
   const { stage, fromStep, toStep, numerics, outcome, ports } = replay;
   if (outcome.status === "interrupted") return [`${stage}: interrupted; nothing was compared`];
   if (outcome.status !== "complete") return [`${stage}: could not be executed again: ${outcome.message}`];
@@ -82,9 +82,7 @@ function describeReplay(file: string, replay: Replay, same: boolean): string[] {
       const end = recorded === replayed ? "the same bytes" : `other bytes: ${replayed.slice(0, 12)}`;
       return `  ${port} ${recorded.slice(0, 12)}: ${end}`;
     }),
-    ...same && toStep <= fromStep
-      ? [`  nothing is proven; from the start: run ${shellWord(file)} --force ${stage}`]
-      : [],
+    ...same && toStep <= fromStep ? [`  nothing is proven; from the start: ${again}`] : [],
     ...same ? [] : ["  the recorded result stays; the stage is not deterministic, or its saved states are not whole"],
   ];
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
-import { dirname, relative } from "node:path";
-import { printable, shellWord } from "noiseline/core";
+import { basename, dirname, relative } from "node:path";
+import { commandFor, printable } from "noiseline/core";
 import { type QueuedJob, SubmissionReader } from "noiseline/cluster";
 import * as engine from "noiseline/engine";
 import * as report from "noiseline/report";
@@ -160,9 +160,11 @@ export class Site {
   /** Returns the command that reaches the state that a run was to reach. */
   #commandOf({ file, overrides, cluster }: Run): string {
     const inFolder = relative(dirname(this.#store.root), file);
-    const options = overrides.flatMap((one) => one.startsWith("--") ? one.split(" ") : ["--set", one]);
-    const words = [inFolder.startsWith("..") ? file : inFolder, ...options, ...cluster ? ["--on", cluster] : []];
-    return `${this.#program} run ${words.map(shellWord).join(" ")}`;
+    // A file in the store's own folder has that store by default. The server may not read the folders of others.
+    const isIn = !inFolder.startsWith("..") && basename(this.#store.root) === ".noiseline";
+    const more = [...isIn ? [] : ["--store", this.#store.root], ...cluster ? ["--on", cluster] : []];
+    const command = commandFor("run", { file: inFolder.startsWith("..") ? file : inFolder, overrides }, ...more);
+    return command.replace("deno task", () => this.#program);
   }
 
   async #compare(all: readonly Run[]): Promise<report.Page> {

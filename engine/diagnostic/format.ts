@@ -136,5 +136,5 @@ export function lineText(source: SourceText, line: number): string {
 
 /** Quotes a word for a shell if the word needs it. */
 export function shellWord(word: string): string {
-  return /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  return /^[\w@%+=:,./-][\w@%+=:,./~-]*$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,6 +1,7 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/device.ts";
+import { commandFor } from "../pipeline/command_for.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";
 import type { StartMessage } from "../process/protocol.ts";
 import { isIoError } from "../store/io_errors.ts";
@@ -53,7 +54,6 @@ type Again = Lost | { readonly again: "inputs" | "claimed" };
 
 /** The most times that damaged inputs of a stage are made again: a disk may damage them each time. */
 const MAX_UNSETTLED = 5;
-const MAKE_AGAIN = "`run FILE --cache` with the cluster's cache, where you may compute, makes it again and replaces it";
 const UNSETTLED = failedBy({ message: "its inputs cannot be stored intact", fix: "check the disk, then run again" });
 
 /** Brings single stages to their declared state. The scheduler decides which stage runs next. */
@@ -242,12 +242,14 @@ export class StageRunner {
    * @returns how an input ended that has no result; undefined if all inputs have one
    */
   async #ensureInputs(action: PlannedAction, heals = false): Promise<StageResult | undefined> {
-    const { planner, cache } = this.options;
+    const { planner, cache, pipeline } = this.options;
     for (const id of inputsOf(action)) {
       const manifest = planner.given.get(id)?.manifest;
       if (manifest !== undefined) {
         if (await this.#download(id, manifest)) continue;
-        return failedBy({ message: `${id}, which it reads, is damaged in the shared cache`, fix: MAKE_AGAIN });
+        const again = commandFor("run", pipeline, "--cache", cache!.backend.place);
+        const fix = `\`${again}\`, where you may compute, makes it again and replaces it`;
+        return failedBy({ message: `${id}, which it reads, is damaged in the shared cache`, fix });
       }
       const settled = planner.settled.has(id) && (cache === undefined || planner.planAction(id, false).shared !== true);
       const ended = settled ? undefined : await this.#ensureInput(id);

@@ -1,3 +1,4 @@
+import { commandFor } from "../pipeline/command_for.ts";
 import { dirname, join } from "node:path";
 import { indexLineSchema, type Timing } from "../../schemas/records.ts";
 import { errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
@@ -44,7 +45,8 @@ export async function collectGarbage(store: Store, options: GcOptions) {
     const inventory = takeInventory(store, { unused: unused !== undefined });
     const broken = inventory.brokenTags.map((name) => {
       const message = `Cannot read the tag "${name}", so what it keeps is not known`;
-      return errorOf("file-unreadable", message, `delete it with \`tag --delete ${name}\`, or tag the results anew`);
+      const remove = commandFor("tag", { store }, "--delete", name);
+      return errorOf("file-unreadable", message, `delete it with \`${remove}\`, or tag the results anew`);
     });
     if (broken.length > 0) return refuse(broken);
     const garbage = chooseGarbage(inventory, policy);

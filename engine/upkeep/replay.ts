@@ -4,7 +4,7 @@ import { type Diagnostic, errorOf, refuse, succeed, type ValueOf } from "../diag
 import { slotsOf } from "../plan/wanted_slots.ts";
 import type { Emit } from "../run/events.ts";
 import type { RunOptions } from "../run/run_options.ts";
-import { shellWord } from "../diagnostic/format.ts";
+import { commandFor } from "../pipeline/command_for.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
 import { LocalExecutor } from "../run/local_executor.ts";
 import { StageExecution } from "../run/stage_execution.ts";
@@ -46,7 +46,7 @@ export async function replayStage(pipeline: Pipeline, store: Store, id: string, 
   if (!made.ok) return made;
   const planner = made.value;
   const planned = (await planner.plan()).stages.get(id)!;
-  const again = `run ${shellWord(pipeline.file)} --force ${id}`;
+  const again = commandFor("run", { ...pipeline, store }, "--force", id);
   const manifest = findResult(planner, planned, store, again);
   if ("message" in manifest) return refuse([manifest]);
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { JobEnd } from "../../schemas/cluster_records.ts";
 import type { Project } from "../support/project.ts";
 import { cachedDigests } from "../support/cluster.ts";
+import { printedCommands, typed } from "../support/printed_commands.ts";
 import { WALKS } from "../support/search.ts";
 import { clusterTest, type SlurmCluster, until } from "./support/slurm_cluster.ts";
 
@@ -89,7 +90,7 @@ clusterTest("two commands at once queue each stage once", {}, async (cluster) =>
   const both = await Promise.all([project, other].map((one) => cluster.cli(one, ["run", "p.yaml", "--on", "lab"])));
   for (const { code, stdout, stderr } of both) assertEquals(code, 0, stdout + stderr);
   const ran = endsOf(cluster).filter(({ state }) => state === "ran").map(({ resolvedKey }) => resolvedKey);
-  assertEquals([ran.length, new Set(ran).size], [5, 5]);
+  assertEquals([ran.length, new Set(ran).size, endsOf(cluster).length, submissionsOf(cluster)], [5, 5, 5, 1]);
 });
 
 clusterTest("who leaves is told how to come back, and comes back to the same jobs", {}, async (cluster) => {
@@ -100,7 +101,7 @@ clusterTest("who leaves is told how to come back, and comes back to the same job
   first.signal("SIGINT");
   const left = await first.outcome();
   assertEquals(left.code, 130);
-  assertStringIncludes(left.stderr, "`run p.yaml --on lab` comes back to them, `cancel p.yaml --on lab` ends them");
+  assertStringIncludes(left.stderr, "main.ts run p.yaml --on lab` comes back to them, ");
   assertEquals((await cluster.jobs()).length, 5);
   const detached = await cluster.cli(project, ["run", "p.yaml", "--on", "lab", "--detach"]);
   assertEquals([detached.code, (await cluster.jobs()).length], [0, 5]);
@@ -217,17 +218,26 @@ stages:
 
 clusterTest("a damaged result in the cache is not computed where jobs are only watched", {}, async (cluster) => {
   const project = cluster.project({ files: { "cooks.yaml": COOKS }, stages: ["cook"] });
-  const first = await cluster.cli(project, ["run", "cooks.yaml", "--on", "lab", "--store", project.path("first")]);
+  const run = (store: string) => {
+    const own = ["--set", "base.text=it's mine", "--store", project.path(store)];
+    return cluster.cli(project, ["run", "cooks.yaml", "--on", "lab", ...own]);
+  };
+  const first = await run("first");
   assertEquals(first.code, 0, first.stderr);
   const [file] = project.files("outputs/cooks/base");
   const sha256 = createHash("sha256").update(project.read(`outputs/cooks/base/${file}`)).digest("hex");
   const object = join(cluster.cache, "v1/objects", sha256.slice(0, 2), sha256);
   Deno.chmodSync(object, 0o600);
   Deno.writeTextFileSync(object, "x".repeat(Deno.statSync(object).size));
-  const ran = await cluster.cli(project, ["run", "cooks.yaml", "--on", "lab", "--store", project.path("second")]);
+  const ran = await run("second store");
   assertEquals(ran.code, 1, ran.stdout);
   assertStringIncludes(ran.stderr, "its result in the shared cache is damaged, and nothing is computed here");
-  assertStringIncludes(ran.stderr, "run cooks.yaml --cache");
+  const [again] = new Set(printedCommands(ran.stderr));
+  const made = await typed(again!, project.root);
+  assertEquals(made.code, 0, `${again}\n${made.said}`);
+  const whole = createHash("sha256").update(Deno.readFileSync(object)).digest("hex");
+  assertEquals(whole, sha256, again);
+  assertEquals((await run("third")).code, 0);
 });
 
 clusterTest(

@@ -57,7 +57,7 @@ export class SharedCache {
   /** Keys that were looked up again because their results had been published before they could be claimed. */
   readonly #looked = new Set<string>();
 
-  constructor(private readonly backend: CacheBackend, readonly mode: CacheMode, options: ClientOptions) {
+  constructor(readonly backend: CacheBackend, readonly mode: CacheMode, options: ClientOptions) {
     this.#client = new CacheClient(backend, options);
     this.#note = (message) => options.warn({ severity: "warning", code: "cache", message });
     this.#downloads = new Downloads(this.#client);

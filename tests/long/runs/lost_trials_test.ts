@@ -38,7 +38,7 @@ Deno.test("a trial whose own network divides by 0 at its first step loses, and p
   // The winner was computed as the slot that it reached.
   const { code, stderr } = await project.cli(["logs", "p.yaml", "train"]);
   assertEquals(code, 1);
-  assertStringIncludes(stderr, "`why p.yaml train` names the stage that made it");
+  assertStringIncludes(stderr, "main.ts why p.yaml train` names the stage that made it");
   const why = await project.cli(["why", "p.yaml", "train"]);
   assertStringIncludes(why.stdout, "(lost/train~rung=8~slot=1)");
   const page = project.read("outputs/lost/report.html");

@@ -175,7 +175,7 @@ Deno.test("what is joined cannot be replayed, and a force compares its bytes", a
   assert(!replayed.ok);
   assertEquals(replayed.diagnostics.map(({ message, fix }) => [message, fix]), [[
     '"a" is joined of 3 shards, and has no saved states of its own',
-    `to execute them again and compare the bytes: run ${join(folder.path, "p.yaml")} --force a`,
+    `to execute them again and compare the bytes: deno task run ${join(folder.path, "p.yaml")} --force a`,
   ]]);
 });
 
