@@ -69,7 +69,7 @@ function lastRow({ rows }: Pick<ReportCurve, "rows">): Shown {
 
 /** Returns a figure's name in words: `gradNorm` becomes `gradient norm`. */
 function nameOfFigure(name: string): string {
-  return { gradNorm: "gradient norm" }[name] ?? name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return name === "gradNorm" ? "gradient norm" : name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
 /** Figures of fewer ranges of timesteps are numbers in a table. */

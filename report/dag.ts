@@ -7,6 +7,8 @@ const BOX = { width: 186, height: 58 };
 const LAYOUT = { rankdir: "LR", ranksep: 44, nodesep: 16, edgesep: 8, marginx: 8, marginy: 8 };
 /** With more boxes the drawing would be unreadable; the table below it lists all stages. */
 const MOST_DRAWN = 60;
+/** Names a box for dagre, which keeps boxes in an object: that has a `constructor` before any box is added. */
+const nodeOf = (id: string) => `stage ${id}`;
 /** The number of characters that fit in a box. */
 const TITLE_LENGTH = 20;
 
@@ -20,17 +22,17 @@ export function drawDag(stages: readonly ReportStage[]): Html {
   const graph = new dagre.graphlib.Graph();
   graph.setGraph({ ...LAYOUT });
   graph.setDefaultEdgeLabel(() => ({}));
-  for (const id of boxes.keys()) graph.setNode(id, { ...BOX });
+  for (const id of boxes.keys()) graph.setNode(nodeOf(id), { ...BOX });
   for (const [id, own] of boxes) {
     for (const from of own.flatMap(({ reads }) => reads.map(entryOf))) {
-      if (boxes.has(from) && from !== id) graph.setEdge(from, id);
+      if (boxes.has(from) && from !== id) graph.setEdge(nodeOf(from), nodeOf(id));
     }
   }
   dagre.layout(graph);
   const { width = 0, height = 0 } = graph.graph();
   const edges = graph.edges().map((edge) => markup`<path class="edge" d="${curveThrough(graph.edge(edge).points)}"/>`);
   const drawn = [...boxes].map(([id, own]) => {
-    const { x, y } = graph.node(id);
+    const { x, y } = graph.node(nodeOf(id));
     return drawBox(own, markup`x="${x - BOX.width / 2}" y="${y - BOX.height / 2}"`);
   });
   const label = "Stages and what they read; the table below says the same";

@@ -194,7 +194,7 @@ export const SCRIPT = `
       return { color, dash: dashes[(settings.length === runs.length ? i : seed) % dashes.length] };
     });
   };
-  const titles = { loss: "loss", gradNorm: "gradient norm", learningRate: "learning rate" };
+  const titles = { __proto__: null, loss: "loss", gradNorm: "gradient norm", learningRate: "learning rate" };
   // The name of a group has the objective after a comma.
   const titleOf = ({ title = "" }, name) => (titles[name] ?? name) + title.replace(/^[^,]*/, "");
   let charts = [];
