@@ -1,7 +1,7 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Sort } from "noiseline";
 import { nearestConfig, shellWord } from "noiseline/core";
-import { lstatSync } from "node:fs";
+import { lstatSync, mkdirSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import manifest from "../../deno.json" with { type: "json" };
 import { definedOnly } from "../../std/defined_only.ts";
@@ -152,6 +152,25 @@ function nextCommands(folder: string, config: string | undefined, files: NewFile
   ].map((words) => words.map(shellWord).join(" "));
 }
 
+/** Leaves nothing behind on a full disk, so that the same command works once there is space. */
+function writeAllOrNothing(folder: string, files: NewFiles): void {
+  const outermost = mkdirSync(folder, { recursive: true });
+  const made: string[] = [];
+  try {
+    for (const [name, text] of Object.entries(files)) {
+      const path = join(folder, name);
+      // A file that another process creates meanwhile is not overwritten.
+      Deno.openSync(path, { write: true, createNew: true }).close();
+      made.push(path);
+      Deno.writeTextFileSync(path, text);
+    }
+  } catch (error) {
+    for (const path of made) Deno.removeSync(path);
+    if (outermost !== undefined) Deno.removeSync(outermost, { recursive: true });
+    throw error;
+  }
+}
+
 /**
  * @param use how a pipeline refers to the new file
  * @param kind the kind of stage that loads the file and asks for its rights
@@ -167,11 +186,7 @@ function create(name: string, written: string, makeFiles: (at: string) => NewFil
       const message = `${there.join(", ")} ${there.length === 1 ? "exists" : "exist"} already in ${written}`;
       refuse(message, "choose another name or folder");
     }
-    Deno.mkdirSync(folder, { recursive: true });
-    // A file that another process creates meanwhile is not overwritten.
-    for (const [path, text] of Object.entries(files)) {
-      Deno.writeTextFileSync(join(folder, path), text, { createNew: true });
-    }
+    writeAllOrNothing(folder, files);
     const paths = Object.keys(files).map((path) => relative(Deno.cwd(), join(folder, path)));
     const next = nextCommands(folder, config, files);
     return {
@@ -188,7 +203,7 @@ function create(name: string, written: string, makeFiles: (at: string) => NewFil
     };
   } catch (error) {
     if (!(error instanceof Error && "code" in error) || error instanceof Exit) throw error;
-    refuse(`cannot write to ${written}: ${error.message}`, "choose another folder");
+    refuse(`cannot write to ${written}: ${error.message}`, "choose another folder, or make room in this one");
   }
 }
 

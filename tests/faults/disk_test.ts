@@ -108,6 +108,26 @@ Deno.test({
   },
 });
 
+Deno.test({
+  ...onlyIf(MOUNTS, "only root can mount a small disk", "new writes all of its files on a full disk, or none"),
+  async fn() {
+    await using project = new Project();
+    await using _disk = await mountSmall(project, 256);
+    const outcomes = new Set<number>();
+    for (let free = 0; free <= 48; free += 4) {
+      for (const name of ["ballast", "mine"]) if (project.exists(`small/${name}`)) project.remove(`small/${name}`);
+      project.write("small/ballast", new Uint8Array((256 - free) * KIBIBYTE));
+      const { code, stderr } = await project.cli(["new", "stage", "bright", "--folder", "small/mine/inner"]);
+      outcomes.add(code);
+      const there = code === 0 ? ["bright.ts", "bright.yaml", "bright_test.ts"] : [];
+      assertEquals(project.files("small/mine"), there.map((name) => `inner/${name}`), `${free} KiB free: ${stderr}`);
+      if (code !== 0) assertMatch(stderr, /^error: cannot write to .*No space left.*\n {2}fix: .*room/);
+      assertEquals(project.exists("small/mine"), code === 0);
+    }
+    assertEquals(outcomes, new Set([2, 0]));
+  },
+});
+
 Deno.test("run refuses a pipeline when it may not read its file", async (t) => {
   await t.step({
     ...onlyIf(
