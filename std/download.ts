@@ -80,7 +80,7 @@ async function fetchFrom(file: DownloadExternal, path: string, options: Download
     status: "failed",
     message: `cannot fetch ${name} from ${addresses}:\n${reasons.map((reason) => `  ${reason}`).join("\n")}`,
     fix: "check the network and the addresses, then run again, which continues the download; " +
-      `or fetch the data yourself and set path${file.name === "path" ? " (score: --weights)" : ""}`,
+      "or fetch the data yourself and set path",
   };
 }
 

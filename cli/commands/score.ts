@@ -34,8 +34,11 @@ const EXAMPLES = `
 const INCEPTION = "inception-2015-12-05";
 const EXTRACTORS = [INCEPTION, "pixels", "onnx"];
 const RESIZES = ["tensorflow", "torch-fidelity", "pytorch-fid", "clean-fid"];
-/** One more than the features: with fewer images a covariance is singular, and the distance mostly bias. */
-const LEAST: Readonly<Record<string, number>> = { [INCEPTION]: 2_049, pixels: 193 };
+/**
+ * One more than the features: with fewer images a covariance is singular, and the distance mostly bias. A graph's
+ * features are not counted before it runs: for it, as many images as a subset of KID has.
+ */
+const LEAST: Readonly<Record<string, number>> = { [INCEPTION]: 2_049, pixels: 193, onnx: 1_000 };
 
 /** `score REAL FAKE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
@@ -48,7 +51,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--sha256 <digest>", "of other weights of Inception; the scores are then called FD and KD")
     .option("--size <n>", "cut the middle square out of each image and resize it first", parseCount)
     .option("--count <n>", "images behind a file of mu and sigma", parseCount)
-    .option("--at-least <n>", "refuse smaller sets (default: one more than the features)", parseCount)
+    .option("--at-least <n>", "refuse smaller sets (default: one more than the features, 1000 for onnx)", parseCount)
     .option("-s, --set <path=value>", "set another param of a stage; repeatable", collect)
     .action(async (real, fake, options) => {
       const [a, b] = [await sideOf("real", real, options, settings), await sideOf("fake", fake, options, settings)];
@@ -84,21 +87,23 @@ const OPTIONS: readonly (readonly [stage: RegExp, options: Readonly<Record<strin
 function refuseInOptions(problems: readonly Diagnostic[]): never {
   io.refuseWith(problems.map((one) => {
     const stage = /^stage "(scored-[a-z-]+)"/.exec(one.message)?.[1];
-    if (stage === undefined || one.fix === undefined) return one;
-    const [, options] = OPTIONS.find(([stages]) => stages.test(stage))!;
-    const fix = one.fix.replaceAll(
-      /(?:\bthe )?(?<![-.\w/])(\w+)(?:: (\{[^{}]*\}|[\w./-]+))?/g,
-      (word, name, value) => {
-        const option = options[name];
-        if (option !== undefined) return value === undefined ? option : `${option} ${value}`;
-        const path = one.path?.endsWith(`.${name}`)
-          ? one.path.replace(/^stages\.(.*?)\.with/, "$1")
-          : `${stage}.${name}`;
-        return value === undefined ? word : `--set "${path}=${value}"`;
-      },
-    );
-    return { ...one, fix };
+    return stage === undefined || one.fix === undefined ? one : { ...one, fix: fixInOptions(stage, one.fix, one.path) };
   }));
+}
+
+/** @param param that a fix found before the run is about: the fix may then set further params with their values */
+function fixInOptions(stage: string, fix: string, param?: string): string {
+  const options = OPTIONS.find(([stages]) => stages.test(stage))?.[1] ?? {};
+  return fix.replaceAll(
+    /(?:\b(?:the|its) )?(?<![-.\w/])(\w+)(?:: (\{[^{}]*\}|[\w./-]+))?/g,
+    (word, name, value) => {
+      const option = options[name];
+      if (option !== undefined) return value === undefined ? option : `${option} ${value}`;
+      if (value === undefined || param === undefined) return word;
+      const isOwn = param.endsWith(`.${name}`);
+      return `--set "${isOwn ? param.replace(/^stages\.(.*?)\.with/, "$1") : `${stage}.${name}`}=${value}"`;
+    },
+  );
 }
 
 interface Options extends Partial<Readonly<Record<"resize" | "weights" | "sha256", string | undefined>>> {
@@ -163,14 +168,16 @@ async function run(pipeline: Pipeline, store: Store, json: boolean) {
     if (event.type === "run-finished") reporter?.emit({ ...event, earlier: [], file: pipeline.file, outputs: "" });
     // The last sets that were scored are no reason for anything.
     else if (event.type === "stage-started") reporter?.emit({ ...event, planned: { ...event.planned, reasons: [] } });
-    else reporter?.emit(event);
+    else if (event.type === "stage-finished" && event.fix !== undefined) {
+      reporter?.emit({ ...event, fix: fixInOptions(event.id, event.fix) });
+    } else reporter?.emit(event);
   };
   using signals = io.listenForStop((reason) => emit({ type: "stopping", reason }));
   const cache = await openCacheFor({}, (diagnostic) => emit({ type: "warning", diagnostic }), signals.stop);
   const options = { ...signals, targets: ["scored-pair"], review, emit, versions: VERSIONS, ...definedOnly({ cache }) };
   const { status, stages } = io.valueOf(await runPipeline(pipeline, store, options), refuseInOptions);
   const failed = [...stages].filter(([, { state }]) => json && state === "failed").map(([id, { message, fix }]) => {
-    return io.problem(`stage "${id}": ${message}`, fix ?? "see its log below .noiseline/runs");
+    return io.problem(`stage "${id}": ${message}`, fixInOptions(id, fix ?? "see its log below .noiseline/runs"));
   });
   if (status !== "done") throw new io.Exit(io.EXIT[status], failed);
   const { collectArtifacts } = await import("noiseline/report");

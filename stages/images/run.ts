@@ -43,7 +43,7 @@ export default (async ({ params: { path, size, channels }, outputs, stop, report
     }
     if (broken.size > 0) return brokenFiles(broken, count);
     if (sizes.size > 1) {
-      const fix = "set size (score: --size) to cut the middle square out of each and resize it, or remove the others";
+      const fix = "set size to cut the middle square out of each and resize it, or remove the others";
       return { status: "failed", message: `the images have ${sizes.size} sizes, height x width: ${sizes}`, fix };
     }
     if (deep.length > 0) {

@@ -21,7 +21,7 @@ export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }
         status: "failed",
         message:
           `the fake set has ${size} features an image, and the real one ${wanted}, both of ${real.extractor.name}`,
-        fix: "a file of mu and sigma is of another extractor than was said: correct extractor (score: --extractor)",
+        fix: "a file of mu and sigma holds features of another kind: correct its extractor",
       };
     }
     await using products = openFloat64Products(params);

@@ -49,14 +49,13 @@ export const statisticsKind = defineKind({
           param: [path === undefined ? "url" : "path"],
           message: "a file of mu and sigma does not name its extractor or number of images",
           wanted: "extractor and count",
-          fix: "add extractor and count, such as extractor: inception-2015-12-05, count: 50000 (score: --count 50000)",
+          fix: "add extractor and count, such as extractor: inception-2015-12-05, count: 50000",
         },
         isFile && isInceptionArchitecture(extractor) && resize === undefined && {
           param: ["extractor"],
           message: "a file of mu and sigma does not say how its images were resized",
           wanted: "resize",
-          fix:
-            "add resize (score: --resize): tensorflow for a file of TTUR, torch-fidelity or EDM, else pytorch-fid or clean-fid",
+          fix: "add resize: tensorflow for a file of TTUR, torch-fidelity or EDM, else pytorch-fid or clean-fid",
         },
       ),
       facts: { statistics: { extractor, resize, count, vectors: false, logits: false, labels: false } },

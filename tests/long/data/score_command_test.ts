@@ -110,7 +110,7 @@ Deno.test("a set that turns out to be broken ends the command with 1, in words a
   const text = await project.cli(["score", "real", "fake", ...NARROW]);
   assertEquals(text.code, 1);
   assertStringIncludes(text.stderr, sizes);
-  assertStringIncludes(text.stderr, "fix: set size (score: --size)");
+  assertStringIncludes(text.stderr, "fix: set --size to cut");
   const { code, json } = await project.cli(["score", "real", "fake", ...NARROW, "--json"]);
   assertEquals([code, json.ok, json.diagnostics[0].message], [1, false, `stage "scored-real-images": ${sizes}`]);
   const squares = await project.cli(["score", "real", "fake", ...NARROW, "--size", "8", "--json"]);
@@ -141,7 +141,7 @@ Deno.test("a file of mu and sigma is compared by its distance alone, and only wi
   assertEquals(other.code, 1);
   const said = `the fake set has 64 features an image, and the real one 32, both of ${EXTRACTOR}`;
   assertStringIncludes(other.stderr, said);
-  assertStringIncludes(other.stderr, "correct extractor (score: --extractor)");
+  assertStringIncludes(other.stderr, "correct --extractor");
   // The sets that were scored before are no reason for anything.
   assertMatch(other.stdout, /^scored-pair: run on \S+$/m);
 });

@@ -49,6 +49,11 @@ const REFUSED: Readonly<Record<string, readonly [args: readonly string[], said: 
     "correct the path",
   ],
   "too few images": [["few", "few"], "too few real images", "--at-least"],
+  "too few images for a graph": [
+    ["few", "few", "--extractor", "onnx", "--weights", "graph.onnx", "--set", "scored-real.preprocess={ size: 299 }"],
+    "too few real images",
+    "lower --at-least",
+  ],
   "statistics of unknown images": [["stats.npz", "few"], "does not name its extractor or number of images", "--count"],
   "statistics of images that were resized somehow": [
     ["stats.npz", "few", "--count", "9"],

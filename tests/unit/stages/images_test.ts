@@ -62,7 +62,7 @@ Deno.test("folders that cannot be scored as they are are refused, with the files
     mixed: [
       { "a.png": png(4, 4), "b.png": png(5, 4), "c.png": png(4, 4), "d.png": png(4, 5) },
       "the images have 3 sizes, height x width: 4x4 (2 images, the first a.png), 4x5 (1 image, the first b.png), 5x4 " +
-      "(1 image, the first d.png). set size (score: --size)",
+      "(1 image, the first d.png). set size to cut",
     ],
     broken: [
       { "a.png": png(4, 4), "b.png": png(4, 4).subarray(0, 50), "c.jpg": Uint8Array.of(1, 2), "d.gif": png(4, 4) },
