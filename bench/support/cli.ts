@@ -4,12 +4,13 @@ import { fileURLToPath } from "node:url";
 import { main } from "../../cli/main.ts";
 
 async function loadKinds() {
-  const [{ BUILTIN_KINDS }, { BENCH_KINDS }] = await Promise.all([
+  const [{ BUILTIN_KINDS }, { BENCH_KINDS }, { SCORE_KINDS }] = await Promise.all([
     importLate<typeof import("noiseline/engine")>("noiseline/engine"),
     importLate<typeof import("./bench_kinds.ts")>(import.meta.resolve("./bench_kinds.ts")),
+    importLate<typeof import("./bench_scores.ts")>(import.meta.resolve("./bench_scores.ts")),
   ]);
-  return { ...BUILTIN_KINDS, ...BENCH_KINDS };
+  return { ...BUILTIN_KINDS, ...BENCH_KINDS, ...SCORE_KINDS };
 }
 
-const kindFiles = [fileURLToPath(import.meta.resolve("./bench_kinds.ts"))];
+const kindFiles = ["./bench_kinds.ts", "./bench_scores.ts"].map((file) => fileURLToPath(import.meta.resolve(file)));
 if (import.meta.main) Deno.exit(await main(Deno.args, { loadKinds, kindFiles }));

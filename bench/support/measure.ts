@@ -13,6 +13,9 @@ export interface Call {
 /** The time limit of one call. */
 const LIMIT_MS = 600_000;
 
+/** The unit of processor times on Linux, of whatever kernel. */
+const TICKS = 100;
+
 /**
  * Times one whole process, as a user experiences it. Returns undefined if it took longer than the limit. `text` is the
  * process's output.
@@ -28,14 +31,17 @@ export async function measure({ program, args, env = {} }: Call, cwd: string) {
     stderr: "piped",
     signal: late,
   }).spawn();
-  let peak = 0;
-  const watch = setInterval(() => peak = Math.max(peak, peakOf(child.pid)), 20);
+  let [peak, cpu] = [0, 0];
+  const watch = setInterval(() => {
+    peak = Math.max(peak, peakOf(child.pid));
+    cpu = Math.max(cpu, cpuOf(child.pid));
+  }, 20);
   const { success, stdout, stderr } = await child.output();
   clearInterval(watch);
   if (late.aborted) return undefined;
   const [text, said] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)) as [string, string];
   if (!success) throw new Error(`The benchmarked ${program} failed: ${said.slice(-2_000)}`);
-  return { seconds: (performance.now() - started) / 1000, peakMegabytes: peak, text };
+  return { seconds: (performance.now() - started) / 1000, cpuSeconds: cpu, peakMegabytes: peak, text };
 }
 
 /**
@@ -45,6 +51,16 @@ export async function measure({ program, args, env = {} }: Call, cwd: string) {
 export function peakOf(pid: number): number {
   try {
     return Number(/VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** Returns the seconds for which processors have worked for a live process; 0 if they cannot be read. */
+function cpuOf(pid: number): number {
+  try {
+    const [user, system] = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1]!.split(" ").slice(11, 13);
+    return (Number(user) + Number(system)) / TICKS;
   } catch {
     return 0;
   }

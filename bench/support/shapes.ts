@@ -37,6 +37,24 @@ stages:
 `;
 }
 
+/**
+ * Returns a pipeline of `size` stages, a multiple of ten, as YAML: two fifths noise schedules and two fifths figures,
+ * each as a sweep, and one fifth in chains of ten.
+ */
+export function mixOf(size: number): string {
+  const axis = (length: number, of = (index: number) => index) => `[${Array.from({ length }, (_, i) => of(i))}]`;
+  const half = size / 5;
+  return `${pipelineOf(SHAPES["chains"]!(half))}  noise:
+    uses: schedule
+    matrix: { timesteps: ${axis(2, (i) => 100 + i)}, end: ${axis(half, (i) => 0.02 + i * 1e-6)} }
+    with: { betas: ho/linear, timesteps: '\${matrix.timesteps}', linearEnd: '\${matrix.end}' }
+  score:
+    uses: bench-score
+    matrix: { a: ${axis(half)}, b: [0, 0.5] }
+    with: { value: '\${matrix.a}' }
+`;
+}
+
 /** Returns the file that a stage writes. */
 export const textOf = (stage: number): string => `out/s${stage}.txt`;
 
