@@ -29,34 +29,64 @@ export interface Collection extends Content {
 export interface CollectOptions {
   /** Size limit of the page's content; if the artifacts exceed it in total, the largest are left out. */
   readonly mostBytes?: number;
+  /** The same limit for the pictures of each type of artifact, except the types whose pictures are results. */
+  readonly mostOfType?: number;
   /** True if a server has the files: pictures are then links, `/object/SHA256.png`. */
   readonly isServed?: boolean;
 }
 
+/** Types of artifacts whose pictures are results. All other pictures explain, and may not fill a page. */
+const RESULTS: ReadonlySet<string> = new Set(["samples", "picture"]);
+
 /** Collects the parts of artifacts that a page shows; artifacts of types that the page does not show are left out. */
 export async function collectArtifacts(
   all: readonly Collected[],
-  { mostBytes = Number.MAX_SAFE_INTEGER, isServed = false }: CollectOptions = {},
+  { mostBytes = Number.MAX_SAFE_INTEGER, mostOfType = mostBytes, isServed = false }: CollectOptions = {},
 ): Promise<Collection> {
-  const items = all.map((one) => ({ ...one, isServed }));
-  const unreadable: string[] = [];
-  let room = mostBytes;
-  const sorted = items.map((item) => ({ item, size: sizeOf(item) })).sort((a, b) => a.size - b.size);
-  const fitting = new Set(sorted.filter(({ size }) => (room -= size) >= 0).map(({ item }) => item));
   const content = noContent();
-  for (const item of items) {
-    try {
-      if (fitting.has(item)) await collectors[item.artifact.type]?.(item, content, unreadable, items);
-    } catch (error) {
-      // One bad file, whoever wrote it, must not hide the rest.
-      unreadable.push(`${item.title}: its ${item.artifact.type} cannot be shown: ${(error as Error).message}`);
+  const unreadable: string[] = [];
+  const leftOut = new Map<string, Set<string>>();
+  const pictures: Part[] = [];
+  const byDigest = new Map(all.map(({ artifact }) => [artifact.digest, artifact]));
+  const items = all.map((one) => ({ ...one, isServed, pictures, byDigest }));
+  let room = mostBytes;
+  const readFitting = async (parts: readonly Part[], mostOf: (type: string) => number) => {
+    const rooms = new Map<string, number>();
+    const fits = ({ item: { artifact: { type } }, size }: Part) => {
+      const rest = rooms.getOrInsertComputed(type, mostOf) - size;
+      if (Math.min(rest, room - size) < 0) return false;
+      rooms.set(type, rest);
+      room -= size;
+      return true;
+    };
+    const fitting = new Set(parts.toSorted((a, b) => a.size - b.size).filter(fits));
+    for (const part of parts) {
+      const { title, artifact: { type } } = part.item;
+      try {
+        if (fitting.has(part)) await part.read();
+        else leftOut.getOrInsertComputed(type, () => new Set()).add(title);
+      } catch (error) {
+        // One bad file, whoever wrote it, must not hide the rest.
+        unreadable.push(`${title}: its ${type} cannot be shown: ${(error as Error).message}`);
+      }
     }
-  }
-  // One line for all: a sweep may have thousands.
-  const [first, ...more] = items.filter((item) => !fitting.has(item));
-  if (first !== undefined) {
-    const others = more.length === 0 ? "" : ` and ${more.length} more`;
-    unreadable.push(`the ${first.artifact.type} of ${first.title}${others}: a page has room for ${mostBytes >> 20} MB`);
+  };
+  // Figures before pictures: a table without some of its rows is wrong.
+  const figures = items.map((item): Part => {
+    return {
+      item,
+      size: sizeOf(item),
+      read: async () => await collectors[item.artifact.type]?.(item, content, unreadable),
+    };
+  });
+  await readFitting(figures, () => mostBytes);
+  const mostOf = (type: string) => RESULTS.has(type) ? mostBytes : mostOfType;
+  await readFitting(pictures, mostOf);
+  // One line for each type: a sweep may have thousands.
+  for (const [type, titles] of leftOut) {
+    const others = titles.size === 1 ? "" : ` and ${titles.size - 1} more`;
+    const own = mostOf(type) < mostBytes ? `, ${mostOf(type) >> 20} MB of it for such pictures` : "";
+    unreadable.push(`the ${type} of ${[...titles][0]}${others}: a page has room for ${mostBytes >> 20} MB${own}`);
   }
   return { ...content, unreadable };
 }
@@ -66,20 +96,28 @@ const logRowSchema = z.object({
   terms: z.record(z.string(), z.number()).default({}),
 }).transform(({ terms, ...row }): LogRow => ({ ...row, ...terms, ...row }));
 
-/** Returns the size in bytes that the files of an artifact have in a page. */
-function sizeOf({ artifact: { type, files }, isServed }: Item): number {
-  const shown = type in collectors ? files.filter(({ path }) => /^[^/]+\.(?:png|svg|jsonl?)$/.test(path)) : [];
-  // Pictures are in the page as base64.
-  return shown.reduce(
-    (sum, { path, size }) => sum + (/g$/.test(path) && !isServed ? Math.ceil(size / 3) * 4 : size),
-    0,
-  );
+/** Returns the bytes of the records of an artifact that a page reads. */
+function sizeOf({ artifact: { type, files } }: Item): number {
+  const shown = type in collectors ? files.filter(({ path }) => /^[^/]+\.jsonl?$/.test(path)) : [];
+  return shown.reduce((sum, { size }) => sum + size, 0);
 }
 
-type Item = Collected & Required<Pick<CollectOptions, "isServed">>;
+interface Item extends Collected, Required<Pick<CollectOptions, "isServed">> {
+  /** Receives the pictures, which are read once it is known which of them fit. */
+  readonly pictures: Part[];
+  /** All artifacts of the page, by digest. */
+  readonly byDigest: ReadonlyMap<string | undefined, Collected["artifact"]>;
+}
+
+/** A part of an artifact that is read if the page has room for its size in bytes. */
+interface Part {
+  readonly item: Item;
+  readonly size: number;
+  readonly read: () => Promise<unknown>;
+}
 
 /** @param warnings receives messages about parts that are left out */
-type Collector = (item: Item, content: Content, warnings: string[], items: readonly Collected[]) => Promise<void>;
+type Collector = (item: Item, content: Content, warnings: string[]) => unknown;
 
 const trainedOnSchema = z.object({ images: z.object({ source: z.record(z.string(), z.unknown()) }) });
 
@@ -87,9 +125,9 @@ const trainedOnSchema = z.object({ images: z.object({ source: z.record(z.string(
  * Returns the classes that a grid of samples repeats, by name if the page has the checkpoint that generated the
  * samples.
  */
-async function classesOf(classes: number | null, { labels, model }: SourceFacts, items: readonly Collected[]) {
+async function classesOf(classes: number | null, { labels, model }: SourceFacts, { byDigest }: Item) {
   if (classes === null || labels === undefined) return undefined;
-  const checkpoint = items.find(({ artifact }) => artifact.digest === model?.digest)?.artifact;
+  const checkpoint = byDigest.get(model?.digest);
   // Class names are optional: samples are shown without them too.
   const config = checkpoint && await readJson(checkpoint, "config.json", trainedOnSchema).catch(() => undefined);
   const names = classNamesOf(config?.images.source ?? {}) ?? [];
@@ -130,17 +168,17 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   },
   async autoencoder(item, { samples }) {
     const note = "training images, each beside what the averaged weights make of it";
-    await addPicture(samples, item, "reconstructions.png", { title: `${item.title}: reconstructions`, note });
+    addPicture(samples, item, "reconstructions.png", { title: `${item.title}: reconstructions`, note });
   },
   async schedule(item, { schedules }) {
-    await addPicture(schedules, item, "schedule.svg", item);
+    addPicture(schedules, item, "schedule.svg", item);
   },
-  async samples(item, { samples, films }, warnings, items) {
+  async samples(item, { samples, films }, warnings) {
     const { title, artifact } = item;
     const info = await readJson(artifact, "images.json", imagesInfoSchema);
     const facts = factsOf(info.source, `${title}: `, warnings);
     const { sampler, model: { step, weights } = {}, name, seed } = facts;
-    const classes = await classesOf(info.classes, facts, items);
+    const classes = await classesOf(info.classes, facts, item);
     const how = joined([
       sampler && describeSampler(sampler),
       describeGuidance(facts),
@@ -157,9 +195,9 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const size = isGrid && info.encoder !== undefined ? cellSize(await artifact.read(main), count) : info;
     const cells = isGrid ? { count, ...gridCells(count, size) } : undefined;
     const about = { digest: artifact.digest, cells, labels: cells && labelsOf(classes, count) };
-    await addPicture(samples, item, main, { title, note, step, ...about });
-    await addPicture(films, item, "trajectory.png", { title: `${title}: the images`, note: how });
-    await addPicture(films, item, "trajectory-x0.png", { title: `${title}: the predicted x0`, note: how });
+    addPicture(samples, item, main, { title, note, step, ...about });
+    addPicture(films, item, "trajectory.png", { title: `${title}: the images`, note: how });
+    addPicture(films, item, "trajectory-x0.png", { title: `${title}: the predicted x0`, note: how });
   },
   async images(item, { data }, warnings) {
     const title = `${item.title}: data`;
@@ -167,7 +205,7 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const { split, name } = factsOf(info.source, `${item.title}: `, warnings);
     if (split === "test") return;
     const note = joined([describeItems(info), name], "; ");
-    for (const path of ["preview.png", "images.png"]) await addPicture(data, item, path, { title, note });
+    for (const path of ["preview.png", "images.png"]) addPicture(data, item, path, { title, note });
   },
   async metrics(item, { metrics, rates, neighbours }, warnings) {
     const { title, artifact } = item;
@@ -177,16 +215,16 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     });
     const all = { ...record, images: Object.fromEntries(images), metrics: record.metrics.map(withError) };
     metrics.push({ title, record: all });
-    await addPicture(rates, item, "rate-distortion.svg", { title: `${title}: rate and distortion` });
+    addPicture(rates, item, "rate-distortion.svg", { title: `${title}: rate and distortion` });
     const note = "each sample, then the training images nearest to it, by pixels";
-    await addPicture(neighbours, item, "neighbours.png", { title, note });
+    addPicture(neighbours, item, "neighbours.png", { title, note });
   },
   async selection({ title, artifact }, { rankings }) {
     rankings.push({ title, record: await readSelection(artifact) });
   },
   async picture(item, { pictures }) {
     const { path, caption } = await readPicture(item.artifact);
-    await addPicture(pictures, item, path, { title: item.title, note: caption });
+    addPicture(pictures, item, path, { title: item.title, note: caption });
   },
   async files({ title, artifact, isServed }, { demos }) {
     const page = artifact.files.find(({ path }) => path === DEMO_FILE);
@@ -213,16 +251,22 @@ function cellSize(png: Uint8Array<ArrayBuffer>, count: number): Readonly<Record<
 /** The file that a stage of kind `demo` writes. */
 const DEMO_FILE = "demo.html";
 
-/** Adds a file of an artifact to a section, if the file exists. */
-async function addPicture(
+/** Adds a file of an artifact to a section, if the file exists and the page has room for it. */
+function addPicture(
   section: ReportPicture[],
-  { artifact, isServed }: Item,
+  item: Item,
   path: string,
   { note = "", ...more }: Partial<ReportPicture> & { readonly title: string },
-): Promise<void> {
+): void {
+  const { artifact, isServed, pictures } = item;
   const file = artifact.files.find((one) => one.path === path);
   if (file === undefined) return;
   const isDrawing = path.endsWith(".svg");
-  const source = isServed ? `/object/${file.sha256}.${isDrawing ? "svg" : "png"}` : await artifact.read(path);
-  section.push({ ...more, note, isDrawing, source });
+  // A page has pictures as base64.
+  const size = isServed ? 0 : Math.ceil(file.size / 3) * 4;
+  const read = async () => {
+    const source = isServed ? `/object/${file.sha256}.${isDrawing ? "svg" : "png"}` : await artifact.read(path);
+    section.push({ ...more, note, isDrawing, source });
+  };
+  pictures.push({ item, size, read });
 }

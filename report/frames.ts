@@ -1,5 +1,8 @@
 import type { ReportPicture } from "./model.ts";
-import { figureButtons, type Html, link, markup } from "./text.ts";
+import { figureButtons, type Html, link, markup, moreOf } from "./text.ts";
+
+/** The pictures of a section that are there at first. */
+const MOST_PICTURES = 24;
 
 /** Groups pictures that differ only in the training step; if two have the same step, something else differs too. */
 export function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
@@ -15,7 +18,12 @@ export function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
 /** Returns a frame for each group, and one slider over the training steps of all. */
 export function pictures(all: readonly ReportPicture[]): Html[] {
   const groups = grouped(all);
-  return [...stepSlider(groups), ...framesOf(groups)];
+  return [...stepSlider(groups), ...firstFrames(groups)];
+}
+
+/** Returns frames, of which a browser builds the first, and the others when somebody asks for them. */
+export function firstFrames(groups: readonly (readonly ReportPicture[])[]): Html[] {
+  return moreOf(framesOf(groups), MOST_PICTURES);
 }
 
 /**

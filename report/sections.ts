@@ -2,13 +2,13 @@ import type { Metric } from "../artifacts/metrics.ts";
 import { withDeviation } from "../std/figures.ts";
 import { chartedFigures, curvePlaces, groupCurves, timestepCharts } from "./charts.ts";
 import { drawDag } from "./dag.ts";
-import { framesOf, grouped, pictures } from "./frames.ts";
+import { firstFrames, grouped, pictures } from "./frames.ts";
 import type { Report, ReportMetrics, SourceFacts } from "./model.ts";
 import { overviewOf } from "./overview.ts";
 import { searchBody, searchTables } from "./rungs.ts";
 import { settingsOf } from "./settings.ts";
 import { stageTable } from "./stages.ts";
-import { copyButton, entryOf, figure, type Html, joined, markup, moreOf, named, type Shown, table } from "./text.ts";
+import { copyButton, entryOf, figure, type Html, joined, markup, named, type Shown, table } from "./text.ts";
 
 export interface Section {
   readonly id: string;
@@ -18,9 +18,6 @@ export interface Section {
   /** How the section is at first, if a reader may fold it. */
   readonly fold?: "open" | "closed";
 }
-
-/** The pictures besides those of the first screen that are there at first. */
-const MOST_PICTURES = 24;
 
 /** Returns all sections in reading order: results come before the way they were made. */
 export function sectionsOf(report: Report): Section[] {
@@ -43,7 +40,7 @@ export function sectionsOf(report: Report): Section[] {
     { id: "overview", title: "Overview", body: overview.body },
     { id: "search", title: "Search", body: searchBody(searchTables(report.rankings, stages)) },
     { id: "demo", title: "Interactive sampling", body: demos },
-    { id: "samples", title: "More pictures", body: moreOf(framesOf(further), MOST_PICTURES), fold: "open" },
+    { id: "samples", title: "More pictures", body: firstFrames(further), fold: "open" },
     { id: "training", title: "Training", body: curvePlaces(groupCurves(curves, stages)), fold: "open" },
     { id: "films", title: "From noise to image", body: pictures(report.films), fold: "open" },
     { id: "scores", title: "Scores", body: metricsTables(scores!), fold: detail },

@@ -1,5 +1,6 @@
 import { dirname, resolve } from "node:path";
 import { type AnyCommand, type CliSettings, pipelineCommand, printingAnswer } from "../command.ts";
+import { shortList } from "../format/units.ts";
 import { failWith } from "../io.ts";
 import { loadForCommand, makePlanner } from "../open.ts";
 import { PAGE } from "../program.ts";
@@ -30,7 +31,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       return {
         data: { pipeline: pipeline.name, path, missing, unreadable: leftOut },
-        lines: [path, ...missing.length > 0 ? [`  without results so far: ${missing.join(", ")}`] : []],
+        lines: [path, ...missing.length > 0 ? [`  without results so far: ${shortList(missing)}`] : []],
         diagnostics: warnings,
         notices: leftOut.map((what) => `left out: ${what}`),
       };

@@ -1,7 +1,7 @@
 import type { Cluster } from "noiseline/cluster";
 import { diagnosticToJson, type Grants, importLate, notGranted, tryDevice, withDeviceHere } from "noiseline/core";
 import { type AnyCommand, type CliSettings, GRANT, ON, pipelineCommand, printingAnswer } from "../command.ts";
-import { countOf } from "../format/units.ts";
+import { countOf, gatherNotes } from "../format/units.ts";
 import { describeRights, grantsFor, questionFor } from "../grants.ts";
 import { EXIT, Exit, listenForStop, printError, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand, makePlanner } from "../open.ts";
@@ -26,7 +26,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     const there = cluster && await checkCluster(cluster, loaded, grants, options.json === true);
     grants.keep();
     const rights = describeRights(await Promise.all(stages.map((one) => withDeviceHere(one, tryDevice))), pipeline);
-    const notes = stages.flatMap(({ id, notes = [] }) => notes.map((note) => `stage "${id}": ${note}`));
+    const notes = stages.flatMap(({ id, notes = [] }) => notes.map((note) => [id, note] as const));
     const { given } = pipeline;
     const part = given.length === 0 ? "" : `; ${given.join(", ")} will be checked where it is a stage`;
     const said = warnings.length === 0 ? "" : `, ${countOf(warnings.length, "warning")}`;
@@ -37,14 +37,14 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         stages: stages.length,
         given,
         diagnostics: warnings.map(diagnosticToJson),
-        notes,
+        notes: notes.map(([id, note]) => `stage "${id}": ${note}`),
         rights: rights.data,
         ...there && { cluster: there.data },
       },
       diagnostics: warnings,
       lines: [
         `${file}: valid (${countOf(stages.length, "stage")}${said})${part}`,
-        ...notes.map((note) => `note: ${note}`),
+        ...gatherNotes(notes).map((note) => `note: stage ${note}`),
         ...rights.lines,
         ...there?.lines ?? [],
       ],

@@ -8,6 +8,7 @@ import {
 } from "noiseline/engine";
 import type { Collected, Collection, Content } from "noiseline/report";
 import type { CliSettings } from "../command.ts";
+import { shortList } from "../format/units.ts";
 import { type LoadArguments, loadForCommand, makePlanner } from "../open.ts";
 
 /** One row of a comparison: the stages of a pipeline, run or tag that have the same matrix values. */
@@ -130,7 +131,7 @@ export function withoutResults(
     own.every(({ made }) => made.size === 0)
       ? [`"${own.length === 1 ? own[0]!.name : source}" has no results`]
       : own.filter(({ missing }) => missing.length > 0).map(({ name, missing }) =>
-        `"${name}" has no result of ${missing.join(", ")}`
+        `"${name}" has no result of ${shortList(missing)}`
       )
   );
   return [...lines, ...contents.flatMap((one, i) => one.unreadable.map((what) => `${names[i]}: ${what}`))];

@@ -2,7 +2,7 @@ import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } fr
 import { explainIoError, planRecordOf, predecessorsOf } from "noiseline/engine";
 import { collectArtifacts, objectiveOf, renderReport, type ReportStage, shorten } from "noiseline/report";
 import { type MetricRow, overall } from "../format/metrics.ts";
-import { shortList } from "../format/units.ts";
+import { gatherNotes, shortList } from "../format/units.ts";
 import { PAGE } from "../program.ts";
 import { currentPage, lineOf } from "./current_page.ts";
 import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";
@@ -77,6 +77,8 @@ const MOST_RUNS = 20;
 
 /** Bytes of pictures and figures on one page, with which a browser still opens it at once. */
 const MOST_BYTES = 32 << 20;
+/** The bytes that pictures of one type may have in it that only explain, such as charts of noise schedules. */
+const MOST_OF_TYPE = 4 << 20;
 
 /**
  * Makes a page from a pipeline's results and runs. Also returns the stages without a result, and files that are
@@ -99,8 +101,8 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
   const params = new Map(planRecordOf({ pipeline, stages }).stages.map((one) => [one.id, one.params]));
   const items = [...stages].flatMap(([id, { manifest }]) => artifactsOf(id, manifest, store));
   const missing: string[] = [];
-  const notes: string[] = [];
-  const leftOut: string[] = [];
+  const without: [string, string][] = [];
+  const damaged: [string, string][] = [];
   const described: ReportStage[] = [];
   for (const [id, { stage, state, manifest, reasons }] of stages) {
     const now = last?.stages[id];
@@ -110,10 +112,9 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
     const worked = ["ran", "failed", "interrupted"].includes(ended?.state ?? "") ? ended : undefined;
     if (manifest === undefined) {
       missing.push(id);
-      const why = [`no result of "${id}"`, ended?.state, ended?.message?.split("\n")[0]].filter(Boolean).join(": ");
-      const damaged = reasons.some(({ code }) => code === "output-missing");
-      if (damaged) leftOut.push(`the result of "${id}" is damaged; run it again`);
-      else notes.push(why);
+      const why = [ended?.state, ended?.message?.split("\n")[0]].filter(Boolean).join(": ");
+      if (reasons.some(({ code }) => code === "output-missing")) damaged.push([id, ""]);
+      else without.push([id, why]);
     }
     described.push({
       id,
@@ -139,8 +140,12 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
     const older = last.status === "done" ? "" : ": what it did not finish is shown as it was before";
     subtitle.push(`last run ${last.startedAt.slice(0, 16).replace("T", " ")} UTC, ${last.status}${older}`);
   }
-  const { unreadable, ...content } = await collectArtifacts(items, { mostBytes: MOST_BYTES });
-  leftOut.push(...unreadable);
+  const { unreadable, ...content } = await collectArtifacts(items, { mostBytes: MOST_BYTES, mostOfType: MOST_OF_TYPE });
+  const leftOut = [
+    ...gatherNotes(damaged).map((names) => `the result of ${names} is damaged; run it again`),
+    ...unreadable,
+  ];
+  const notes = gatherNotes(without).map((note) => `no result of ${note}`);
   const { name: title, question } = pipeline;
   const head = { title, question, subtitle: subtitle.join(" · "), notes: [...notes, ...leftOut] };
   const startedMs = last && Date.parse(last.startedAt);

@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Project } from "../../support/project.ts";
 import { runCli } from "./capture.ts";
 
@@ -30,4 +30,23 @@ Deno.test("a note of a stage is said by validate and by the run in which the sta
   assertStringIncludes(first[0]!, "1.75e-9 bits per dimension");
   for (const command of ["run", "plan", "status"]) assertEquals(await told(command), [], command);
   assertEquals((await told("validate")).length, 1);
+});
+
+Deno.test("notes that differ only in numbers are one line with the stages and their number, in validate and on a page", async () => {
+  const stages = Array.from({ length: 60 }, (_, i) => 700 + i);
+  const matrix = `matrix: { timesteps: [${stages}] }, with: { betas: ldm/cosine, timesteps: "\${matrix.timesteps}" }`;
+  const other = "  other: { uses: schedule, with: { betas: ho/linear, timesteps: 1000 } }";
+  const yaml = `name: many\nstages:\n  noise: { uses: schedule, ${matrix} }\n${other}\n`;
+  await using project = new Project({ files: { "p.yaml": yaml } });
+  const file = project.path("p.yaml");
+  const { out } = await runCli("validate", file);
+  const notes = out.split("\n").filter((line) => line.startsWith("note: ") && line.includes("noise"));
+  assertEquals(notes.length, 1, out);
+  assertMatch(notes[0]!, /^note: stage "noise~timesteps=700", .*, … \(60 in all\): timesteps 700 is enough/);
+  assertEquals(JSON.parse((await runCli("validate", file, "--json")).out).notes.length, 60);
+  await runCli("run", file, "other");
+  const page = await runCli("report", file);
+  assert(page.out.length < 1_000, page.out);
+  const html = Deno.readTextFileSync(project.path("outputs/many/report.html"));
+  assertMatch(html, /<li>no result of &#34;noise~timesteps=700&#34;, .*, … \(60 in all\)<\/li>/);
 });

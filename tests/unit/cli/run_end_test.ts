@@ -74,7 +74,8 @@ Deno.test("the page is written by every run that did something, and left alone b
   await using place = await makePlace();
   await place.run("second");
   const some = Deno.readTextFileSync(place.page);
-  for (const id of ["third", "other", "pick"]) assertStringIncludes(some, `<li>no result of &#34;${id}&#34;</li>`);
+  const [missing] = /<li>no result of [^<]*<\/li>/.exec(some) ?? [""];
+  for (const id of ["third", "other", "pick"]) assertStringIncludes(missing, `&#34;${id}&#34;`);
   await place.run();
   const whole = Deno.readTextFileSync(place.page);
   assert(!whole.includes("no result"));
