@@ -1,7 +1,7 @@
 /**
- * Measures every operation on one pipeline of several sizes: the CPU time of its process, which other work on the machine
- * changes little, and its peak memory. The power p says that the time grows like nᵖ between the two largest sizes; the
- * time of fifty stages is taken off before.
+ * Measures every operation on one pipeline of several sizes: the CPU time of its process, which other work on the
+ * machine changes little, and its peak memory. The power p says that the time grows like nᵖ between the two largest
+ * sizes; the time of fifty stages is taken off before.
  *
  *     deno task bench:scale [--sizes 1000,3000,10000]
  *

@@ -60,8 +60,8 @@ export function shortList(names: readonly string[], most: number = 8): string {
 const MOST_NAMED = 3;
 
 /**
- * Returns a line for each note on a stage: `"train": too short`. Notes that differ only in numbers are one line, with the
- * first of them and the number of stages: a matrix may have thousands.
+ * Returns a line for each note on a stage: `"train": too short`. Notes that differ only in numbers are one line, with
+ * the first of them and the number of stages: a matrix may have thousands.
  */
 export function gatherNotes(notes: readonly (readonly [stage: string, note: string])[]): string[] {
   const alike = Map.groupBy(notes, ([, note]) => note.replaceAll(/\d[\d.e+-]*/g, "0"));

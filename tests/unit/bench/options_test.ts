@@ -59,7 +59,7 @@ Deno.test("a benchmark refuses options that it does not have, words beside them,
 });
 
 Deno.test("every benchmark tells its usage", async () => {
-  for (const name of ["engine", "steps", "digits", "metrics"]) {
+  for (const name of ["engine", "scale", "steps", "digits", "metrics"]) {
     const mode = name === "steps" ? ["train"] : [];
     const { code, out } = await bench(name, [...mode, "--help", "--nosuch"]);
     assertEquals(code, 0);
