@@ -25,7 +25,7 @@ export function trialOf(
     judge: (printed, said) => {
       if (printed.trimEnd().endsWith("right")) return undefined;
       if (name === "tensorflow-gpu") return explainGpuFailure(said);
-      const what = said.split("\n").at(-1);
+      const what = said.split("\n").at(-1)!;
       const fix = name === "torch"
         ? "if a library is damaged: deno task setup:torch --force"
         : "run `deno task doctor` to try again, and report its output";
