@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { imagesInfoSchema } from "../artifacts/image_files.ts";
-import { picturedCount } from "../artifacts/pictures.ts";
+import { imagesInfoSchema, openImages } from "../artifacts/image_files.ts";
+import { gridPng, imagesIn, picturedCount } from "../artifacts/pictures.ts";
 import { classNamesOf } from "../artifacts/labels.ts";
 import { readLog } from "../artifacts/log.ts";
 import { readPicture } from "../artifacts/picture.ts";
@@ -18,7 +18,9 @@ import { joined, named } from "./text.ts";
 /** An artifact and its title on the page. */
 export interface Collected {
   readonly title: string;
-  readonly artifact: Pick<InputArtifact, "type" | "digest" | "files" | "read" | "readText">;
+  readonly artifact:
+    & Pick<InputArtifact, "type" | "digest" | "files" | "read" | "readText">
+    & Partial<Pick<InputArtifact, "path">>;
 }
 
 export interface Collection extends Content {
@@ -33,6 +35,8 @@ export interface CollectOptions {
   readonly mostOfType?: number;
   /** True if a server has the files: pictures are then links, `/object/SHA256.png`. */
   readonly isServed?: boolean;
+  /** Keeps a picture that is drawn for the page; without it, data sets are shown by the pictures of their artifacts. */
+  readonly keepDrawn?: ((png: Uint8Array<ArrayBuffer>, digest: string) => ReportPicture["source"]) | undefined;
 }
 
 /** Types of artifacts whose pictures are results. All other pictures explain, and may not fill a page. */
@@ -41,14 +45,14 @@ const RESULTS: ReadonlySet<string> = new Set(["samples", "picture"]);
 /** Collects the parts of artifacts that a page shows; artifacts of types that the page does not show are left out. */
 export async function collectArtifacts(
   all: readonly Collected[],
-  { mostBytes = Number.MAX_SAFE_INTEGER, mostOfType = mostBytes, isServed = false }: CollectOptions = {},
+  { mostBytes = Number.MAX_SAFE_INTEGER, mostOfType = mostBytes, isServed = false, keepDrawn }: CollectOptions = {},
 ): Promise<Collection> {
   const content = noContent();
   const unreadable: string[] = [];
   const leftOut = new Map<string, Set<string>>();
   const pictures: Part[] = [];
   const byDigest = new Map(all.map(({ artifact }) => [artifact.digest, artifact]));
-  const items = all.map((one) => ({ ...one, isServed, pictures, byDigest }));
+  const items = all.map((one) => ({ ...one, isServed, keepDrawn, pictures, byDigest }));
   let room = mostBytes;
   const readFitting = async (parts: readonly Part[], mostOf: (type: string) => number) => {
     const rooms = new Map<string, number>();
@@ -102,7 +106,7 @@ function sizeOf({ artifact: { type, files } }: Item): number {
   return shown.reduce((sum, { size }) => sum + size, 0);
 }
 
-interface Item extends Collected, Required<Pick<CollectOptions, "isServed">> {
+interface Item extends Collected, Required<Pick<CollectOptions, "isServed">>, Pick<CollectOptions, "keepDrawn"> {
   /** Receives the pictures, which are read once it is known which of them fit. */
   readonly pictures: Part[];
   /** All artifacts of the page, by digest. */
@@ -144,11 +148,44 @@ function describeClasses(classes: readonly string[]): string {
 /** With more classes, or fewer images of each, rows by class say less than the grid. */
 const [MOST_ROWS, LEAST_EACH] = [40, 3];
 
-/** Returns the class of each image of a grid, if a reader gains from seeing the images by class. */
+/** Returns the class of each of the images of a grid, if a reader gains from seeing the images by class. */
 function labelsOf(classes: readonly string[] | undefined, count: number): string[] | undefined {
   const rows = new Set(classes).size;
   if (classes === undefined || rows < 2 || rows > MOST_ROWS || count < LEAST_EACH * rows) return undefined;
   return Array.from({ length: count }, (_, i) => classes[i % classes.length]!);
+}
+
+/** Values of the images of a picture: more than 64 of 512x512 in colour are not read for a page. */
+const MOST_DRAWN = 64 << 20;
+
+/**
+ * Draws images of all classes, as many of each. The picture of the artifact has the first images of the set, which in a
+ * sorted set are all of one class.
+ * @returns undefined for sets whose own picture is as good: without classes, of points, signals or latents
+ */
+async function drawClasses({ artifact, keepDrawn }: Item, info: z.output<typeof imagesInfoSchema>) {
+  const { path, digest } = artifact;
+  const { count: total, classes, height, width, channels, encoder } = info;
+  const most = Math.min(total, picturedCount(info));
+  if (most * height * width * channels > MOST_DRAWN) return;
+  if (!classes || height === 1 || encoder !== undefined || path === undefined || keepDrawn === undefined) return;
+  using images = await openImages({ ...artifact, path });
+  const [seen, labels] = [new Uint32Array(classes), images.labels!];
+  const each = Math.max(1, Math.floor(most / classes));
+  const first = [...labels.keys().filter((i) => seen[labels[i]!]!++ < each)]
+    .sort((a, b) => labels[a]! - labels[b]!);
+  const count = Math.min(most, first.length);
+  const chosen = Array.from({ length: count }, (_, i) => first[Math.floor(i * first.length / count)]!);
+  const names = classNamesOf(info.source) ?? [];
+  const png = gridPng(imagesIn(images.rows(chosen), info), info, images);
+  const shown = labelsOf(chosen.map((i) => String(names[labels[i]!] ?? labels[i])), count);
+  return { source: keepDrawn(png, digest), labels: shown, ...gridOf(info, count) };
+}
+
+/** Returns the positions of the images of a grid, of which each takes one cell. */
+function gridOf(info: z.output<typeof imagesInfoSchema>, count = Math.min(info.count, picturedCount(info))) {
+  const isGrid = info.height > 1 && info.encoder === undefined && [1, 3, 4].includes(info.channels);
+  return isGrid ? { cells: { count, ...gridCells(count, info) } } : {};
 }
 
 /** Says how many items of which form a set has. */
@@ -205,7 +242,9 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const { split, name } = factsOf(info.source, `${item.title}: `, warnings);
     if (split === "test") return;
     const note = joined([describeItems(info), name], "; ");
-    for (const path of ["preview.png", "images.png"]) addPicture(data, item, path, { title, note });
+    for (const path of ["preview.png", "images.png"]) {
+      addPicture(data, item, path, { title, note, ...gridOf(info) }, () => drawClasses(item, info));
+    }
   },
   async metrics(item, { metrics, rates, neighbours }, warnings) {
     const { title, artifact } = item;
@@ -251,12 +290,16 @@ function cellSize(png: Uint8Array<ArrayBuffer>, count: number): Readonly<Record<
 /** The file that a stage of kind `demo` writes. */
 const DEMO_FILE = "demo.html";
 
-/** Adds a file of an artifact to a section, if the file exists and the page has room for it. */
+/**
+ * Adds a file of an artifact to a section, if the file exists and the page has room for it.
+ * @param draw draws a picture to show in place of the file, if it can
+ */
 function addPicture(
   section: ReportPicture[],
   item: Item,
   path: string,
   { note = "", ...more }: Partial<ReportPicture> & { readonly title: string },
+  draw?: () => Promise<Pick<ReportPicture, "source"> | undefined>,
 ): void {
   const { artifact, isServed, pictures } = item;
   const file = artifact.files.find((one) => one.path === path);
@@ -265,8 +308,9 @@ function addPicture(
   // A page has pictures as base64.
   const size = isServed ? 0 : Math.ceil(file.size / 3) * 4;
   const read = async () => {
-    const source = isServed ? `/object/${file.sha256}.${isDrawing ? "svg" : "png"}` : await artifact.read(path);
-    section.push({ ...more, note, isDrawing, source });
+    const stored = async () =>
+      isServed ? `/object/${file.sha256}.${isDrawing ? "svg" : "png"}` : await artifact.read(path);
+    section.push({ ...more, note, isDrawing, ...await draw?.() ?? { source: await stored() } });
   };
   pictures.push({ item, size, read });
 }

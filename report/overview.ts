@@ -15,14 +15,14 @@ const MOST_PICTURES = 3;
  * settings says in short what each of many scores says.
  */
 export function overviewOf(report: Report) {
-  const { metrics, curves, data, stages } = report;
+  const { metrics, curves, stages } = report;
   // Pictures that stages draw stand in for samples where there are none.
   const samples = report.samples.length > 0 ? report.samples : report.pictures;
   const own = <T extends { readonly title: string }>(all: readonly T[]) =>
     all.filter(({ title }) => !isOfTrial(title, stages));
   const sweep = sweepOf({ metrics: own(metrics), samples: own(report.samples) });
-  const real = grouped(data).slice(0, 1);
   const chosen = sweep === undefined ? chooseSamples(samples, metrics) : [];
+  const real = chooseData(chosen[0]?.[0]?.title, report);
   // Reconstructions and pictures that stages draw have neither.
   const isGenerated = chosen.flat().some(({ digest, step }) => digest !== undefined || step !== undefined);
   const isAwaited = samples.length === 0 && stages.some(({ kind }) => kind === "train");
@@ -46,4 +46,32 @@ function chooseSamples(samples: readonly ReportPicture[], metrics: readonly Repo
     groups.findLast((group) => group.some(({ cells }) => cells !== undefined)) ?? groups.at(-1);
   const nameOf = ([one]: ReportPicture[]) => entryOf(one!.title);
   return first === undefined ? [] : groups.filter((one) => nameOf(one) === nameOf(first)).slice(0, MOST_PICTURES);
+}
+
+/**
+ * Chooses the data beside samples: the nearest that their network was trained on, but not latents of them; else the
+ * first. What other stages read, such as held-out images or another training's, says nothing of these samples.
+ */
+function chooseData(title: string | undefined, { data, stages }: Report): ReportPicture[][] {
+  const groups = grouped(data);
+  const byId = new Map(stages.map((one) => [one.id, one]));
+  // Titles have the port of a stage with several, and say what a picture shows.
+  const stageOf = (title: string) => {
+    const [name] = title.split(": ") as [string];
+    return byId.has(name) ? name : name.replace(/\.\w+$/, "");
+  };
+  const behind = (id: string) => {
+    // A loop over a set also visits what is added meanwhile.
+    const all = new Set([id]);
+    for (const one of all) byId.get(one)?.reads.forEach((next) => all.add(next));
+    return [...all];
+  };
+  const made = Map.groupBy(groups, ([one]) => stageOf(one!.title));
+  const all = behind(stageOf(title ?? ""));
+  const training = all.find((id) => byId.get(id)?.kind === "train");
+  const read = [...training === undefined ? [] : behind(training), ...all];
+  return [...read.filter((id) => byId.get(id)?.kind !== "encode").flatMap((id) => made.get(id) ?? []), ...groups].slice(
+    0,
+    1,
+  );
 }

@@ -36,6 +36,17 @@ export const SCRIPT = `
       image.style.imageRendering = figure.clientWidth < 3 * naturalWidth ? "auto" : "pixelated";
     }
     if (figure?.dataset.labels !== undefined) drawClasses(figure, image);
+    drawLines(image);
+  };
+  // The margins of a grid are white, as images may be: the style draws lines in them.
+  const drawLines = (image) => {
+    const frames = image.closest("[data-cells]");
+    if (frames === null) return;
+    const [gap, , width, height] = cellOf(frames, 0);
+    const lengths = { gap, across: gap + width, down: gap + height, width: image.naturalWidth, height: image.naturalHeight };
+    for (const [name, length] of Object.entries(lengths)) {
+      image.parentElement.style.setProperty("--" + name, length * image.clientWidth / image.naturalWidth + "px");
+    }
   };
   // The place of one image in a grid.
   const cellOf = (frames, index) => {
@@ -50,14 +61,15 @@ export const SCRIPT = `
     JSON.parse(frames.dataset.labels).forEach((label, i) => rows.set(label, [...rows.get(label) ?? [], i]));
     const length = Math.min(IN_ROW, Math.max(...[...rows.values()].map((own) => own.length)));
     const [, , width, height] = cellOf(frames, 0);
-    const scale = Math.min(4, (frames.clientWidth - 108) / (length * (width + GAP)));
+    const scale = Math.min(4, (frames.clientWidth - 108) / (length * (width + GAP) + GAP));
     const table = make("div", { className: "classes" });
     for (const [label, places] of rows) {
-      const canvas = make("canvas", { width: length * (width + GAP), height: height + GAP });
+      const shown = places.slice(0, length);
+      const canvas = make("canvas", { width: shown.length * (width + GAP) + GAP, height: height + 2 * GAP });
       canvas.style.width = canvas.width * scale + "px";
       canvas.style.imageRendering = scale < 2 ? "auto" : "pixelated";
       const context = canvas.getContext("2d");
-      places.slice(0, length).forEach((place, i) => context.drawImage(image, ...cellOf(frames, place), i * (width + GAP), 0, width, height));
+      shown.forEach((place, i) => context.drawImage(image, ...cellOf(frames, place), GAP + i * (width + GAP), GAP, width, height));
       table.append(make("span", { textContent: label, title: label }), canvas);
     }
     const grid = image.closest(".scroll");
@@ -68,7 +80,10 @@ export const SCRIPT = `
       [table.hidden, grid.hidden] = [isGrid, !isGrid];
       button.textContent = isGrid ? "by class" : "as one grid";
     };
-    button.onclick = () => show(grid.hidden);
+    button.onclick = () => {
+      show(grid.hidden);
+      drawLines(image);
+    };
     grid.after(button);
     show(!grid.hidden && button.textContent === "by class");
   };

@@ -23,6 +23,8 @@ figure { margin: 0 1.25rem 1.25rem 0; display: inline-block; width: min-content;
   vertical-align: top; }
 figcaption { color: var(--soft); font-size: .92rem; } figcaption > b { color: var(--text); }
 .frames img { image-rendering: pixelated; max-width: none; height: auto; border: 1px solid var(--line); }
+.frames[data-cells] .scroll { position: relative; } .frames[data-cells] .scroll::after { content: ""; position: absolute; top: 1px; left: 1px; width: var(--width, 0); height: var(--height, 0); pointer-events: none;
+  background: repeating-linear-gradient(to right, var(--line) 0 var(--gap), #0000 0 var(--across)), repeating-linear-gradient(var(--line) 0 var(--gap), #0000 0 var(--down)); }
 .frames .drawing { background: #ffffff; image-rendering: auto; border: 0; max-width: 100%; } figure:has(.drawing) { width: fit-content; } .frames .plot { border: 0; } [hidden] { display: none; }
 .question::first-letter { text-transform: uppercase; } .question { max-width: 60rem; font-size: 1.1rem; } header .question { color: var(--text); } #runs .question { font-size: 1rem; color: var(--soft); }
 .headlines { display: flex; flex-wrap: wrap; gap: .5rem clamp(1rem, 4vw, 2.5rem); margin: .25rem 0 1rem; } .headlines > div { position: relative; }
@@ -33,7 +35,7 @@ figcaption { color: var(--soft); font-size: .92rem; } figcaption > b { color: va
 .grids { margin-bottom: 1rem; } .hero { margin-bottom: 1rem; display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1.25rem; align-items: start; }
 .hero > figure { width: auto; min-width: 0; margin: 0; } .hero.awaited img { max-width: 16rem; } .classes { display: grid; grid-template-columns: max-content 1fr; gap: 2px 10px; align-items: center; }
 .classes span { max-width: 5.8rem; overflow: hidden; text-overflow: ellipsis; text-align: right; font-size: .85rem; color: var(--soft); white-space: nowrap; }
-.classes canvas { display: block; max-width: 100%; } .by-class { margin: .4rem 0; font-size: .85rem; } .classes[hidden] { display: none; }
+.classes canvas { display: block; max-width: 100%; background: var(--line); } .by-class { margin: .4rem 0; font-size: .85rem; } .classes[hidden] { display: none; }
 .copy { border: 0; padding: 0; background: none; text-align: inherit; cursor: copy; } .copy:hover { color: var(--accent); }
 .copied::after { content: " copied"; font-size: .8rem; font-weight: 400; color: var(--green); }
 .copies { display: inline-flex; gap: .3rem; margin-left: .2rem; } .copies button { font-size: .72rem; line-height: 1.3; padding: 0 .35rem; color: var(--soft); border-color: var(--line); cursor: copy; }

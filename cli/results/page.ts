@@ -140,7 +140,8 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
     const older = last.status === "done" ? "" : ": what it did not finish is shown as it was before";
     subtitle.push(`last run ${last.startedAt.slice(0, 16).replace("T", " ")} UTC, ${last.status}${older}`);
   }
-  const { unreadable, ...content } = await collectArtifacts(items, { mostBytes: MOST_BYTES, mostOfType: MOST_OF_TYPE });
+  const options = { mostBytes: MOST_BYTES, mostOfType: MOST_OF_TYPE, keepDrawn: (png: Uint8Array) => png };
+  const { unreadable, ...content } = await collectArtifacts(items, options);
   const leftOut = [
     ...gatherNotes(damaged).map((names) => `the result of ${names} is damaged; run it again`),
     ...unreadable,

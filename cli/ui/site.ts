@@ -86,6 +86,8 @@ export class Site {
   readonly #files = new Map<string, Experiment["artifacts"][number]["artifact"]["files"][number]>();
   readonly #curves = new BoundedCache<{ rows: report.ReportCurve["rows"][number][]; next: number }>(MOST_WHOLE);
   readonly #before = new BoundedCache<report.ReportCurve["rows"]>(MOST_WHOLE);
+  /** Pictures that were drawn for pages, by name. A page may have several, and asks for them at once. */
+  readonly #drawn = new BoundedCache<Uint8Array<ArrayBuffer>>(4 * MOST_WHOLE);
   readonly #contents = new BoundedCache<ReturnType<typeof report.collectArtifacts>>(MOST_WHOLE);
   readonly #scores = new BoundedCache<Promise<readonly report.Score[]>>(MOST_SCORED);
   readonly #grids = new BoundedCache<string | undefined>(MOST_SCORED);
@@ -151,7 +153,11 @@ export class Site {
   async #run(run: Run): Promise<report.Page> {
     // Children of a matrix keep their names.
     const artifacts = this.#resultsOf(run).flatMap((one) => artifactsOf(...one, this.#store));
-    const collect = () => report.collectArtifacts(artifacts, { isServed: true });
+    const keepDrawn = (png: Uint8Array<ArrayBuffer>, digest: string) => {
+      this.#drawn.keep(`${digest}.png`, () => png);
+      return `/object/${digest}.png`;
+    };
+    const collect = () => report.collectArtifacts(artifacts, { isServed: true, keepDrawn });
     const content = await this.#contents.keep(resultsKey(run), collect);
     const details = { curves: this.#wholeCurvesOf(run), content, log: this.#logOf(run), notes: content.unreadable };
     return report.renderRun({ ...run, command: this.#commandOf(run) }, details);
@@ -291,7 +297,8 @@ export class Site {
   fileOf(name: string): Uint8Array<ArrayBuffer> | undefined {
     const file = this.#files.get(name);
     const { objects } = this.#store;
-    return file && objects.verify(file) ? readPlain(objects.pathOf(file.sha256), file.size) : undefined;
+    const stored = file && objects.verify(file) ? readPlain(objects.pathOf(file.sha256), file.size) : undefined;
+    return stored ?? this.#drawn.get(name);
   }
 }
 
