@@ -72,7 +72,7 @@ export async function* zipEntries(path: string, bytes?: Uint8Array): AsyncGenera
         stream,
         async read(mostBytes) {
           if (size > mostBytes) refuse(`${path}, ${name}`, `${size} bytes`, `at most ${mostBytes}`);
-          return Buffer.concat(await Array.fromAsync(stream()));
+          return await gather(stream(), size);
         },
       };
     }
@@ -82,6 +82,17 @@ export async function* zipEntries(path: string, bytes?: Uint8Array): AsyncGenera
   } catch (cause) {
     throw asFormatError(cause, path, "a whole zip");
   }
+}
+
+/** Puts pieces together as they come, so that a large file is not in memory twice. */
+async function gather(pieces: AsyncIterable<Uint8Array>, size: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for await (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
 }
 
 /**
@@ -132,7 +143,7 @@ export async function* tarEntries(paths: readonly string[], mostBytes = Infinity
             if (size > mostBytes) refuse(`${path}, ${name}`, `${size} bytes`, `at most ${mostBytes}`);
             isRead = true;
             try {
-              return Buffer.concat(await Array.fromAsync(body));
+              return await gather(body, size);
             } catch (cause) {
               throw fault(cause);
             }

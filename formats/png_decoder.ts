@@ -26,6 +26,8 @@ const PALETTE = 3;
 const ADAM7 = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
 /** Maximum number of bytes of an image's unpacked rows: those of the most pixels with 8 bits of RGB and alpha. */
 const MAX_ROW_BYTES = 4 * MAX_PIXELS;
+/** The file of a small image may have so much more than its rows. */
+const SPARE = 1 << 20;
 
 /**
  * Decodes a PNG in its own depth and channels: 16 bits a sample stay, fewer than 8 are scaled to 8, colours of a
@@ -80,7 +82,7 @@ function readChunks(bytes: Uint8Array) {
   const chunks: Uint8Array[] = [];
   const packed: Uint8Array[] = [];
   let header: ReturnType<typeof readHeader> | undefined;
-  let isClear = false;
+  let [isClear, size] = [false, 0];
   for (let at = BEFORE, type = ""; type !== "IEND";) {
     if (at + BEFORE + AFTER > bytes.length) refuse("a file that is cut off", "chunks up to IEND");
     const end = at + BEFORE + view.getUint32(at);
@@ -91,7 +93,13 @@ function readChunks(bytes: Uint8Array) {
     header ??= readHeader(content);
     // Images with a channel of alpha have no transparent colour besides.
     isClear ||= type === "tRNS" && header.colour <= PALETTE;
-    if (type === "IDAT") packed.push(content);
+    if (type === "IDAT") {
+      packed.push(content);
+      // Deflate adds little to what it cannot pack.
+      if ((size += content.length) > 2 * header.rowBytes + SPARE) {
+        refuse(`${size} packed bytes`, `those of ${header.rowBytes}`);
+      }
+    }
     if (USED.includes(type)) chunks.push(bytes.subarray(at, end + AFTER));
     at = end + AFTER;
   }

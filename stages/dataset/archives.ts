@@ -1,15 +1,17 @@
 import { parseJson } from "../../artifacts/record.ts";
 import type { Entry } from "../../formats/archives.ts";
+import { refuse } from "../../formats/format_error.ts";
 import { kindOfName, NOT_UTF8 } from "./folders.ts";
 import { type Files, isHidden, MAX_FILE_BYTES, readable } from "./image_files.ts";
 import type { BrokenFiles } from "./items.ts";
+import { MOST_TABLE_BYTES } from "./labels.ts";
 
 /** Goes through the files of an archive once, in their order. */
 type Pass = () => AsyncIterable<Entry>;
 
-/** Files that tell a label have no more than this. */
-const MOST_LABEL_BYTES = 1 << 20;
-const MOST_TABLE_BYTES = 512 << 20;
+/** Files that tell a label have no more than this, and labels, which stay in memory, no more characters. */
+const MOST_JSON_BYTES = 1 << 20;
+const MOST_LABEL = 1_024;
 
 /** Names a sample of a WebDataset: the path up to the first dot of the file's name. */
 export const sampleOf = (name: string) => /^(?:.*\/)?[^/.]*/.exec(name)![0];
@@ -32,10 +34,13 @@ export async function listArchive(pass: Pass, column: string | undefined): Promi
     const kind = kindOfName(name);
     if (name === "dataset.json" && isFile) table = await entry.read(MOST_TABLE_BYTES);
     else if (name.endsWith(".cls") && isFile && column === undefined) {
-      samples.set(sampleOf(name), new TextDecoder().decode(await entry.read(MOST_LABEL_BYTES)).trim());
+      samples.set(sampleOf(name), new TextDecoder().decode(await entry.read(MOST_LABEL)).trim());
     } else if (name.endsWith(".json") && isFile && column !== undefined) {
-      const said = parseJson(name, new TextDecoder().decode(await entry.read(MOST_LABEL_BYTES)));
-      samples.set(sampleOf(name), (said as Readonly<Record<string, unknown>> | null)?.[column]);
+      const said = parseJson(name, new TextDecoder().decode(await entry.read(MOST_JSON_BYTES)));
+      const label = new Map(Object.entries(said ?? {})).get(column);
+      const length = JSON.stringify(label ?? null).length;
+      if (length > MOST_LABEL) refuse(name, `a label of ${length} characters`, `at most ${MOST_LABEL}`);
+      samples.set(sampleOf(name), label);
     } else if (kind === "other") others++;
     else if (name.includes("\ufffd")) broken.set(name, NOT_UTF8);
     else if (kind !== "image") broken.set(name, kind);

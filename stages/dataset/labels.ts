@@ -7,8 +7,9 @@ import { type Labels, labelsOfNames, labelsOfValues } from "./items.ts";
 import type { DatasetParams } from "./params.ts";
 import { readFile } from "./read_file.ts";
 
-/** Enough for some millions of rows. */
-const MOST_TABLE_BYTES = 512 << 20;
+/** Enough for some millions of rows; read, they take ten times as much memory. */
+export const MOST_TABLE_BYTES = 128 << 20;
+const MOST_LINE_BYTES = 1 << 20;
 
 /** One row of a table: where it stands, the file that it names, and that file's label. */
 interface Row {
@@ -42,7 +43,17 @@ type Columns = Pick<Exclude<DatasetParams["labels"], string | undefined>, "colum
  */
 export async function labelsOfTable(path: string, columns: Columns, images: readonly string[]) {
   const bytes = await readFile(path, "labels", MOST_TABLE_BYTES);
+  if (extname(path).toLowerCase() !== ".json") checkLines(bytes, path);
   return matchRows(rowsOf(decodeText(path, bytes), path, columns), images, basename(path));
+}
+
+function checkLines(bytes: Uint8Array, path: string): void {
+  for (let [line, at] = [1, 0]; at < bytes.length; line++) {
+    const end = bytes.indexOf(10, at);
+    const length = (end < 0 ? bytes.length : end) - at;
+    if (length > MOST_LINE_BYTES) refuse(`${path}, line ${line}`, `${length} bytes`, `at most ${MOST_LINE_BYTES}`);
+    at += length + 1;
+  }
 }
 
 export const classesIn = ({ classes, classNames }: Labels) => definedOnly({ classes, classNames });

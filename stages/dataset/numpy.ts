@@ -30,7 +30,9 @@ export async function open({ path, ...params }: DatasetParams & { readonly path:
   }
   const [height, width, channels] = params.shape ?? itemShape(inner);
   const size = height * width * channels;
-  if (size !== inner.reduce((product, side) => product * side, 1) || size > MOST_ITEM_BYTES) {
+  const itemBytes = size * header.type.BYTES_PER_ELEMENT;
+  if (itemBytes > MOST_ITEM_BYTES) refuse(what, `items of ${itemBytes} bytes`, `at most ${MOST_ITEM_BYTES}`);
+  if (size !== inner.reduce((product, side) => product * side, 1)) {
     const fix = "correct shape: it is [height, width, channels] of one item";
     throw new FormatError(what, { got: `items of [${inner}]`, wanted: `[${[height, width, channels]}]`, fix });
   }

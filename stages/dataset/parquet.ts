@@ -1,10 +1,12 @@
 import {
   type AsyncBuffer,
+  type ColumnMetaData,
   type FileMetaData,
   parquetMetadataAsync,
   parquetReadObjects,
   parquetSchema,
 } from "hyparquet";
+import { parquetHeader } from "hyparquet/src/column.js";
 import { basename } from "node:path";
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { parseJson } from "../../artifacts/record.ts";
@@ -18,6 +20,8 @@ import type { DatasetParams } from "./params.ts";
 /** A group of rows is in memory at once, and so is a page of it, unpacked. */
 const MOST_GROUP_BYTES = 1 << 30;
 const MOST_PAGE_BYTES = 256 << 20;
+/** PyArrow writes no more; one byte can stand for all of them, and each takes some two hundred once it is read. */
+const MOST_GROUP_ROWS = 1 << 20;
 
 /** One file of a data set, with the rows that it holds. */
 interface ParquetFile {
@@ -41,7 +45,10 @@ export async function open(paths: readonly string[], { column, labels }: Dataset
     for (const wanted of hasLabels ? [images, label] : [images]) {
       if (!there.includes(wanted)) refuse(path, `columns ${there.join(", ")}`, `a column ${wanted}`);
     }
-    const rows = Number(opened.metadata.num_rows);
+    const [rows, bytes] = [Number(opened.metadata.num_rows), opened.file.byteLength];
+    const large = opened.metadata.row_groups.find(({ num_rows }) => num_rows > MOST_GROUP_ROWS)?.num_rows;
+    if (rows > bytes) refuse(path, `${rows} rows in ${bytes} bytes`, "no more rows than bytes");
+    if (large !== undefined) refuse(path, `a group of ${large} rows`, `at most ${MOST_GROUP_ROWS}`);
     if (names.length + rows > MOST_ITEMS) refuse(path, `${names.length + rows} rows`, `at most ${MOST_ITEMS}`);
     if (rows !== opened.metadata.row_groups.reduce((sum, { num_rows }) => sum + Number(num_rows), 0)) {
       refuse(path, "groups that do not add up", `${rows} rows`);
@@ -122,10 +129,7 @@ function imageColumn({ path, metadata }: ParquetFile): string {
 
 type Pages = (packed: Uint8Array, length: number) => Uint8Array;
 const unpack = (unpacker: (packed: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array): Pages => {
-  return (packed, length) => {
-    if (length > MOST_PAGE_BYTES) refuse("Parquet page", `${length} bytes`, `at most ${MOST_PAGE_BYTES}`);
-    return new Uint8Array(unpacker(packed, { maxOutputLength: Math.max(1, length) }));
-  };
+  return (packed, length) => new Uint8Array(unpacker(packed, { maxOutputLength: Math.max(1, length) }));
 };
 
 /** Snappy is Hyparquet's own. */
@@ -146,12 +150,11 @@ async function* groupsOf(
   for (const { num_rows, columns } of leaf.metadata.row_groups) {
     const to = from + Number(num_rows);
     if (isWanted(from, to)) {
-      const bytes = Number(columns[0]?.meta_data?.total_uncompressed_size ?? Infinity);
-      if (!(bytes <= MOST_GROUP_BYTES)) refuse(path, `a group of ${bytes} bytes`, `at most ${MOST_GROUP_BYTES}`);
-      const rows = await guarded(path, () => {
+      const meta = columns[0]?.meta_data ?? refuse(path, `a group without ${column}`, "all columns in each group");
+      const rows = await guarded(path, async () => {
         const range = { rowStart: from, rowEnd: to };
-        return parquetReadObjects({
-          file,
+        return await parquetReadObjects({
+          file: await openChunk(path, file, meta, to - from),
           ...leaf,
           ...range,
           columns: [column],
@@ -167,6 +170,34 @@ async function* groupsOf(
 }
 
 /**
+ * Reads the pages of a column in a group, and checks what their headers declare: Hyparquet makes arrays of these
+ * lengths before it reads what they hold.
+ */
+async function openChunk(path: string, file: AsyncBuffer, meta: ColumnMetaData, rows: number): Promise<AsyncBuffer> {
+  const start = Number(meta.dictionary_page_offset || meta.data_page_offset);
+  const end = start + Number(meta.total_compressed_size);
+  const chunk = await file.slice(start, end);
+  const reader = { view: new DataView(chunk), offset: 0 };
+  let [values, bytes] = [0, 0];
+  while (reader.offset < chunk.byteLength - 1) {
+    const page = parquetHeader(reader);
+    const [plain, second, size] = [page.data_page_header, page.data_page_header_v2, page.uncompressed_page_size];
+    const named = page.dictionary_page_header?.num_values ?? 0;
+    const count = plain?.num_values ?? second?.num_values ?? 0;
+    const isSound = [page.compressed_page_size, size, count, second?.num_nulls ?? 0].every((each) => each >= 0) &&
+      (plain === undefined || second === undefined) && named <= size && size <= MOST_PAGE_BYTES;
+    [values, bytes] = [values + count, bytes + size];
+    if (!isSound) {
+      refuse(path, `a page of ${count + named} values in ${size} bytes`, `at most ${MOST_PAGE_BYTES} bytes`);
+    }
+    if (values > rows) refuse(path, `${values} values in a group`, `${rows}, as it has rows`);
+    if (bytes > MOST_GROUP_BYTES) refuse(path, `a group of ${bytes} bytes`, `at most ${MOST_GROUP_BYTES}`);
+    reader.offset += page.compressed_page_size;
+  }
+  return { ...file, slice: (from, to) => from === start && to === end ? chunk : file.slice(from, to) };
+}
+
+/**
  * Returns the metadata of one column alone, of an image its `bytes`. Hyparquet reads the parts of a column at the same
  * time, and an error in a second one would end the process.
  */
@@ -174,7 +205,8 @@ function leafOf(path: string, metadata: FileMetaData, column: string): { readonl
   const root = parquetSchema(metadata);
   const top = root.children.find(({ element: { name } }) => name === column)!;
   const inner = top.children.find(({ element: { name } }) => name === "bytes");
-  if (top.children.length > 0 && inner === undefined) {
+  const isList = [top, inner].some((each) => each?.element.repetition_type === "REPEATED");
+  if (isList || (top.children.length > 0 && inner === undefined)) {
     refuse(path, `column ${column} of ${top.children.length} parts`, "a column of values, or of {bytes, path}");
   }
   const chain = inner === undefined ? [top] : [top, inner];

@@ -46,6 +46,9 @@ export default runOf(featuresKind, async (context) => {
   return await extractWith({ ...context, params: { ...params, batchSize } });
 });
 
+/** The length of the vectors that a graph may give; of those of a batch, all are in memory. */
+const MOST_FEATURES = 65_536;
+
 /** Reads the bytes of the graph or the weights, and their hash. */
 async function readFile(context: Context) {
   const [file] = extractorDownloads(context.params);
@@ -171,6 +174,8 @@ const openGraph: OpenExtractor = async (context, size) => {
     };
     // One blank image is run to find the length of the vectors.
     const tried = await run(new Uint8Array(size.height * size.width * size.channels));
+    const width = Math.max(tried.features.width, tried.logits?.width ?? 0);
+    if (width > MOST_FEATURES) throw new Error(`vectors of ${width} numbers: at most ${MOST_FEATURES} are read`);
     return {
       info: { name, sha256: file.sha256, dimension: tried.features.width, preprocessing: { ...options, output } },
       logits: tried.logits?.width ?? null,

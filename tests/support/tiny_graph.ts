@@ -5,9 +5,9 @@ const { FLOAT } = onnx.TensorProto.DataType;
 
 /**
  * Returns an ONNX graph from images [N, 3, S, S] to `pooled` [N, 3, 1, 1], their mean by channel, and `logits` [N, 3],
- * twice that.
+ * twice that. With a number of `tiles` it also has an output `wide`, the logits so many times.
  */
-export function tinyGraph(metadata: Readonly<Record<string, string>> = {}): Uint8Array<ArrayBuffer> {
+export function tinyGraph(metadata: Readonly<Record<string, string>> = {}, tiles = 0): Uint8Array<ArrayBuffer> {
   const info = (name: string, dims: (string | number)[]) => ({
     name,
     type: {
@@ -33,10 +33,19 @@ export function tinyGraph(metadata: Readonly<Record<string, string>> = {}): Uint
         { opType: "GlobalAveragePool", input: ["images"], output: ["pooled"] },
         { opType: "Reshape", input: ["pooled", "flat"], output: ["rows"] },
         { opType: "Mul", input: ["rows", "two"], output: ["logits"] },
+        ...tiles > 0 ? [{ opType: "Tile", input: ["logits", "times"], output: ["wide"] }] : [],
       ],
-      initializer: [initializer("flat", [2], BigInt64Array.of(-1n, 3n)), initializer("two", [], Float32Array.of(2))],
+      initializer: [
+        initializer("flat", [2], BigInt64Array.of(-1n, 3n)),
+        initializer("two", [], Float32Array.of(2)),
+        ...tiles > 0 ? [initializer("times", [2], BigInt64Array.of(1n, BigInt(tiles)))] : [],
+      ],
       input: [info("images", ["N", 3, "S", "S"])],
-      output: [info("pooled", ["N", 3, 1, 1]), info("logits", ["N", 3])],
+      output: [
+        info("pooled", ["N", 3, 1, 1]),
+        info("logits", ["N", 3]),
+        ...tiles > 0 ? [info("wide", ["N", "W"])] : [],
+      ],
     },
     // deno-lint-ignore no-explicit-any -- the package's types want every field of every message
   } as any).finish();
