@@ -368,20 +368,6 @@ Deno.test("statistics by hand are those that were planned, of a size that can be
   });
 });
 
-Deno.test("a graph that gives more numbers than any extractor does is refused before it sees the images", async () => {
-  await withFolder(async (folder) => {
-    const { test } = await smallImages(folder);
-    const path = join(folder, "wide.onnx");
-    for (const [tiles, output, logits] of [[21_845, "wide"], [21_846, "wide"], [21_846, "pooled", "wide"]] as const) {
-      await Deno.writeFile(path, tinyGraph({}, tiles));
-      const params = { extractor: "onnx", path, preprocess: { size: 8 }, output, ...logits && { logits } };
-      const ended = runStage(folder, featuresKind, { params, inputs: { images: test } });
-      if (tiles === 21_845) assertEquals((await ended).end, undefined);
-      else assertStringIncludes(await failure(ended), "vectors of 65538 numbers: at most 65536 are read");
-    }
-  });
-});
-
 Deno.test("score refuses sets that are too small for a figure, in words", async () => {
   await withFolder(async (folder) => {
     const { train, test } = await smallImages(folder, { limit: 30, testCount: 3 });
