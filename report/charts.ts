@@ -88,9 +88,14 @@ export function chartedFigures({ metrics }: ReportMetrics["record"]): ReadonlySe
 export function timestepCharts(all: readonly ReportMetrics[]): Html[] {
   const runs = all.map(({ title, record }) => {
     const rows = [...Map.groupBy(chartedFigures(record), ({ timesteps }) => timesteps!.from)].sort(([a], [b]) => a - b)
-      .map(([step, own]): LogRow => ({ step, ...Object.fromEntries(own.map(({ name, value }) => [name, value])) }));
+      .map(([step, own]): LogRow => ({ step, ...Object.assign({}, ...own.map((one) => withBar(one.name, one))) }));
     return { label: title, rows };
   }).filter(({ rows }) => rows.length > 0);
   if (runs.length === 0) return [];
   return [markup`<div class="charts" data-runs="${scriptJson(runs)}" data-x="timestep t"></div>`];
+}
+
+/** Returns a figure as a row of a chart has it, with the length of its error bar. */
+export function withBar(name: string, { value, deviation }: Pick<Metric, "value" | "deviation">) {
+  return { [name]: value, ...deviation ? { [`±${name}`]: deviation } : {} };
 }

@@ -31,6 +31,11 @@ export const COPY_SCRIPT = `
         : [\`M\${x0} \${place}h\${w}\`, text(x0 - 6, place + 4, _values[k] ?? "", 'text-anchor="end"')];
       return \`<path d="\${line}" stroke="\${css("--line")}"/>\` + label;
     }));
+    const bars = series.flatMap(({ bars, color }) => barsIn(plot, bars).map(([step, ...ends]) => {
+      const [low, high] = ends.map((end) => y0 + plot.valToPos(end, "y"));
+      const x = x0 + plot.valToPos(step, "x");
+      return \`<path d="M\${x} \${low}V\${high}m-4 0h8M\${x - 4} \${low}h8" stroke="\${color}" stroke-width="1.5"/>\`;
+    }));
     const lines = series.map(({ values, color, dash, width = 2 }) => {
       const points = values.flatMap((value, i) =>
         value === null ? [] : [[x0 + plot.valToPos(plot.data[0][i], "x"), y0 + plot.valToPos(value, "y")].map((one) => one.toFixed(1)).join(" ")]);
@@ -42,7 +47,7 @@ export const COPY_SCRIPT = `
       return \`<path d="M\${x0} \${y}h26" stroke="\${color}" stroke-width="2" stroke-dasharray="\${dash ?? ""}"/>\` + text(x0 + 34, y + 4, childOf(label), "");
     }) : [];
     const words = text(x0 + w / 2, y0 + h + 36, holder.dataset.x ?? "step") + text(plot.width / 2, 18, titleOf(group, name), 'text-anchor="middle" font-weight="600"');
-    return svgStart(plot.width, total) + \`<g font-family="sans-serif" font-size="12" fill="\${soft}">\${[...parts, ...lines, ...legend, words].join("")}</g></svg>\`;
+    return svgStart(plot.width, total) + \`<g font-family="sans-serif" font-size="12" fill="\${soft}">\${[...parts, ...bars, ...lines, ...legend, words].join("")}</g></svg>\`;
   };
   // A drawing in the page takes its style with it.
   const STYLED = ["fill", "stroke", "stroke-width", "stroke-dasharray", "marker-end", "font-family", "font-size", "font-weight"];

@@ -65,11 +65,19 @@ export function headlines(metrics: readonly ReportMetrics[]): Html[] {
   return cards.length === 0 ? [] : [markup`<dl class="headlines">${cards.slice(0, MOST_HEADLINES)}</dl>`];
 }
 
-/** Returns one value with its deviation, or the mean over seeds with theirs, as texts. */
+/** A figure's value, with its deviation if it has one. */
+export type Measured = Pick<Metric, "value" | "deviation">;
+
+/** Returns one value with its deviation, or the mean over seeds with theirs. */
+export function overSeeds(figures: readonly Measured[]): Measured {
+  return figures.length === 1 ? figures[0]! : meanOverSeeds(figures.map(({ value }) => value));
+}
+
+/** Returns the same as texts. */
 export function summarize(
-  figures: readonly Pick<Metric, "value" | "deviation">[],
+  figures: readonly Measured[],
 ): readonly [value: string, spread: string] {
-  const { value, deviation } = figures.length === 1 ? figures[0]! : meanOverSeeds(figures.map((one) => one.value));
+  const { value, deviation } = overSeeds(figures);
   return deviation ? withDeviation(value, deviation) : [shortNumber(value), ""];
 }
 

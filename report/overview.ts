@@ -22,7 +22,7 @@ export function overviewOf(report: Report) {
     all.filter(({ title }) => !isOfTrial(title, stages));
   const sweep = sweepOf({ metrics: own(metrics), samples: own(report.samples) });
   const chosen = sweep === undefined ? chooseSamples(samples, metrics) : [];
-  const real = chooseData(chosen[0]?.[0]?.title, report);
+  const real = chooseData((chosen[0]?.[0] ?? [...sweep?.shown ?? []][0])?.title, report);
   // Reconstructions and pictures that stages draw have neither.
   const isGenerated = chosen.flat().some(({ digest, step }) => digest !== undefined || step !== undefined);
   const isAwaited = samples.length === 0 && stages.some(({ kind }) => kind === "train");

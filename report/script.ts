@@ -90,7 +90,15 @@ export const SCRIPT = `
   document.addEventListener("load", ({ target }) => target.matches?.(".frames img") && enlarge(target), true);
   // One slider controls all frames; until somebody moves it, the last step is shown, also when a later one arrives.
   let chosen;
+  // On a narrow screen rows are cards, and each cell has its name before it.
+  const nameCells = () => {
+    for (const { tHead, tBodies } of document.querySelectorAll(".scroll > table:not(.runs)")) {
+      const names = [...tHead.rows[0].cells].map(({ textContent }) => textContent);
+      for (const row of tBodies[0].rows) [...row.cells].forEach((cell, i) => cell.dataset.name = names[i]);
+    }
+  };
   const showFrames = () => {
+    nameCells();
     const slider = byId("steps");
     let step = Infinity;
     if (slider !== null) {
@@ -236,7 +244,9 @@ export const SCRIPT = `
       const raw = rows.map((row) => row[name]);
       const steps = rows.map(({ step }) => step);
       const { color, dash: [style, dash] } = styles[i];
-      const line = { label: weight > 0 ? "smoothed" : "as logged", values: at(smooth(steps, raw, weight)), color, style, dash };
+      const own = isExact ? name : weight > 0 ? "smoothed" : "as logged";
+      const bars = rows.flatMap((row) => row["±" + name] ? [{ step: row.step, value: row[name], length: row["±" + name] }] : []);
+      const line = { label: own, values: at(smooth(steps, raw, weight)), bars, color, style, dash };
       if (runs.length > 1) return [{ ...line, label, href }];
       return weight > 0 ? [{ label: "as logged", values: at(raw), color: css("--soft") + "66", width: 1.5 }, line] : [line];
     });
@@ -262,16 +272,37 @@ export const SCRIPT = `
     holder.append(legend);
   };
   const value = (_, shown) => shown === null ? "" : short(shown);
+  // The ends of error bars; on a logarithmic axis, some reach below all that it shows.
+  const barsIn = (plot, bars = []) => bars.map(({ step, value, length }) => [step, Math.max(value - length, plot.scales.y.min), value + length]);
+  const drawBars = (plot, series) => {
+    for (const { bars, color } of series) {
+      plot.ctx.beginPath();
+      for (const [step, ...ends] of barsIn(plot, bars)) {
+        const [x, low, high] = [plot.valToPos(step, "x", true), ...ends.map((end) => plot.valToPos(end, "y", true))];
+        for (const [from, to] of [[[x, low], [x, high]], ...[low, high].map((y) => [[x - 4, y], [x + 4, y]])]) {
+          plot.ctx.moveTo(...from);
+          plot.ctx.lineTo(...to);
+        }
+      }
+      Object.assign(plot.ctx, { strokeStyle: color, lineWidth: 1.5 * devicePixelRatio }).stroke();
+    }
+  };
   const drawChart = (holder, group, name) => {
     const element = make("div", { className: "chart" });
     holder.append(element);
     const { log, series, data } = linesOf(group, name);
     const x = holder.dataset.x ?? "step";
+    const ends = series.flatMap(({ bars = [] }) => bars.flatMap(({ value, length }) => [value - length, value + length]));
+    const range = (plot, low, high) => {
+      const [from, to] = [Math.min(low, ...ends.filter((end) => !log || end > 0)), Math.max(high, ...ends)];
+      return log ? logRange(plot, from, to) : uPlot.rangeNum(from, to, 0.1, true);
+    };
     const plot = new uPlot({
       title: titleOf(group, name),
       width: widthIn(holder),
       height: 260,
-      scales: { x: { time: false, distr: holder.dataset.log === undefined ? 1 : 3 }, y: log ? { distr: 3, range: logRange } : {} },
+      scales: { x: { time: false, distr: holder.dataset.log === undefined ? 1 : 3 }, y: { distr: log ? 3 : 1, range } },
+      hooks: { draw: [(plot) => drawBars(plot, series)] },
       axes: [{ ...axis(), ...ticksOf(holder), label: x, labelSize: 22, size: 40 }, { ...axis(), size: 62 }],
       legend: { show: group.runs.length === 1, markers: { fill: (_, i) => series[i - 1]?.color, dash: (_, i) => series[i - 1]?.style ?? "solid" } },
       // Gaps are bridged: a missing value is only a step that another run has.
@@ -283,7 +314,7 @@ export const SCRIPT = `
   // Rows of figures have all names, rows of timesteps those of figures with such a range. One point is no curve.
   const isCurve = ({ runs }, name) => runs.some(({ rows }) => rows.filter((row) => Number.isFinite(row[name])).length > 1);
   const namesOf = (group, { runs, isExact } = group) => {
-    const names = new Set(runs.flatMap(({ rows }) => isExact ? rows.flatMap(Object.keys) : Object.keys(rows.at(-1) ?? {})).filter((name) => name !== "step" && isCurve(group, name)));
+    const names = new Set(runs.flatMap(({ rows }) => isExact ? rows.flatMap(Object.keys) : Object.keys(rows.at(-1) ?? {})).filter((name) => name !== "step" && name[0] !== "±" && isCurve(group, name)));
     return [...Object.keys(titles).filter((name) => names.delete(name)), ...names].slice(0, 9);
   };
   const drawIn = (holder) => {

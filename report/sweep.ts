@@ -1,6 +1,15 @@
-import { meanOverSeeds } from "../std/figures.ts";
+import { withBar } from "./charts.ts";
 import { framesOf } from "./frames.ts";
-import { betterOf, isBetter, nameIn, overallFigures, rankOf, summarize } from "./headlines.ts";
+import {
+  betterOf,
+  isBetter,
+  type Measured,
+  nameIn,
+  overallFigures,
+  overSeeds,
+  rankOf,
+  summarize,
+} from "./headlines.ts";
 import type { LogRow, Report, ReportPicture } from "./model.ts";
 import { axesOf, entryOf, type Html, joined, markup, moreOf, named, scriptJson, type Shown, table } from "./text.ts";
 
@@ -15,7 +24,7 @@ interface Setting {
   readonly name: string;
   readonly axes: ReadonlyMap<string, string>;
   /** By the stage and name of the figure, one value for each seed. */
-  readonly figures: ReadonlyMap<string, readonly number[]>;
+  readonly figures: ReadonlyMap<string, readonly Measured[]>;
   readonly pictures: readonly ReportPicture[];
 }
 
@@ -32,7 +41,7 @@ export function sweepOf({ metrics, samples }: Pick<Report, "metrics" | "samples"
   const settings = settingsIn([...figures, ...pictured].map(({ axes }) => axes)).map(({ name, axes }): Setting => {
     const isOwn = (part: { readonly axes: Setting["axes"] }) => isWithin(part.axes, axes);
     const own = Map.groupBy(figures.filter(isOwn), ({ one: { title, name } }) => `${entryOf(title)} ${name}`);
-    const values = new Map([...own].map(([key, all]) => [key, all.map(({ one }) => one.value)]));
+    const values = new Map([...own].map(([key, all]) => [key, all.map(({ one }) => one)]));
     return { name, axes, figures: values, pictures: pictured.filter(isOwn).map(({ one }) => one) };
   });
   if (settings.length < 2) return undefined;
@@ -78,14 +87,14 @@ function isWithin(part: Setting["axes"], whole: Setting["axes"]): boolean {
 function findingOf(best: Setting, column: string): Html[] {
   const [better, values] = [betterOf(nameIn(column)), best.figures.get(column)];
   if (better === undefined || values === undefined) return [];
-  const shown = joined(summarize(values.map((value) => ({ value }))).filter(Boolean), " ");
+  const shown = joined(summarize(values).filter(Boolean), " ");
   const seeds = values.length > 1 ? `, the mean of ${values.length} seeds` : "";
   return [markup`<p>Best: <b>${best.name}</b> with ${nameIn(column)} ${shown}${seeds} (${better}).</p>`];
 }
 
 function meanOf({ figures }: Pick<Setting, "figures">, column: string): number | undefined {
   const values = figures.get(column);
-  return values && meanOverSeeds(values).value;
+  return values && overSeeds(values).value;
 }
 
 /** @param settings the best first */
@@ -99,7 +108,7 @@ function settingsTable(settings: readonly Setting[], axes: readonly string[], co
     ...columns.map((column): Shown => {
       const value = meanOf(one, column);
       if (value === undefined) return undefined;
-      const [shown, spread] = summarize(one.figures.get(column)!.map((value) => ({ value })));
+      const [shown, spread] = summarize(one.figures.get(column)!);
       const isBest = value === best.get(column) && isBetter(column, 0, 1) !== isBetter(column, 1, 0);
       const mark = isBest ? markup` class="best" title="best"` : "";
       return markup`<data value="${value}"${mark}>${shown}</data> <small>${spread}</small>`;
@@ -129,8 +138,8 @@ function axisChart(settings: readonly Setting[], axis: string, column: string): 
   const placeOf = (value: string) => areNumbers ? Number(value) : values.indexOf(value);
   const name = nameIn(column);
   const points = settings.flatMap(({ axes, figures }) => {
-    const [value, place] = [meanOf({ figures }, column), axes.get(axis)];
-    return value === undefined || place === undefined ? [] : [{ axes, value, step: placeOf(place) }];
+    const [own, place] = [figures.get(column), axes.get(axis)];
+    return own === undefined || place === undefined ? [] : [{ axes, ...overSeeds(own), step: placeOf(place) }];
   });
   const others = ({ axes }: Pick<Setting, "axes">) =>
     joined([...axes].filter(([name]) => name !== axis).map((pair) => pair.join("=")), ", ") || name;
@@ -143,7 +152,7 @@ function axisChart(settings: readonly Setting[], axis: string, column: string): 
   }
   const runs = [...lines].map(([label, own]) => ({
     label,
-    rows: own.sort((a, b) => a.step - b.step).map(({ step, value }): LogRow => ({ step, [name]: value })),
+    rows: own.sort((a, b) => a.step - b.step).map(({ step, ...own }): LogRow => ({ step, ...withBar(name, own) })),
   }));
   const ticks = areNumbers ? "" : markup` data-ticks="${scriptJson(values)}"`;
   const numbers = values.map(placeOf);

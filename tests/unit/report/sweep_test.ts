@@ -70,16 +70,44 @@ Deno.test("a sweep is a table of its settings: means over seeds, the best first 
       axis: "lr",
       isLog: true,
       runs: [
-        { label: "objective=eps", rows: [{ step: 0.001, "FD-classifier": 9 }, { step: 0.1, "FD-classifier": 5 }] },
-        { label: "objective=v", rows: [{ step: 0.001, "FD-classifier": 10 }, { step: 0.1, "FD-classifier": 6 }] },
+        {
+          label: "objective=eps",
+          rows: [{ step: 0.001, "FD-classifier": 9, "±FD-classifier": 1 }, {
+            step: 0.1,
+            "FD-classifier": 5,
+            "±FD-classifier": 1,
+          }],
+        },
+        {
+          label: "objective=v",
+          rows: [{ step: 0.001, "FD-classifier": 10, "±FD-classifier": 1 }, {
+            step: 0.1,
+            "FD-classifier": 6,
+            "±FD-classifier": 1,
+          }],
+        },
       ],
     },
     {
       axis: "objective",
       isLog: false,
       runs: [
-        { label: "lr=0.001", rows: [{ step: 0, "FD-classifier": 9 }, { step: 1, "FD-classifier": 10 }] },
-        { label: "lr=0.1", rows: [{ step: 0, "FD-classifier": 5 }, { step: 1, "FD-classifier": 6 }] },
+        {
+          label: "lr=0.001",
+          rows: [{ step: 0, "FD-classifier": 9, "±FD-classifier": 1 }, {
+            step: 1,
+            "FD-classifier": 10,
+            "±FD-classifier": 1,
+          }],
+        },
+        {
+          label: "lr=0.1",
+          rows: [{ step: 0, "FD-classifier": 5, "±FD-classifier": 1 }, {
+            step: 1,
+            "FD-classifier": 6,
+            "±FD-classifier": 1,
+          }],
+        },
       ],
     },
   ]);
