@@ -257,13 +257,14 @@ const MOST_CAVEATS = 3;
 
 /** Returns the last lines of a run. */
 export function linesOfRunFinished(event: RunReport): string[] {
-  const { scores = [], page, draws = [], earlier, outputs } = event;
+  const { scores = [], best = [], page, draws = [], earlier, outputs } = event;
   const lines = [phraseRunFinished(event)];
   if (earlier.length > 0) lines.push(phraseStaleOutputs(earlier, outputs));
   lines.push(...formatMetrics(scores.slice(0, MOST_SCORES)).map((line) => `  ${line}`));
   const caveats = new Set(scores.flatMap(({ metric, caveat }) => caveat === undefined ? [] : `${metric}: ${caveat}`));
   lines.push(...[...caveats].slice(0, MOST_CAVEATS).map((caveat) => `  ${oneLine(caveat)}`));
   if (scores.length > MOST_SCORES) lines.push(`  … and ${scores.length - MOST_SCORES} more, which \`metrics\` shows`);
+  lines.push(...best.map((one) => `  ${oneLine(one)}`));
   if (page !== undefined) lines.push(`page: ${shortPath(page)}`);
   lines.push(...draws.map((path) => `interactive page: ${shortPath(path)}`));
   return lines;

@@ -2,7 +2,7 @@ import { chartPlace, mainCurves } from "./charts.ts";
 import { framesOf, grouped, stepSlider } from "./frames.ts";
 import { headlines } from "./headlines.ts";
 import type { Report, ReportMetrics, ReportPicture } from "./model.ts";
-import { isOfTrial } from "./rungs.ts";
+import { bestOf, isOfTrial, searchTables } from "./rungs.ts";
 import { sweepOf } from "./sweep.ts";
 import { entryOf, markup } from "./text.ts";
 
@@ -34,8 +34,9 @@ export function overviewOf(report: Report) {
   const hero = parts.length === 0 ? [] : [markup`<div class="hero${isAwaited ? " awaited" : ""}">${parts}</div>`];
   const first = sweep === undefined ? stepSlider(grouped(samples)) : sweep.body;
   const shown = new Set([...[...chosen, ...real].flat(), ...sweep?.shown ?? []]);
+  const best = bestOf(searchTables(report.rankings, stages)).map((one) => markup`<p>${one}</p>`);
   if (isAwaited) first.push(markup`<p>No samples yet.</p>`);
-  return { body: [...headlines(own(metrics)), ...first, ...hero], shown, isSweep: sweep !== undefined };
+  return { body: [...best, ...headlines(own(metrics)), ...first, ...hero], shown, isSweep: sweep !== undefined };
 }
 
 /** Chooses the samples that the last scores are of, else the last grid, else the last pictures of all. */

@@ -1,4 +1,5 @@
 import type { Selection } from "../schemas/selection.ts";
+import { definedOnly } from "../std/defined_only.ts";
 import { survivors } from "../std/halving.ts";
 import { entryOf, figure, type Html, markup, table } from "./text.ts";
 
@@ -24,7 +25,7 @@ interface KnownStage {
 
 /**
  * Returns a table for each search whose first rung is ranked: the trials of each rung, the best first, with the params
- * that differ between them, and which of them go on.
+ * that differ between them, and which of them go on; and one sentence on the best, once it is known.
  * @param all stages, with params where they are known
  */
 export function searchTables(rankings: readonly ReportRanking[], all: Iterable<KnownStage>) {
@@ -63,7 +64,9 @@ export function searchTables(rankings: readonly ReportRanking[], all: Iterable<K
     });
     const names = paths.map((path) => path.split(".").at(-1)!);
     const header = [...rungs[0]!.rung > 0 ? ["rung"] : [], "trial", ...names, rungs[0]!.record.metric, ""];
-    return [{ search, header, rows }];
+    const winner = rows.find((row) => row.at(-1) === "the best")?.slice(rungs[0]!.rung > 0 ? 1 : 0);
+    const best = winner && `best: ${["trial", ...names].map((name, i) => `${name} ${winner[i]}`).join(", ")}`;
+    return [{ search, header, rows, ...definedOnly({ best }) }];
   });
 }
 
@@ -79,7 +82,15 @@ export function cellsOf({ header, rows }: Pick<SearchTable, "header" | "rows">):
 
 /** Draws the tables of searches. */
 export function searchBody(tables: readonly SearchTable[]): Html[] {
-  return tables.map((one) => markup`<h3>${one.search}</h3>${table(one.header, cellsOf(one))}`);
+  return tables.map((one) => {
+    const best = one.best && markup`<p>${one.best}</p>`;
+    return markup`<h3>${one.search}</h3>${best}${table(one.header, cellsOf(one))}`;
+  });
+}
+
+/** Returns the sentences on the best of searches, with the search before each if there are several. */
+export function bestOf(tables: readonly SearchTable[]): string[] {
+  return tables.flatMap(({ search, best }) => best === undefined ? [] : tables.length > 1 ? `${search} ${best}` : best);
 }
 
 type SearchTable = ReturnType<typeof searchTables>[number];

@@ -56,7 +56,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { comparison, searches } = compared;
       const sheet = sheetOf(comparison, compared.parts);
       const rungs = searches.flatMap((one) => {
-        return ["", `search of ${one.search}:`, ...formatTable([one.header, ...cellsOf(one)])];
+        return [
+          "",
+          `search of ${one.search}:`,
+          ...formatTable([one.header, ...cellsOf(one)]),
+          ...one.best === undefined ? [] : [one.best],
+        ];
       });
       const lines = sheet[0]!.length > 1 ? formatTable(sheet) : [];
       const data = { ...comparison, ...searches.length > 0 && { searches } };

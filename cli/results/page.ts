@@ -1,6 +1,7 @@
 import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
 import { explainIoError, planRecordOf, predecessorsOf } from "noiseline/engine";
-import { collectArtifacts, objectiveOf, renderReport, type ReportStage, shorten } from "noiseline/report";
+import { bestOf, collectArtifacts, objectiveOf, renderReport, searchTables, shorten } from "noiseline/report";
+import type { ReportStage } from "noiseline/report";
 import { type MetricRow, overall } from "../format/metrics.ts";
 import { gatherNotes, shortList } from "../format/units.ts";
 import { PAGE } from "../program.ts";
@@ -13,6 +14,8 @@ export interface RunEnd {
   /** The figures, over all timesteps and labels, of the last stages that have any, if all stages succeeded. */
   readonly scores?: readonly MetricRow[];
   readonly page?: string | undefined;
+  /** Sentences on the best trials of searches. */
+  readonly best?: readonly string[];
 }
 
 /**
@@ -36,7 +39,8 @@ export async function runEnd(
     if (end.page !== undefined) return end;
     if (!now.ok) refuse(now.diagnostics[0]!);
     else if (now.value.values().some(({ manifest }) => manifest !== undefined)) {
-      end = { ...end, page: views.write(PAGE, (await pipelinePage(pipeline, now.value, store, runId)).html) };
+      const { html, best } = await pipelinePage(pipeline, now.value, store, runId);
+      end = { ...end, page: views.write(PAGE, html), ...best.length > 0 && { best } };
     }
   } catch (error) {
     // The stages that ran are done and their results are kept: even if showing them fails, the run's end must be
@@ -153,5 +157,5 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
   const html = renderReport({ ...head, stages: described, startedMs, ...content });
   // A page of a run that failed is no longer right once another run finds nothing to do.
   const line = last === undefined || last.status === "done" ? lineOf(pipeline) : "";
-  return { html: html + line, missing, leftOut };
+  return { html: html + line, missing, leftOut, best: bestOf(searchTables(content.rankings, described)) };
 }

@@ -90,6 +90,7 @@ export class Site {
   readonly #drawn = new BoundedCache<Uint8Array<ArrayBuffer>>(4 * MOST_WHOLE);
   readonly #contents = new BoundedCache<ReturnType<typeof report.collectArtifacts>>(MOST_WHOLE);
   readonly #scores = new BoundedCache<Promise<readonly report.Score[]>>(MOST_SCORED);
+  readonly #best = new BoundedCache<Promise<readonly string[]>>(MOST_SCORED);
   readonly #grids = new BoundedCache<string | undefined>(MOST_SCORED);
   readonly #histories = new BoundedCache<readonly number[]>(MOST_SCORED);
   readonly #losses = new BoundedCache<number | undefined>(MOST_SCORED);
@@ -139,7 +140,9 @@ export class Site {
   async #table(all: readonly Run[], query: URLSearchParams): Promise<report.Page> {
     const until = performance.now() + SCORING_MS;
     const runs: Run[] = [];
-    for (const run of all) runs.push({ ...run, scores: await this.#scoresOf(until, run) ?? [] });
+    for (const run of all) {
+      runs.push({ ...run, scores: await this.#scoresOf(until, run) ?? [], best: await this.#bestOf(until, run) ?? [] });
+    }
     const { root } = this.#store;
     const notes = existsSync(root) ? [] : [`There is no store at ${root} so far: the first run makes it.`];
     return report.renderTable(runs, query, {
@@ -204,6 +207,16 @@ export class Site {
       });
       const { own, means } = await figuresOf(experiments);
       return overall([...own.flat(), ...means]).map((row) => ({ ...row, metric: metricName(row) }));
+    });
+  }
+
+  #bestOf(untilMs: number, run: Run): Promise<readonly string[]> | undefined {
+    return this.#best.keepUntil(untilMs, resultsKey(run), async () => {
+      const artifacts = this.#resultsOf(run).flatMap((one) => artifactsOf(...one, this.#store));
+      const { rankings } = await report.collectArtifacts(
+        artifacts.filter(({ artifact }) => artifact.type === "selection"),
+      );
+      return report.bestOf(report.searchTables(rankings, run.stages));
     });
   }
 

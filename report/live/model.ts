@@ -40,4 +40,6 @@ export interface LiveRun extends Readonly<Pick<RunRecord, "runId" | "pipeline" |
   readonly stages: readonly LiveStage[];
   /** Present if the scores have been looked up. */
   readonly scores?: readonly Score[];
+  /** Sentences on the best trials of searches, likewise. */
+  readonly best?: readonly string[];
 }

@@ -212,6 +212,7 @@ function columnsOf(runs: readonly LiveRun[], query: URLSearchParams, details: Ta
     { id: "eta", title: "time left", value: (run) => stageFor(run)?.etaMs, show: time },
     { id: "loss", title: isOn ? "loss now" : "last loss", value: (run) => loss(run)?.last, show: now },
     ...step > 0 && lossAt ? [{ id: `loss@${step}`, title: `loss at ${count(step)} or just before`, value: at }] : [],
+    { id: "search", title: "search", value: ({ best = [] }) => best.join("; ") || undefined },
     ...tell,
     { id: "took", title: "took", value: took, show: time },
     ...same,

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { renderReport } from "../../../report/page.ts";
-import { searchTables } from "../../../report/rungs.ts";
+import { bestOf, searchTables } from "../../../report/rungs.ts";
 import { NOTHING, stage } from "../../support/report.ts";
 
 const ranking = (rung: number, pairs: readonly (readonly [number, number | null])[]) => ({
@@ -21,6 +21,8 @@ Deno.test("rungs of a search list their trials by score, with those that go on, 
   const rows = [...first, [100, 2, "not finite", ""]];
   const header = ["rung", "trial", "L_simple", ""];
   assertEquals(searchTables([FIRST], STAGES), [{ search: "train", header, rows }]);
+  assertEquals(bestOf(searchTables([FIRST], STAGES)), []);
+  assertEquals(bestOf(searchTables([SECOND, FIRST], STAGES)), ["best: trial 1"]);
   assertEquals(searchTables([SECOND, FIRST], STAGES)[0]!.rows, [...rows, [300, 1, 0.05, "the best"], [
     300,
     4,
@@ -37,6 +39,9 @@ Deno.test("params that differ between trials stand beside their numbers, exactly
   });
   const [{ header, rows } = { header: [], rows: [] }] = searchTables([FIRST], [...trials, ...STAGES.slice(1)]);
   assertEquals(header, ["rung", "trial", "learningRate", "model", "L_simple", ""]);
+  const found = searchTables([FIRST, SECOND], [...trials, ...STAGES.slice(1)]);
+  assertEquals(bestOf(found), ['best: trial 1, learningRate 0.125, model {"width":8}']);
+  assertEquals(bestOf([...found, { ...found[0]!, search: "fit" }])[1], `fit ${bestOf(found)[0]}`);
   assertEquals(rows[0], [100, 4, "0.5", '{"width":32}', 0.1, "goes on to 300"]);
 });
 
@@ -58,6 +63,7 @@ Deno.test("the page of a search has a table of its rungs, and its winner's figur
   assertStringIncludes(page, 'id="search"');
   assertStringIncludes(page, "goes on to 300");
   const overview = page.slice(page.indexOf('id="overview"'), page.indexOf('id="search"'));
+  assertStringIncludes(overview, "<p>best: trial 1</p>");
   assertStringIncludes(overview, "0.05432");
   assert(!overview.includes("0.9877"));
 });
