@@ -1,3 +1,4 @@
+import { BARS_SCRIPT } from "./bars_script.ts";
 import { COPY_SCRIPT } from "./copy_script.ts";
 import { figureButtons } from "./text.ts";
 
@@ -272,21 +273,7 @@ export const SCRIPT = `
     holder.append(legend);
   };
   const value = (_, shown) => shown === null ? "" : short(shown);
-  // The ends of error bars; on a logarithmic axis, some reach below all that it shows.
-  const barsIn = (plot, bars = []) => bars.map(({ step, value, length }) => [step, Math.max(value - length, plot.scales.y.min), value + length]);
-  const drawBars = (plot, series) => {
-    for (const { bars, color } of series) {
-      plot.ctx.beginPath();
-      for (const [step, ...ends] of barsIn(plot, bars)) {
-        const [x, low, high] = [plot.valToPos(step, "x", true), ...ends.map((end) => plot.valToPos(end, "y", true))];
-        for (const [from, to] of [[[x, low], [x, high]], ...[low, high].map((y) => [[x - 4, y], [x + 4, y]])]) {
-          plot.ctx.moveTo(...from);
-          plot.ctx.lineTo(...to);
-        }
-      }
-      Object.assign(plot.ctx, { strokeStyle: color, lineWidth: 1.5 * devicePixelRatio }).stroke();
-    }
-  };
+  ${BARS_SCRIPT}
   const drawChart = (holder, group, name) => {
     const element = make("div", { className: "chart" });
     holder.append(element);
