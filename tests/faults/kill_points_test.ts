@@ -1,7 +1,10 @@
+import { assert, assertEquals } from "@std/assert";
+import type { Recorded } from "../support/faults/arm.ts";
 import { judge, standingOf } from "../support/faults/reference.ts";
 import { makeScenario, SCENARIO_NAMES } from "../support/faults/scenarios.ts";
 import { forEachOf, someOf, Tally } from "../support/faults/tally.ts";
 import { hasProgram, skipTestsUnless } from "../support/proc.ts";
+import { Project } from "../support/project.ts";
 
 const ignore = skipTestsUnless(hasProgram("setpriv"), "faults come into workers by setpriv, which is not here");
 
@@ -29,3 +32,24 @@ for (const name of SCENARIO_NAMES) {
     },
   });
 }
+
+Deno.test("processes that record their operations at the same time leave whole lines", async () => {
+  await using project = new Project();
+  const log = project.path("record.jsonl");
+  const arm = JSON.stringify(import.meta.resolve("../support/faults/arm.ts"));
+  project.write(
+    "recorder.ts",
+    `import { arm } from ${arm};
+arm({ act: "record", log: Deno.args[0] });
+for (let i = 0; i < 4_000; i++) Deno.mkdirSync(Deno.args[1], { recursive: true });
+`,
+  );
+  const recorders = ["a", "b", "c"].map((name) =>
+    new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", project.path("recorder.ts"), log, project.path(name)],
+    }).output()
+  );
+  for (const { success, stderr } of await Promise.all(recorders)) assert(success, new TextDecoder().decode(stderr));
+  const lines: Recorded[] = project.read("record.jsonl").trim().split("\n").map((line) => JSON.parse(line));
+  for (const name of ["a", "b", "c"]) assertEquals(lines.filter(({ path }) => path === project.path(name)).length, 4_000);
+});
