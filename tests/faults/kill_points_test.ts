@@ -51,5 +51,7 @@ for (let i = 0; i < 4_000; i++) Deno.mkdirSync(Deno.args[1], { recursive: true }
   );
   for (const { success, stderr } of await Promise.all(recorders)) assert(success, new TextDecoder().decode(stderr));
   const lines: Recorded[] = project.read("record.jsonl").trim().split("\n").map((line) => JSON.parse(line));
-  for (const name of ["a", "b", "c"]) assertEquals(lines.filter(({ path }) => path === project.path(name)).length, 4_000);
+  for (const name of ["a", "b", "c"]) {
+    assertEquals(lines.filter(({ path }) => path === project.path(name)).length, 4_000);
+  }
 });

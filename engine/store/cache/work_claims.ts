@@ -4,8 +4,11 @@ import { z } from "zod";
 import type { Answer } from "./backend.ts";
 import type { CacheClient } from "./client.ts";
 import { claimName, contentOf, resultName, seal, unseal } from "./layout.ts";
+import { unlessReadable } from "../io_errors.ts";
+import { isRunning } from "../run_ids.ts";
 
 const claimSchema = z.strictObject({
+  /** Unique; for a run on Linux its machine and process id stand first, so that a run after a kill need not wait. */
   owner: z.string(),
   /** The machine or the job that computes, as others show it. */
   host: z.string().max(300),
@@ -19,6 +22,17 @@ const LOOKS_PER_BEAT = 2;
 const MOST_UNCHANGED = 9;
 /** The first looks come sooner, as the work may be short: after this part of the usual pause, then after twice that. */
 const FIRST_LOOK = 1 / 64;
+/** A claim that could not be written has cost its stage a wait, so that for this long no other is written. */
+const PAUSE_MS = 60_000;
+
+/**
+ * Returns a name of this machine since it was started, and within the machine of the processes that see each other by
+ * their ids; undefined where the system does not tell.
+ */
+function nameMachine(): string | undefined {
+  const boot = "/proc/sys/kernel/random/boot_id";
+  return unlessReadable(() => Deno.readTextFileSync(boot).trim() + Deno.readLinkSync("/proc/self/ns/pid"), undefined);
+}
 
 /** A claim that this process holds, until the claim is disposed of or its result is sent. */
 export interface HeldClaim extends AsyncDisposable {
@@ -36,23 +50,31 @@ export const NO_CLAIM: HeldClaim = { until: () => {}, [Symbol.asyncDispose]: () 
  */
 export class WorkClaims {
   readonly #self: Pick<Claim, "owner" | "host">;
+  readonly #machine = nameMachine();
   /** Claims that have not changed for too long, by key. */
   readonly #dead = new Map<string, string>();
   #prepared: Promise<Answer<unknown>> | undefined;
+  /** Until when no claims are made. */
+  #pausedUntil = 0;
 
   constructor(private readonly client: CacheClient) {
-    this.#self = client.options.claimant ?? { owner: crypto.randomUUID(), host: hostname() };
+    const owner = `${this.#machine} ${Deno.pid} ${crypto.randomUUID()}`;
+    this.#self = client.options.claimant ?? { owner, host: hostname() };
   }
 
   /** @returns the claim; `published` if the result has been published meanwhile; else the claim of another machine */
   async take(key: string): Promise<HeldClaim | "published" | Claim> {
+    if (performance.now() < this.#pausedUntil) return NO_CLAIM;
     const seen = await this.#read(key);
     if (seen !== undefined && await this.#isPublished(key)) return "published";
     if (seen !== undefined && this.#counts(key, seen)) return seen;
     // Nothing is made in place of a missing mount.
     this.#prepared ??= this.client.prepare();
     if ("trouble" in await this.#prepared) return NO_CLAIM;
-    await this.#write(key, 0, seen !== undefined);
+    if (!await this.#write(key, 0, seen !== undefined)) {
+      this.#pausedUntil = performance.now() + PAUSE_MS;
+      return NO_CLAIM;
+    }
     // If several machines found the key free, the last to write holds the claim; in some storage, the first.
     const now = await this.#read(key);
     return now === undefined || !this.#counts(key, now) ? this.#hold(key) : now;
@@ -78,7 +100,7 @@ export class WorkClaims {
     let beat = 0;
     const ends: Promise<unknown>[] = [];
     // One write after the other, or a late one would bring back a claim that was given up.
-    let writing = Promise.resolve();
+    let writing: Promise<unknown> = Promise.resolve();
     const tell = (beat: number) => writing = writing.then(() => this.#write(key, beat, true));
     const timer = setInterval(() => tell(++beat), LOOKS_PER_BEAT * this.client.patience.lookMs);
     Deno.unrefTimer(timer);
@@ -96,7 +118,15 @@ export class WorkClaims {
   }
 
   #counts(key: string, claim: Claim): boolean {
-    return claim.owner !== this.#self.owner && claim.beat >= 0 && JSON.stringify(claim) !== this.#dead.get(key);
+    const { owner, beat } = claim;
+    return owner !== this.#self.owner && beat >= 0 && !this.#isGone(owner) &&
+      JSON.stringify(claim) !== this.#dead.get(key);
+  }
+
+  /** True if a claim was made by a process of this machine that has ended. */
+  #isGone(owner: string): boolean {
+    const [machine, pid] = owner.split(" ");
+    return this.#machine !== undefined && machine === this.#machine && !isRunning(Number(pid));
   }
 
   async #isPublished(key: string): Promise<boolean> {
@@ -110,9 +140,14 @@ export class WorkClaims {
     return unsealed !== undefined && "record" in unsealed ? unsealed.record : undefined;
   }
 
-  /** Writes a claim. Ignores failures: without a claim a key may be computed twice, which is better than not at all. */
-  async #write(key: string, beat: number, replace: boolean): Promise<void> {
+  /**
+   * Writes a claim. Failures are not reported: without a claim a key may be computed twice, which is better than not at
+   * all.
+   * @returns false if the claim could not be written
+   */
+  async #write(key: string, beat: number, replace: boolean): Promise<boolean> {
     const claim: Claim = { ...this.#self, beat };
-    await this.client.create(claimName(key), contentOf(seal(claim)), replace);
+    const answer = await this.client.create(claimName(key), contentOf(seal(claim)), replace);
+    return !("trouble" in answer);
   }
 }

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { CacheClient } from "../../../../../engine/store/cache/client.ts";
-import type { CacheBackend } from "../../../../../engine/store/cache/backend.ts";
+import { type CacheBackend, trouble } from "../../../../../engine/store/cache/backend.ts";
 import { FolderBackend } from "../../../../../engine/store/cache/folder_backend.ts";
 import { claimName, resultName } from "../../../../../engine/store/cache/layout.ts";
 import { S3Backend } from "../../../../../engine/store/cache/s3_backend.ts";
@@ -110,4 +111,52 @@ Deno.test("a result that is there and cannot be served is looked for once, then 
   const second = lab.cache({ patience: { lookMs: 3 } });
   assertEquals(await second.claim(KEY, never, () => {}), undefined);
   assert(await second.claim(KEY, never, () => {}) !== undefined);
+});
+
+Deno.test("a place that takes no claims is asked once, not for each stage", async () => {
+  await using folder = await makeTempFolder();
+  const inner = new FolderBackend(join(folder.path, "cache"));
+  let writes = 0;
+  const backend: CacheBackend = {
+    place: inner.place,
+    maxBytes: inner.maxBytes,
+    prepare: () => inner.prepare(),
+    open: (name) => inner.open(name),
+    size: (name) => inner.size(name),
+    create: () => {
+      writes++;
+      return Promise.resolve(trouble("denied", "not yours"));
+    },
+  };
+  const claims = machine(backend);
+  for (const digit of "0123456789") assert(isHeld(await claims.take(digit.repeat(64))));
+  assertEquals(writes, 1);
+});
+
+Deno.test("the claim of a process that was killed on this machine is nobody's at once", async () => {
+  await using folder = await makeTempFolder();
+  const cache = join(folder.path, "cache");
+  const modules = ["folder_backend", "client", "work_claims"];
+  const [backend, client, claims] = modules.map((name) =>
+    import.meta.resolve(`../../../../../engine/store/cache/${name}.ts`)
+  );
+  const script = join(folder.path, "claim.ts");
+  Deno.writeTextFileSync(
+    script,
+    `import { FolderBackend } from ${JSON.stringify(backend)};
+import { CacheClient } from ${JSON.stringify(client)};
+import { WorkClaims } from ${JSON.stringify(claims)};
+const options = { name: "c", warn: () => {}, stop: new AbortController().signal };
+await new WorkClaims(new CacheClient(new FolderBackend(Deno.args[0]), options)).take("${KEY}");
+Deno.kill(Deno.pid, "SIGKILL");
+`,
+  );
+  const config = import.meta.resolve("../../../../../deno.json");
+  const args = ["run", "-A", "--no-check", "--config", fileURLToPath(config), script, cache];
+  const { signal, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+  assertEquals(signal, "SIGKILL", new TextDecoder().decode(stderr));
+  assert(Deno.statSync(join(cache, claimName(KEY))).isFile);
+  const held = await machine(new FolderBackend(cache), 1e9).take(KEY);
+  assert(isHeld(held));
+  await held[Symbol.asyncDispose]();
 });
