@@ -18,8 +18,9 @@ export function overviewOf(report: Report) {
   const { metrics, curves, stages } = report;
   // Pictures that stages draw stand in for samples where there are none.
   const samples = report.samples.length > 0 ? report.samples : report.pictures;
+  const ids = new Set(stages.map(({ id }) => id));
   const own = <T extends { readonly title: string }>(all: readonly T[]) =>
-    all.filter(({ title }) => !isOfTrial(title, stages));
+    all.filter(({ title }) => !isOfTrial(title, ids));
   const sweep = sweepOf({ metrics: own(metrics), samples: own(report.samples) });
   const chosen = sweep === undefined ? chooseSamples(samples, metrics) : [];
   const real = chooseData((chosen[0]?.[0] ?? [...sweep?.shown ?? []][0])?.title, report);

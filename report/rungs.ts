@@ -13,9 +13,9 @@ export interface ReportRanking {
  * Returns true if what has this title is of a trial of a search, so that its figures are those of no result. Beside the
  * trials there is the stage itself, the winner's, as there is not beside the children of a matrix with such an axis.
  */
-export function isOfTrial(title: string, stages: readonly { readonly id: string }[]): boolean {
+export function isOfTrial(title: string, stages: ReadonlySet<string>): boolean {
   const winner = /^(.*?)(?:~rung=\d+)?~(?:trial|slot)=\d+/.exec(title)?.[1];
-  return winner !== undefined && stages.some(({ id }) => id === winner);
+  return winner !== undefined && stages.has(winner);
 }
 
 interface KnownStage {
@@ -32,10 +32,10 @@ export function searchTables(rankings: readonly ReportRanking[], all: Iterable<K
   const params = new Map(
     Array.from(all, (one) => [one.id, new Map(one.params.map(({ path, value }) => [path, value]))]),
   );
-  const stages = [...params.keys()];
+  const slots = Map.groupBy(params.keys(), (id) => /^([^~]*)~rung=\d/.exec(id)?.[1]);
   return [...Map.groupBy(rankings, ({ title }) => entryOf(title))].flatMap(([entry, own]) => {
     const search = entry.replace(/-ranking$/, "");
-    if (search === entry || !stages.includes(`${search}~trial=1`)) return [];
+    if (search === entry || !params.has(`${search}~trial=1`)) return [];
     const rungs = own.map(({ title, record }) => ({ rung: Number(title.split("=")[1] ?? 0), record }))
       .sort((a, b) => a.rung - b.rung);
     const rankings = rungs.map(({ record }) => record.ranking);
@@ -46,8 +46,7 @@ export function searchTables(rankings: readonly ReportRanking[], all: Iterable<K
     );
     const rows = rungs.flatMap(({ rung, record: { ranking } }, i) => {
       const reached = survivors(rankings.slice(0, i), rankings.slice(1, i + 1).map(({ length }) => length));
-      const higher = stages.map((id) => id.startsWith(`${search}~rung=`) ? Number(/=(\d+)/.exec(id)![1]) : 0)
-        .filter((one) => one > rung);
+      const higher = (slots.get(search) ?? []).map((id) => Number(/=(\d+)/.exec(id)![1])).filter((one) => one > rung);
       const next = Math.min(...higher);
       const isLast = higher.length === 0;
       const room = isLast ? 1 : higher.filter((one) => one === next).length;

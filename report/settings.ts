@@ -1,4 +1,4 @@
-import { Document } from "yaml";
+import { stringify } from "yaml";
 import type { ReportStage } from "./model.ts";
 import { copyButton, type Html, markup, shorten, table } from "./text.ts";
 
@@ -25,10 +25,17 @@ export function settingsOf(stages: readonly ReportStage[]): Html[] {
 
 /** Returns stages with their params as YAML. */
 function settingsYaml(stages: readonly ReportStage[]): string {
-  const file = new Document({ stages: {} });
+  const all: Tree = new Map();
   for (const { id, kind, params } of stages) {
-    file.setIn(["stages", id, "uses"], kind);
-    for (const { path, value } of params) file.setIn(["stages", id, ...path.split(".")], value);
+    put(all, ["stages", id, "uses"], kind);
+    for (const { path, value } of params) put(all, ["stages", id, ...path.split(".")], value);
   }
-  return file.toString();
+  return stringify(all);
+}
+
+type Tree = Map<string, unknown>;
+
+function put(tree: Tree, [key, ...more]: readonly string[], value: unknown): void {
+  if (more.length === 0) tree.set(key!, value);
+  else put(tree.getOrInsertComputed(key!, () => new Map()) as Tree, more, value);
 }

@@ -1,3 +1,4 @@
+import { indexParts } from "../std/within.ts";
 import { withBar } from "./charts.ts";
 import { framesOf } from "./frames.ts";
 import {
@@ -38,11 +39,11 @@ export function sweepOf({ metrics, samples }: Pick<Report, "metrics" | "samples"
     all.map((one) => ({ one, axes: axesOf(one.title) })).filter(({ axes }) => axes.size > 0);
   const figures = withAxes(overallFigures(metrics));
   const pictured = withAxes(samples.filter(({ cells }) => cells !== undefined));
+  const [figuresOf, picturesOf] = [indexWithin(figures), indexWithin(pictured)];
   const settings = settingsIn([...figures, ...pictured].map(({ axes }) => axes)).map(({ name, axes }): Setting => {
-    const isOwn = (part: { readonly axes: Setting["axes"] }) => isWithin(part.axes, axes);
-    const own = Map.groupBy(figures.filter(isOwn), ({ one: { title, name } }) => `${entryOf(title)} ${name}`);
+    const own = Map.groupBy(figuresOf(axes), ({ one: { title, name } }) => `${entryOf(title)} ${name}`);
     const values = new Map([...own].map(([key, all]) => [key, all.map(({ one }) => one)]));
-    return { name, axes, figures: values, pictures: pictured.filter(isOwn).map(({ one }) => one) };
+    return { name, axes, figures: values, pictures: picturesOf(axes).map(({ one }) => one) };
   });
   if (settings.length < 2) return undefined;
   const columns = [...new Set(settings.flatMap((one) => [...one.figures.keys()]))]
@@ -74,13 +75,18 @@ function settingsIn(parts: readonly Setting["axes"][]): Pick<Setting, "name" | "
     const axes = new Map([...own].filter(([axis]) => axis !== SEED || own.size === 1));
     return [joined([...axes].map((pair) => pair.join("=")), ", "), axes] as const;
   }));
-  const isPart = (one: Setting["axes"]) => all.values().some((other) => other.size > one.size && isWithin(one, other));
-  return [...all].filter(([, axes]) => axes.size > 0 && !isPart(axes)).map(([name, axes]) => ({ name, axes }));
+  const within = indexWithin([...all.values()].map((axes) => ({ axes })));
+  const smaller = new Set(
+    all.values().flatMap((whole) => within(whole).map(({ axes }) => axes).filter(({ size }) => size < whole.size)),
+  );
+  return [...all].filter(([, axes]) => axes.size > 0 && !smaller.has(axes)).map(([name, axes]) => ({ name, axes }));
 }
 
-/** Returns true if two settings agree in all axes but the seed that the second one has. */
-function isWithin(part: Setting["axes"], whole: Setting["axes"]): boolean {
-  return part.entries().every(([axis, value]) => whole.get(axis) === value || (axis === SEED && !whole.has(SEED)));
+/** Returns a function that finds the parts that agree with a setting in all axes but the seed, if it has none. */
+function indexWithin<T extends Pick<Setting, "axes">>(all: readonly T[]): (whole: Setting["axes"]) => T[] {
+  const find = indexParts(all, ({ axes }) => axes);
+  const findOfAllSeeds = indexParts(all, ({ axes }) => new Map([...axes].filter(([axis]) => axis !== SEED)));
+  return (whole) => whole.has(SEED) ? find(whole) : findOfAllSeeds(whole);
 }
 
 /** Names the setting that is best by a figure, if it is one of which some values are better. */

@@ -46,7 +46,7 @@ export function mixOf(size: number): string {
   const half = size / 5;
   return `${pipelineOf(SHAPES["chains"]!(half))}  noise:
     uses: schedule
-    matrix: { timesteps: ${axis(2, (i) => 100 + i)}, end: ${axis(half, (i) => 0.02 + i * 1e-6)} }
+    matrix: { timesteps: ${axis(2, (i) => 1_000 + i)}, end: ${axis(half, (i) => 0.02 + i * 1e-6)} }
     with: { betas: ho/linear, timesteps: '\${matrix.timesteps}', linearEnd: '\${matrix.end}' }
   score:
     uses: bench-score

@@ -2,9 +2,10 @@ import { leavesIn, parseStageId } from "noiseline/engine";
 import * as report from "noiseline/report";
 import { countOf } from "../../std/count_of.ts";
 import { shortNumber, withDeviation } from "../../std/figures.ts";
+import { indexParts } from "../../std/within.ts";
 import { metricName, type MetricRow, overall, phraseMean } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
-import { type Experiment, isComparable, matchesSelection, nameOf, SHARED, withoutResults } from "./experiments.ts";
+import { type Experiment, isComparable, nameOf, SHARED, withoutResults } from "./experiments.ts";
 import { common, figuresOf } from "./figures.ts";
 
 type Compared = Awaited<ReturnType<typeof compareExperiments>>;
@@ -46,23 +47,26 @@ export async function compareExperiments(all: readonly Candidate[]) {
   // A matrix may have many children that belong to one run, so each run is parsed once.
   // Results lack defaults, so defaults count as differences only if the plans of all are known.
   const areKnown = shown.every(({ experiment, run }) => run !== undefined || experiment.planned.length > 0);
-  const linesOf = ({ experiment, run }: typeof shown[number]) => run?.stages ?? (areKnown ? experiment.planned : []);
-  const planned = new Map([...new Set(shown.map(linesOf))].map((lines) => [lines, lines.map(parsed)]));
-  const stages = shown.map((one) => paramsByStage(one.experiment, planned.get(linesOf(one)) ?? []));
+  const linesOf = ({ experiment, run }: typeof shown[number]) =>
+    run?.stages ?? (areKnown ? experiment.planned : UNPLANNED);
+  const planned = new Map([...new Set(shown.map(linesOf))].map((lines) => [lines, indexPlanned(lines)]));
+  const stages = shown.map((one) => paramsByStage(one, planned.get(linesOf(one))!));
   const leaves = stages.map((own) => new Map([...own.values()].flat()));
   const uses = new Map(experiments.flatMap((one) => [...one.uses]));
   const fileOr = (value: unknown) => uses.get(String(value)) ?? value;
-  const paths = [...new Set(leaves.flatMap((one) => [...one.keys()]))];
+  const holders = Map.groupBy(
+    stages.entries().flatMap(([i, own]) => own.keys().map((id) => ({ id, i }))),
+    ({ id }) => id,
+  );
+  const paths = new Map(stages.flatMap((own) => [...own].flatMap(([id, all]) => all.map(([path]) => [path, id]))));
   const seeds = shown.map(({ seed }) => seed);
   // An experiment that lacks a stage does not count as a difference, nor does a stage's seed that equals the
   // experiment's seed.
-  const params = paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) })).filter(
-    ({ path, values }) => {
-      const has = stages.map((own) => [...own.keys()].some((id) => path.startsWith(`${id}.`)));
-      return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1 &&
-        !(path.endsWith(".seed") && values.every((value, i) => value === undefined || value === seeds[i]));
-    },
-  ).map(({ path, values }) => ({ path, values: values.map(fileOr) }));
+  const params = [...paths].filter(([path, id]) => {
+    const found = holders.get(id)!.map(({ i }) => ({ value: leaves[i]!.get(path), seed: seeds[i] }));
+    return new Set(found.map(({ value }) => JSON.stringify(value))).size > 1 &&
+      !(path.endsWith(".seed") && found.every(({ value, seed }) => value === undefined || value === seed));
+  }).map(([path]) => ({ path, values: leaves.map((one) => fileOr(one.get(path))) }));
   const scale = params.find(({ path }) => /^[^.]+\.normalize\b/.test(path))?.path;
   const scales = scale === undefined
     ? []
@@ -80,7 +84,8 @@ export async function compareExperiments(all: readonly Candidate[]) {
     without: [...found.without, ...scales],
   };
   const named = labelled(shown, comparison.params);
-  const labels = experiments.map((one) => named.find(({ experiment }) => experiment === one)?.label ?? nameOf(one));
+  const labelOf = new Map(named.map(({ experiment, label }) => [experiment, label]));
+  const labels = experiments.map((one) => labelOf.get(one) ?? nameOf(one));
   const ranked = experiments.flatMap(({ source, label }, i) =>
     found.contents[i]!.rankings.map((one) => ({ ...one, source, title: `${one.title}~${label}` }))
   );
@@ -97,6 +102,8 @@ export async function compareExperiments(all: readonly Candidate[]) {
   const notes = [...withoutResults(experiments, found.contents, labels), ...scales];
   return { comparison, searches, parts: named, notes };
 }
+
+const UNPLANNED: Experiment["planned"] = [];
 
 type Named = Pick<Candidate, "experiment"> & {
   name: string;
@@ -120,19 +127,24 @@ function labelled<T extends Named>(
 ) {
   const isSeeded = new Set(parts.map(({ seed }) => seed)).size > 1;
   const isOne = new Set(parts.map(({ run }) => run?.pipeline)).size === 1;
+  const alike = parts.map(({ experiment: { label }, run }) => JSON.stringify([label, run?.pipeline]));
+  const varying = params.map(({ path, values }) => {
+    const groups = [...Map.groupBy(values.keys(), (k) => alike[k]!)];
+    const differ = groups.filter(([, own]) => new Set(own.map((k) => showParam(values[k]))).size > 1);
+    return { path, values, among: new Set(differ.map(([key]) => key)) };
+  });
   const choices = parts.map(({ experiment: { source, label }, name, seed, run }, i) => {
     const began = run && report.timeOf(run.startedMs);
     if (began === undefined && !RUN_ID.test(source)) return [name];
-    const alike = (_: unknown, k: number) =>
-      parts[k]!.experiment.label === label && parts[k]!.run?.pipeline === run?.pipeline;
-    const said = params.filter(({ values }) => values[i] !== undefined)
-      .filter(({ values }) => new Set(values.filter(alike).map(showParam)).size > 1).slice(0, MAX_LABEL_PARAMS)
+    const said = varying.filter(({ values, among }) => values[i] !== undefined && among.has(alike[i]!))
+      .slice(0, MAX_LABEL_PARAMS)
       .map(({ path, values }) => `${path.split(".").at(-1)}=${plain(values[i])}`);
     const seeded = isSeeded && seed !== undefined ? [...said, `seed=${seed}`] : said;
     const start = isOne ? [label] : [run?.pipeline, label];
     return [[], said, seeded, [began ?? source]].map((words) => [...start, ...words].filter(Boolean).join(" "));
   });
-  const isOwn = (text: string, k: number) => text !== "" && choices.filter((own) => own[k] === text).length === 1;
+  const counts = Map.groupBy(choices.flatMap((own) => own.map((text, k) => `${k} ${text}`)), (choice) => choice);
+  const isOwn = (text: string, k: number) => text !== "" && counts.get(`${k} ${text}`)!.length === 1;
   return parts.map((one, i) => ({ ...one, label: choices[i]!.find(isOwn) ?? one.name }));
 }
 
@@ -176,20 +188,38 @@ function codesIn(version: string, id: string): [path: string, code: string][] {
   return own.map(([param, code]) => [[id, param, "uses"].filter(Boolean).join("."), code]);
 }
 
-const parsed = ({ id, params }: Pick<report.LiveStage, "id" | "params">) => ({ ...parseStageId(id), params });
+/**
+ * Returns a function that finds the planned stages with params whose matrix values an experiment has. Of stages without
+ * an axis, which all experiments of a plan share, it finds only those that have made what the experiment is made of,
+ * except for experiments of a run, which may have made nothing so far.
+ */
+function indexPlanned(lines: readonly Pick<report.LiveStage, "id" | "params">[]) {
+  const known = lines.filter(({ params }) => params.length > 0)
+    .map(({ id, params }, place) => ({ ...parseStageId(id), params, place }));
+  const [shared, others] = [true, false].map((wanted) =>
+    known.filter(({ select }) => Object.keys(select).length === 0 === wanted)
+  ) as [typeof known, typeof known];
+  const byStage = new Map(shared.map((one) => [one.stage, one]));
+  const find = indexParts(others, ({ select }) => new Map(Object.entries(select)));
+  return ({ experiment: { select, made }, run }: Pick<Named, "experiment" | "run">) => {
+    const hasAll = run !== undefined || Object.keys(select).length === 0;
+    const before = hasAll ? shared : [...made.keys()].flatMap((id) => byStage.get(id) ?? []);
+    return [...before.toSorted((a, b) => a.place - b.place), ...find(new Map(Object.entries(select)))];
+  };
+}
 
 /**
  * Returns params by dotted name: from the run's plan, which has all of them, else from the results, which lack
  * defaults.
  */
-function paramsByStage({ made, select: own }: Experiment, planned: readonly ReturnType<typeof parsed>[]) {
+function paramsByStage(one: Pick<Named, "experiment" | "run">, plannedOf: ReturnType<typeof indexPlanned>) {
   // The more a stage's name says, the more it is meant: of a search, a trial rather than the winner.
-  const mine = planned.filter(({ select, params }) => matchesSelection(select, own) && params.length > 0)
+  const mine = plannedOf(one)
     .sort((a, b) => Object.keys(a.select).length - Object.keys(b.select).length);
   const all = new Map(mine.map(({ stage, params }): [string, Leaf[]] => {
     return [stage, params.map(({ path, value }) => [report.paramName(stage, path), value])];
   }));
-  for (const [id, { params, version }] of made) {
+  for (const [id, { params, version }] of one.experiment.made) {
     const used = leavesIn([id], params, { explain: () => [] });
     const leaves = all.get(id) ?? used.map(({ path, value }): Leaf => [path.join("."), value]);
     all.set(id, [...leaves, ...codesIn(version, id)]);
@@ -205,7 +235,8 @@ const MOST_ACROSS = 6;
 /** Renders the comparison as a page: tables, overlaid curves, pictures side by side. */
 export function comparisonPage({ comparison, searches, parts, notes }: Compared): report.Page {
   const { metrics, params } = comparison;
-  const partOf = (name: string) => parts.find((one) => one.name === name) ?? { label: name, href: undefined };
+  const byName = new Map(parts.toReversed().map((one) => [one.name, one]));
+  const partOf = (name: string) => byName.get(name) ?? { label: name, href: undefined };
   const overSeeds = comparison.overSeeds.map((row) => {
     const labels = row.members.map((name) => partOf(name).label);
     return { ...row, experiment: common(labels, labels.length === parts.length) };

@@ -102,7 +102,7 @@ export async function experimentsOfPipeline(settings: CliSettings, options: Load
 }
 
 /** Returns true if `whole` has all matrix values in `part`: such a part belongs to each child that has them. */
-export function matchesSelection(part: Select, whole: Select): boolean {
+function matchesSelection(part: Select, whole: Select): boolean {
   return Object.entries(part).every(([axis, value]) => whole[axis] === value);
 }
 
