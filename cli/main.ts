@@ -73,9 +73,14 @@ async function loadKinds() {
 
 /**
  * Runs the command line and prints everything itself.
+ * @param begin called first, so that its errors are printed like those of a command
  * @returns the exit code
  */
-export async function main(args: readonly string[], settings: CliSettings = { loadKinds }): Promise<number> {
+export async function main(
+  args: readonly string[],
+  settings: CliSettings = { loadKinds },
+  begin = () => {},
+): Promise<number> {
   const [first, second] = args.filter((arg) => !arg.startsWith("-"));
   const name = first === "help" ? second : first;
   if (name !== undefined && !Object.hasOwn(COMMANDS, name)) {
@@ -84,6 +89,7 @@ export async function main(args: readonly string[], settings: CliSettings = { lo
   }
   let json = false;
   try {
+    begin();
     const program = await makeProgram(name, settings);
     program.hook("preAction", (_, command) => void (json = "json" in command.opts()));
     if (args.length === 0) program.help();
@@ -120,10 +126,14 @@ export function folderMeant(args: readonly string[], cwd: string, start: string)
   return args.some((one) => isOnlyIn(cwd, start)(one) || namesPipeline(one) && words.has(one)) ? cwd : start;
 }
 
-if (import.meta.main) {
+/** Prepares the process for a command. Throws if the system says that a folder cannot be named. */
+function prepareProcess(): void {
+  // A parent may ignore this signal, and the system then tells nobody how a child has ended.
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGCHLD", () => {});
   const start = Deno.env.get("INIT_CWD");
   if (start !== undefined) Deno.chdir(folderMeant(Deno.args, Deno.cwd(), start));
   // Child processes must not take INIT_CWD for the folder in which the user started them.
   Deno.env.delete("INIT_CWD");
-  Deno.exit(await main(Deno.args));
 }
+
+if (import.meta.main) Deno.exit(await main(Deno.args, undefined, prepareProcess));

@@ -4,7 +4,7 @@ import type { StageDevice } from "../../contract/device.ts";
 import { commandFor } from "../pipeline/command_for.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";
 import type { StartMessage } from "../process/protocol.ts";
-import { isIoError } from "../store/io_errors.ts";
+import { firstError, isIoError, machineFix } from "../store/io_errors.ts";
 import type { Planner } from "../plan/planner.ts";
 import { hasPortsOf } from "../plan/serving.ts";
 import type { HeldClaim } from "../store/cache/work_claims.ts";
@@ -72,8 +72,8 @@ export class StageRunner {
     } catch (error) {
       if (!isIoError(error)) throw error;
       // A result that could not be written whole does not exist, so there is nothing to undo.
-      const message = `cannot write to the store: ${(error as Error).message}`;
-      return { state: "failed", message, fix: "make the folder writable or free some space, then run again" };
+      const message = `cannot write to the store: ${(firstError(error) as Error).message}`;
+      return { state: "failed", message, fix: machineFix(error) ?? "make the folder writable, then run again" };
     }
   }
 

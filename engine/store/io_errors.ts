@@ -29,12 +29,22 @@ const PLACE: Readonly<Record<string, string>> = {
   ELOOP: "its links lead in a circle",
   EINVAL: "a name in it cannot be used",
   ENXIO: "nothing listens there",
+  EILSEQ: "its name is not UTF-8",
   [new MisplacedError().code]: "",
 };
 
-function codeOf(error: unknown): string {
+/** Returns the error that came first, where closing what was open has then failed, too. */
+export function firstError(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstError(error.suppressed) : error;
+}
+
+function codeOf(given: unknown): string {
+  const error = firstError(given);
   // A process without Deno's permission to write the store is told the same as one that the file system refuses.
   if (error instanceof Deno.errors.NotCapable) return "EACCES";
+  // Deno gives these errors no code: the folder of the process, a variable that names a folder, and failed imports.
+  if (error instanceof Deno.errors.InvalidData && /not valid (?:UTF-8|unicode)/.test(error.message)) return "EILSEQ";
+  if (error instanceof TypeError && error.message.includes("(os error 24)")) return "EMFILE";
   return (error as { code?: string } | null)?.code ?? "";
 }
 
@@ -99,15 +109,27 @@ export function placeOf(error: unknown): string | undefined {
   return /\(os error \d+\)[^']*'(?:.*' -> ')?(.*)'$/s.exec((error as Error).message)?.[1];
 }
 
+/** Returns what a user can do about an error of the machine; undefined for other errors. */
+export function machineFix(error: unknown): string | undefined {
+  if (!isMachineError(error)) return undefined;
+  const isOpen = ["EMFILE", "ENFILE"].includes(codeOf(error));
+  const first = isOpen ? "let more files be open, as by `ulimit -n 1024`" : "free some space or repair the disk";
+  return `${first}, then run the same command again`;
+}
+
 /** Describes an error of the machine or of a path for users; undefined for every other error. */
-export function explainIoError(error: unknown): Diagnostic | undefined {
+export function explainIoError(given: unknown): Diagnostic | undefined {
+  const error = firstError(given);
   if (!isIoError(error) && !(error instanceof Deno.errors.NotFound)) return undefined;
   const path = placeOf(error);
   const message = path === undefined ? (error as Error).message : `Cannot use ${path}: ${reasonOf(error)}`;
-  if (isMachineError(error)) {
-    return errorOf("machine", message, "free some space or repair the disk, then run the same command again");
-  }
-  const closed = ["EACCES", "EPERM"].includes(codeOf(error));
-  const fix = closed ? "change its permissions" : "fix what is in the way";
+  const machine = machineFix(error);
+  if (machine !== undefined) return errorOf("machine", message, machine);
+  const fixes: Readonly<Record<string, string>> = {
+    EACCES: "change its permissions",
+    EPERM: "change its permissions",
+    EILSEQ: "rename the folder",
+  };
+  const fix = fixes[codeOf(error)] ?? "fix what is in the way";
   return errorOf("file-unreadable", message, `${fix}, or use another folder`);
 }
