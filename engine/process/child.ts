@@ -5,7 +5,7 @@ import type { ModuleProgram } from "../keys/program.ts";
 import type { ModuleMap, UserCode } from "../keys/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { writeNew } from "../store/files.ts";
-import { realPath } from "../store/reading.ts";
+import { readTextIfThere, realPath } from "../store/reading.ts";
 import { isWithin } from "../store/write_roots.ts";
 import { type StageLog, streamText } from "./lines.ts";
 import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
@@ -207,6 +207,16 @@ export function explainStop(
   return failed(`it took ${took}; it was stopped`, fix);
 }
 
+const MORE_TIME = "let it take more processor time, as by `ulimit -t unlimited`";
+const CRASHED = "see if all devices work: deno task doctor";
+const SIGNAL_FIXES: Partial<Record<Deno.Signal, string>> = {
+  ...{ SIGSEGV: CRASHED, SIGBUS: CRASHED, SIGILL: CRASHED, SIGABRT: CRASHED },
+  SIGXCPU: MORE_TIME,
+  SIGXFSZ: "let it write larger files, as by `ulimit -f unlimited`",
+  // JavaScript's engine ends so where it gets no memory.
+  SIGTRAP: "if memory ran out, let it take more, as by `ulimit -v unlimited`",
+};
+
 /** Describes why a process ended without an outcome. */
 export function describeLoss(
   { memoryRanOut: killed, peakBytes: most }: Child,
@@ -223,12 +233,12 @@ export function describeLoss(
     const why = killed === true ? "the kernel killed it for want of memory" : "killed from outside, or out of memory";
     const hint = status.signal === "SIGKILL" ? ` (${why}${held})` : "";
     const message = `its process ended by ${status.signal}${hint}${said === "" ? "" : `\n${said}`}`;
-    const crashed = /^SIG(SEGV|BUS|ILL|ABRT)$/.test(status.signal);
-    if (hint === "") {
-      return { status: "lost", message, ...crashed && { fix: "see if all devices work: deno task doctor" } };
-    }
+    if (hint === "") return { status: "lost", message, ...definedOnly({ fix: SIGNAL_FIXES[status.signal] }) };
     const fix = `${smaller}, or use a machine with more memory`;
-    return { status: "lost", message, fix: killed === true ? fix : `if memory ran out, ${fix}` };
+    if (killed === true) return { status: "lost", message, fix };
+    // A limit on processor time that cannot be raised kills by the same signal.
+    const isTimed = /^Max cpu time +\d/m.test(readTextIfThere("/proc/self/limits") ?? "");
+    return { status: "lost", message, fix: `if memory ran out, ${fix}${isTimed ? `; or ${MORE_TIME}` : ""}` };
   }
   const refused = status.code === 0 ? undefined : explainRefusal(said);
   if (refused !== undefined) return { status: "failed", ...refused };

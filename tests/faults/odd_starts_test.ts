@@ -58,3 +58,34 @@ for (const asTask of [false, true]) {
     },
   });
 }
+
+Deno.test("a program that a limit of the shell ends says which limit, and how to raise it", async () => {
+  const script = (name: string, text: string) => ({
+    [`${name}.sh`]: text,
+    [`${name}.yaml`]: `name: ${name}
+stages:
+  it: { uses: command, with: { run: [sh, ${name}.sh], sources: [${name}.sh], outputs: { out: files } } }
+`,
+  });
+  await using project = new Project({
+    files: {
+      ...script("spin", "while true; do :; done\n"),
+      ...script("write", "head -c 9000000 /dev/zero > large; kill -s XFSZ $$\n"),
+      ...script("trap", "kill -s TRAP $$\n"),
+    },
+  });
+  const cases = [
+    ["spin", "ulimit -St 8", /SIGXCPU/, /as by `ulimit -t unlimited`/],
+    ["spin", "ulimit -t 8", /SIGKILL/, /if memory ran out, .*; or let it take more .* `ulimit -t unlimited`/],
+    ["write", "ulimit -f 8000", /SIGXFSZ/, /`ulimit -f unlimited`/],
+    ["trap", ":", /SIGTRAP/, /if memory ran out, .*`ulimit -v unlimited`/],
+  ] as const;
+  for (const [name, limit, message, fix] of cases) {
+    const args = ["run", `${name}.yaml`, "--json", "--grant", "it:run=sh"];
+    const { code, events, stderr } = await project.cli(args, afterShell(limit));
+    assertEquals(code, 1, stderr);
+    const end = events.find(({ type }) => type === "stage-finished");
+    assertMatch(end.message, message);
+    assertMatch(end.fix, fix);
+  }
+});
