@@ -5,6 +5,7 @@ interface Entry {
   readonly fileNameRaw: { equals(other: Uint8Array): boolean };
   readonly uncompressedSize: number;
   readonly crc32: number;
+  readonly relativeOffsetOfLocalHeader: number;
   /** Its upper half is the mode, in zips made on Unix. */
   readonly externalFileAttributes: number;
 }
@@ -17,7 +18,6 @@ interface ZipFile {
   /** Where the directory goes on. */
   readonly readEntryCursor: number;
   eachEntry(): AsyncIterable<Entry>;
-  readLocalFileHeaderPromise(entry: Entry): Promise<{ readonly fileName: Uint8Array }>;
   openReadStream(entry: Entry, done: (error: Error | null, stream: Stream) => void): void;
 }
 

@@ -255,8 +255,8 @@ Deno.test("a zip whose directory lies about a file is refused", async () => {
       [20, 4, 9, "9 != 8"],
       [24, 4, 2 ** 32 - 1, "8 != 4294967295"],
       [42, 4, 0, "one name in both places"], // the first file's offset
-      [42, 4, 2 ** 32 - 1, "unexpected EOF"],
-      [42, 4, 3, "signature"],
+      [42, 4, 2 ** 32 - 1, "got no file"],
+      [42, 4, 3, "got no file"],
     ] as const
   ) await assertRejects(() => readTorchStateDict(withEntry(1, field, size, value)), FormatError, message);
 });
