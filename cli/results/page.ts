@@ -82,7 +82,7 @@ const MOST_RUNS = 20;
 /** Bytes of pictures and figures on one page, with which a browser still opens it at once. */
 const MOST_BYTES = 32 << 20;
 /** The bytes that pictures of one type may have in it that only explain, such as charts of noise schedules. */
-const MOST_OF_TYPE = 4 << 20;
+const MOST_OF_TYPE = 2 << 20;
 
 /**
  * Makes a page from a pipeline's results and runs. Also returns the stages without a result, and files that are
