@@ -10,7 +10,7 @@ import { isWithin } from "../store/write_roots.ts";
 import { type StageLog, streamText } from "./lines.ts";
 import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
 import { gatherPackages } from "./packages.ts";
-import { Child, denoFolder, formatMemory, ownCacheFolder, packageFolder } from "./runtime.ts";
+import { Child, denoFolder, formatMemory, LIMIT_FIXES, MORE_TIME, ownCacheFolder, packageFolder } from "./runtime.ts";
 import {
   failed,
   messagePrefix,
@@ -207,14 +207,10 @@ export function explainStop(
   return failed(`it took ${took}; it was stopped`, fix);
 }
 
-const MORE_TIME = "let it take more processor time, as by `ulimit -t unlimited`";
 const CRASHED = "see if all devices work: deno task doctor";
 const SIGNAL_FIXES: Partial<Record<Deno.Signal, string>> = {
   ...{ SIGSEGV: CRASHED, SIGBUS: CRASHED, SIGILL: CRASHED, SIGABRT: CRASHED },
-  SIGXCPU: MORE_TIME,
-  SIGXFSZ: "let it write larger files, as by `ulimit -f unlimited`",
-  // JavaScript's engine ends so where it gets no memory.
-  SIGTRAP: "if memory ran out, let it take more, as by `ulimit -v unlimited`",
+  ...LIMIT_FIXES,
 };
 
 /** Describes why a process ended without an outcome. */

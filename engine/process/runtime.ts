@@ -201,6 +201,15 @@ export class Child implements Disposable {
   }
 }
 
+export const MORE_TIME = "let it take more processor time, as by `ulimit -t unlimited`";
+/** For signals by which a limit of the shell ends a process: how to raise the limit. */
+export const LIMIT_FIXES: Partial<Record<Deno.Signal, string>> = {
+  SIGXCPU: MORE_TIME,
+  SIGXFSZ: "let it write larger files, as by `ulimit -f unlimited`",
+  // JavaScript's engine ends so where it gets no memory.
+  SIGTRAP: "if memory ran out, let it take more, as by `ulimit -v unlimited`",
+};
+
 /** Limits on loading modules: no machine needs more for it. */
 export const LOADING_LIMITS = { timeoutMs: 20_000, memory: 2 ** 31 };
 /** The most standard output that is kept, in bytes. The module graph of the largest program is some megabytes. */
@@ -229,7 +238,10 @@ export async function loadModules(
     if (onLine !== undefined) text.split("\n").forEach(onLine);
   });
   const end = signal === null ? `deno ${args[0]} ended with code ${code}` : `deno ${args[0]} was ended by ${signal}`;
-  const said = child.exceeded === undefined ? log.tail() || end : `it took ${child.exceeded} and was stopped`;
+  // Where Deno gets no memory, it prints nothing but addresses in its own code.
+  const fix = LIMIT_FIXES[signal!];
+  const last = fix === undefined ? log.tail() || end : `${end}: ${fix}`;
+  const said = child.exceeded === undefined ? last : `it took ${child.exceeded} and was stopped`;
   return { success, stdout: await new Blob(chunks as BlobPart[]).text(), said };
 }
 

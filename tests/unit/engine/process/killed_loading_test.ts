@@ -15,6 +15,7 @@ const ENDS: Readonly<Record<string, RegExp>> = {
   "kill -9 $$": /^deno (info|cache) was ended by SIGKILL$/,
   "kill -15 $$": /^deno (info|cache) was ended by SIGTERM$/,
   "exit 3": /^deno (info|cache) ended with code 3$/,
+  "echo '#0 [0x55ba]' >&2; kill -s TRAP $$": /^deno (info|cache) was ended by SIGTRAP: .*`ulimit -v unlimited`$/,
   "echo no network >&2; exit 1": /^no network$/,
 };
 
