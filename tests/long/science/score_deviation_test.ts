@@ -1,6 +1,8 @@
-// Simulates the claims of docs/metrics.md about `bootstrap`, and compares each number of the table there. Takes two
-// minutes on one core.
+// Simulates the claims of docs/metrics.md about `bootstrap`, and compares the numbers of the table there. With
+// `NOISELINE_FAULTS=all` it does so with each of them, which takes two minutes on one core; else it leaves out those of
+// many images of 64 dimensions, which take three quarters of that time.
 import { assert, assertEquals } from "@std/assert";
+import { ALL } from "../../support/faults/tally.ts";
 import { deviationRatio, type Trials } from "../../support/deviation_trials.ts";
 
 const DOCS = new URL("../../../docs/metrics.md", import.meta.url);
@@ -17,22 +19,30 @@ const TRIALS: Readonly<Record<number, Trials>> = {
   64: { drawn: 400, judged: 12, times: 50 },
 };
 
-Deno.test("the deviation by bootstrap is near what new sets scatter by, over the whole table of docs/metrics.md", async () => {
+Deno.test("the deviation by bootstrap is near what new sets scatter by, over the table of docs/metrics.md", async () => {
   const docs = await Deno.readTextFile(DOCS);
   const rows: string[] = [];
   for (const [dimension, trials] of Object.entries(TRIALS)) {
-    const ratios: number[] = [];
+    const ratios: string[] = [];
     for (const shift of SHIFTS) {
       for (const count of COUNTS) {
-        ratios.push(await deviationRatio({ count, dimension: Number(dimension), shift }, trials));
+        if (!ALL && dimension === "64" && count > 100) {
+          ratios.push("…");
+          continue;
+        }
+        const ratio = await deviationRatio({ count, dimension: Number(dimension), shift }, trials);
+        assert(ratio > 0.8 && ratio < 1.25, `${count} images of ${dimension} dimensions: ${ratio}`);
+        ratios.push(ratio.toFixed(2));
       }
     }
-    for (const ratio of ratios) assert(ratio > 0.8 && ratio < 1.25, `${dimension} dimensions: ${ratios}`);
-    rows.push([dimension, ...ratios.map((ratio) => ratio.toFixed(2))].join(" | "));
+    rows.push([dimension, ...ratios].join(" | "));
   }
   const written = docs.split("\n").map((line) => line.slice(1, -1).trim().replaceAll(/ +/g, " "));
   // Seeds are fixed, so only the last digit can differ, on machines with another exp or log.
-  assertEquals(written.filter((line) => /^(4|16|64) \| \d\.\d\d \|/.test(line)), rows);
+  const found = written.filter((line) => /^(4|16|64) \| \d\.\d\d \|/.test(line));
+  const tried = (line: string, row: number) =>
+    line.split(" | ").map((cell, i) => rows[row]?.split(" | ")[i] === "…" ? "…" : cell).join(" | ");
+  assertEquals(found.map(tried), rows);
 });
 
 Deno.test("resamples with replacement scatter far more than new sets, as docs/metrics.md says", async () => {
