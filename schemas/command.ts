@@ -4,7 +4,10 @@ import { execution, extent, externalFile } from "./roles.ts";
 /** Types of artifacts that a program of another language may write: their files are documented for other programs. */
 const OUTPUTS = ["images", "checkpoint", "features", "metrics", "picture", "files"] as const;
 
-const scalar = z.union([z.string(), z.number(), z.boolean()]);
+/** No program can be given a NUL character, which ends each of its arguments and variables. */
+const hasNoNul = (value: unknown) => typeof value !== "string" || !value.includes("\0");
+const NO_NUL = { error: "text without a NUL character" };
+const scalar = z.union([z.string(), z.number(), z.boolean()]).refine(hasNoNul, NO_NUL);
 const NAME = { error: () => "a name of letters, digits and _, which begins with a letter" };
 const nameSchema = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/, NAME);
 
@@ -16,7 +19,7 @@ const variableSchema = z.string().refine((name) => /^[A-Za-z_]\w{0,127}$/.test(n
 
 /** The params of a stage that runs a program of the user's, as a pipeline writes them. */
 export const commandSchema = z.strictObject({
-  run: z.array(z.string().min(1)).min(1).max(1000).describe(
+  run: z.array(z.string().min(1).refine(hasNoNul, NO_NUL)).min(1).max(1000).describe(
     "The program and its arguments. ${params.NAME}, ${inputs.PORT} and ${outputs.PORT} are filled in when it starts",
   ),
   sources: z.array(z.string().min(1)).default([]).describe(
@@ -27,7 +30,7 @@ export const commandSchema = z.strictObject({
     "File with the versions of packages, such as requirements.txt. Its content is in the key, and a Python must have " +
       "these versions",
   ),
-  params: z.record(nameSchema, z.unknown()).default({}).describe("Values for the program"),
+  params: z.record(nameSchema, z.unknown().refine(hasNoNul, NO_NUL)).default({}).describe("Values for the program"),
   steps: extent(z.int().min(1)).optional().describe(
     "A param that says how far to go: a longer run continues a shorter one",
   ),

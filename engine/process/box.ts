@@ -34,6 +34,11 @@ interface BoxOptions {
   /** A folder of this command that stands for /tmp. */
   readonly temporary: string;
   readonly cwd: string;
+  /**
+   * Variables of the command. Its stage may name those of the loader, such as `LD_PRELOAD`: in the environment of
+   * bubblewrap they would load code outside the box.
+   */
+  readonly env: Readonly<Record<string, string>>;
   /** True if the command may use the network, or a graphics card. */
   readonly net: boolean;
   readonly gpu: boolean;
@@ -137,6 +142,7 @@ export function box(options: BoxOptions): Box | undefined {
     // A write to an empty folder is an error, not lost.
     ...[...empty, ...results].flatMap((path) => ["--remount-ro", path]),
     ...cards.flatMap((name) => ["--dev-bind", `/dev/${name}`, `/dev/${name}`]),
+    ...Object.entries(options.env).flatMap(([name, value]) => ["--setenv", name, value]),
   ];
   return { ...plain, argv: [...plain.argv, ...mounts, "--chdir", cwd, "/bin/sh", "-c", WATCH, "sh"] };
 }

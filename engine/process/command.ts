@@ -34,6 +34,11 @@ const UNCONTAINED =
   "environment, may outlive it";
 /** A flag of Linux's close_range: descriptors are closed where another program starts. */
 const CLOSE_ON_EXEC = 4;
+/**
+ * Starts a program. Deno passes no descriptors beyond the first three: the program's third is the first, and what it
+ * prints goes to the second.
+ */
+const REDIRECT = ["/bin/sh", "-c", 'exec "$@" 3>&1 1>&2', "sh"];
 const KEPT_OPEN = "it may use files that were open when noiseline started";
 
 interface CommandOptions extends WorkerOptions {
@@ -49,9 +54,9 @@ interface Place {
   /** The path of the brief, which is in the environment of the program and of all that it starts. */
   readonly brief: string;
   readonly library: string;
-  readonly env: Readonly<Record<string, string>>;
-  /** The command line of what contains the program; undefined if nothing does. */
-  readonly contained: readonly string[] | undefined;
+  /** The command line of what starts the program with its variables, and true if that contains the program. */
+  readonly starter: readonly string[];
+  readonly contained: boolean;
 }
 
 /** Runs the program of a stage, and checks what it has written. */
@@ -120,30 +125,31 @@ function layOut(
   }
   const brief = join(work, "stage.json");
   writeNew(brief, JSON.stringify(told));
+  const vars = (temporary: string) => ({
+    PATH: Deno.env.get("PATH") ?? "",
+    HOME: join(work, "home"),
+    TMPDIR: temporary,
+    ...{ TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" },
+    ...{ PYTHONPATH: dirname(library), PYTHONHASHSEED: "0", PYTHONDONTWRITEBYTECODE: "1", PYTHONNOUSERSITE: "1" },
+    // Lines that are still in a buffer would be lost when the program is stopped.
+    PYTHONUNBUFFERED: "1",
+    CUDA_VISIBLE_DEVICES: "",
+    ...env,
+    ...Object.fromEntries(Object.entries(params.env).map(([name, value]) => [name, String(value)])),
+    ...{ NOISELINE_STAGE: brief, NOISELINE_EVENTS: "3" },
+  });
   const contained = box({
     ...{ programs: [params.program, started], readable, writable: [work, ...writable], project, store, temporary, cwd },
     ...{ net: params.net, gpu: env["CUDA_VISIBLE_DEVICES"] !== undefined },
+    // A socket's path has at most 107 bytes: that of a store may be longer.
+    env: vars("/tmp"),
   });
   const left = keepDescriptors() ? contained?.left : KEPT_OPEN;
   if (contained === undefined) emit({ type: "note", message: UNCONTAINED });
   else if (left !== undefined) emit({ type: "note", message: `bubblewrap cannot take all rights: ${left}` });
-  return {
-    ...{ cwd, brief, library, contained: contained?.argv },
-    env: {
-      PATH: Deno.env.get("PATH") ?? "",
-      HOME: join(work, "home"),
-      // A socket's path has at most 107 bytes: that of a store may be longer.
-      TMPDIR: contained === undefined ? temporary : "/tmp",
-      ...{ TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" },
-      ...{ PYTHONPATH: dirname(library), PYTHONHASHSEED: "0", PYTHONDONTWRITEBYTECODE: "1", PYTHONNOUSERSITE: "1" },
-      // Lines that are still in a buffer would be lost when the program is stopped.
-      PYTHONUNBUFFERED: "1",
-      CUDA_VISIBLE_DEVICES: "",
-      ...env,
-      ...Object.fromEntries(Object.entries(params.env).map(([name, value]) => [name, String(value)])),
-      ...{ NOISELINE_STAGE: brief, NOISELINE_EVENTS: "3" },
-    },
-  };
+  const plain = () => ["/usr/bin/env", ...Object.entries(vars(temporary)).map(([name, value]) => `${name}=${value}`)];
+  const starter = [...contained === undefined ? plain() : [], ...REDIRECT, ...contained?.argv ?? []];
+  return { cwd, brief, library, starter, contained: contained !== undefined };
 }
 
 /**
@@ -186,25 +192,23 @@ function stampsOf({ inputs }: StartMessage): (readonly [file: string, stamp: str
 async function runOnce(
   argv: readonly string[],
   { resumes }: FoundCommand,
-  { cwd, brief, env, contained }: Place,
+  { cwd, brief, starter, contained }: Place,
   options: CommandOptions,
 ): Promise<StageOutcome> {
   const { timeoutMs, memoryLimit, log, stop, home } = options;
-  // Deno passes no descriptors beyond the first three: the program's third is its first one, and what it prints goes to
-  // the second.
-  const redirect = ["/bin/sh", "-c", 'exec "$@" 3>&1 1>&2', "sh"];
   // Disposal kills the program and everything that it started.
   using end = new DisposableStack();
   const child = end.use(
-    new Child([...redirect, ...contained ?? [], ...argv], {
-      ...{ cwd, env, timeoutMs, memory: memoryLimit, kill: options.kill, bare: true },
+    new Child([...starter, ...argv], {
+      // A stage's own variables act only where its program may act: programs that contain it get none of them.
+      ...{ cwd, env: { NOISELINE_STAGE: brief }, timeoutMs, memory: memoryLimit, kill: options.kill, bare: true },
     }),
   );
   const killLeft = () => processesWith(brief, child.pid).forEach(({ pid }) => signalTo(pid, "SIGKILL"));
   end.defer(killLeft);
   child.onAbort(stop, () => {
     // Inside its box the program has a shell above it, and two processes of the box above that.
-    const [main = child.pid] = contained === undefined ? [] : descendantsOf(child.pid).slice(2);
+    const [main = child.pid] = contained ? descendantsOf(child.pid).slice(2) : [];
     signalTo(main, "SIGTERM");
     child.killAfter(resumes ? STOP_GRACE_MS : SHORT_GRACE_MS);
   });
@@ -237,7 +241,7 @@ async function runOnce(
   const stopped = explainStop(child, options, { outcome: said, smaller: SMALLER, step });
   if (stopped !== undefined) return stopped;
   // The shell in the box says by which signal the program ended.
-  const signals = contained === undefined ? [] : Object.entries(constants.signals);
+  const signals = contained ? Object.entries(constants.signals) : [];
   const by = signal ?? signals.find(([, value]) => value === code - 128)?.[0] as Deno.Signal | undefined;
   if (by !== undefined) return describeLoss(child, { code, signal: by }, log.tail(), SMALLER);
   if (code !== 0) return explainExit(code, log.tail(), home);

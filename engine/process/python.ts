@@ -126,7 +126,7 @@ function askPython(path: string, cwd: string): Promise<Python | undefined> {
     await using temporary = await makeTemporaryFolder();
     const contained = box({
       ...{ programs: [path], readable: [], writable: [], project: place, store: findStoreRoot(place), cwd: place },
-      ...{ temporary: temporary.folder, net: false, gpu: false },
+      ...{ temporary: temporary.folder, net: false, gpu: false, env: {} },
     })?.argv ?? [];
     const options = { bare: true, cwd: place, env, timeoutMs: TIMEOUT_MS };
     const { success, stdout } = await loadModules([...contained, path, "-I", "-c", ASK], options);

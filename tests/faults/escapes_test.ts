@@ -68,7 +68,7 @@ function boxOf(project: Project, net: boolean): readonly string[] {
   const [readable, writable] = [[`${run}/in`, `${run}/out`], [work, `${run}/out`]];
   const found = box({
     ...{ programs: [PYTHON], readable, writable, project: project.path("p"), store: project.path("p/.noiseline") },
-    ...{ temporary: `${work}/tmp`, cwd: work, net, gpu: false },
+    ...{ temporary: `${work}/tmp`, cwd: work, net, gpu: false, env: {} },
   })!;
   assertEquals(found.left, undefined);
   // The shell that watches the program speaks on this descriptor.
@@ -122,6 +122,26 @@ Deno.test({
     const { stdout } = await project.cli(["logs", "p.yaml", "a"]);
     assertEquals(/ 0 -> /.test(stdout), true, stdout);
     assertEquals(/ (9|39) -> /.test(stdout), false, stdout);
+  },
+});
+
+Deno.test({
+  name: `variables of a stage act on nothing outside the box${NO_BOX === undefined ? "" : ` (skipped: ${NO_BOX})`}`,
+  ignore: NO_BOX !== undefined,
+  fn: async () => {
+    await using project = new Project();
+    // The loader of each program that gets these variables writes a file `debug.PID`; in the box it cannot.
+    const run = `[sh, -c, 'echo "it has $LD_DEBUG" >&2; echo a > ${"${outputs.out}"}/a.txt']`;
+    const env = `{ LD_DEBUG: libs, LD_DEBUG_OUTPUT: ${project.path("debug")}, LD_LIBRARY_PATH: ${project.root} }`;
+    project.write(
+      "p.yaml",
+      `name: demo\nstages:\n  a: { uses: command, with: { run: ${run}, env: ${env}, outputs: { out: files } } }\n`,
+    );
+    const { code, stderr } = await project.cli(["run", "p.yaml", "--grant", "a:run=sh"]);
+    assertEquals(code, 0, stderr);
+    assertEquals(Array.from(Deno.readDirSync(project.root), ({ name }) => name).filter((x) => /^debug/.test(x)), []);
+    const { stdout } = await project.cli(["logs", "p.yaml", "a"]);
+    assert(stdout.includes("it has libs"), stdout);
   },
 });
 

@@ -100,6 +100,16 @@ const WRONG: Readonly<Record<string, readonly [written: string, ...told: string[
     '"PYTHONPATH"',
     "the name of a variable that noiseline does not set itself",
   ],
+  ...Object.fromEntries([
+    ["an argument", 'run: [sh, "a\\0b"]', "run[1]"],
+    ["a variable", 'run: [sh], env: { A: "a\\0b" }', "env.A"],
+    ["a param", 'run: [sh, "${params.a}"], params: { a: "a\\0b" }', "params.a"],
+  ].map(([name, written, place]) => [`${name} with a NUL character`, [
+    `{ ${written}, outputs: { out: files } }`,
+    `stages.a.with.${place}`,
+    '"a\\u0000b"',
+    "text without a NUL character",
+  ]])),
 };
 
 for (const [name, [written, place, got, wanted, fix]] of Object.entries(WRONG)) {
