@@ -6,7 +6,8 @@ import type { Project } from "./project.ts";
 const NOTHING = { programs: [], readable: [], writable: [] };
 /** Why programs cannot be contained here; undefined where they can. */
 export const NO_BOX =
-  box({ ...NOTHING, temporary: "/tmp", project: "/", store: "/tmp", cwd: "/", net: false, gpu: false, env: {} }) === undefined
+  box({ ...NOTHING, temporary: "/tmp", project: "/", store: "/tmp", cwd: "/", net: false, gpu: false, env: {} }) ===
+      undefined
     ? "no bubblewrap that works"
     : undefined;
 /** Why there are no programs in Python here; undefined where there are. */
