@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { DEVICE_NAMES } from "../../../tensor/devices.ts";
 import type { Json } from "../../support/cli_process.ts";
 import { Project } from "../../support/project.ts";
+import { until } from "../../support/until.ts";
 import { TORCH_VERSION } from "../../../tensor/torch/installation.ts";
 import { dirname, join } from "node:path";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -140,30 +141,39 @@ Deno.test("auto says what it takes and why no better device", async () => {
   assertStringIncludes(run.stdout, `train: run on ${auto.name} (new)\n`);
 });
 
-const SEES = `import { defineStage } from "noiseline";
+const seesGpus = (port: number) =>
+  `import { defineStage } from "noiseline";
 import { z } from "zod";
 export default defineStage({
   summary: "Writes which GPUs it is given",
   params: z.strictObject({ salt: z.int() }),
   inputs: {},
   outputs: { out: { type: "files", description: "Their ids" } },
-  permissions: { env: ["CUDA_VISIBLE_DEVICES"] },
+  permissions: { env: ["CUDA_VISIBLE_DEVICES"], net: ["127.0.0.1"] },
   resources: { cpu: 0 },
-  async run({ outputs }) {
+  async run({ outputs, params }) {
     // As long as it runs, no other stage is given the same.
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await (await fetch("http://127.0.0.1:${port}/" + params.salt)).text();
     await outputs.out.write("gpus.txt", Deno.env.get("CUDA_VISIBLE_DEVICES") ?? "");
   },
 });
 `;
 
 Deno.test("run gives stages that ask for GPUs the ones that --gpus names, and no two at once the same", async () => {
-  await using project = new Project({ files: { "sees.ts": SEES } });
+  // The two stages that ask for one are answered once both have begun.
+  const begun = new Set<string>();
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+    const { pathname } = new URL(request.url);
+    begun.add(pathname);
+    if (pathname !== "/3") await until("two stages at once", () => begun.has("/1") && begun.has("/2"));
+    return new Response("go on");
+  });
+  await using project = new Project({ files: { "sees.ts": seesGpus(server.addr.port) } });
   const stage = (salt: number, gpu: number) =>
     `{ uses: ./sees.ts, with: { salt: ${salt} }, resources: { gpu: ${gpu} } }`;
   const [a, b, both] = [stage(1, 1), stage(2, 1), stage(3, 2)];
   project.write("p.yaml", `name: demo\nstages:\n  a: ${a}\n  b: ${b}\n  both: ${both}\n`);
-  const grant = ["--grant", "a:env=CUDA_VISIBLE_DEVICES"];
+  const grant = ["--grant", "a:env=CUDA_VISIBLE_DEVICES", "--grant", "a:net=127.0.0.1"];
   const { code, stderr } = await project.cli(["run", "p.yaml", "--gpus", "3,5", "--jobs", "3", ...grant], {
     env: await ownCache(project),
   });
