@@ -56,7 +56,9 @@ Deno.test("run ends at the second signal when a stage loops and hears nothing", 
     await running.event(({ type }) => type === "stage-progress");
     const [child] = childrenOf(running.pid);
     running.signal(signal);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    // Two signals at once may be one press of a key.
+    await running.event(({ type }) => type === "stopping");
+    await new Promise((resolve) => setTimeout(resolve, 500));
     running.signal(signal);
     const { code, events } = await running.outcome();
     assertEquals(code, 130);

@@ -4,6 +4,7 @@ import { describeFile } from "../../engine/process/describe.ts";
 import { askGraph, LOADING_LIMITS } from "../../engine/process/runtime.ts";
 import { childrenOf, hasProgram, isGoneWithin, onlyIf } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
+import { until } from "../support/until.ts";
 
 /**
  * Returns a stage whose module does something at its top level, which runs when the module is loaded to be described,
@@ -215,7 +216,7 @@ Deno.test("run refuses a file whose name is not UTF-8", async () => {
   await using running = project.start(["run", "p.yaml", "--json"]);
   const { runId } = await running.event(({ type }) => type === "run-started");
   const folder = project.path(`.noiseline/tmp/${runId}-a/out/out`);
-  while (!project.exists(`.noiseline/tmp/${runId}-a/out/out/text.txt`)) await new Promise((go) => setTimeout(go, 20));
+  await until("the stage's own file", () => project.exists(`.noiseline/tmp/${runId}-a/out/out/text.txt`));
   const made = await new Deno.Command("sh", { args: ["-c", `: > "$(printf 'bad\\377name')"`], cwd: folder }).output();
   assert(made.success);
   const { code, events } = await running.outcome();

@@ -60,7 +60,7 @@ class Group implements AsyncDisposable {
       try {
         return Deno.removeSync(this.folder);
       } catch (error) {
-        if (tries > 100) throw error;
+        if (tries > 600) throw error;
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }

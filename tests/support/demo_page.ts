@@ -111,13 +111,14 @@ export const READY = "Ready to sample.";
  * @returns the page's message
  */
 export async function drawnOn(page: Page): Promise<string> {
-  for (;;) {
+  for (let looks = 0; looks < 6_000; looks++) {
     const state: string = await page.evaluate("document.getElementById('state').textContent");
     if (state === READY || state.startsWith("The link asks") || /^\d+ images in |^Stopped|cannot|fault/.test(state)) {
       return state;
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+  throw new Error("the page did not end sampling in 5 minutes");
 }
 
 /** Returns the bytes of a gallery's images. */

@@ -3,9 +3,9 @@
  * @throws if it does not hold within a minute, a limit that only separates slow machines from conditions that never
  *   hold
  */
-export async function until(what: string, holds: () => boolean): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 60_000;
-  while (!holds()) {
+  while (!await holds()) {
     if (performance.now() > deadline) throw new Error(`waited a minute for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

@@ -4,6 +4,7 @@ import { cifarArchive } from "../../support/cifar_archive.ts";
 import { FileServer } from "../../support/file_server.ts";
 import { makeIdxFiles } from "../../support/idx.ts";
 import { Project } from "../../support/project.ts";
+import { until } from "../../support/until.ts";
 
 const ARCHIVE = "cifar-10-binary.tar.gz";
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
@@ -55,9 +56,7 @@ Deno.test("run stops in a download when interrupted, and the next run continues 
   {
     await using running = project.start(["run", "p.yaml", "--json"]);
     const part = `.noiseline/cache/downloads/${sha256(archive)}.part`;
-    while (!project.exists(part) || Deno.statSync(project.path(part)).size < half) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    await until("half of the archive", () => project.exists(part) && Deno.statSync(project.path(part)).size >= half);
     running.signal("SIGINT");
     assertEquals((await running.outcome()).code, 130);
   }

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { findViolations } from "../../browser/axe.ts";
 import { bytesOf, drawnOn, ignore, onPages, removePages, SIZE, submit } from "../../support/demo_page.ts";
+import { until } from "../../support/until.ts";
 
 Deno.test.afterAll(removePages);
 
@@ -58,7 +59,7 @@ Deno.test({
       const place = "document.querySelector('#images input').value";
       await page.evaluate("document.querySelector('#images .controls button').click()");
       assertEquals(await page.evaluate(place), "0");
-      while (await page.evaluate(place) !== "3") await new Promise((resolve) => setTimeout(resolve, 50));
+      await until("the last step", async () => await page.evaluate(place) === "3");
       assertEquals(await page.evaluate("document.querySelector('#images .controls button').textContent"), "Play");
     }),
 });

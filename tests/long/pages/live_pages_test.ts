@@ -8,6 +8,7 @@ import { ASSETS, type Page, partsOf, renderServed } from "../../../report/page.t
 import { gridCells, imageGrid } from "../../../pictures/image_grid.ts";
 import { encodePng } from "../../../formats/png_encoder.ts";
 import { curve, liveRun, manyRuns } from "../../support/live_runs.ts";
+import { until as waitFor } from "../../support/until.ts";
 import { findViolations } from "../../browser/axe.ts";
 import { Chromium, findChromium, type Page as Tab } from "../../browser/chromium.ts";
 
@@ -107,7 +108,7 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
     // The first screen has the loss, too.
     await until(tab, CANVASES, 4);
     assertEquals(await tab.evaluate(CAPTION), "train: preview, after 1,000 steps");
-    while (site.listeners === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await waitFor("the page to listen", () => site.listeners > 0);
 
     const withPreviews = (previews: readonly number[]) => {
       const stages = run.stages.map((stage) => stage.id === "train" ? { ...stage, previews } : stage);
@@ -147,10 +148,10 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
     // A browser opens at most six connections to a server, so a hidden page closes its own, and has the complete
     // current state when it is shown again.
     const other = await browser.newPage({ width: 1280, height: 900, colorScheme: "light", isTab: true });
-    while (site.listeners > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await waitFor("the page to listen no more", () => site.listeners === 0);
     assertEquals(await tab.evaluate("[document.hidden, document.querySelector('#gone').hidden]"), [true, true]);
     await tab.show();
-    while (site.listeners === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await waitFor("the page to listen", () => site.listeners > 0);
     withPreviews([250, 500]);
     await until(tab, "document.querySelectorAll('#overview img').length", 2);
     assertEquals([tab.problems, other.problems], [[], []]);
@@ -172,7 +173,7 @@ Deno.test("a page of a run takes in what changes, and leaves what its reader has
     // The page makes no further request.
     await other.show();
     await tab.show();
-    while (site.listeners > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await waitFor("the page to listen no more", () => site.listeners === 0);
     assertEquals(
       await tab.evaluate("document.querySelector('#gone').textContent"),
       "The run or comparison of this page no longer exists.",

@@ -3,6 +3,7 @@ import { assertEquals } from "@std/assert";
 import { hostname } from "node:os";
 import type { RunRecord } from "../../../../schemas/records.ts";
 import { etaLeft, RunReader } from "../../../../engine/live/run_reader.ts";
+import { until } from "../../../support/until.ts";
 import { openFreshStore } from "../support/manifest.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { newRunId } from "../../../../engine/store/run_ids.ts";
@@ -117,7 +118,7 @@ Deno.test("ProgressWriter tells the newest at most once a second, nothing of wha
   {
     using slow = new ProgressWriter(counting, run.runId, "a", new RateMeter());
     for (let done = 0; done < 5; done++) slow.note(update(done));
-    while (told() === undefined) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until("word of progress", () => told() !== undefined);
     assertEquals([writes, told()!.done, told()!.total, told()!.unit], [[4], 4, 9, "step"]);
     slow.note(update(5));
   }
@@ -126,7 +127,7 @@ Deno.test("ProgressWriter tells the newest at most once a second, nothing of wha
   {
     using whole = new ProgressWriter(counting, run.runId, "a", new RateMeter());
     whole.note(update(9));
-    while (told()!.done !== 9) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until("word of the last step", () => told()!.done === 9);
   }
   assertEquals(told(), undefined);
   assertEquals([...Deno.readDirSync(runs.folderOf(run.runId))].map(({ name }) => name).sort(), ["logs", "run.json"]);

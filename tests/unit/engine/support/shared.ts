@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { sha256Of } from "../../../../engine/store/reading.ts";
 import type { CacheBackend } from "../../../../engine/store/cache/backend.ts";
 import type { Patience } from "../../../../engine/store/cache/client.ts";
@@ -6,7 +6,7 @@ import { FolderBackend } from "../../../../engine/store/cache/folder_backend.ts"
 import { type CacheMode, SharedCache } from "../../../../engine/store/cache/shared_cache.ts";
 import type { RunOptions } from "../../../../engine/run/run_options.ts";
 import { planIn, planned, runIn } from "./reach.ts";
-import { makeTempFolder } from "./temp.ts";
+import { filesBelow, makeTempFolder } from "./temp.ts";
 
 interface LabOptions {
   readonly mode?: CacheMode;
@@ -32,6 +32,18 @@ export class Lab implements AsyncDisposable {
 
   get cacheFolder(): string {
     return join(this.#folder.path, "cache");
+  }
+
+  /**
+   * Returns a function that reads the cache's present files from memory, so that no limit of time runs out while the
+   * disk or other threads are busy.
+   */
+  readFromMemory(): CacheBackend["open"] {
+    const entries = filesBelow(this.cacheFolder).map((path) =>
+      [relative(this.cacheFolder, path), Deno.readFileSync(path)] as const
+    );
+    const files = new Map(entries);
+    return (name) => Promise.resolve({ value: files.has(name) ? new Blob([files.get(name)!]).stream() : undefined });
   }
 
   machine(name: string): string {
