@@ -29,6 +29,7 @@ const SHORT_GRACE_MS = 10_000;
 /** The time that processes have to end which a program started, once it has ended itself. */
 const LEFT_GRACE_MS = 2_000;
 const SMALLER = "use smaller parts";
+const NOT_READ = "it did not read these params, so other values of them change nothing:";
 const UNCONTAINED =
   "bubblewrap is not here: nothing contains this program; a process that it starts, and that clears its " +
   "environment, may outlive it";
@@ -191,7 +192,7 @@ function stampsOf({ inputs }: StartMessage): (readonly [file: string, stamp: str
 /** Runs one command line to its end. */
 async function runOnce(
   argv: readonly string[],
-  { resumes }: FoundCommand,
+  { resumes, run, params, steps }: FoundCommand,
   { cwd, brief, starter, contained }: Place,
   options: CommandOptions,
 ): Promise<StageOutcome> {
@@ -215,6 +216,7 @@ async function runOnce(
   await child.closeInput();
 
   let [step, isLeft, said] = [0, false, undefined as StageOutcome | undefined];
+  let unread: readonly string[] = [];
   const { emit, flush } = throttleProgress(options.emit);
   end.defer(flush);
   const listen = async (stdout: ReadableStream<Uint8Array>) => {
@@ -223,6 +225,7 @@ async function runOnce(
       if (event === undefined) log.keep(`not an event: ${line.slice(0, 400)}`);
       else if (event.type === "failed") said = { status: "failed", message: event.message, fix: event.fix };
       else if (event.type === "left") isLeft = true;
+      else if (event.type === "unread") unread = event.params;
       else if (event.type === "modules") {
         said ??= event.files.length === 0 ? undefined : undeclared("loaded", event.files[0]!);
       } else {
@@ -245,7 +248,14 @@ async function runOnce(
   const by = signal ?? signals.find(([, value]) => value === code - 128)?.[0] as Deno.Signal | undefined;
   if (by !== undefined) return describeLoss(child, { code, signal: by }, log.tail(), SMALLER);
   if (code !== 0) return explainExit(code, log.tail(), home);
-  if (left.length === 0 && !isLeft) return { status: "complete" };
+  if (left.length === 0 && !isLeft) {
+    const declared = [...Object.keys(params), ...steps === undefined ? [] : ["steps"]];
+    const ignored = declared.filter((one) =>
+      unread.includes(one) && !run.some((text) => text.includes(`params.${one}}`))
+    );
+    if (ignored.length > 0) emit({ type: "note", message: `${NOT_READ} ${ignored.join(", ")}` });
+    return { status: "complete" };
+  }
   const names = left.map((one) => one.name).join(", ") || "processes that it started";
   return failed(`it ended while ${names} still ran; they were killed`, "let it wait for the processes that it starts");
 }

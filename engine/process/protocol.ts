@@ -82,6 +82,8 @@ export const programEventSchema = z.union([
   ...otherEvents,
   /** An expected failure, which it explains. */
   z.strictObject({ type: z.literal("failed"), message, fix: message }),
+  /** Params that it has not read. */
+  z.strictObject({ type: z.literal("unread"), params: z.array(word) }),
   /** Modules outside its folder that it loaded. */
   z.strictObject({ type: z.literal("modules"), files: z.array(message) }),
   /** From the containment: processes were left when it ended. */

@@ -21,9 +21,31 @@ _stage = json.loads(Path(_file).read_text("utf-8")) if _file else None
 # Processes that this program starts may import this module too, but have no descriptor to speak on.
 _main = os.environ.setdefault("_NOISELINE_PID", str(os.getpid()))
 
+
+class _Params(dict):
+    """Remembers which params the program has not read."""
+
+    def __init__(self, given):
+        super().__init__(given)
+        self.unread = set(given)
+
+
+def _reading(name):
+    def read(self, *args, **named):
+        # What goes over all params, or changes some, may read any of them.
+        self.unread -= {args[0]} if name in ("__getitem__", "__contains__", "get") else set(self.unread)
+        return getattr(dict, name)(self, *args, **named)
+
+    return read
+
+
+for _name in "__getitem__ __contains__ get __iter__ keys values items copy pop popitem setdefault __or__ __ror__".split():
+    if hasattr(dict, _name):
+        setattr(_Params, _name, _reading(_name))
+
 _folders = lambda port: [_folders(one) for one in port] if isinstance(port, list) else Path(port["folder"])
 if _file:
-    params = _stage["params"]  # with `steps`
+    params = _Params(_stage["params"])  # with `steps`
     seed = _stage["seed"]
     inputs = {name: _folders(port) for name, port in _stage["inputs"].items()}  # a list for an input that is a list
     outputs = {name: _folders(port) for name, port in _stage["outputs"].items()}
@@ -130,7 +152,8 @@ def _flush(path):
     os.close(opened)
 
 
-def _report_modules():
+def _report():
+    _say(type="unread", params=sorted(params.unread))
     library = tuple(os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib"))
     places = [*library, *map(sysconfig.get_path, ("purelib", "platlib")), _stage["code"], os.path.dirname(__file__)]
     places = tuple(os.path.join(os.path.realpath(one), "") for one in places)
@@ -195,4 +218,4 @@ if _file:
     if __name__ == "__main__":
         _check_lock(_stage["lock"])
     elif str(os.getpid()) == _main:
-        atexit.register(_report_modules)
+        atexit.register(_report)

@@ -1,5 +1,6 @@
 import { type Diagnostic, errorOf } from "../../diagnostic/diagnostic.ts";
-import { suggestName } from "../../../std/did_you_mean.ts";
+import { commandSchema } from "../../../schemas/command.ts";
+import { didYouMean, listNames, suggestName } from "../../../std/did_you_mean.ts";
 import { cutText, showValue } from "../../diagnostic/format.ts";
 import { asMap, type Entries, getPath, isRecord, MAX_DEPTH } from "../source/tree.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
@@ -117,20 +118,53 @@ function applyOne(root: Entries, text: string): Diagnostic | DocumentPath {
   return refused === undefined ? path : problem(text, ...refused);
 }
 
+/** Returns the params that a stage of the file gives to a program of the user's: what no schema knows. */
+function declaredParams(root: Entries, id: string): string[] {
+  const { uses, with: written } = asMap(asMap(root["stages"])[id]);
+  if (uses !== "command") return [];
+  const { params, ...own } = asMap(written);
+  const others = Object.keys(own).filter((name) => name === "steps" || !Object.hasOwn(commandSchema.shape, name));
+  return [...Object.keys(asMap(params)).map((name) => `params.${name}`), ...others];
+}
+
+/** Refuses a param that the file does not declare: its program would not read it, and would compute all the same. */
+function checkDeclared(file: Entries, changed: Entries, [root, stage]: DocumentPath, text: string) {
+  const [id, plain] = [String(stage), (name: string) => name.replace(/^params\./, "")];
+  if (root !== "stages") return undefined;
+  const declared = declaredParams(file, id);
+  const added = declaredParams(changed, id).find((name) => !declared.includes(name));
+  if (added === undefined) return undefined;
+  const names = declared.map(plain);
+  const near = declared[names.indexOf(plain(added))] ?? declared[names.indexOf(didYouMean(plain(added), names) ?? "")];
+  // The kind's schema knows the other names beside the params.
+  if (near === undefined && added === plain(added) && added !== "steps") return undefined;
+  const fix = near === undefined
+    ? [...declared.length > 0 ? [listNames(declared.map((one) => `${id}.${one}`))] : [], "declare it in the file"]
+    : [`did you mean "${id}.${near}"?`];
+  return problem(text, `the file declares no param "${plain(added)}" of stage "${id}"`, fix.join(", or "));
+}
+
 /**
  * Applies `--set` options in order to the raw document, which stays as it is. The kind's schema decides later whether a
- * param exists.
+ * param exists; the file decides which params the program of a stage has.
  * @returns also a layer for each option, which says where values come from
  */
 export function applyOverrides(value: unknown, texts: readonly string[]) {
   const layers: Layer[] = [];
   const problems: Diagnostic[] = [];
   if (texts.length === 0 || !isRecord(value)) return { value, layers, problems };
-  const root = { ...value };
+  let root = { ...value };
   for (const text of texts) {
-    const applied = applyOne(root, text);
-    if ("severity" in applied) problems.push(applied);
-    else layers.push({ document: { ...NOWHERE, origin: () => `--set ${cutText(text)}` }, prefix: [], at: applied });
+    const changed = { ...root };
+    const applied = applyOne(changed, text);
+    const refused = "severity" in applied ? applied : checkDeclared(value, changed, applied, text);
+    if (refused !== undefined) {
+      problems.push(refused);
+      continue;
+    }
+    root = changed;
+    const document = { ...NOWHERE, origin: () => `--set ${cutText(text)}` };
+    layers.push({ document, prefix: [], at: applied as DocumentPath });
   }
   return { value: root as unknown, layers, problems };
 }

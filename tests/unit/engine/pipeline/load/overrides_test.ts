@@ -143,6 +143,49 @@ for (const [text, message, fix] of REFUSED) {
   });
 }
 
+const COMMAND = {
+  stages: {
+    guest: { uses: "command", with: { run: ["a"], params: { lr: 0.1, steps_per_epoch: 3, model: { depth: 2 } } } },
+    none: { uses: "command", with: { run: ["a"], steps: 3 } },
+  },
+};
+
+Deno.test("applyOverrides() takes no param of a program that the file does not declare", () => {
+  const refused = (...texts: string[]) =>
+    applyOverrides(COMMAND, texts).problems.map(({ message, fix }) => [message, fix]);
+  const unknown = (text: string, name: string, stage: string) =>
+    `cannot apply --set ${text}: the file declares no param "${name}" of stage "${stage}"`;
+  const list =
+    "use one of: guest.params.lr, guest.params.steps_per_epoch, guest.params.model, or declare it in the file";
+  const cases: [text: string, name: string, fix: string][] = [
+    ["guest.params.lrr=1", "lrr", 'did you mean "guest.params.lr"?'],
+    ["guest.lr=1", "lr", 'did you mean "guest.params.lr"?'],
+    ["guest.steps_per_epok=1", "steps_per_epok", 'did you mean "guest.params.steps_per_epoch"?'],
+    ["guest.params.modle.depth=1", "modle", 'did you mean "guest.params.model"?'],
+    ["guest.params.width=1", "width", list],
+    ["guest.params.list+=1", "list", list],
+    ["guest.params={ lr: 1, wdith: 2 }", "wdith", list],
+    ["guest.steps=3", "steps", list],
+  ];
+  for (const [text, name, fix] of cases) assertEquals(refused(text), [[unknown(text, name, "guest"), fix]]);
+  assertEquals(refused("none.params.a=1"), [
+    [unknown("none.params.a=1", "a", "none"), "use one of: none.steps, or declare it in the file"],
+  ]);
+  // All at once, and what is refused is not applied.
+  const texts = ["guest.params.lrr=1", "none.steps=5", "none.params.a=1"];
+  assertEquals(refused(...texts).length, 2);
+  const { stages } = applyOverrides(COMMAND, texts).value as typeof COMMAND;
+  assertEquals([stages.guest, stages.none.with], [COMMAND.stages.guest, { run: ["a"], steps: 5 }]);
+});
+
+Deno.test("applyOverrides() leaves params that are declared, and what a schema knows, to be set", () => {
+  const texts = [
+    ...["guest.params.lr=1", "guest.params.model.width=2", "~guest.params.lr", "guest.params.lr=2", "none.steps=5"],
+    ...["guest.net=true", "guest.env.A=1", "guest.sources+=a.py", "guest.params={ lr: 3 }", "guest.sorces=1"],
+  ];
+  assertEquals(applyOverrides(COMMAND, texts).problems, []);
+});
+
 Deno.test("applyOverrides() names nothing in the place of a seed that is not there", () => {
   const { problems } = applyOverrides({ name: "p", stages: {} }, ["~seed"]);
   assertEquals(problems.map(({ message, fix }) => [message, fix]), [
