@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { execution } from "../../schemas/roles.ts";
-import { checkBatchSize, checkSameSize, problemsOf } from "../shared/checks.ts";
+import { checkBatchSize, checkSameClasses, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt } from "../shared/common_params.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { findStageDevice } from "../shared/device.ts";
@@ -39,6 +39,7 @@ export const classifierKind = defineKind({
       checkLabelled("test", test),
       checkBatchSize(params.batchSize, images?.count),
       checkSameSize("test", test, { name: "those to learn from", size: images }),
+      checkSameClasses("test", test, { name: "those to learn from", labels: images }),
     );
     const metrics = { names: ["accuracy"] };
     if (!images?.classes) return { problems, facts: { metrics } };

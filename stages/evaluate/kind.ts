@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type CheckpointFacts, type ImageFacts, readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { checkVariance } from "../../diffusion/samplers/ancestral.ts";
-import { checkMost, checkSameSize, checkWeightsName, problemsOf } from "../shared/checks.ts";
+import { checkMost, checkSameClasses, checkSameSize, checkWeightsName, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { networkWork } from "../shared/work.ts";
@@ -76,6 +76,8 @@ export const evaluateKind = defineKind({
         fix: "give the objective a recover, and train again",
       },
       checkSameSize("images", images, { name: "those of the checkpoint", size: checkpoint }),
+      checkpoint?.classes !== undefined &&
+        checkSameClasses("images", images, { name: "those of the checkpoint", labels: checkpoint }),
     );
     const depths = checkpoint?.dtype === null ? ["uint8", "uint16"] as const : [checkpoint?.dtype];
     const bits = bound === undefined ? [] : depths.map(bitsOf).flatMap((name) => [name, `${name} L_T`]);

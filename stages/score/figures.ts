@@ -1,6 +1,6 @@
 import { type ExtractorInfo, openFeatures, pixelForm, pixelPreprocessing } from "../../artifacts/features.ts";
 import { type ImageReader, type LabelNumbers, openImages } from "../../artifacts/image_files.ts";
-import { classNamesOf } from "../../artifacts/labels.ts";
+import { classNamesOf, labelNumber } from "../../artifacts/labels.ts";
 import { describeImageSet, type ImageSet, IS_BIASED, type Metric } from "../../artifacts/metrics.ts";
 import { readStatistics } from "../../artifacts/statistics.ts";
 import type { InputArtifact } from "../../contract/stage.ts";
@@ -149,16 +149,22 @@ async function manifoldMetrics(
 }
 
 async function classFigures({ real, fake }: Sets, { products, onProgress }: ScoreOptions): Promise<Metric[]> {
-  const labels = [...new Set(real.labels)].filter((label) => fake.labels!.includes(label)).sort((a, b) => a - b);
-  const names = classNamesOf(real.images?.source ?? {});
+  const [names, others] = [real, fake].map(({ images }) => classNamesOf(images?.source ?? {}));
+  // The number of a class depends on which other classes its set has.
+  const fakeNumber = (label: number) => {
+    const name = others && names?.[label];
+    return name === undefined ? label : labelNumber(name, { classes: others!.length, classNames: others }) ?? -1;
+  };
+  const note = names && others ? {} : { note: "classes are matched by number: a set does not name its classes" };
+  const labels = [...new Set(real.labels)].sort((a, b) => a - b);
   const metrics: Metric[] = [];
   for (const [i, label] of labels.entries()) {
-    const of = (all: LabelNumbers) => range(0, all.length).filter((index) => all[index] === label);
-    const [a, b] = [of(real.labels!), of(fake.labels!)];
+    const of = (all: LabelNumbers, label: number) => range(0, all.length).filter((index) => all[index] === label);
+    const [a, b] = [of(real.labels!, label), of(fake.labels!, fakeNumber(label))];
     if (Math.min(a.length, b.length) < 2) continue;
     const value = await distanceOf({ real, fake }, products, [a, b]);
     const count = Math.min(a.length, b.length);
-    metrics.push({ name: frechetName({ real, fake }), value, count, label: names?.[label] ?? label });
+    metrics.push({ name: frechetName({ real, fake }), value, count, label: names?.[label] ?? label, ...note });
     onProgress("perClass", (i + 1) / labels.length);
   }
   return metrics;

@@ -8,6 +8,8 @@ import { isOfVectors, type ScoreParams, scoreParams, VECTOR_SCORES } from "./par
 export const scoreKind = defineKind({
   kind: "score",
   version: 8,
+  // Classes are matched by name.
+  revision: ({ perClass }) => perClass ? 1 : undefined,
   entry: import.meta.resolve("./run.ts"),
   summary: "Scores between two sets of images: FID or FD, KID, precision and recall, Inception Score",
   params: scoreParams,

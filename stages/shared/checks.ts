@@ -125,6 +125,25 @@ export function checkSameSize(
   return [{ input: port, message: `images of another size than ${other.name}`, got, wanted, fix }];
 }
 
+/** Reports a problem with input `port` if its labels name other classes than the numbers of `other`'s labels do. */
+export function checkSameClasses(
+  port: string,
+  images: Pick<ImageFacts, "classNames"> | undefined,
+  other: { readonly name: string; readonly labels: Pick<ImageFacts, "classes" | "classNames"> | undefined },
+): CheckProblem[] {
+  const { classes, classNames: wanted } = other.labels ?? {};
+  const got = images?.classNames ?? [];
+  const at = got.findIndex((name, i) => name.normalize() !== wanted?.[i]?.normalize());
+  if (classes === null || wanted === undefined || at < 0) return [];
+  return [{
+    input: port,
+    message: `images of other classes than ${other.name}: label ${at}`,
+    got: `"${got[at]}"`,
+    wanted: wanted[at] === undefined ? `${wanted.length} classes` : `"${wanted[at]}"`,
+    fix: "use images with the same class names in the same order",
+  }];
+}
+
 /** Reports a problem with input `port` if its images are not those that an autoencoder takes; of any size. */
 export function checkForm(
   port: string,
