@@ -1052,9 +1052,9 @@ export type KindTable = {
       antialias?: boolean | undefined;
       /** The values that bytes 0 and 255 become */
       range?: [number, number] | undefined;
-      /** Mean to subtract from each channel */
+      /** Mean to subtract from each channel; one number for all */
       mean?: number[] | undefined;
-      /** Divisor of each channel after that */
+      /** Divisor of each channel after that; one number for all */
       deviation?: number[] | undefined;
       /** Order of the input's dimensions */
       layout?: "nchw" | "nhwc" | undefined;

@@ -15,8 +15,10 @@ const preprocessingParams = z.strictObject({
   kernel: z.enum(["bilinear", "bicubic"]).default("bilinear").describe("Kernel that resizes the images"),
   antialias: z.boolean().default(false).describe("Widen the kernel when downscaling, as Pillow does"),
   range: z.tuple([z.number(), z.number()]).default([-1, 1]).describe("The values that bytes 0 and 255 become"),
-  mean: z.array(z.number()).min(1).max(4).optional().describe("Mean to subtract from each channel"),
-  deviation: z.array(z.number().positive()).min(1).max(4).optional().describe("Divisor of each channel after that"),
+  mean: z.array(z.number()).min(1).max(4).optional().describe("Mean to subtract from each channel; one number for all"),
+  deviation: z.array(z.number().positive()).min(1).max(4).optional().describe(
+    "Divisor of each channel after that; one number for all",
+  ),
   layout: z.enum(["nchw", "nhwc"]).default("nchw").describe("Order of the input's dimensions"),
 });
 
@@ -57,8 +59,9 @@ export type Preprocessing = z.output<typeof preprocessingParams>;
 export const featuresKind = defineKind({
   kind: "features",
   version: 6,
-  // Pixels are recorded with the normaliser that made them.
-  revision: ({ extractor }) => extractor === "pixels" ? 1 : undefined,
+  // Pixels are recorded with the normaliser that made them. One mean or deviation is that of every channel.
+  revision: ({ extractor, preprocess }) =>
+    extractor === "pixels" || preprocess?.mean?.length === 1 || preprocess?.deviation?.length === 1 ? 1 : undefined,
   entry: import.meta.resolve("./run.ts"),
   shards: true,
   summary: "Extract a feature vector from each image, for FID and other scores",
@@ -85,7 +88,7 @@ export const featuresKind = defineKind({
     return {
       problems: problemsOf(
         checkMisplaced(params),
-        params.extractor === "onnx" && checkGraph(params),
+        params.extractor === "onnx" && checkGraph(params, images),
         overInception && checkInception(params, images),
         (overInception || params.extractor === "onnx") &&
           checkBytes("images", images, "the network of this extractor was trained on bytes"),
@@ -125,7 +128,12 @@ function checkMisplaced(params: FeaturesParams): CheckProblem[] {
     }));
 }
 
-function checkGraph(params: FeaturesParams): CheckProblem[] {
+/** Number of channels of a graph's input. Grey images are taken as three equal channels. */
+export const channelsFor = (channels: number) => channels === 1 ? 3 : channels;
+
+function checkGraph(params: FeaturesParams, images: ImageFacts | undefined): CheckProblem[] {
+  const channels = images?.channels;
+  const wide = channels && channelsFor(channels);
   return problemsOf(
     params.path === undefined && params.url === undefined && {
       param: ["extractor"],
@@ -139,6 +147,20 @@ function checkGraph(params: FeaturesParams): CheckProblem[] {
       wanted: "preprocess",
       fix: "add preprocess: { size: 299 }; see docs/metrics.md",
     },
+    channels === 2 && {
+      input: "images",
+      message: "a graph takes pictures in grey, or in three channels and more",
+      got: "2 channels",
+      wanted: "1, 3 or 4",
+      fix: "make the data set with channels: 1 or 3",
+    },
+    wide !== undefined && (["mean", "deviation"] as const).flatMap((name): CheckProblem[] => {
+      const given = params.preprocess?.[name]?.length ?? 1;
+      const wanted = `1 number, or ${wide}, one for each channel`;
+      const message = "each channel needs a number, or all the same";
+      const problem = { param: ["preprocess", name], message, got: `${given} numbers`, wanted, fix: `give ${wanted}` };
+      return given === 1 || given === wide ? [] : [problem];
+    }),
     checkNamedFile(params),
   );
 }

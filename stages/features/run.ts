@@ -22,7 +22,14 @@ import { readNamedFile } from "../shared/named_file.ts";
 import { explainMemory } from "../shared/out_of_memory.ts";
 import { inParts } from "../shared/parts.ts";
 import { runOf } from "../shared/run_of.ts";
-import { extractorDownloads, featuresKind, type FeaturesParams, MAX_FILE_BYTES, type Preprocessing } from "./kind.ts";
+import {
+  channelsFor,
+  extractorDownloads,
+  featuresKind,
+  type FeaturesParams,
+  MAX_FILE_BYTES,
+  type Preprocessing,
+} from "./kind.ts";
 
 type Context = ContextOf<typeof featuresKind>;
 
@@ -198,15 +205,12 @@ const EXTRACTORS: Readonly<Record<FeaturesParams["extractor"], { open: OpenExtra
   onnx: { open: openGraph, onDevice: false },
 };
 
-/** Number of channels of colour images. Their extractors take grey images as three equal channels. */
-const COLOURS = 3;
-
 /** Converts bytes of images to an extractor's input. @param bytes [B, H, W, C] */
 function preprocess(bytes: Values, { height, width, channels }: ImageSize, options: Preprocessing) {
-  const { size, range: [low, high], mean, deviation, layout } = options;
+  const { size, range: [low, high], mean = [0], deviation = [1], layout } = options;
   const count = bytes.length / (height * width * channels);
   const resized = resizeImages({ count, height, width, channels, data: bytes }, size, options);
-  const wide = Math.max(channels, COLOURS);
+  const wide = channelsFor(channels);
   const pixels = size * size;
   const data = new Float32Array(count * pixels * wide);
   for (let image = 0; image < count; image++) {
@@ -216,7 +220,7 @@ function preprocess(bytes: Values, { height, width, channels }: ImageSize, optio
         // A bicubic kernel can give values outside 0 to 255 at edges in the picture.
         const value = low + (high - low) * Math.min(255, Math.max(0, byte)) / 255;
         const at = layout === "nchw" ? (image * wide + c) * pixels + pixel : (image * pixels + pixel) * wide + c;
-        data[at] = (value - (mean?.[c] ?? 0)) / (deviation?.[c] ?? 1);
+        data[at] = (value - mean[c % mean.length]!) / deviation[c % deviation.length]!;
       }
     }
   }

@@ -395,3 +395,40 @@ Deno.test("what multiplies matrices or runs a graph says which threads decide it
   // This holds whatever device the other extractors would get.
   assertEquals(await numerics(featuresKind, { extractor: "onnx", device: "wasm", threads: 2 }), onnxNumerics(2));
 });
+
+Deno.test("a graph's channels get each its own mean and deviation, or all the same one; other numbers are refused", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "my-net.onnx");
+    await Deno.writeFile(path, tinyGraph());
+    const { test } = await smallImages(folder, { limit: 12, testCount: 2 });
+    const preprocess = { size: 8, range: [0, 1] };
+    const vectors = async (more: object) => {
+      const params = { extractor: "onnx", path, preprocess: { ...preprocess, ...more } };
+      return decodeNpy(await (await featuresOf(folder, test, params)).read("features.npy")).data;
+    };
+    assertEquals(
+      await vectors({ mean: [0.5], deviation: [0.25] }),
+      await vectors({ mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25] }),
+    );
+    const problems = (channels: number, more: object) =>
+      featuresKind.check!(
+        featuresKind.params.parse({ extractor: "onnx", path, preprocess: { ...preprocess, ...more } }),
+        { images: { height: 8, width: 8, channels, count: 9 } },
+      ).problems.map(({ got }) => got);
+    const numbers = (length: number) => Array<number>(length).fill(0.5);
+    for (const channels of [1, 3, 4]) {
+      for (const length of [1, 2, 3, 4]) {
+        const isFit = length === 1 || length === Math.max(3, channels);
+        for (const name of ["mean", "deviation"]) {
+          const wanted = isFit ? [] : [`${length} numbers`];
+          assertEquals(
+            problems(channels, { [name]: numbers(length) }),
+            wanted,
+            `${channels} channels, ${length} ${name}`,
+          );
+        }
+      }
+    }
+    assertEquals(problems(2, {}), ["2 channels"]);
+  });
+});
