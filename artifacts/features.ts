@@ -8,7 +8,7 @@ import { PIXEL_FEATURES } from "../metrics/features/pixels.ts";
 import { type FeatureVectors, firstNotFinite, range, vectorsOf } from "../metrics/vectors.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import { checkLabels, type LabelNumbers, labelTypeOf } from "./image_files.ts";
-import { imageSetSchema } from "./metrics.ts";
+import { type ImageSet, imageSetSchema } from "./metrics.ts";
 import { unitsText } from "./facts.ts";
 import { fileOf, parseRecord, readBytes, readJson, writeJson } from "./record.ts";
 import { bytesOf, readRows, writeAll } from "./rows.ts";
@@ -167,12 +167,23 @@ export async function facts(artifact: InputArtifact): Promise<Facts> {
   return { ...extractedFacts(info), vectors: true, logits: info.logits !== null, labels };
 }
 
-/** Facts of features, or of their statistics. */
-export function extractedFacts({ extractor, count }: Pick<FeaturesInfo, "extractor" | "count">): Facts {
+/** Facts of features, or of their statistics. Pixels are compared only with those of the same `pictures`. */
+export function extractedFacts(
+  { extractor, count, images }: Pick<FeaturesInfo, "extractor" | "count"> & { readonly images: ImageSet | null },
+): Facts {
   const { name, sha256, preprocessing } = extractor;
   const form = pixelForm(extractor);
   const units = form && unitsText(form);
-  return { extractor: name, sha256, preprocessing, resize: preprocessing["resize"], count, ...definedOnly({ units }) };
+  const { height, width, channels } = images ?? {};
+  const pictures = form && { height, width, channels, dtype: form.dtype, encoder: form.encoder ?? null };
+  return {
+    extractor: name,
+    sha256,
+    preprocessing,
+    resize: preprocessing["resize"],
+    count,
+    ...definedOnly({ units, pictures }),
+  };
 }
 
 function checkArray(file: string, got: Omit<NpyHeader, "length">, wanted: Omit<NpyHeader, "length">): void {

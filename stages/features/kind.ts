@@ -101,6 +101,7 @@ export const featuresKind = defineKind({
         features: definedOnly({
           // The name of a graph is known only once it runs.
           extractor: extractor === "onnx" ? undefined : extractor,
+          pictures: extractor === "pixels" ? images : undefined,
           resize: overInception ? params.resize ?? "tensorflow" : undefined,
           count,
         }),

@@ -137,7 +137,7 @@ function checkSets(given: { readonly real?: Facts; readonly fake?: Facts }, para
       wanted: `${real.units}, as the real ones`,
       fix: "use images of the same type on both inputs, or latents of the same encoder",
     },
-    checkSameSize("fake", readImageFacts(fake), { name: "the real ones", size: readImageFacts(real) }),
+    checkSameSize("fake", picturesOf(fake), { name: "the real ones", size: picturesOf(real) }),
     (real.vectors === false || fake.vectors === false) && wantVectors.map((name) => ({
       param: [name],
       message: `${name} needs the features of both sets, and one has only statistics`,
@@ -172,6 +172,9 @@ function checkSets(given: { readonly real?: Facts; readonly fake?: Facts }, para
     },
   );
 }
+
+/** Returns the facts of images, or of those that pixel features or their statistics were made of. */
+const picturesOf = (facts: Facts) => readImageFacts((facts["pictures"] ?? facts) as Facts);
 
 /** Reports sets that cannot be the same images; unknown facts are not checked. */
 function checkReconstruction(real: ImageFacts | undefined, fake: ImageFacts | undefined): CheckProblem[] {

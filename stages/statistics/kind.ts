@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { defineKind } from "../../contract/stage.ts";
+import { defineKind, type Facts } from "../../contract/stage.ts";
 import { execution, externalFile } from "../../schemas/roles.ts";
 import { problemsOf } from "../shared/checks.ts";
 import { address, positiveInt, resizeParam, sha256, threadsParam } from "../shared/common_params.ts";
@@ -41,7 +41,7 @@ export const statisticsKind = defineKind({
   check(params, inputs) {
     const { path, url } = params;
     const isFile = path !== undefined || url !== undefined;
-    const { extractor, resize, count } = isFile ? params : inputs.features ?? {};
+    const { extractor, resize, count, pictures }: Facts = isFile ? params : inputs.features ?? {};
     return {
       problems: problemsOf(
         checkNamedFile(params),
@@ -58,7 +58,7 @@ export const statisticsKind = defineKind({
           fix: "add resize: tensorflow for a file of TTUR, torch-fidelity or EDM, else pytorch-fid or clean-fid",
         },
       ),
-      facts: { statistics: { extractor, resize, count, vectors: false, logits: false, labels: false } },
+      facts: { statistics: { extractor, resize, count, pictures, vectors: false, logits: false, labels: false } },
     };
   },
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pixelForm } from "../../../artifacts/features.ts";
 import { openImagesWriter } from "../../../artifacts/image_files.ts";
 import type { Metrics } from "../../../artifacts/metrics.ts";
-import type { InputArtifact } from "../../../contract/stage.ts";
+import type { Facts, InputArtifact } from "../../../contract/stage.ts";
 import { BYTES, formOf, mapBetween, normalize, VALUE_TYPES, type ValueForm } from "../../../diffusion/normalizer.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
 import { encodeNpz } from "../../../formats/npz.ts";
@@ -218,6 +218,37 @@ Deno.test("a file of mu and sigma names no normaliser, and the score says so", a
       const { metrics: [metric] }: Metrics = JSON.parse(await outputs["metrics"]!.readText("metrics.json"));
       assert(metric!.value > 0);
       assertStringIncludes(metric!.note!, "does not say its normaliser");
+    }
+  });
+});
+
+Deno.test("pixel features of images of other sizes or types are refused before anything runs, and by the run", async () => {
+  await withFolder(async (folder) => {
+    const sizes = [{ height: 8, width: 8 }, { height: 9, width: 9 }, { height: 16, width: 16 }];
+    const stored = await Promise.all(sizes.map((size) => setOf(folder, BYTES, size, valueAt)));
+    const pixels = featuresKind.params.parse({ extractor: "pixels" });
+    const summary = (features: object) =>
+      statisticsKind.check!(statisticsKind.params.parse({}), { features: { ...features } });
+    const planned = [...sizes.map((size) => ({ ...size })), { ...sizes[0]!, dtype: "uint16" }].map((size): Facts[] => {
+      const images = { ...size, channels: CHANNELS, count: COUNT };
+      const features = featuresKind.check!(pixels, { images }).facts!["features"]!;
+      return [images, features, summary(features).facts!["statistics"]!];
+    });
+    for (const [i, some] of planned.entries()) {
+      for (const [j, others] of planned.entries()) {
+        for (const real of some) {
+          for (const fake of others) {
+            const { problems } = scoreKind.check!(scoreKind.params.parse({}), { real, fake });
+            assertEquals(problems.map(({ input }) => input), i === j ? [] : ["fake"], `${i}, ${j}`);
+          }
+        }
+      }
+    }
+    const [small, , large] = stored;
+    for (const ways of [["images", "features"], ["features", "images"], ["statistics", "features"]] as const) {
+      const [real, fake] = [await given(folder, small!, ways[0]), await given(folder, large!, ways[1])];
+      const run = await runStage(folder, scoreKind, { params: {}, inputs: { real, fake } });
+      assertStringIncludes(said(run), "got 16x16x2, wanted 8x8x2");
     }
   });
 });
