@@ -49,23 +49,25 @@ function admCrop(image: DeepImage, size: Size): DeepImage {
   return cropCentre(resizeImage(halved, scaled(halved, scale), "bicubic"), size);
 }
 
-/** Resizes each channel for itself: Pillow's `resize`, which rounds to levels between the two axes. */
+/** Resizes each channel for itself: Pillow's `resize`, which rounds to levels between the two axes; area does not. */
 function resizeImage(image: DeepImage, size: Size, name: ResizeName): DeepImage {
   const { channels } = image;
   if (image.height === size[0] && image.width === size[1]) return image;
   const [down, across] = [sharesFor(image.height, size[0], name), sharesFor(image.width, size[1], name)];
   // Bilinear has never been rounded between the axes, and its bytes are in stores; shares that add up to 1 and have no
   // negative ones differ from Pillow by one level at most.
-  const steps = name === "bilinear"
+  const steps = name === "bilinear" || name === "area"
     ? [{ down, across }]
-    : name !== "area" && isColumnsFirst(image, size)
+    : isColumnsFirst(image, size)
     ? [{ down, across: same(image.width) }, { down: same(size[0]), across }]
     : [{ down: same(image.height), across }, { down, across: same(size[1]) }];
+  // Shares of area are integers, so that the average is exact.
+  const whole = name === "area" ? image.height * image.width : 1;
   return steps.reduce((from, step) => {
     const levels = resample({ count: 1, ...from }, step);
     const most = mostOf(image);
     const data = image.data instanceof Uint16Array ? new Uint16Array(levels.length) : new Uint8Array(levels.length);
-    for (let i = 0; i < data.length; i++) data[i] = Math.min(most, Math.max(0, Math.floor(levels[i]! + 0.5)));
+    for (let i = 0; i < data.length; i++) data[i] = Math.min(most, Math.max(0, Math.floor(levels[i]! / whole + 0.5)));
     return { width: step.across.length, height: step.down.length, channels, data };
   }, image);
 }
@@ -90,13 +92,10 @@ function sharesFor(from: number, to: number, name: ResizeName): Shares[] {
 }
 
 function computeShares(from: number, to: number, name: ResizeName): Shares[] {
+  if (name === "area") return Array.from({ length: to }, (_, j) => overlaps(j, from, to));
   if (from === to) return same(from);
   if (name === "bilinear") return weightsFor(from, to, { kernel: "bilinear", antialias: true });
-  if (name !== "area") return pillowShares(from, to, name);
-  return Array.from(
-    { length: to },
-    (_, j) => overlaps(j, from, to).map(([at, length]) => [at, length / from] as const),
-  );
+  return pillowShares(from, to, name);
 }
 
 const sinc = (x: number) => x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);

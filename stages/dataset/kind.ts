@@ -22,9 +22,11 @@ export const datasetKind = defineKind({
     test: { type: "images", description: "Images held out, the same for every seed" },
   },
   externals: (params) => [sourceOf(params).package ?? []].flat(),
-  // The order of the axes is Pillow's, and matters where the two sides change by different numbers of pixels.
+  // Area is not rounded between the axes. Their order is Pillow's, and matters where the two sides change by different
+  // numbers of pixels.
   revision({ resize, size = 0 }) {
-    if (resize === undefined || resize.name === "bilinear" || resize.name === "area") return undefined;
+    if (resize === undefined || resize.name === "bilinear") return undefined;
+    if (resize.name === "area") return 1;
     const isSquare = typeof size === "number" || size[0] === size[1];
     return resize.name !== "adm" && (resize.fit ?? "crop") === "crop" && isSquare ? undefined : 1;
   },

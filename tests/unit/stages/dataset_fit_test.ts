@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
 import { fitImage } from "../../../stages/dataset/fit.ts";
 import { cropCentre, flatten } from "../../../stages/dataset/pixels.ts";
 import { splitByHash } from "../../../stages/dataset/split.ts";
@@ -82,4 +83,33 @@ Deno.test("splitByHash() leaves items where they are when others come, and does 
   const more = pick([...names, "another.png"], { testCount: 20 });
   assert(whole.train.filter((name) => more.test.includes(name)).length === 0);
   assert(whole.test.filter((name) => !more.test.includes(name)).length <= 1);
+});
+
+Deno.test("area is the exact average of the covered pixels, rounded once, half up", () => {
+  fc.assert(fc.property(
+    fc.tuple(
+      fc.integer({ min: 1, max: 13 }),
+      fc.integer({ min: 1, max: 13 }),
+      fc.integer({ min: 1, max: 13 }),
+      fc.integer({ min: 1, max: 13 }),
+    ),
+    fc.array(fc.integer({ min: 0, max: 255 }), { minLength: 169, maxLength: 169 }),
+    ([height, width, rows, columns], levels) => {
+      const image = { height, width, channels: 1, data: Uint8Array.from(levels.slice(0, height * width)) };
+      const options = { channels: 1, size: [rows, columns], resize: { name: "area", fit: "stretch" } } as const;
+      const { data } = fitImage(image, options);
+      // Lengths in units in which pixels of both grids are integers.
+      const covered = (new_: number, old: number, to: number, from: number) =>
+        Math.max(0, Math.min((new_ + 1) * from, (old + 1) * to) - Math.max(new_ * from, old * to));
+      const wanted = Array.from({ length: rows * columns }, (_, at) => {
+        let sum = 0;
+        image.data.forEach((level, i) => {
+          const down = covered(Math.floor(at / columns), Math.floor(i / width), rows, height);
+          sum += down * covered(at % columns, i % width, columns, width) * level;
+        });
+        return Math.floor((2 * sum + height * width) / (2 * height * width));
+      });
+      assertEquals([...data], wanted);
+    },
+  ));
 });
