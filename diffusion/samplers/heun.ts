@@ -3,6 +3,9 @@ import { defineSampler } from "../define.ts";
 import { mix } from "./mix.ts";
 import { DATA_TIME } from "../path.ts";
 
+/** Noise levels of Karras et al. 2022, where the chain has them. */
+const [LOWEST, HIGHEST] = [0.002, 80];
+
 /**
  * Heun's method on the noise levels of Karras et al. 2022 (algorithm 1 with S_churn = 0), deterministic and of second
  * order, for a network of any path: with sigma = noise / signal, the paper's image is y = x / signal, and its slope (y
@@ -23,14 +26,14 @@ export default defineSampler({
     const levels = Float64Array.from({ length: path.timesteps }, (_, t) => path.noise(t) / path.signal(t));
     const sigmas = edmSigmas({
       ...params,
-      sigmaMin: sigmaMin ?? Math.max(0.002, levels[0]!),
-      sigmaMax: sigmaMax ?? Math.min(80, levels.at(-1)!),
+      sigmaMin: sigmaMin ?? Math.max(LOWEST, levels[0]!),
+      sigmaMax: sigmaMax ?? Math.min(HIGHEST, levels.at(-1)!),
     });
     return [...new Set(Array.from(sigmas, (sigma) => nearestLevel(levels, sigma))), DATA_TIME];
   },
   evaluations: ({ steps }, timesteps) => 2 * Math.min(steps, timesteps) - 1,
-  check: ({ sigmaMin, sigmaMax }) =>
-    sigmaMin === undefined || sigmaMax === undefined || sigmaMin < sigmaMax ? [] : [{
+  check: ({ sigmaMin = LOWEST, sigmaMax = HIGHEST }) =>
+    sigmaMin < sigmaMax ? [] : [{
       param: ["sigmaMin"],
       message: "the lowest noise level must be below the highest",
       got: `sigmaMin ${sigmaMin}, sigmaMax ${sigmaMax}`,

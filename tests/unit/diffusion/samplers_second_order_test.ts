@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { DefinitionParams, Path, PathDefinition } from "../../../diffusion/define.ts";
 import { makeObjective } from "../../../diffusion/objective.ts";
+import heun from "../../../diffusion/samplers/heun.ts";
 import { OBJECTIVES } from "../../../diffusion/objectives.ts";
 import { chainPath, definedPath, timePoint } from "../../../diffusion/path.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
@@ -185,4 +186,15 @@ Deno.test("a walk of one step at a time is that of all steps, for samplers that 
     }
     assertEquals(images, whole.images);
   }
+});
+
+Deno.test("heun refuses a level beyond the default of the other before anything runs", () => {
+  const { check } = heun;
+  const wrong = (levels: object) =>
+    check!({ steps: 18, rho: 7, ...levels } as never, {} as never).map(({ got }) => got);
+  assertEquals(wrong({}), []);
+  assertEquals(wrong({ sigmaMin: 79 }), []);
+  assertEquals(wrong({ sigmaMin: 80 }), ["sigmaMin 80, sigmaMax 80"]);
+  assertEquals(wrong({ sigmaMin: 100, sigmaMax: 200 }), []);
+  assertEquals(wrong({ sigmaMax: 0.001 }), ["sigmaMin 0.002, sigmaMax 0.001"]);
 });
