@@ -47,7 +47,7 @@ export const trainingParams = () => ({
     floor: z.number().min(0).max(1).default(0.01).describe("Fraction of learningRate that remains from then on"),
   }).optional().describe("Decay of the learning rate after the warmup; default: none"),
   adam: legacy(adamParams.prefault({}).describe("Constants of Adam; with weightDecay, AdamW"), { ...ADAM }),
-  gradClip: z.number().positive().default(1).describe("Clip the gradient to this global norm"),
+  gradClip: z.number().positive().max(3.4e38).default(1).describe("Clip the gradient to this global norm"),
   ema: emaParams.prefault({}).describe("Exponential moving average of the weights"),
   checkpointEvery: execution(
     positiveInt(100_000_000).optional().describe("Also save for resuming every so many steps; default: by time only"),

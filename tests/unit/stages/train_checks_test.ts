@@ -229,3 +229,9 @@ Deno.test("a checkpoint of another width names the setting, then five parameters
   const all = parameters(NETWORK).filter(({ name, shape: own }) => shape.get(name) !== `${own}`).length;
   assertEquals(lines[5], `and ${all - 5} more`);
 });
+
+Deno.test("gradClip is a number of float32, in which the step computes", () => {
+  const isValid = (gradClip: number) => trainKind.params.safeParse({ ...SMALL_TRAINING, steps: 1, gradClip }).success;
+  assertEquals([1e-3, 1e30, 3.4e38].map(isValid), [true, true, true]);
+  assertEquals([3.41e38, 1e300, Infinity].map(isValid), [false, false, false]);
+});

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { Action } from "../../../../engine/keys/action.ts";
 import { keysOfActions } from "../../../../engine/keys/keys.ts";
 import { fromBuiltin } from "../../../../engine/pipeline/load/kinds.ts";
-import { autoencoderKind, datasetKind, featuresKind, trainKind } from "../../../support/builtin_kinds.ts";
+import { autoencoderKind, datasetKind, featuresKind, scoreKind, trainKind } from "../../../support/builtin_kinds.ts";
 
 Deno.test("a revision changes the keys of the params whose results it changed, and no others", () => {
   const versionOf = (kind: Parameters<typeof fromBuiltin>[0], params: object, inputs = {}) => {
@@ -18,6 +18,11 @@ Deno.test("a revision changes the keys of the params whose results it changed, a
     plain[0],
   ]);
   assertEquals(features!({ extractor: "pixels" }), `${plain[0]}.1`);
+  for (const [mean, wanted] of [[[0.5], `${plain[0]}.1`], [[0.5, 0.5, 0.5], plain[0]]] as const) {
+    assertEquals(features!({ extractor: "onnx", preprocess: { mean } }), wanted);
+  }
+  const score = (perClass: boolean) => versionOf(scoreKind as never, { perClass });
+  assertEquals([score(true), score(false)], [`score/${scoreKind.version}.1`, `score/${scoreKind.version}`]);
   assertEquals([train!({ variance: "fixedlarge" }), train!({ variance: "learned" })], [plain[1], `${plain[1]}.1`]);
   assertEquals(
     [autoencoder!({}), autoencoder!({ lpips: "a" }), autoencoder!({}, { features: [] })],
@@ -25,13 +30,18 @@ Deno.test("a revision changes the keys of the params whose results it changed, a
   );
   const dataset = (resize?: object, size: unknown = 32) => versionOf(datasetKind as never, { resize, size });
   const plainDataset = `dataset/${datasetKind.version}`;
-  for (const name of ["bilinear", "area"]) assertEquals(dataset({ name, fit: "stretch" }), plainDataset);
+  assertEquals(dataset({ name: "bilinear", fit: "stretch" }), plainDataset);
   assertEquals([dataset(), dataset({ name: "lanczos" }), dataset({ name: "bicubic" }, [8, 8])], [
     plainDataset,
     plainDataset,
     plainDataset,
   ]);
-  for (const resize of [{ name: "adm" }, { name: "lanczos", fit: "stretch" }, { name: "box", fit: "pad" }]) {
+  for (
+    const resize of [{ name: "adm" }, { name: "area" }, { name: "lanczos", fit: "stretch" }, {
+      name: "box",
+      fit: "pad",
+    }]
+  ) {
     assertEquals(dataset(resize), `${plainDataset}.1`);
   }
   assertEquals(dataset({ name: "bicubic" }, [8, 12]), `${plainDataset}.1`);
