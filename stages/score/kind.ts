@@ -1,5 +1,6 @@
 import { hasSize, type ImageFacts, readImageFacts, unitsText } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind, type Facts } from "../../contract/stage.ts";
+import { LEAST_SSIM_SIDE } from "../../metrics/similarity.ts";
 import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { INCEPTION, isInceptionArchitecture } from "../shared/inception.ts";
@@ -42,7 +43,9 @@ export const scoreKind = defineKind({
     );
     const { extractor = hasSize(real) ? params.features : undefined } = inputs.real ?? {};
     if (extractor === undefined || areVectors === undefined) return { problems };
-    const further = [...areVectors ? VECTOR_SCORES : [], ...reconstruction ? ["PSNR", "SSIM"] : []];
+    const isSmall = Math.min(real?.height ?? Infinity, real?.width ?? Infinity) < LEAST_SSIM_SIDE;
+    const ofPairs = isSmall ? ["PSNR"] : ["PSNR", "SSIM"];
+    const further = [...areVectors ? VECTOR_SCORES : [], ...reconstruction ? ofPairs : []];
     return { problems, facts: { metrics: { names: [...namesOf(`${extractor}`, params), ...further] } } };
   },
 });

@@ -235,7 +235,7 @@ export function checkBytes(
 ): CheckProblem[] {
   const dtype = images?.dtype ?? "uint8";
   if (dtype === "uint8") return [];
-  const fix = "leave this out, or make the data set with depth: 8";
+  const fix = "leave this out, or make the data set with depth: 8, or of an array of uint8";
   return [{ input: port, message, got: `images of ${dtype}`, wanted: "images of uint8", fix }];
 }
 

@@ -77,6 +77,20 @@ Deno.test("kinds tell before they run which metrics of all images they write", a
     for (const params of [{}, { fd: false }]) {
       await namesAgree(folder, scoreKind, { params, inputs: points, facts: ofPoints });
     }
+    for (const side of [10, 11]) {
+      const [real, fake] = await Promise.all([3, 5].map(async (step) => {
+        const place = await Deno.makeTempDir({ dir: folder });
+        const pixels = Uint8Array.from({ length: 4 * side * side }, (_, i) => i * step);
+        await writeImages(openOutput(place), { info: { height: side, width: side, channels: 1 }, pixels });
+        return openInput(folderArtifact(place, "images"));
+      }));
+      // Images have no SSIM with a side below 11.
+      await namesAgree(folder, scoreKind, {
+        params: { reconstruction: true },
+        inputs: { real: real!, fake: fake! },
+        facts: { real: await imageFacts(real!), fake: await imageFacts(fake!) },
+      });
+    }
     for (const [inputs, known] of sets) {
       const logits = "extractor" in known.real ? [{ inceptionScore: { splits: 2 } }] : [];
       for (const params of [...chosen, ...logits]) {

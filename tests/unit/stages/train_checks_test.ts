@@ -235,3 +235,11 @@ Deno.test("gradClip is a number of float32, in which the step computes", () => {
   assertEquals([1e-3, 1e30, 3.4e38].map(isValid), [true, true, true]);
   assertEquals([3.41e38, 1e300, Infinity].map(isValid), [false, false, false]);
 });
+
+Deno.test("a learned variance of 16-bit images is refused with advice for files of images and for arrays", () => {
+  const images = { ...IMAGES, dtype: "uint16" };
+  const parsed = trainKind.params.parse({ ...SMALL_TRAINING, steps: 1, variance: "learned" });
+  const { problems } = trainKind.check!(parsed, { images, schedule: SCHEDULE } as Inputs);
+  const fixes = problems.map(({ fix }) => fix);
+  assertEquals(fixes, ["leave this out, or make the data set with depth: 8, or of an array of uint8"]);
+});
