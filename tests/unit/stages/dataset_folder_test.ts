@@ -31,7 +31,7 @@ async function readFolder(folder: string, path: string, params: Readonly<Record<
 
 async function failure(folder: string, path: string, params: Readonly<Record<string, unknown>> = {}) {
   const { end } = await runStage(folder, datasetKind, { params: { source: "folder", path, size: 4, ...params } });
-  return end?.status === "failed" ? end.message : `ended ${JSON.stringify(end)}`;
+  return end?.status === "failed" ? `${end.message}; ${end.fix}` : `ended ${JSON.stringify(end)}`;
 }
 
 const COLOURS: Files = Object.fromEntries(
@@ -135,6 +135,7 @@ Deno.test("folder refuses what is no data set", async () => {
     assertStringIncludes(await failure(folder, path), "there is no PNG or JPEG file in");
     await lay(path, { "one.png": flat(4, 4, [1, 2, 3]) });
     assertStringIncludes(await failure(folder, path), "leaves no images to train on: testCount 1 of 1 images");
+    assertStringIncludes(await failure(folder, path), "add images: each split needs one");
     assertStringIncludes(await failure(folder, join(path, "one.png")), "one.png: got a file, wanted the folder");
     await lay(path, { "a/two.png": flat(4, 4, [1, 2, 3]) });
     assertStringIncludes(await failure(folder, path), "1 of 2 images is not in one of the sub-folders");
