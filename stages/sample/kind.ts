@@ -14,6 +14,8 @@ import { checkSampler } from "../shared/draw/sampler.ts";
 const label = z.union([z.int().min(0).max(255), z.string().min(1).max(255)]);
 const labels = z.array(label, { error: "a list of class numbers or names" }).min(1).max(10_000);
 
+const CLIP_QUANTILE = 0.995;
+
 const sampleParams = z.strictObject({
   count: extent(positiveInt(10_000_000).describe("Number of images; raising it continues")),
   sampler: ownable(
@@ -27,8 +29,10 @@ const sampleParams = z.strictObject({
     "unit",
   ),
   clipQuantile: legacy(
-    z.number().positive().max(1).default(0.995).describe("For clip dynamic: the quantile of |x0| that is scaled to 1"),
-    0.995,
+    z.number().positive().max(1).default(CLIP_QUANTILE).describe(
+      "For clip dynamic: the quantile of |x0| that is scaled to 1",
+    ),
+    CLIP_QUANTILE,
   ),
   // No defaults, here and below: older samples have none of these params, and keep their keys.
   labels: z.union([z.enum(["cycle", "none"]), labels]).optional().describe(
@@ -116,7 +120,7 @@ export const sampleKind = defineKind({
 
 /** Reports labels and guidance that the network does not support, and a trajectory of more images than there are. */
 function checkDrawing(
-  { labels, guidance, trajectory, count, batchSize }: SampleParams,
+  { labels, guidance, trajectory, count, batchSize, clip, clipQuantile }: SampleParams,
   { classes, classNames, height = 0, width = 0 }: CheckpointFacts,
   hasGuide: boolean,
 ): CheckProblem[] {
@@ -132,6 +136,13 @@ function checkDrawing(
     labels !== undefined && untold("labels", JSON.stringify(labels)),
     guidance !== 1 && !hasGuide && untold("guidance", `${guidance}`),
     Boolean(classes) && Array.isArray(labels) && checkLabelList(labels, { classes: classes!, classNames }),
+    clip !== "dynamic" && clipQuantile !== CLIP_QUANTILE && {
+      severity: "warning",
+      param: ["clipQuantile"],
+      message: "only dynamic thresholding reads the quantile",
+      got: `clip: ${clip}`,
+      fix: "add clip: dynamic, or remove clipQuantile",
+    },
     labels === "none" && guidance !== 1 && !hasGuide && classes !== null && {
       severity: "warning",
       param: ["guidance"],

@@ -120,3 +120,17 @@ Deno.test("export's check refuses what diffusers cannot hold, from the params of
   assertEquals(check({ model: { ...model, channels: 4, multipliers: [1, 2, 3], attention: [] } }).length, 1);
   assertEquals(exportKind.check!(exportKind.params.parse({ format: "diffusers" }), {}), { problems: [] });
 });
+
+Deno.test("sample warns about a quantile that its clip does not read", () => {
+  const warned = (params: object) =>
+    sampleKind.check!(sampleKind.params.parse({ count: 1, ...params }), {
+      checkpoint: { timesteps: 100, classes: null },
+    })
+      .problems.map(({ severity, param }) => `${severity} ${param}`);
+  assertEquals([warned({}), warned({ clipQuantile: 0.995 }), warned({ clip: "dynamic", clipQuantile: 0.9 })], [
+    [],
+    [],
+    [],
+  ]);
+  for (const clip of ["unit", "none"]) assertEquals(warned({ clip, clipQuantile: 0.9 }), ["warning clipQuantile"]);
+});
