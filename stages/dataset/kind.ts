@@ -34,7 +34,9 @@ export const datasetKind = defineKind({
   check(params, _inputs, _own, folder) {
     const { source, path, limit = Infinity, labels, normalize } = params;
     const near = (file?: string) => file === undefined || folder === undefined ? undefined : resolve(folder, file);
-    const { count: rows, ...array } = source === "numpy" ? formOfArray(near(path), params.shape) : {};
+    const { count: rows, refused, ...array }: ReturnType<typeof formOfArray> = source === "numpy"
+      ? formOfArray(near(path), params.shape)
+      : {};
     // Items that are left out are counted by the run.
     const isCounted = rows !== undefined && params.skip === undefined;
     const ofArray: Source["counts"] = isCounted
@@ -49,6 +51,7 @@ export const datasetKind = defineKind({
       wrongDigests(params),
       isOwn(source) && ownProblems(params),
       size !== undefined && checkSize(params, size),
+      refused !== undefined && { param: ["path"], message: refused.what, got: refused.got, wanted: refused.wanted },
       train === undefined && testCount !== undefined && testCount >= total && {
         param: ["testCount"],
         message: "the test split leaves no images to train on",

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { encodeNpy } from "../../../formats/npy.ts";
 import type { DatasetParams } from "../../../stages/dataset/params.ts";
@@ -137,5 +137,26 @@ Deno.test("dataset's check wants two images of an array of one, and a lower test
       const { problems } = datasetKind.check!({ source: "numpy", path, testCount: count }, {}, {}, folder);
       assertEquals(problems.map((problem) => problem.wanted), [wanted]);
     }
+  });
+});
+
+Deno.test("dataset's check refuses an .npy of numbers or of an order that the run does not read", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "a.npy");
+    const good = encodeNpy({ shape: [9, 4, 4], data: new Float32Array(144) });
+    const problems = async (from: string, to: string) => {
+      const text = String.fromCharCode(...good);
+      assertStringIncludes(text, from);
+      await Deno.writeFile(path, Uint8Array.from(text.replace(from, to), (one) => one.charCodeAt(0)));
+      const { problems } = datasetKind.check!({ source: "numpy", path, testCount: 1 }, {}, {}, folder);
+      return problems.map(({ param, message, got }) => `${param} ${message} ${got}`);
+    };
+    assertEquals(await problems("<f4", "<f4"), []);
+    // The run reads an npz, or says what is no array.
+    assertEquals(await problems("NUMPY", "OTHER"), []);
+    for (const type of ["<f8", ">f4", "<f2", "|i1", "|b1"]) {
+      assertEquals(await problems("<f4", type), [`path npy type ${type}`]);
+    }
+    assertEquals(await problems("False", "True "), ["path npy order columns first"]);
   });
 });
