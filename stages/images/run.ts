@@ -91,7 +91,11 @@ async function openNpz(path: string): Promise<Items> {
   const fixes = [
     !isThere && `numpy.savez("${basename(path)}", ${arrays[0] ?? "images"}) calls its array arr_0`,
     height <= 4 && channels > 4 && "arr_0.transpose(0, 2, 3, 1) has the channels last",
-    isThere && dtype !== "uint8" && 'arr_0.astype("uint8") for levels from 0 to 255, ' +
+    shape.length === 3 && "arr_0[..., None] has the channel of grey",
+    shape.length === 4 && [2, 4].includes(channels) && `arr_0[..., :${channels - 1}] has no alpha`,
+    dtype === "uint16" && '(arr_0 / 257).round().astype("uint8") for levels from 0 to 65535',
+    isThere && dtype !== "uint8" && 'arr_0.astype("uint8") for levels from 0 to 255',
+    dtype?.startsWith("float") && '(arr_0 * 255).round().astype("uint8") for levels from 0 to 1, ' +
       '((arr_0 + 1) * 127.5).round().astype("uint8") for levels from -1 to 1',
   ];
   const got = isThere ? `${dtype} (${shape.join(", ")})` : `only ${arrays.join(", ") || "nothing"}`;

@@ -124,9 +124,16 @@ Deno.test("an npz without images is refused, with its name, what it has, and wha
     ],
     float: [
       { arr_0: array([1, 2, 2, 3], new Float32Array(12)) },
-      'got float32 (1, 2, 2, 3), wanted uint8 (N, H, W, C), C 1 or 3. arr_0.astype("uint8") for levels from 0 to 255, ' +
-      '((arr_0 + 1) * 127.5).round().astype("uint8") for levels from -1 to 1',
+      'got float32 (1, 2, 2, 3), wanted uint8 (N, H, W, C), C 1 or 3. arr_0.astype("uint8") for levels from 0 to 255; ' +
+      '(arr_0 * 255).round().astype("uint8") for levels from 0 to 1, ((arr_0 + 1) * 127.5).round().astype("uint8") for levels from -1 to 1',
     ],
+    deep: [
+      { arr_0: array([1, 2, 2, 3], new Uint16Array(12)) },
+      "got uint16 (1, 2, 2, 3), wanted uint8 (N, H, W, C), C 1 or 3. " +
+      '(arr_0 / 257).round().astype("uint8") for levels from 0 to 65535; arr_0.astype("uint8") for levels from 0 to 255',
+    ],
+    grey: [{ arr_0: array([1, 2, 2], new Uint8Array(4)) }, "C 1 or 3. arr_0[..., None] has the channel of grey"],
+    alpha: [{ arr_0: array([1, 2, 2, 4], new Uint8Array(16)) }, "C 1 or 3. arr_0[..., :3] has no alpha"],
     flat: [
       { arr_0: array([2, 6], new Uint8Array(12)) },
       "got uint8 (2, 6), wanted uint8 (N, H, W, C), C 1 or 3. give a folder",
