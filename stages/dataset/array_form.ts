@@ -11,7 +11,9 @@ const HEADER_BYTES = 4_096;
 /** Types of the numbers of items. */
 export const VALUES = { "|u1": Uint8Array, "<u2": Uint16Array, "<f4": Float32Array } as const;
 
-/** Returns what the header of an .npy says of its items, or why it is `refused`; of any other file the type is unknown. */
+/**
+ * Returns what the header of an .npy says of its items, or why it is `refused`; of any other file the type is unknown.
+ */
 export function formOfArray(
   path: string | undefined,
   shape: DatasetParams["shape"],
