@@ -73,7 +73,8 @@ export function edmSigmas(
   { steps, sigmaMin, sigmaMax, rho }: Readonly<Record<"steps" | "sigmaMin" | "sigmaMax" | "rho", number>>,
 ): Float64Array {
   if (!(sigmaMin > 0 && sigmaMin < sigmaMax && sigmaMax < Infinity)) {
-    throw new RangeError(`EDM sigmas: got ${sigmaMin} to ${sigmaMax}, wanted 0 < sigmaMin < sigmaMax < Infinity`);
+    const wanted = "0 < sigmaMin < sigmaMax < Infinity; leave both out to use those of the schedule";
+    throw new RangeError(`EDM sigmas: got ${sigmaMin} to ${sigmaMax}, wanted ${wanted}`);
   }
   const [top, bottom] = [sigmaMax ** (1 / rho), sigmaMin ** (1 / rho)];
   return Float64Array.from(

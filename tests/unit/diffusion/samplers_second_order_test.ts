@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { DefinitionParams, Path, PathDefinition } from "../../../diffusion/define.ts";
 import { makeObjective } from "../../../diffusion/objective.ts";
 import heun from "../../../diffusion/samplers/heun.ts";
@@ -197,4 +197,8 @@ Deno.test("heun refuses a level beyond the default of the other before anything 
   assertEquals(wrong({ sigmaMin: 80 }), ["sigmaMin 80, sigmaMax 80"]);
   assertEquals(wrong({ sigmaMin: 100, sigmaMax: 200 }), []);
   assertEquals(wrong({ sigmaMax: 0.001 }), ["sigmaMin 0.002, sigmaMax 0.001"]);
+  // Only the run knows the highest level of a chain.
+  const short = chainPath(makeTables(makeBetas({ name: "ldm/linear", timesteps: 1000 })));
+  const params = { steps: 18, rho: 7, sigmaMin: 70 } as never;
+  assertThrows(() => heun.times(params, short), RangeError, "leave both out to use those of the schedule");
 });
