@@ -34,9 +34,7 @@ export const datasetKind = defineKind({
   check(params, _inputs, _own, folder) {
     const { source, path, limit = Infinity, labels, normalize } = params;
     const near = (file?: string) => file === undefined || folder === undefined ? undefined : resolve(folder, file);
-    const { count: rows, refused, ...array }: ReturnType<typeof formOfArray> = source === "numpy"
-      ? formOfArray(near(path), params.shape)
-      : {};
+    const { count: rows, refused, ...array } = formOfArray(source === "numpy" ? near(path) : undefined, params.shape);
     // Items that are left out are counted by the run.
     const isCounted = rows !== undefined && params.skip === undefined;
     const ofArray: Source["counts"] = isCounted
@@ -56,12 +54,9 @@ export const datasetKind = defineKind({
         param: ["testCount"],
         message: "the test split leaves no images to train on",
         got: `testCount ${testCount} of ${total} images`,
-        wanted: total < 2 ? "two images or more" : `testCount at most ${total - 1}`,
-        fix: total < 2
-          ? "add images: each split needs one"
-          : params.limit === undefined
-          ? "lower testCount"
-          : "lower testCount or raise limit",
+        wanted: total < 2 ? "two images or more, one for each split" : `testCount at most ${total - 1}`,
+        fix: [total > 1 && "lower testCount", params.limit === undefined ? total < 2 && "add images" : "raise limit"]
+          .filter(Boolean).join(" or "),
       },
     );
     // A first file that is left out may be of any size.

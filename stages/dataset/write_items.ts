@@ -31,11 +31,7 @@ export async function writeItems(items: Items, context: DatasetContext): Promise
   const { testCount = usualTestCount(taken) } = params;
   if (testCount >= taken) {
     const message = `the test split leaves no ${unit}s to train on: testCount ${testCount} of ${taken} ${unit}s`;
-    return {
-      status: "failed",
-      message,
-      fix: taken < 2 ? `add ${unit}s: each split needs one` : `lower testCount or add ${unit}s`,
-    };
+    return { status: "failed", message, fix: `${taken < 2 ? "" : "lower testCount or "}add ${unit}s` };
   }
   if (typeof labels === "string") {
     const fix = "correct the labels, or set labels: none";

@@ -76,8 +76,7 @@ export const evaluateKind = defineKind({
         fix: "give the objective a recover, and train again",
       },
       checkSameSize("images", images, { name: "those of the checkpoint", size: checkpoint }),
-      checkpoint?.classes !== undefined &&
-        checkSameClasses("images", images, { name: "those of the checkpoint", labels: checkpoint }),
+      checkSameClasses("images", images, { name: "those of the checkpoint", labels: checkpoint }),
     );
     const depths = checkpoint?.dtype === null ? ["uint8", "uint16"] as const : [checkpoint?.dtype];
     const bits = bound === undefined ? [] : depths.map(bitsOf).flatMap((name) => [name, `${name} L_T`]);

@@ -134,7 +134,7 @@ export function checkSameClasses(
   const { classes, classNames: wanted } = other.labels ?? {};
   const got = images?.classNames ?? [];
   const at = got.findIndex((name, i) => name.normalize() !== wanted?.[i]?.normalize());
-  if (classes === null || wanted === undefined || at < 0) return [];
+  if (!classes || wanted === undefined || at < 0) return [];
   return [{
     input: port,
     message: `images of other classes than ${other.name}: label ${at}`,

@@ -4,6 +4,7 @@ import { encodeNpy } from "../../../formats/npy.ts";
 import type { DatasetParams } from "../../../stages/dataset/params.ts";
 import { downloadsOf } from "../../../stages/dataset/kind.ts";
 import { CIFAR_CLASS_NAMES, CLASS_NAMES, EMOJI_CATEGORIES } from "../../../artifacts/labels.ts";
+import { definedOnly } from "../../../std/defined_only.ts";
 import { SOURCES } from "../../../stages/dataset/sources.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
 import { withFolder } from "./small_world.ts";
@@ -131,11 +132,24 @@ Deno.test("downloadsOf() names what is fetched and where, and nothing for a path
 
 Deno.test("dataset's check wants two images of an array of one, and a lower testCount of others", async () => {
   await withFolder(async (folder) => {
-    for (const [count, wanted] of [[1, "two images or more"], [3, "testCount at most 2"]] as const) {
+    const two = "two images or more, one for each split";
+    for (
+      const [count, limit, wanted, fix] of [
+        [1, undefined, two, "add images"],
+        [3, 1, two, "raise limit"],
+        [3, undefined, "testCount at most 2", "lower testCount"],
+        [3, 2, "testCount at most 1", "lower testCount or raise limit"],
+      ] as const
+    ) {
       const path = join(folder, `${count}.npy`);
       await Deno.writeFile(path, encodeNpy({ shape: [count, 4, 4], data: new Uint8Array(16 * count) }));
-      const { problems } = datasetKind.check!({ source: "numpy", path, testCount: count }, {}, {}, folder);
-      assertEquals(problems.map((problem) => problem.wanted), [wanted]);
+      const { problems } = datasetKind.check!(
+        { source: "numpy", path, testCount: count, ...definedOnly({ limit }) },
+        {},
+        {},
+        folder,
+      );
+      assertEquals(problems.map((problem) => [problem.wanted, problem.fix]), [[wanted, fix]]);
     }
   });
 });

@@ -135,7 +135,7 @@ Deno.test("folder refuses what is no data set", async () => {
     assertStringIncludes(await failure(folder, path), "there is no PNG or JPEG file in");
     await lay(path, { "one.png": flat(4, 4, [1, 2, 3]) });
     assertStringIncludes(await failure(folder, path), "leaves no images to train on: testCount 1 of 1 images");
-    assertStringIncludes(await failure(folder, path), "add images: each split needs one");
+    assertStringIncludes(await failure(folder, path), "of 1 images; add images");
     assertStringIncludes(await failure(folder, join(path, "one.png")), "one.png: got a file, wanted the folder");
     await lay(path, { "a/two.png": flat(4, 4, [1, 2, 3]) });
     assertStringIncludes(await failure(folder, path), "1 of 2 images is not in one of the sub-folders");
