@@ -1,5 +1,8 @@
 import { dirname, join } from "node:path";
 import { CLONE, type Json, type Outcome, type ProcessOptions, Running } from "./cli_process.ts";
+import type { Said } from "../unit/cli/capture.ts";
+
+const MANY = join(CLONE, "tests/support/many_commands.ts");
 
 /** Custom stages under `tests/support/stages` that a project may copy. */
 export type StageName =
@@ -105,6 +108,13 @@ export class Project implements AsyncDisposable {
   async cli(args: readonly string[], options: Partial<ProcessOptions> = {}): Promise<Outcome> {
     await using running = this.start(args, options);
     return await running.outcome();
+  }
+
+  /** Runs commands one after the other in one process. */
+  async each(commands: readonly (readonly string[])[]): Promise<Said[]> {
+    const { code, json, stdout, stderr } = await this.cli([JSON.stringify(commands)], { main: MANY });
+    if (code !== 0) throw new Error(`${code}: ${stdout}${stderr}`);
+    return json;
   }
 
   /** Returns how often a stage's code was entered, over all runs: each of the test stages prints one line. */

@@ -38,12 +38,30 @@ async function ofCommand(project: Project, ...args: string[]): Promise<Json> {
   return args[0] === "run" ? outcome.events : outcome.json;
 }
 
-/** The command ends with exit code 2 and names all that it refuses; no stack is printed. */
-async function isRefused(project: Project, names: readonly string[], ...args: string[]): Promise<void> {
-  const { code, stderr, stdout } = await project.cli(args);
-  assertEquals(code, 2, `${args.join(" ")}\n${stdout}${stderr}`);
-  for (const name of names) assertStringIncludes(stderr, name);
-  assert(!/^\s+at .*:\d+:\d+/m.test(stderr), stderr);
+/** Runs the same command for each name, and returns the documents that these commands print. */
+async function forEachOf(
+  project: Project,
+  names: readonly string[],
+  argsOf: (name: string) => readonly string[],
+): Promise<Json[]> {
+  const commands = names.map((name) => [...argsOf(name), "--json"]);
+  return (await project.each(commands)).map(({ code, out, error }, i) => {
+    assertEquals(code, 0, `${commands[i]!.join(" ")}\n${out}${error}`);
+    return JSON.parse(out);
+  });
+}
+
+/** Each command ends with exit code 2 and names all that it refuses; no stack is printed. */
+async function areRefused(
+  project: Project,
+  refused: readonly { readonly names: readonly string[]; readonly args: readonly string[] }[],
+): Promise<void> {
+  for (const [i, { code, out, error }] of (await project.each(refused.map(({ args }) => args))).entries()) {
+    const { names, args } = refused[i]!;
+    assertEquals(code, 2, `${args.join(" ")}\n${out}${error}`);
+    for (const name of names) assertStringIncludes(error, name);
+    assert(!/^\s+at .*:\d+:\d+/m.test(error), error);
+  }
 }
 
 Deno.test("a name of Object.prototype is a name like others as stage, figure, profile and tag, or is refused", async (t) => {
@@ -69,7 +87,8 @@ Deno.test("a name of Object.prototype is a name like others as stage, figure, pr
       );
     }
     const wrong = NAMES.flatMap((name) => [`then.${name}`, ...STAGES.includes(name) ? [] : [`${name}.add`]]);
-    await isRefused(project, wrong, "plan", "p.yaml", ...wrong.flatMap((path) => ["--set", `${path}=7`]));
+    const args = ["plan", "p.yaml", ...wrong.flatMap((path) => ["--set", `${path}=7`])];
+    await areRefused(project, [{ names: wrong, args }]);
   });
 
   await t.step("a figure is listed, compared and on the page", async () => {
@@ -84,25 +103,29 @@ Deno.test("a name of Object.prototype is a name like others as stage, figure, pr
 
   await t.step("a profile changes what it says, and one that is not there is refused", async () => {
     project.write("bare.yaml", PIPELINE.replace(/profiles:[^]*(?=\nstages:)/, ""));
-    for (const name of NAMES) await isRefused(project, [name], "show", "bare.yaml", "--profile", name);
     project.write("proto.yaml", PIPELINE.replace("constructor", "__proto__"));
-    await isRefused(project, ["__proto__"], "show", "proto.yaml");
-    for (const [i, name] of KEYS.entries()) {
-      assertEquals(addOf("then", await cli("show", "p.yaml", "--profile", name)), 100 + i);
-    }
+    await areRefused(project, [
+      ...NAMES.map((name) => ({ names: [name], args: ["show", "bare.yaml", "--profile", name] })),
+      { names: ["__proto__"], args: ["show", "proto.yaml"] },
+    ]);
+    const shown = await forEachOf(project, KEYS, (name) => ["show", "p.yaml", "--profile", name]);
+    assertEquals(shown.map((one) => addOf("then", one)), KEYS.map((_, i) => 100 + i));
   });
 
   await t.step("a tag is set, listed, compared and deleted", async () => {
     const allowed = NAMES.filter((name) => !name.startsWith("_"));
-    for (const name of NAMES) {
-      if (!allowed.includes(name)) await isRefused(project, [name], "tag", name, "p.yaml");
-      await isRefused(project, [name], "export", name, "--output", "nowhere");
-      if (allowed.includes(name)) await cli("tag", name, "p.yaml");
-    }
+    await areRefused(project, [
+      ...NAMES.filter((name) => !allowed.includes(name)).map((name) => ({
+        names: [name],
+        args: ["tag", name, "p.yaml"],
+      })),
+      ...NAMES.map((name) => ({ names: [name], args: ["export", name, "--output", "nowhere"] })),
+    ]);
+    await forEachOf(project, allowed, (name) => ["tag", name, "p.yaml"]);
     const listed = JSON.stringify(await cli("tag", "--list"));
     for (const name of allowed) assertStringIncludes(listed, `"${name}"`);
     assertStringIncludes(JSON.stringify(await cli("compare", ...allowed)), "valueOf");
-    for (const name of allowed) await cli("tag", "--delete", name);
+    await forEachOf(project, allowed, (name) => ["tag", "--delete", name]);
   });
 
   await t.step("results are exported and imported", async () => {
