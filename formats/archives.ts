@@ -1,5 +1,6 @@
 import { createTarDecoder } from "modern-tar";
 import { Buffer } from "node:buffer";
+import { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 // @ts-types="./yauzl.d.ts"
 import yauzl from "yauzl";
@@ -20,8 +21,8 @@ const [FILE_TYPE, REGULAR] = [0o170000, 0o100000];
 /** The marks that may follow the directory of a zip: its end, that of a zip of more than 4 GiB, and a signature. */
 const AFTER_DIRECTORY = ["504b0506", "504b0606", "504b0505"];
 
-/** The bytes before the name of a file of a zip, and those that are read at once. */
-const [LOCAL_HEADER, READ_AHEAD] = [30, 4096];
+/** The bytes before the name of a file of a zip; those that are read at once to list files; and of a file's content. */
+const [LOCAL_HEADER, READ_AHEAD, PIECE] = [30, 4096, 1 << 16];
 
 /** A file of a zip, which can also be read piece by piece. */
 interface ZipEntry extends Entry {
@@ -40,15 +41,14 @@ interface ZipEntry extends Entry {
  */
 export async function* zipEntries(path: string, bytes?: Uint8Array): AsyncGenerator<ZipEntry> {
   try {
+    using names = new Parts(path, bytes);
     using parts = new Parts(path, bytes);
-    const zip = bytes === undefined
-      ? await yauzl.openPromise(path)
-      : await yauzl.fromBufferPromise(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+    const zip = await yauzl.fromRandomAccessReaderPromise(new Reader(parts), parts.size, { autoClose: false });
     for await (const entry of zip.eachEntry()) {
       const { fileName: name, uncompressedSize: size, crc32: wanted } = entry;
       const mode = entry.externalFileAttributes >>> 16 & FILE_TYPE;
       // Damage to a name would give a file to another, or hide it.
-      const local = nameAt(parts, entry.relativeOffsetOfLocalHeader);
+      const local = nameAt(names, entry.relativeOffsetOfLocalHeader);
       if (local === undefined || !entry.fileNameRaw.equals(local)) {
         const got = local === undefined ? "no file" : `${shown(`${Buffer.from(local)}`)} before its content`;
         refuse(`${path}, ${name}`, got, "one name in both places");
@@ -81,9 +81,9 @@ export async function* zipEntries(path: string, bytes?: Uint8Array): AsyncGenera
         },
       };
     }
-    const { readEntryCursor: at } = zip;
-    const after = bytes?.subarray(at, at + 4).toHex() ?? await startOf(path, 4, at);
-    if (!AFTER_DIRECTORY.includes(after)) refuse(path, "a directory that goes on after its last file", "a whole zip");
+    if (!AFTER_DIRECTORY.includes(parts.at(zip.readEntryCursor, 4).toHex())) {
+      refuse(path, "a directory that goes on after its last file", "a whole zip");
+    }
   } catch (cause) {
     throw asFormatError(cause, path, "a whole zip");
   }
@@ -94,6 +94,7 @@ export async function* zipEntries(path: string, bytes?: Uint8Array): AsyncGenera
  * the files of a zip takes longer than all else that is done to list them.
  */
 class Parts implements Disposable {
+  readonly size: number;
   readonly #file: Deno.FsFile | undefined;
   #held: Uint8Array = new Uint8Array();
   #start = 0;
@@ -101,10 +102,12 @@ class Parts implements Disposable {
   constructor(path: string, bytes?: Uint8Array) {
     if (bytes === undefined) this.#file = Deno.openSync(path);
     else this.#held = bytes;
+    this.size = bytes?.length ?? this.#file!.statSync().size;
   }
 
-  /** Returns bytes from a place on; fewer at the end of the file. */
+  /** Returns bytes from a place on; fewer at the end of the file, and none past it, where the system takes no place. */
   at(start: number, length: number): Uint8Array {
+    if (start >= this.size) return new Uint8Array();
     if (this.#file !== undefined && (start < this.#start || start + length > this.#start + this.#held.length)) {
       this.#file.seekSync(this.#start = start, Deno.SeekMode.Start);
       this.#held = new Uint8Array(Math.max(READ_AHEAD, length));
@@ -115,6 +118,38 @@ class Parts implements Disposable {
 
   [Symbol.dispose](): void {
     this.#file?.close();
+  }
+}
+
+/** Reads for yauzl, whose own readers throw past its promises where a zip names a place that no file has. */
+class Reader extends yauzl.RandomAccessReader {
+  constructor(private readonly parts: Parts) {
+    super();
+  }
+
+  override read(
+    into: Uint8Array,
+    offset: number,
+    length: number,
+    from: number,
+    done: (error: unknown, read?: number) => void,
+  ): void {
+    let part: Uint8Array;
+    try {
+      part = this.parts.at(from, length);
+    } catch (error) {
+      return void setImmediate(done, error);
+    }
+    into.set(part, offset);
+    setImmediate(done, null, part.length);
+  }
+
+  override _readStreamForRange(start: number, end: number): Readable {
+    const { parts } = this;
+    const pieces = function* () {
+      for (let at = start; at < end && at < parts.size; at += PIECE) yield parts.at(at, Math.min(PIECE, end - at));
+    };
+    return Readable.from(pieces(), { objectMode: false });
   }
 }
 
@@ -176,6 +211,9 @@ export async function* tarEntries(paths: readonly string[], mostBytes = Infinity
         const { header: { name, type, size }, body } of counted.pipeThrough(createTarDecoder({ strict: true }))
       ) {
         place = `, in or after ${name}`;
+        // A zip with such a name is refused too.
+        const wrong = yauzl.validateFileName(name.replaceAll("\\", "/"));
+        if (wrong !== null) refuse(path, wrong, "names of files within the archive");
         let isRead = false;
         yield {
           name: name.replace(/^(\.\/)+/, ""),
@@ -199,11 +237,10 @@ export async function* tarEntries(paths: readonly string[], mostBytes = Infinity
   }
 }
 
-/** Returns the first two bytes of a file, or others, in hexadecimal digits. */
-export async function startOf(path: string, length = 2, at = 0): Promise<string> {
+/** Returns the first two bytes of a file in hexadecimal digits. */
+export async function startOf(path: string): Promise<string> {
   using file = await Deno.open(path);
-  const start = new Uint8Array(length);
-  await file.seek(at, Deno.SeekMode.Start);
+  const start = new Uint8Array(2);
   await file.read(start);
   return start.toHex();
 }

@@ -6,6 +6,7 @@ import { encodeNpz } from "../../formats/npz.ts";
 import { open as openFiles } from "../../stages/dataset/files.ts";
 import type { Items } from "../../stages/dataset/items.ts";
 import { open as openNumpy } from "../../stages/dataset/numpy.ts";
+import { tryFields } from "../support/zip_fields.ts";
 
 const GOLDEN = new URL("../golden/sources/", import.meta.url).pathname;
 const rows = { shape: [3, 2, 2, 1], data: Uint8Array.from({ length: 12 }, (_, i) => 5 * i) };
@@ -92,4 +93,10 @@ Deno.test("two fields or entries of one name, unknown versions and numbers beyon
   } finally {
     await Deno.remove(path);
   }
+});
+
+Deno.test("a zip is read or refused as an error, whatever a field of its directory and of its end says", async () => {
+  const values = [0n, 1n, 0xffffn, 2n ** 31n, 2n ** 32n - 1n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n];
+  const { refused, served } = await tryFields(values, [2, 4, 8]);
+  assert(refused > 1_000 && served > 1_000, `${refused} refused, ${served} served`);
 });

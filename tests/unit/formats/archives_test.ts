@@ -1,8 +1,9 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { zipSync } from "fflate";
-import fs from "node:fs";
 import { join } from "node:path";
-import { zipEntries } from "../../../formats/archives.ts";
+import { tarEntries, zipEntries } from "../../../formats/archives.ts";
+import { FormatError } from "../../../formats/format_error.ts";
+import { tryFields } from "../../support/zip_fields.ts";
 
 /** Counts the calls of a method while something is done. */
 async function callsOf<N extends string>(of: { [name in N]: unknown }, name: N, act: () => Promise<void>) {
@@ -20,7 +21,7 @@ async function callsOf<N extends string>(of: { [name in N]: unknown }, name: N, 
   return calls;
 }
 
-Deno.test("a zip of many files is listed in two waits for a read for each, and far fewer reads of names", async () => {
+Deno.test("a zip of many files is listed in far fewer reads than it has files", async () => {
   const folder = await Deno.makeTempDir();
   const path = join(folder, "many.zip");
   const files = 2_000;
@@ -30,13 +31,43 @@ Deno.test("a zip of many files is listed in two waits for a read for each, and f
   const list = async () => {
     for await (const { name } of zipEntries(path)) listed.push(name);
   };
-  let readsOfNames = 0;
-  const waits = await callsOf(fs as { read: unknown }, "read", async () => {
-    readsOfNames = await callsOf(Deno.FsFile.prototype as { readSync: unknown }, "readSync", list);
-  });
+  const reads = await callsOf(Deno.FsFile.prototype as { readSync: unknown }, "readSync", list);
   await Deno.remove(folder, { recursive: true });
   assertEquals(listed, names);
-  assert(waits > files, `the directory is read by other calls than those that are counted: ${waits}`);
-  assert(waits < 2.1 * files, `${waits} waits`);
-  assert(readsOfNames < files / 20, `${readsOfNames} reads of names`);
+  assert(reads > 0, "the zip is read by other calls than those that are counted");
+  assert(reads < files / 10, `${reads} reads`);
+});
+
+Deno.test("a zip is read or refused as an error, whatever place or size of 64 bits it names", async () => {
+  const { refused, served } = await tryFields([2n ** 63n, 2n ** 64n - 1n], [8]);
+  assert(refused > 100 && served > 50, `${refused} refused, ${served} served`);
+});
+
+/** A tar of one empty file. */
+function tarOf(name: string): Uint8Array {
+  const header = new Uint8Array(512);
+  const write = (text: string, at: number) => header.set(new TextEncoder().encode(text), at);
+  write(name, 0);
+  write("0000644\0" + "0000000\0".repeat(2) + "00000000000\0".repeat(2), 100);
+  write("        0", 148);
+  write("ustar\x0000", 257);
+  write(header.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, "0") + "\0 ", 148);
+  return new Uint8Array([...header, ...new Uint8Array(1024)]);
+}
+
+Deno.test("a name that leads out of an archive is refused in a zip and in a tar alike", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = join(folder, "x");
+  for (const name of ["../x.png", "a/../../x.png", "..", "/x.png", "a\\..\\..\\x.png", "C:\\x.png"]) {
+    Deno.writeFileSync(path, zipSync({ [name]: new Uint8Array() }));
+    await assertRejects(() => Array.fromAsync(zipEntries(path)), FormatError, "path: ", name);
+    Deno.writeFileSync(path, tarOf(name));
+    await assertRejects(() => Array.fromAsync(tarEntries([path])), FormatError, "path: ", name);
+  }
+  for (const name of ["..x.png", "a..b/x.png", "./x.png", "a\\x.png"]) {
+    Deno.writeFileSync(path, tarOf(name));
+    const [entry] = await Array.fromAsync(tarEntries([path]));
+    assertEquals(entry!.name, name.replace("./", ""));
+  }
+  await Deno.remove(folder, { recursive: true });
 });
