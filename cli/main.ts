@@ -128,8 +128,11 @@ export function folderMeant(args: readonly string[], cwd: string, start: string)
 
 /** Prepares the process for a command. Throws if the system says that a folder cannot be named. */
 function prepareProcess(): void {
-  // A parent may ignore this signal, and the system then tells nobody how a child has ended.
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGCHLD", () => {});
+  // A parent may ignore the first signal, and the system then tells nobody how a child has ended. The second would end
+  // this process where a file grows beyond the shell's limit; with a listener the write fails instead.
+  if (Deno.build.os !== "windows") {
+    for (const name of ["SIGCHLD", "SIGXFSZ"] as const) Deno.addSignalListener(name, () => {});
+  }
   const start = Deno.env.get("INIT_CWD");
   if (start !== undefined) Deno.chdir(folderMeant(Deno.args, Deno.cwd(), start));
   // Child processes must not take INIT_CWD for the folder in which the user started them.

@@ -48,6 +48,7 @@ export function suggestName(written: string, known: readonly string[]): string {
 
 /** Returns the `fix` of an error about a value that is not one of the known ones. */
 export function listNames(known: readonly string[]): string {
-  const shown = known.slice(0, 12).join(", ");
+  const names = known.slice(0, 12).map((name) => name.length > 60 ? `${name.slice(0, 60)}…` : name || '""');
+  const shown = names.join(", ");
   return `use one of: ${shown}${known.length > 12 ? `, … (${known.length} in all)` : ""}`;
 }

@@ -216,7 +216,7 @@ const SIGNAL_FIXES: Partial<Record<Deno.Signal, string>> = {
 /** Describes why a process ended without an outcome. */
 export function describeLoss(
   { memoryRanOut: killed, peakBytes: most }: Child,
-  status: Pick<Deno.CommandStatus, "code" | "signal">,
+  status: Pick<Deno.CommandStatus, "code" | "signal"> & { readonly isGuess?: boolean },
   said: string,
   smaller: string,
 ): StageOutcome {
@@ -228,8 +228,12 @@ export function describeLoss(
     const held = most === 0 ? "" : `; it held ${formatMemory(most)} of memory`;
     const why = killed === true ? "the kernel killed it for want of memory" : "killed from outside, or out of memory";
     const hint = status.signal === "SIGKILL" ? ` (${why}${held})` : "";
-    const message = `its process ended by ${status.signal}${hint}${said === "" ? "" : `\n${said}`}`;
-    if (hint === "") return { status: "lost", message, ...definedOnly({ fix: SIGNAL_FIXES[status.signal] }) };
+    const end = status.isGuess
+      ? `it exited with code ${status.code}, as a program does that ${status.signal} ends`
+      : `its process ended by ${status.signal}`;
+    const message = `${end}${hint}${said === "" ? "" : `\n${said}`}`;
+    const other = `if something else ended it, such as a limit of this machine, have that changed`;
+    if (hint === "") return { status: "lost", message, fix: SIGNAL_FIXES[status.signal] ?? other };
     const fix = `${smaller}, or use a machine with more memory`;
     if (killed === true) return { status: "lost", message, fix };
     // A limit on processor time that cannot be raised kills by the same signal.

@@ -243,10 +243,10 @@ async function runOnce(
 
   const stopped = explainStop(child, options, { outcome: said, smaller: SMALLER, step });
   if (stopped !== undefined) return stopped;
-  // The shell in the box says by which signal the program ended.
+  // The shell in the box gives a code for the signal by which the program ended; it may have exited with this itself.
   const signals = contained ? Object.entries(constants.signals) : [];
   const by = signal ?? signals.find(([, value]) => value === code - 128)?.[0] as Deno.Signal | undefined;
-  if (by !== undefined) return describeLoss(child, { code, signal: by }, log.tail(), SMALLER);
+  if (by !== undefined) return describeLoss(child, { code, signal: by, isGuess: signal === null }, log.tail(), SMALLER);
   if (code !== 0) return explainExit(code, log.tail(), home);
   if (left.length === 0 && !isLeft) {
     const declared = [...Object.keys(params), ...steps === undefined ? [] : ["steps"]];
@@ -280,6 +280,7 @@ function explainExit(code: number, said: string, home: string): StageOutcome {
     const fix = "write to the folders of its outputs, of its progress, or the one in which it starts";
     return failed(`it wrote where it may not\n${said}`, fix);
   }
+  if (said === "") return failed(`it exited with code ${code} and printed nothing`, "let it print why, then run again");
   return { status: "crashed", message: `it exited with code ${code}`, stack: said };
 }
 

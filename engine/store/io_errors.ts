@@ -7,6 +7,7 @@ const MACHINE: Readonly<Record<string, string>> = {
   EIO: "the disk fails",
   EMFILE: "too many files are open",
   ENFILE: "too many files are open",
+  EFBIG: "the file would be larger than this shell or its disk allows",
 };
 
 /** Something on disk cannot be used as it is; the message says what and where. */
@@ -42,9 +43,11 @@ function codeOf(given: unknown): string {
   const error = firstError(given);
   // A process without Deno's permission to write the store is told the same as one that the file system refuses.
   if (error instanceof Deno.errors.NotCapable) return "EACCES";
-  // Deno gives these errors no code: the folder of the process, a variable that names a folder, and failed imports.
+  // Deno gives these errors no code: the folder of the process, a variable that names a folder, failed imports, and a
+  // file that grows too large.
   if (error instanceof Deno.errors.InvalidData && /not valid (?:UTF-8|unicode)/.test(error.message)) return "EILSEQ";
   if (error instanceof TypeError && error.message.includes("(os error 24)")) return "EMFILE";
+  if (error instanceof Error && error.message.includes("(os error 27)")) return "EFBIG";
   return (error as { code?: string } | null)?.code ?? "";
 }
 
@@ -112,8 +115,9 @@ export function placeOf(error: unknown): string | undefined {
 /** Returns what a user can do about an error of the machine; undefined for other errors. */
 export function machineFix(error: unknown): string | undefined {
   if (!isMachineError(error)) return undefined;
-  const isOpen = ["EMFILE", "ENFILE"].includes(codeOf(error));
-  const first = isOpen ? "let more files be open, as by `ulimit -n 1024`" : "free some space or repair the disk";
+  const open = "let more files be open, as by `ulimit -n 1024`";
+  const fixes = { EMFILE: open, ENFILE: open, EFBIG: "let it write larger files, as by `ulimit -f unlimited`" };
+  const first = fixes[codeOf(error) as keyof typeof fixes] ?? "free some space or repair the disk";
   return `${first}, then run the same command again`;
 }
 

@@ -89,3 +89,23 @@ stages:
     assertMatch(end.fix, fix);
   }
 });
+
+Deno.test("where the shell lets no file grow as large as a result, the command says so and how to allow it", async () => {
+  await using project = new Project({
+    files: {
+      "p.yaml": `name: demo
+stages:
+  it: { uses: command, with: { run: [sh, p.sh, "\${outputs.out}"], sources: [p.sh], outputs: { out: files } } }
+`,
+      "p.sh": 'head -c 9000000 /dev/zero > "$1/large"\n',
+    },
+  });
+  assertEquals((await project.cli(["run", "p.yaml", "--grant", "it:run=sh"])).code, 0);
+  project.remove("outputs");
+  const { code, stderr } = await project.cli(["run", "p.yaml"], afterShell("ulimit -f 8000"));
+  assertEquals(code, 1, stderr);
+  assertMatch(
+    stderr,
+    /cannot write to the store: File too large .*\n  fix: let it write larger .*`ulimit -f unlimited`/,
+  );
+});

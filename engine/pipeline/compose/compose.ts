@@ -83,7 +83,7 @@ function applyProfiles({ value, layers }: Stack, wanted: readonly string[], file
   const names = Object.keys(known);
   const unknown = wanted.filter((name) => !names.includes(name)).map((name) => {
     const fix = names.length === 0 ? "remove --profile; the file has no profiles" : suggestName(name, names);
-    return errorOf("override", `cannot use --profile ${name}: ${file} has no such profile`, fix);
+    return errorOf("override", `cannot use --profile: ${file} has no such profile`, fix, { got: showValue(name) });
   });
   if (unknown.length > 0) return refuse(unknown);
   const result = wanted.reduce<unknown>((below, name) => mergeValues(below, asMap(known[name])), base);

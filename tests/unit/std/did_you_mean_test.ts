@@ -16,6 +16,7 @@ Deno.test("suggestName() names the nearest, else the first dozen, else says to r
   assertEquals(suggestName("step", ["steps"]), 'did you mean "steps"?');
   assertEquals(suggestName("other", ["a1", "b2"]), "use one of: a1, b2");
   assertEquals(suggestName("x", []), "remove it");
+  assertEquals(suggestName("other", ["", "n".repeat(5_000)]), `use one of: "", ${"n".repeat(60)}…`);
   const many = Array.from({ length: 13 }, (_, i) => `name-${i}`);
   assertEquals(suggestName("zzzzzz", many), `use one of: ${many.slice(0, 12).join(", ")}, … (13 in all)`);
 });

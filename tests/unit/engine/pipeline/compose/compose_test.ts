@@ -100,6 +100,8 @@ const REFUSED: [name: string, files: Record<string, string>, message: string, pr
   ["no name of its own", { "base.yaml": BASE, "p.yaml": "extends: ./base.yaml" }, "name is missing"],
   ["a number for a path", { "p.yaml": "name: p\nextends: 3" }, "extends is not valid"],
   ["a profile that is not there", { "p.yaml": BASE }, "no such profile", ["fast"]],
+  ["a profile of 5,000 letters", { "p.yaml": BASE }, `got:    "${"n".repeat(199)}…\n`, ["n".repeat(5_000)]],
+  ["a profile of codes for a terminal", { "p.yaml": BASE }, `got:    "\\u001b[31m\\u0000"`, ["\u001b[31m\0"]],
   ["a profile that is no map", { "p.yaml": `${BASE}profiles: { fast: 3 }` }, "profiles.fast is not valid"],
   ["a profile with a strange key", { "p.yaml": `${BASE}profiles: { fast: { stage: {} } }` }, 'unknown key "stage"'],
 ];
