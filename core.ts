@@ -24,6 +24,7 @@ export { mayRun, type Plan, type PlannedAction, type Reason } from "./engine/pla
 export { formatMemory } from "./engine/process/runtime.ts";
 export * from "./engine/plan/forecast.ts";
 export { actionsOf } from "./engine/keys/action.ts";
+export { digestExternals } from "./engine/keys/externals.ts";
 export { grantedFiles, type Stage } from "./engine/keys/stage.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { findProgram } from "./engine/process/programs.ts";
@@ -31,7 +32,7 @@ export { tryDevice } from "./engine/process/device_trial.ts";
 export * from "./engine/run/rights.ts";
 export { etaOf, type LiveStage, RunReader } from "./engine/live/run_reader.ts";
 export { writeAtomically } from "./engine/store/files.ts";
-export { readTail, readTextIfThere, realPath, sha256Of } from "./engine/store/reading.ts";
+export { hashing, readTail, readTextIfThere, realPath, sha256Of } from "./engine/store/reading.ts";
 export { readRecord, writePrivately } from "./engine/store/records.ts";
 export { explainIoError } from "./engine/store/io_errors.ts";
 export { commandFor } from "./engine/pipeline/command_for.ts";

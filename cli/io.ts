@@ -1,7 +1,7 @@
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
-import { type Diagnostic, diagnosticToJson, formatDiagnostic, printable, type Result } from "noiseline/core";
+import { type Diagnostic, diagnosticToJson, formatDiagnostic, hashing, printable, type Result } from "noiseline/core";
 import { countOf } from "../std/count_of.ts";
 import { withTypedCommands } from "./program.ts";
 
@@ -74,8 +74,22 @@ export function printText(text: string): void {
   write(Deno.stdout, shown(text, styleFor(process.stdout)));
 }
 
+/** The code that clears a line of the terminal from the cursor on. */
+const CLEAR = "\x1b[K";
+let isPassing = false;
+
+/** Says on a terminal what this process hashes while that takes long, in a line that the next one replaces. */
+export function tellOfHashing(path: string, totalBytes: number): void {
+  if (process.stderr.isTTY !== true) return;
+  const said = printable(`hashing, ${Math.round(totalBytes / 2 ** 30)} GiB so far (Ctrl-C stops): ${path}`, " ");
+  write(Deno.stderr, `${said.slice(0, (process.stderr.columns || 80) - 1)}\r`);
+  isPassing = true;
+}
+
 function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
   const bytes = new TextEncoder().encode(withTypedCommands(text));
+  if (isPassing) Deno.stderr.writeSync(new TextEncoder().encode(CLEAR));
+  isPassing = false;
   try {
     for (let offset = 0; offset < bytes.length;) offset += stream.writeSync(bytes.subarray(offset));
   } catch (error) {

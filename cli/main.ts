@@ -2,6 +2,7 @@ import { Command, CommanderError } from "@commander-js/extra-typings";
 import {
   didYouMean,
   explainIoError,
+  hashing,
   importLate,
   nearestConfig,
   readTextIfThere,
@@ -11,7 +12,7 @@ import {
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type AnyCommand, type CliSettings, COMMANDS } from "./command.ts";
-import { EXIT, Exit, printError, printLine } from "./io.ts";
+import { EXIT, Exit, printError, printLine, tellOfHashing } from "./io.ts";
 import { namesPipeline } from "./open.ts";
 import { programIn, TOOLKIT, VERSION } from "./program.ts";
 
@@ -88,6 +89,7 @@ export async function main(
     return EXIT.invalid;
   }
   let json = false;
+  hashing.tell = tellOfHashing;
   try {
     begin();
     const program = await makeProgram(name, settings);

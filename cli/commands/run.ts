@@ -3,7 +3,7 @@ import { join } from "node:path";
 import process from "node:process";
 import type { Diagnostic, Emit, Pipeline, RunFinished, Store } from "noiseline/core";
 import type { Cluster } from "noiseline/cluster";
-import { checkUpToDate, finishUpToDate, importLate, recordUpToDate } from "noiseline/core";
+import { checkUpToDate, digestExternals, finishUpToDate, importLate, recordUpToDate } from "noiseline/core";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, collect, GRANT, ON, planCommand } from "../command.ts";
 import { parseCount } from "../format/units.ts";
@@ -96,6 +96,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         if (event.type === "run-finished") finished.push(event);
         else reporter.emit(event);
       };
+      // Hashing yields to no signal, so it is done before Ctrl-C is listened to.
+      const externals = digestExternals(pipeline, store.digests);
       using signals = listenForStop((reason) =>
         emit({ type: "stopping", reason: on === undefined ? reason : "leaving" })
       );
@@ -113,7 +115,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ...(options.yes
           ? {}
           : { agree: (outlook) => confirmLongRun(outlook, pipeline, { json, say, stop: signals.stop }) }),
-        ...reached ?? { targets: loaded.targets, cache: await openCacheFor(options, warn, signals.stop) },
+        ...reached ?? { targets: loaded.targets, externals, cache: await openCacheFor(options, warn, signals.stop) },
         force: new Set(options.forceAll ? pipeline.stages.keys() : loaded.force),
         replace: options.replace ?? false,
         keepGoing: options.keepGoing ?? false,

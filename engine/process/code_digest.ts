@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 import { compareCodeUnits, encode } from "../keys/encode.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { copyFile } from "../store/files.ts";
-import { hashFile, readTextIfThere, sha256Of, statIfThere } from "../store/reading.ts";
+import { hashFile, readTextIfThere, realPath, sha256Of, statIfThere } from "../store/reading.ts";
 import { digestExecuted } from "./code_syntax_digest.ts";
 import { addToLock, allBelow, packageName, TOOLKIT_CONFIG } from "./module_lock.ts";
 import type { Lock, ModuleMap } from "../keys/stage.ts";
@@ -17,6 +17,9 @@ import manifest from "../../deno.json" with { type: "json" };
  * give other bytes; a test pins that code.
  */
 export const API_VERSION = 3;
+
+/** Deno loads files of settings whole. */
+const MOST_BYTES = 64 << 20;
 
 export type CodeDigest = Awaited<ReturnType<typeof digestCode>>;
 
@@ -79,6 +82,11 @@ function resolveWithoutSettings(specifier: string, from: string): string | undef
 export async function digestCode(file: string) {
   const root = pathToFileURL(file).href;
   const settings = findSettings(file);
+  const large = settings.files.find((path) => (statIfThere(realPath(path))?.size ?? 0) > MOST_BYTES);
+  if (large !== undefined) {
+    const error = `${large}, which decides what its imports mean, is larger than ${MOST_BYTES >> 20} MiB`;
+    return { error, fix: "make the file again, or remove it" };
+  }
   const asked = await resolveImports(file, settings);
   if ("error" in asked) return explainModule(asked.error, dirname(file));
   const { info } = asked;

@@ -28,6 +28,8 @@ import { findProgram } from "./programs.ts";
 import { loadModules } from "./runtime.ts";
 
 const PYTHON = /^python(3(\.\d+)?)?$/;
+/** A larger program is hashed once it has been granted: any file may be named as one, such as one of 40 GB of holes. */
+const MOST_BYTES = 256 << 20;
 /** Raised when the questions change. */
 const FORMAT = 1;
 const TIMEOUT_MS = 60_000;
@@ -107,7 +109,9 @@ function memoryOf(path: string) {
 export function knownVersion(path: string, project: string): string {
   const real = realPath(path);
   // In the project its bytes may change with each edit, and its answers need not.
-  if (!PYTHON.test(basename(real)) || isWithin(real, project)) return `sha256:${digestOf(path)}`;
+  if (!PYTHON.test(basename(real)) || isWithin(real, project)) {
+    return statIfThere(real)!.size > MOST_BYTES ? UNKNOWN_VERSION : `sha256:${digestOf(path)}`;
+  }
   const memory = memoryOf(path);
   const known = memory && isOwn(memory.path) ? readRecord(memory.path, rememberedSchema) : undefined;
   return known !== undefined && known.of === memory!.of && known.start === startOf(known.python)
@@ -149,7 +153,7 @@ function askPython(path: string, cwd: string): Promise<Python | undefined> {
  */
 export async function programHere(path: string, planned: string, cwd: string) {
   if (findProgram(path, "/") === undefined) return undefined;
-  const python = isPython(planned) ? await askPython(path, cwd) : undefined;
+  const python = isPython(planned) && PYTHON.test(basename(realPath(path))) ? await askPython(path, cwd) : undefined;
   if (python === undefined) return { version: `sha256:${digestOf(path)}`, path, start: [] };
   return { version: versionOf(python), path: python.path, start: python.loaded };
 }

@@ -119,6 +119,14 @@ export function holds(path: string, sha256: string): boolean {
   return unlessReadable(() => hashFile(path), undefined) === sha256;
 }
 
+/** How the process tells that it hashes much, which takes long; a command prints it. */
+export const hashing: { tell: (path: string, totalBytes: number) => void; bytes: number } = {
+  tell: () => {},
+  bytes: 0,
+};
+/** The number of bytes after which it tells again. */
+const TOLD_BYTES = 1 << 30;
+
 /** Shared, since hashing never yields: clearing a fresh megabyte takes longer than hashing a small file. */
 let buffer: Uint8Array | undefined;
 
@@ -128,6 +136,8 @@ export function hashOpen(file: Deno.FsFile, path: string): string {
   locate(path, () => {
     for (let read = file.readSync(chunk); read !== null; read = file.readSync(chunk)) {
       digest.update(chunk.subarray(0, read));
+      hashing.bytes += read;
+      if (hashing.bytes % TOLD_BYTES < read) hashing.tell(path, hashing.bytes);
     }
   });
   return digest.digest("hex");

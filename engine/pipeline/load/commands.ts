@@ -17,6 +17,9 @@ import { realPath, statIfThere } from "../../store/reading.ts";
 import { isWithin } from "../../store/write_roots.ts";
 import { asMap } from "../source/tree.ts";
 
+/** The sources and the lock of a stage are hashed by each command, and copied for each run. */
+const MOST_CODE_BYTES = 1 << 30;
+
 /** Returns the ports that a stage which runs a program of the user's gives itself. */
 export function commandPorts(entry: unknown): { readonly inputs: InputPorts; readonly outputs: OutputPorts } {
   const { inputs, with: params } = asMap(entry);
@@ -76,6 +79,13 @@ function findAll(
   }
   if (params.lock !== undefined && !isFile(resolve(folder, params.lock))) {
     refuse(["lock"], params.lock, "a file that exists", correct);
+  }
+  const code = [...Object.keys(sources), params.lock ?? []].flat();
+  const size = code.reduce((sum, name) => sum + (statIfThere(realPath(resolve(folder, name)))?.size ?? 0), 0);
+  if (size > MOST_CODE_BYTES) {
+    const wanted = `files of code, of at most ${MOST_CODE_BYTES >> 30} GiB in all with the lock`;
+    const fix = "make large data the output of another stage, and name that stage under inputs";
+    refuse(["sources"], `${(size / 2 ** 30).toFixed(1)} GiB`, wanted, fix);
   }
   if (Object.hasOwn(params.params, "steps")) {
     const fix = "write steps beside params, not in them, or give the param another name";
