@@ -1,7 +1,7 @@
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
-import { type Diagnostic, diagnosticToJson, formatDiagnostic, hashing, printable, type Result } from "noiseline/core";
+import { type Diagnostic, diagnosticToJson, formatDiagnostic, printable, type Result } from "noiseline/core";
 import { countOf } from "../std/count_of.ts";
 import { withTypedCommands } from "./program.ts";
 

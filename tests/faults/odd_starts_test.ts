@@ -106,6 +106,6 @@ stages:
   assertEquals(code, 1, stderr);
   assertMatch(
     stderr,
-    /cannot write to the store: File too large .*\n  fix: let it write larger .*`ulimit -f unlimited`/,
+    /cannot write to the store: File too large .*\n +fix: let it write larger .*`ulimit -f unlimited`/,
   );
 });
