@@ -1,5 +1,6 @@
 import type { Metric } from "../artifacts/metrics.ts";
-import type { CurveGroup, LogRow, ReportCurve, ReportMetrics, ReportStage } from "./model.ts";
+import type { CurveGroup, LogRow, Report, ReportCurve, ReportMetrics, ReportStage } from "./model.ts";
+import { searchTables, trialNames } from "./rungs.ts";
 import { count, entryOf, figure, type Html, joined, link, markup, named, scriptJson, type Shown } from "./text.ts";
 
 /** Returns the title of a group of logs. Losses of different objectives are not comparable, and stay apart. */
@@ -13,24 +14,28 @@ export function objectiveOf({ objective, params }: Pick<ReportStage, "objective"
   return typeof value === "object" ? JSON.stringify(value) : value?.toString();
 }
 
+/** What logs are grouped and named by. */
+type Logs = Pick<Report, "curves" | "rankings" | "stages">;
+
 /** Groups the logs of a matrix's children, those of each objective if they have several. */
-export function groupCurves(curves: readonly ReportCurve[], stages: readonly ReportStage[]): CurveGroup[] {
+export function groupCurves({ curves, rankings, stages }: Logs): CurveGroup[] {
+  const nameOf = trialNames(searchTables(rankings, stages));
   const objectives = new Map(stages.map((stage) => [stage.id, objectiveOf(stage)]));
   return [...Map.groupBy(curves, ({ title }) => entryOf(title))].flatMap(([entry, own]) => {
     const groups = [...Map.groupBy(own, ({ title }) => objectives.get(title))];
     return groups.map(([objective, group]) => ({
       title: curveTitle(entry, groups.length > 1 ? objective : undefined),
-      runs: group.map(({ title, rows }) => ({ label: title, rows })),
+      runs: group.map(({ title, rows }) => ({ label: nameOf(title), rows })),
     }));
   });
 }
 
 /** Returns the groups of the last training of a diffusion, else of the last stage that learns. */
-export function mainCurves(curves: readonly ReportCurve[], stages: readonly ReportStage[]): CurveGroup[] {
+export function mainCurves({ curves, rankings, stages }: Logs): CurveGroup[] {
   const all = curves.filter(({ rows }) => rows.length > 1);
   const trainings = new Set(stages.filter(({ kind }) => kind === "train").map(({ id }) => entryOf(id)));
   const last = all.findLast(({ title }) => trainings.has(entryOf(title))) ?? all.at(-1);
-  return groupCurves(all.filter(({ title }) => entryOf(title) === entryOf(last!.title)), stages);
+  return groupCurves({ curves: all.filter(({ title }) => entryOf(title) === entryOf(last!.title)), rankings, stages });
 }
 
 /** More logs than these are not described one by one. */
@@ -48,7 +53,9 @@ export function curvePlaces(groups: readonly CurveGroup[]): Html[] {
     const words = runs.length > MOST_DESCRIBED
       ? markup`<p>${count(runs.length)} curves</p>`
       : runs.map((run) =>
-        markup`<p>${run.label === title ? "" : [link(run.label, run.href), ": "]}${lastRow(run)}</p>`
+        markup`<p>${run.label === title && runs.length === 1 ? "" : [link(run.label, run.href), ": "]}${
+          lastRow(run)
+        }</p>`
       );
     return markup`<h3>${title}</h3>${words}${chartPlace(title)}`;
   });
@@ -85,11 +92,11 @@ export function chartedFigures({ metrics }: ReportMetrics["record"]): ReadonlySe
  * Returns charts of the figures that records have for ranges of timesteps. Their data are part of the page's text,
  * since they change only with it.
  */
-export function timestepCharts(all: readonly ReportMetrics[]): Html[] {
+export function timestepCharts(all: readonly ReportMetrics[], nameOf: (id: string) => string): Html[] {
   const runs = all.map(({ title, record }) => {
     const rows = [...Map.groupBy(chartedFigures(record), ({ timesteps }) => timesteps!.from)].sort(([a], [b]) => a - b)
       .map(([step, own]): LogRow => ({ step, ...Object.assign({}, ...own.map((one) => withBar(one.name, one))) }));
-    return { label: title, rows };
+    return { label: nameOf(title), rows };
   }).filter(({ rows }) => rows.length > 0);
   if (runs.length === 0) return [];
   return [markup`<div class="charts" data-runs="${scriptJson(runs)}" data-x="timestep t"></div>`];

@@ -8,7 +8,7 @@ export { renderTable, type TableDetails } from "./live/table.ts";
 export { comparisonSlots } from "./comparison_slots.ts";
 export { curvePlaces, curveTitle, objectiveOf } from "./charts.ts";
 export { pictures } from "./frames.ts";
-export { bestOf, cellsOf, searchBody, searchTables } from "./rungs.ts";
+export { bestOf, cellsOf, searchBody, searchTables, trialNames } from "./rungs.ts";
 export { encodePath, entryOf, link, markup, paramName, shorten, type Shown, table } from "./text.ts";
 export { IS_BIASED } from "../artifacts/metrics.ts";
 export { collectArtifacts, type Collected, type Collection, type CollectOptions } from "./collect.ts";

@@ -15,12 +15,14 @@ const MOST_PICTURES = 3;
  * settings says in short what each of many scores says.
  */
 export function overviewOf(report: Report) {
-  const { metrics, curves, stages } = report;
+  const { metrics, stages } = report;
   // Pictures that stages draw stand in for samples where there are none.
-  const samples = report.samples.length > 0 ? report.samples : report.pictures;
+  const drawn = report.samples.length > 0 ? report.samples : report.pictures;
   const ids = new Set(stages.map(({ id }) => id));
   const own = <T extends { readonly title: string }>(all: readonly T[]) =>
     all.filter(({ title }) => !isOfTrial(title, ids));
+  // Those of trials stand in for the winner's until it has some.
+  const samples = own(drawn).length > 0 ? own(drawn) : drawn;
   const sweep = sweepOf({ metrics: own(metrics), samples: own(report.samples) });
   const chosen = sweep === undefined ? chooseSamples(samples, metrics) : [];
   const real = chooseData((chosen[0]?.[0] ?? [...sweep?.shown ?? []][0])?.title, report);
@@ -30,7 +32,7 @@ export function overviewOf(report: Report) {
   const parts = [
     ...framesOf(chosen, isGenerated ? "Generated samples" : undefined),
     ...framesOf(real, "Training data"),
-    ...mainCurves(curves, stages).map(({ title }) => chartPlace(title, "loss")),
+    ...mainCurves(report).map(({ title }) => chartPlace(title, "loss")),
   ];
   const hero = parts.length === 0 ? [] : [markup`<div class="hero${isAwaited ? " awaited" : ""}">${parts}</div>`];
   const first = sweep === undefined ? stepSlider(grouped(samples)) : sweep.body;

@@ -14,7 +14,7 @@ import { Html, markup, scriptJson, type Shown } from "./text.ts";
 
 /** Renders a report as one HTML file that opens from disk: it contains all pictures, data and the plotting library. */
 export function renderReport(report: Report): string {
-  return renderPage({ ...report, sections: sectionsOf(report), curves: groupCurves(report.curves, report.stages) });
+  return renderPage({ ...report, sections: sectionsOf(report), curves: groupCurves(report) });
 }
 
 /** The number of notes that are listed; further ones are only counted. */

@@ -39,6 +39,8 @@ export function searchTables(rankings: readonly ReportRanking[], all: Iterable<K
     const rungs = own.map(({ title, record }) => ({ rung: Number(title.split("=")[1] ?? 0), record }))
       .sort((a, b) => a.rung - b.rung);
     const rankings = rungs.map(({ record }) => record.ranking);
+    const above = [...Map.groupBy(slots.get(search) ?? [], (id) => Number(/=(\d+)/.exec(id)![1]))]
+      .map(([rung, ids]) => ({ rung, room: ids.length })).sort((a, b) => a.rung - b.rung);
     const valuesOf = (trial: number) => params.get(`${search}~trial=${trial}`);
     const trials = rankings[0]!.map(({ candidate }) => candidate + 1);
     const paths = [...valuesOf(1)?.keys() ?? []].filter((path) =>
@@ -46,10 +48,7 @@ export function searchTables(rankings: readonly ReportRanking[], all: Iterable<K
     );
     const rows = rungs.flatMap(({ rung, record: { ranking } }, i) => {
       const reached = survivors(rankings.slice(0, i), rankings.slice(1, i + 1).map(({ length }) => length));
-      const higher = (slots.get(search) ?? []).map((id) => Number(/=(\d+)/.exec(id)![1])).filter((one) => one > rung);
-      const next = Math.min(...higher);
-      const isLast = higher.length === 0;
-      const room = isLast ? 1 : higher.filter((one) => one === next).length;
+      const next = above.find((one) => one.rung > rung);
       return ranking.map(({ candidate, value }, place): readonly (string | number)[] => {
         const trial = (reached[candidate]?.trial ?? candidate) + 1;
         return [
@@ -57,15 +56,25 @@ export function searchTables(rankings: readonly ReportRanking[], all: Iterable<K
           trial,
           ...paths.map((path) => showValue(valuesOf(trial)?.get(path))),
           value ?? "not finite",
-          place >= room || value === null ? "" : isLast ? "the best" : `goes on to ${next}`,
+          place >= (next?.room ?? 1) || value === null ? "" : next ? `goes on to ${next.rung}` : "the best",
         ];
       });
     });
-    const names = paths.map((path) => path.split(".").at(-1)!);
-    const header = [...rungs[0]!.rung > 0 ? ["rung"] : [], "trial", ...names, rungs[0]!.record.metric, ""];
+    const searched = paths.map((path) => path.split(".").at(-1)!);
+    const header = [...rungs[0]!.rung > 0 ? ["rung"] : [], "trial", ...searched, rungs[0]!.record.metric, ""];
     const winner = rows.find((row) => row.at(-1) === "the best")?.slice(rungs[0]!.rung > 0 ? 1 : 0);
-    const best = winner && `best: ${["trial", ...names].map((name, i) => `${name} ${winner[i]}`).join(", ")}`;
-    return [{ search, header, rows, ...definedOnly({ best }) }];
+    const best = winner && `best: ${["trial", ...searched].map((name, i) => `${name} ${winner[i]}`).join(", ")}`;
+    // By the ends of ids. Which trial a slot is, is known once all rungs below are ranked.
+    const reach = (trial: number, rung: number) =>
+      `trial ${trial}${rung > 0 ? ` to ${rung.toLocaleString("en")} steps` : ""}`;
+    const names = [
+      ...trials.map((trial) => [`trial=${trial}`, reach(trial, rungs[0]!.rung)] as const),
+      ...above.slice(0, rungs.length).flatMap(({ rung }, i) =>
+        survivors(rankings.slice(0, i + 1), above.map(({ room }) => room))
+          .map(({ trial }, place) => [`rung=${rung}~slot=${place + 1}`, reach(trial + 1, rung)] as const)
+      ),
+    ];
+    return [{ search, header, rows, names, ...definedOnly({ best }) }];
   });
 }
 
@@ -90,6 +99,22 @@ export function searchBody(tables: readonly SearchTable[]): Html[] {
 /** Returns the sentences on the best of searches, with the search before each if there are several. */
 export function bestOf(tables: readonly SearchTable[]): string[] {
   return tables.flatMap(({ search, best }) => best === undefined ? [] : tables.length > 1 ? `${search} ${best}` : best);
+}
+
+/**
+ * Returns a function that names stages of searches by their trials: `train~rung=300~slot=1` is "trial 2 to 300 steps".
+ * Other stages keep their ids, as do those after a training where two searches have the same rung.
+ */
+export function trialNames(tables: readonly Pick<SearchTable, "search" | "names">[]): (id: string) => string {
+  const all = tables.flatMap(({ search, names }) =>
+    names.map(([mark, name]) => ({ id: `${search}~${mark}`, mark, name }))
+  );
+  const byMark = Map.groupBy(all, ({ mark }) => mark);
+  const byId = new Map(all.map(({ id, name }) => [id, name]));
+  return (id) => {
+    const own = byMark.get(id.slice(entryOf(id).length + 1)) ?? [];
+    return byId.get(id) ?? (own.length === 1 ? own[0]!.name : id);
+  };
 }
 
 type SearchTable = ReturnType<typeof searchTables>[number];

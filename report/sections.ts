@@ -3,9 +3,9 @@ import { withDeviation } from "../std/figures.ts";
 import { chartedFigures, curvePlaces, groupCurves, timestepCharts } from "./charts.ts";
 import { drawDag } from "./dag.ts";
 import { firstFrames, grouped, pictures } from "./frames.ts";
-import type { Report, ReportMetrics, SourceFacts } from "./model.ts";
+import type { Report, ReportMetrics, ReportPicture, SourceFacts } from "./model.ts";
 import { overviewOf } from "./overview.ts";
-import { searchBody, searchTables } from "./rungs.ts";
+import { searchBody, searchTables, trialNames } from "./rungs.ts";
 import { settingsOf } from "./settings.ts";
 import { stageTable } from "./stages.ts";
 import { copyButton, entryOf, figure, type Html, joined, markup, named, type Shown, table } from "./text.ts";
@@ -21,10 +21,15 @@ export interface Section {
 
 /** Returns all sections in reading order: results come before the way they were made. */
 export function sectionsOf(report: Report): Section[] {
-  const { metrics, curves, stages, startedMs } = report;
+  const { metrics, stages, startedMs } = report;
   const overview = overviewOf(report);
+  const searches = searchTables(report.rankings, stages);
+  const nameOf = trialNames(searches);
+  const named = (id: string, stage: string) => nameOf(id) === id ? id : `${stage}, ${nameOf(id)}`;
+  const captioned = (all: readonly ReportPicture[]) =>
+    all.map((one) => ({ ...one, title: one.title.replace(/^([^.:@~]+)~[^.:@]+/, named) }));
   const further = [report.pictures, report.samples, report.data].flatMap((all) =>
-    grouped(all.filter((one) => !overview.shown.has(one)))
+    grouped(captioned(all.filter((one) => !overview.shown.has(one))))
   );
   const [likelihoods, scores] = [true, false].map((wanted) =>
     metrics.filter(({ record }) => record.metrics.some(({ name }) => name === "L_simple") === wanted)
@@ -33,19 +38,20 @@ export function sectionsOf(report: Report): Section[] {
     markup`<p><a href="${href}">Interactive sampling page of <code>${title}</code></a>: works in any browser, offline.</p>`
   );
   const detail = overview.isSweep ? "closed" : "open";
-  const likelihood = [...metricsTables(likelihoods!), ...pictures(report.rates)];
+  const tables = (all: readonly ReportMetrics[]) => metricsTables(all, nameOf);
+  const likelihood = [...tables(likelihoods!), ...pictures(captioned(report.rates))];
   const isOn = stages.some(({ state }) => state === "running");
   const graph = stages.length === 0 ? [] : [drawDag(stages), stageTable(stages, startedMs)];
   return [
     { id: "overview", title: "Overview", body: overview.body },
-    { id: "search", title: "Search", body: searchBody(searchTables(report.rankings, stages)) },
+    { id: "search", title: "Search", body: searchBody(searches) },
     { id: "demo", title: "Interactive sampling", body: demos },
     { id: "samples", title: "More pictures", body: firstFrames(further), fold: "open" },
-    { id: "training", title: "Training", body: curvePlaces(groupCurves(curves, stages)), fold: "open" },
-    { id: "films", title: "From noise to image", body: pictures(report.films), fold: "open" },
-    { id: "scores", title: "Scores", body: metricsTables(scores!), fold: detail },
+    { id: "training", title: "Training", body: curvePlaces(groupCurves(report)), fold: "open" },
+    { id: "films", title: "From noise to image", body: pictures(captioned(report.films)), fold: "open" },
+    { id: "scores", title: "Scores", body: tables(scores!), fold: detail },
     { id: "likelihood", title: "Loss and likelihood", body: likelihood, fold: detail },
-    { id: "neighbours", title: "Nearest training images", body: pictures(report.neighbours), fold: "open" },
+    { id: "neighbours", title: "Nearest training images", body: pictures(captioned(report.neighbours)), fold: "open" },
     { id: "pipeline", title: "Pipeline", body: graph, fold: isOn ? "open" : detail },
     { id: "schedule", title: "Noise schedule", body: pictures(report.schedules), fold: "closed" },
     { id: "params", title: "Settings", body: settingsOf(stages), fold: "closed" },
@@ -55,7 +61,7 @@ export function sectionsOf(report: Report): Section[] {
 /**
  * Returns a table for each record, the last first; records of matrix children with the same provenance share a table.
  */
-function metricsTables(all: readonly ReportMetrics[]): Html[] {
+function metricsTables(all: readonly ReportMetrics[], nameOf: (id: string) => string): Html[] {
   const alike = Map.groupBy(all, ({ title, record }) => JSON.stringify([entryOf(title), provenance(record)]));
   return [...alike.values()].reverse().map((group) => {
     const several = group.length > 1;
@@ -66,14 +72,14 @@ function metricsTables(all: readonly ReportMetrics[]): Html[] {
     const rows = [...Map.groupBy(figures, ({ metric }) => metric.name + qualifier(metric)).values()].flat()
       .map(({ title, metric }) => [
         markup`${metric.name}${small(qualifier(metric))}`,
-        several ? markup`<code>${title}</code>` : undefined,
+        several ? nameOf(title) : undefined,
         valueOf(metric),
         metric.count.toLocaleString("en"),
         metric.note,
       ]);
     const [{ title, record }] = group as [ReportMetrics];
     const head = markup`<h3>${several ? entryOf(title) : title}</h3><p class="provenance">${provenance(record)}</p>`;
-    const charts = timestepCharts(group);
+    const charts = timestepCharts(group, nameOf);
     if (rows.length === 0) return markup`${head}${charts}`;
     return markup`${head}${table(["metric", "stage", "value", "N", "note"], rows)}${charts}`;
   });

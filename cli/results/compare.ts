@@ -29,7 +29,7 @@ export async function compareExperiments(all: readonly Candidate[]) {
   const isOne = new Set(experiments.map(({ source }) => source)).size === 1;
   const names = experiments.map((one) => isOne && one.label !== "" ? one.label : nameOf(one));
   const found = await figuresOf(experiments, names, { isServed: all.some(({ now }) => now !== undefined) });
-  const parts = all.map(({ experiment, now }, i) => {
+  const candidates = all.map(({ experiment, now }, i) => {
     const content = found.contents[i]!;
     return {
       ...{ experiment, name: names[i]!, seed: found.seeds[i] },
@@ -39,10 +39,10 @@ export async function compareExperiments(all: readonly Candidate[]) {
     };
   });
   // Whoever chose a run looks for it, whatever it has so far.
-  const comparable = parts.filter(({ content, run, experiment: { label } }) =>
+  const comparable = candidates.filter(({ content, run, experiment: { label } }) =>
     isComparable(content) || (label !== SHARED && run !== undefined)
   );
-  const shown = comparable.length > 0 ? comparable : parts.filter(({ experiment }) => experiment.made.size > 0);
+  const shown = comparable.length > 0 ? comparable : candidates.filter(({ experiment }) => experiment.made.size > 0);
   const columns = [...new Set(shown.flatMap(({ figures }) => [...figures.keys()]))];
   // A matrix may have many children that belong to one run, so each run is parsed once.
   // Results lack defaults, so defaults count as differences only if the plans of all are known.
@@ -89,6 +89,7 @@ export async function compareExperiments(all: readonly Candidate[]) {
   const ranked = experiments.flatMap(({ source, label }, i) =>
     found.contents[i]!.rankings.map((one) => ({ ...one, source, title: `${one.title}~${label}` }))
   );
+  const trials = new Map<string, (id: string) => string>();
   const searches = [...Map.groupBy(experiments, ({ source }) => source)].flatMap(([source, own], _, all) => {
     const rankings = ranked.filter((one) => one.source === source);
     // Experiments of one source have one plan.
@@ -96,11 +97,20 @@ export async function compareExperiments(all: readonly Candidate[]) {
     const stages = own.flatMap(({ stages }) =>
       Array.from(stages.keys(), (id) => ({ id, params: params.get(id) ?? [] }))
     );
-    return report.searchTables(rankings, stages)
-      .map((one) => all.length > 1 ? { ...one, search: `${source} ${one.search}` } : one);
+    const tables = report.searchTables(rankings, stages);
+    trials.set(source, report.trialNames(tables));
+    return tables.map((one) => all.length > 1 ? { ...one, search: `${source} ${one.search}` } : one);
   });
   const notes = [...withoutResults(experiments, found.contents, labels), ...scales];
-  return { comparison, searches, parts: named, notes };
+  // Only what people read has these names: a command takes the id.
+  const parts = named.map((one) => {
+    const { source, label: values } = one.experiment;
+    const id = `~${values.replaceAll(" ", "~")}`;
+    const trial = trials.get(source)!(id);
+    const said = (text: string) => trial === id ? text : text.replace(values, trial);
+    return { ...one, name: said(one.name), label: said(one.label) };
+  });
+  return { comparison, searches, parts, notes };
 }
 
 const UNPLANNED: Experiment["planned"] = [];

@@ -44,7 +44,7 @@ export function renderRun(run: LiveRun, { curves, content = noContent(), log, no
     state: describeState(run),
     notes,
     sections,
-    curves: groupCurves(all.curves, stages),
+    curves: groupCurves({ ...all, stages }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { renderReport } from "../../../report/page.ts";
-import { bestOf, searchTables } from "../../../report/rungs.ts";
+import { bestOf, searchTables, trialNames } from "../../../report/rungs.ts";
 import { NOTHING, stage } from "../../support/report.ts";
 
 const ranking = (rung: number, pairs: readonly (readonly [number, number | null])[]) => ({
@@ -20,7 +20,8 @@ Deno.test("rungs of a search list their trials by score, with those that go on, 
   const first = [[100, 4, 0.1, "goes on to 300"], [100, 1, 0.2, "goes on to 300"], [100, 3, 0.3, ""]];
   const rows = [...first, [100, 2, "not finite", ""]];
   const header = ["rung", "trial", "L_simple", ""];
-  assertEquals(searchTables([FIRST], STAGES), [{ search: "train", header, rows }]);
+  const [{ names: _, ...found }] = searchTables([FIRST], STAGES) as [ReturnType<typeof searchTables>[number]];
+  assertEquals(found, { search: "train", header, rows });
   assertEquals(bestOf(searchTables([FIRST], STAGES)), []);
   assertEquals(bestOf(searchTables([SECOND, FIRST], STAGES)), ["best: trial 1"]);
   assertEquals(searchTables([SECOND, FIRST], STAGES)[0]!.rows, [...rows, [300, 1, 0.05, "the best"], [
@@ -76,4 +77,50 @@ Deno.test("the scores of a matrix stand first also if its axis is called as a se
   const page = renderReport({ ...NOTHING, stages: metrics.map(({ title }) => stage(title)), metrics });
   const overview = page.slice(page.indexOf('id="overview"'), page.indexOf('id="scores"'));
   for (const figure of ["0.9877", "0.05432"]) assertStringIncludes(overview, figure);
+});
+
+Deno.test("stages of a search are named by their trials once the rungs below theirs are ranked, and others by their ids", () => {
+  const all = [
+    ...IDS,
+    ...[1, 2].map((rung) => `train~rung=${rung}000~slot=1`),
+    "evaluate~rung=300~slot=2",
+    "fit~trial=3",
+  ];
+  const stages = all.map((id) => ({ id, params: [] }));
+  const named = (tables: Parameters<typeof trialNames>[0]) => all.map((id) => trialNames(tables)(id));
+  const slots = ["trial 1 to 300 steps", "trial 4 to 300 steps"];
+  const after = (
+    first: string,
+  ) => ["trial 1 to 100 steps", ...slots, "train", first, "train~rung=2000~slot=1", slots[1]];
+  const other = "trial 3 to 100 steps";
+  assertEquals(named([]), all);
+  assertEquals(named(searchTables([FIRST], stages)), [...after("train~rung=1000~slot=1"), other]);
+  assertEquals(named(searchTables([SECOND, FIRST], stages)), [...after("trial 1 to 1,000 steps"), other]);
+  // Of two searches with the same rungs, what follows a training may be of either.
+  const [table] = searchTables([FIRST], stages) as [ReturnType<typeof searchTables>[number]];
+  const both = named([table, { ...table, search: "fit" }]);
+  assertEquals(both.slice(0, 3), ["trial 1 to 100 steps", ...slots]);
+  assertEquals(both.slice(-2), ["evaluate~rung=300~slot=2", other]);
+});
+
+Deno.test("the page of a search shows the winner's samples first, and names curves, scores and pictures by their trials", () => {
+  const picture = (title: string) => ({ title, note: title, source: title, step: 300 });
+  const titles = ["trial=1", "rung=300~slot=1", "rung=300~slot=2"].map((mark) => `sample~${mark}`);
+  const record = { format: 1 as const, seed: null, images: {}, metrics: [{ name: "FID", value: 1, count: 7 }] };
+  const content = {
+    stages: [...IDS, ...titles, "sample"].map((id) => stage(id)),
+    curves: IDS.map((title) => ({ title, rows: [{ step: 1, loss: 1 }, { step: 2, loss: 1 }] })),
+    metrics: ["score~rung=300~slot=2", "score"].map((title) => ({ title, record })),
+    rankings: [FIRST, SECOND],
+  };
+  const page = renderReport({ ...NOTHING, ...content, samples: [...titles, "sample"].map(picture) });
+  const sectionOf = (id: string) => page.slice(page.indexOf(`<section id="${id}"`)).split("</section>")[0]!;
+  assertStringIncludes(sectionOf("overview"), 'data-name="sample"');
+  assert(!sectionOf("overview").includes("trial=1"));
+  assertStringIncludes(sectionOf("samples"), 'data-name="sample, trial 4 to 300 steps"');
+  assertStringIncludes(sectionOf("training"), "trial 4 to 300 steps: ");
+  assertStringIncludes(sectionOf("scores"), "<td>trial 4 to 300 steps</td>");
+  // A search that has no winner yet shows samples of its trials.
+  const going = renderReport({ ...NOTHING, ...content, rankings: [FIRST], samples: titles.map(picture) });
+  assertStringIncludes(going.slice(0, going.indexOf('id="search"')), 'data-name="sample~trial=1"');
 });
