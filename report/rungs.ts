@@ -67,7 +67,7 @@ export function searchTables(rankings: readonly ReportRanking[], all: Iterable<K
     // By the ends of ids. Which trial a slot is, is known once all rungs below are ranked.
     const reach = (trial: number, rung: number) =>
       `trial ${trial}${rung > 0 ? ` to ${rung.toLocaleString("en")} steps` : ""}`;
-    const names = [
+    const names: (readonly [mark: string, name: string])[] = [
       ...trials.map((trial) => [`trial=${trial}`, reach(trial, rungs[0]!.rung)] as const),
       ...above.slice(0, rungs.length).flatMap(({ rung }, i) =>
         survivors(rankings.slice(0, i + 1), above.map(({ room }) => room))

@@ -72,7 +72,7 @@ function metricsTables(all: readonly ReportMetrics[], nameOf: (id: string) => st
     const rows = [...Map.groupBy(figures, ({ metric }) => metric.name + qualifier(metric)).values()].flat()
       .map(({ title, metric }) => [
         markup`${metric.name}${small(qualifier(metric))}`,
-        several ? nameOf(title) : undefined,
+        several ? markup`<code>${nameOf(title)}</code>` : undefined,
         valueOf(metric),
         metric.count.toLocaleString("en"),
         metric.note,

@@ -217,3 +217,26 @@ Deno.test("a run is named by the params that tell it from others, else by its se
   const twice = await compareExperiments([trained("a", 0.1, true), later]);
   assertEquals(twice.parts.map(({ label }) => label), ["2026-11-25 10:15", "2026-11-26 09:00"]);
 });
+
+Deno.test("trials of a search are named by themselves and their steps in the table and on the page, not by their slots", async () => {
+  const ids = ["train~trial=1", "train~trial=2", "train~rung=300~slot=1", "train-ranking~rung=100", "train"];
+  const stages = ids.map((id, i) => liveStage(id, { state: "ran", params: [param("with.rate", i)] }));
+  const run = liveRun({ runId: "a", stages });
+  const ranking = [{ candidate: 1, value: 0.1 }, { candidate: 0, value: 0.2 }];
+  const text = JSON.stringify({ format: 1, metric: "L_simple", goal: "lowest", ranking });
+  const selection = {
+    ...{ type: "selection" as const, digest: "1", files: [{ path: "selection.json", size: text.length, sha256: "1" }] },
+    ...{ read: () => Promise.resolve(new TextEncoder().encode(text)), readText: () => Promise.resolve(text) },
+  };
+  const own = experimentsOf("a", ids.map((id) => [id, undefined] as const), null as unknown as Store)
+    .map((one) =>
+      one.label === "rung=100" ? { ...one, artifacts: [{ title: "train-ranking", artifact: selection }] } : one
+    );
+  const { comparison, parts, searches } = await compareExperiments(
+    own.map((experiment) => ({ experiment, now: { run, curves: ids.slice(0, 3).map((id) => curve(id, 20)) } })),
+  );
+  const names = ["trial 1 to 100 steps", "trial 2 to 100 steps", "trial 2 to 300 steps"];
+  assertEquals(sheetOf(comparison, parts).slice(1, 4).map(([name]) => name), names);
+  const page = comparisonPage({ comparison, parts, searches, notes: [] });
+  assertEquals(page.curves.flatMap(({ runs }) => runs.map(({ label }) => label)), names);
+});

@@ -119,7 +119,7 @@ Deno.test("the page of a search shows the winner's samples first, and names curv
   assert(!sectionOf("overview").includes("trial=1"));
   assertStringIncludes(sectionOf("samples"), 'data-name="sample, trial 4 to 300 steps"');
   assertStringIncludes(sectionOf("training"), "trial 4 to 300 steps: ");
-  assertStringIncludes(sectionOf("scores"), "<td>trial 4 to 300 steps</td>");
+  assertStringIncludes(sectionOf("scores"), "<code>trial 4 to 300 steps</code>");
   // A search that has no winner yet shows samples of its trials.
   const going = renderReport({ ...NOTHING, ...content, rankings: [FIRST], samples: titles.map(picture) });
   assertStringIncludes(going.slice(0, going.indexOf('id="search"')), 'data-name="sample~trial=1"');
