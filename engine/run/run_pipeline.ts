@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { countOf } from "../../std/count_of.ts";
 import { download } from "../../std/download.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
@@ -149,21 +150,24 @@ class PipelineRun {
     });
     const problems: Diagnostic[] = [];
     // Jobs of a cluster fetch on their nodes, which may reach other addresses.
-    for (const { id, stage } of executor === undefined ? later : []) {
-      for (const file of stage.kind.downloads?.(stage.params) ?? []) {
-        if (file.urls.length === 0 || isThere(join(downloads, file.sha256)) || stop?.aborted) continue;
-        emit({ type: "note", message: `fetching ${file.urls[0]!.split("/").at(-1)}, which ${id} needs` });
-        makeFolder(downloads);
-        const warn = (message: string) => emit({ type: "note", message });
-        const got = await download(file, downloads, {
-          stop: stop ?? new AbortController().signal,
-          report: () => {},
-          warn,
-        });
-        if (typeof got === "string" || got.status !== "failed" || keepGoing === true) continue;
-        const fix = `${got.fix}; -k (--keep-going) runs the other stages`;
-        problems.push(errorOf("machine", `stage "${id}": ${got.message}`, fix));
-      }
+    const files = (executor === undefined ? later : []).flatMap(({ id, stage }) =>
+      (stage.kind.downloads?.(stage.params) ?? []).map((file) => ({ id, file }))
+    );
+    for (const own of Map.groupBy(files, ({ file }) => JSON.stringify(file)).values()) {
+      const [{ id, file }, ...others] = own as [typeof files[number]];
+      if (file.urls.length === 0 || isThere(join(downloads, file.sha256)) || stop?.aborted) continue;
+      const readers = others.length === 0 ? `${id} needs` : `${id} and ${countOf(others.length, "other stage")} need`;
+      emit({ type: "note", message: `fetching ${file.urls[0]!.split("/").at(-1)}, which ${readers}` });
+      makeFolder(downloads);
+      const warn = (message: string) => emit({ type: "note", message });
+      const got = await download(file, downloads, {
+        stop: stop ?? new AbortController().signal,
+        report: () => {},
+        warn,
+      });
+      if (typeof got === "string" || got.status !== "failed" || keepGoing === true) continue;
+      const fix = `${got.fix}; -k (--keep-going) runs the other stages`;
+      problems.push(errorOf("machine", `stage "${id}": ${got.message}`, fix));
     }
     return problems;
   }

@@ -24,7 +24,10 @@ export const imagesKind = defineKind({
   },
   check({ path, channels }, _inputs, _own, folder) {
     const count = folder === undefined ? undefined : countImages(resolve(folder, path));
-    const none = { param: ["path"], message: "there is no PNG or JPEG file in the folder", fix: "correct the path" };
+    const none = {
+      ...{ param: ["path"], message: "there is no PNG or JPEG file in the folder" },
+      ...{ got: path, fix: "correct the path" },
+    };
     return {
       problems: count === 0 ? [none] : [],
       facts: { images: count === undefined ? { channels } : { channels, count } },

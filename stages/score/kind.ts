@@ -153,10 +153,11 @@ function checkSets(given: { readonly real?: Facts; readonly fake?: Facts }, para
       wanted: "at least 8",
       fix: "use more images, or bootstrap: 0",
     },
-    kid !== undefined && checkMost(["kid", "size"], kid.size, least, {
+    // Of a set of one image or none it is said already that it is too small.
+    kid !== undefined && least > 1 && checkMost(["kid", "size"], kid.size, least, {
       message: "a subset cannot hold more images than there are",
     }),
-    manifold !== undefined &&
+    manifold !== undefined && least > 1 &&
       checkMost(["manifold", "neighbours"], manifold.neighbours, Math.min(least, manifold.limit) - 1, {
         message: "each image needs this many others in its set",
       }),

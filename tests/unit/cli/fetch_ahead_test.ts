@@ -14,6 +14,7 @@ function open(url: string): Project {
   const stages = {
     first: { uses: "images", with: { path: "few" } },
     later: { uses: "features", inputs: { images: "first" }, with: features },
+    last: { uses: "features", inputs: { images: "first" }, with: { ...features, batchSize: 3 } },
   };
   const project = new Project({ files: { "p.yaml": JSON.stringify({ name: "p", stages }) } });
   for (const [name, bytes] of pngsOf(scoredImages(0, 4))) project.write(`few/${name}`, bytes);
@@ -27,6 +28,7 @@ Deno.test("a file that a later stage needs and nobody has ends the run before an
   assertEquals([code, out], [1, ""], error);
   assertStringIncludes(error, 'stage "later": cannot fetch graph.onnx from its address:');
   assertMatch(error, /fix: .*set path.*; -k \(--keep-going\) runs the other stages/);
+  assertEquals(error.split("cannot fetch graph.onnx from").length, 2, "once, whoever needs the file");
   assertEquals(project.exists("outputs"), false);
   // The fix that the error names works.
   const kept = await runCli("run", project.path("p.yaml"), "-k");
@@ -39,7 +41,9 @@ Deno.test("a file that a later stage needs is fetched before any stage starts, a
   await using project = open(server.serve("/graph.onnx", { bytes: GRAPH }));
   const { out } = await runCli("run", project.path("p.yaml"), "--json");
   const events = out.trimEnd().split("\n").map((line) => JSON.parse(line));
-  const fetched = events.findIndex(({ message }) => message === "fetching graph.onnx, which later needs");
+  const fetched = events.findIndex(({ message }) =>
+    message === "fetching graph.onnx, which later and 1 other stage need"
+  );
   const started = events.findIndex(({ type }) => type === "stage-started");
   assert(fetched >= 0 && fetched < started, out);
   assertEquals(server.seen.length, 1);

@@ -46,7 +46,7 @@ const REFUSED: Readonly<Record<string, readonly [args: readonly string[], said: 
   "a folder without images": [
     ["empty", "few"],
     'stage "scored-real-images": there is no PNG or JPEG',
-    "correct the path",
+    "empty\n  fix:    correct the path\n",
   ],
   "too few images": [["few", "few"], "too few real images", "--at-least"],
   "too few images for a graph": [
@@ -122,6 +122,7 @@ for (const [name, [args, said, fix]] of Object.entries(REFUSED)) {
     // A fix names options: nobody who types `score` has written a param.
     const fixes = error.split("\n").filter((line) => line.startsWith("  fix:")).join("\n");
     assert(!/(?<![-.\w/])(sha256|resize|extractor|atLeast|preprocess|bootstrap|size)\b(?!: 299)/.test(fixes), fixes);
+    assert(!/at most (0|-1)\b/.test(error), error);
     // The user has not written the pipeline, so that no place in it means anything.
     assert(!error.includes("score.yaml"), error);
     assertEquals(project.exists("outputs"), false);
