@@ -14,7 +14,7 @@ export function objectiveOf({ objective, params }: Pick<ReportStage, "objective"
   return typeof value === "object" ? JSON.stringify(value) : value?.toString();
 }
 
-/** What logs are grouped and named by. */
+/** Logs, and what groups and names them. */
 type Logs = Pick<Report, "curves" | "rankings" | "stages">;
 
 /** Groups the logs of a matrix's children, those of each objective if they have several. */

@@ -153,7 +153,7 @@ function checkSets(given: { readonly real?: Facts; readonly fake?: Facts }, para
       wanted: "at least 8",
       fix: "use more images, or bootstrap: 0",
     },
-    // Of a set of one image or none it is said already that it is too small.
+    // A set of one image or none is refused above.
     kid !== undefined && least > 1 && checkMost(["kid", "size"], kid.size, least, {
       message: "a subset cannot hold more images than there are",
     }),

@@ -96,7 +96,7 @@ Deno.test("stages of a search are named by their trials once the rungs below the
   assertEquals(named([]), all);
   assertEquals(named(searchTables([FIRST], stages)), [...after("train~rung=1000~slot=1"), other]);
   assertEquals(named(searchTables([SECOND, FIRST], stages)), [...after("trial 1 to 1,000 steps"), other]);
-  // Of two searches with the same rungs, what follows a training may be of either.
+  // Where two searches have the same rungs, a stage after a training may belong to either.
   const [table] = searchTables([FIRST], stages) as [ReturnType<typeof searchTables>[number]];
   const both = named([table, { ...table, search: "fit" }]);
   assertEquals(both.slice(0, 3), ["trial 1 to 100 steps", ...slots]);
