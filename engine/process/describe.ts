@@ -190,7 +190,10 @@ function checkStage(said: unknown): StageDescription | Unfit {
  */
 export async function describeFile(file: string, params: readonly unknown[] = [], limits = LOADING_LIMITS) {
   const code = await loadCode(file);
-  if ("error" in code) return unfit.parse({ fix: "correct its imports, or the deno.json above it", ...code });
+  // A Deno that something ended says nothing of the file.
+  const isEnded = "error" in code && /^deno \w+ (was ended by|ended with code) |is not whole$/.test(code.error);
+  const other = isEnded ? "run the command again" : "correct its imports, or the deno.json above it";
+  if ("error" in code) return unfit.parse({ fix: other, ...code });
   const asked = await askChild("describeFile", file, code.map, { params }, answerSchema, { limits });
   // Deno loads some modules through symbolic links and refuses others, as if the code had asked to read them.
   const link = Deno.lstatSync(file).isSymlink ? { fix: "name the file that this link leads to" } : {};

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { describeFile } from "../../../../engine/process/describe.ts";
 import { installPackages } from "../../../../engine/process/install.ts";
 import { askGraph, denoFolder } from "../../../../engine/process/runtime.ts";
 import { setVariable, testsAlone } from "../../../support/own_process.ts";
@@ -36,6 +37,10 @@ test(`${ABSENCE}a Deno that is killed or fails while code loads is a problem wit
       assert(typeof answer === "object" && "error" in answer, end);
       assertMatch(answer.error, whole);
     }
+    const described = await describeFile(module);
+    assert("error" in described && "fix" in described, end);
+    // An end from outside says nothing of the file, so that there is nothing to correct in it.
+    assertEquals(described.fix.includes("run the command again"), !described.error.includes("no network"), end);
     const problem = await installPackages({ entry: pathToFileURL(module).href }, () => {});
     if (end in ENDS) assertMatch(problem!, whole);
   }
