@@ -127,21 +127,14 @@ class Reader extends yauzl.RandomAccessReader {
     super();
   }
 
-  override read(
-    into: Uint8Array,
-    offset: number,
-    length: number,
-    from: number,
-    done: (error: unknown, read?: number) => void,
-  ): void {
-    let part: Uint8Array;
+  read(into: Uint8Array, offset: number, length: number, from: number, done: (...end: unknown[]) => void): void {
     try {
-      part = this.parts.at(from, length);
+      const part = this.parts.at(from, length);
+      into.set(part, offset);
+      setImmediate(done, null, part.length);
     } catch (error) {
-      return void setImmediate(done, error);
+      setImmediate(done, error);
     }
-    into.set(part, offset);
-    setImmediate(done, null, part.length);
   }
 
   override _readStreamForRange(start: number, end: number): Readable {

@@ -23,23 +23,12 @@ interface ZipFile {
 
 /** Reads parts of a file, or of bytes. */
 declare class RandomAccessReader {
-  read(
-    into: Uint8Array,
-    offset: number,
-    length: number,
-    from: number,
-    done: (error: unknown, read?: number) => void,
-  ): void;
   _readStreamForRange(start: number, end: number): unknown;
 }
 
 declare const yauzl: {
   readonly RandomAccessReader: typeof RandomAccessReader;
-  fromRandomAccessReaderPromise(
-    reader: RandomAccessReader,
-    size: number,
-    options: { readonly autoClose: boolean },
-  ): Promise<ZipFile>;
+  fromRandomAccessReaderPromise(reader: RandomAccessReader, size: number, options: object): Promise<ZipFile>;
   /** Returns what is wrong with the name of a file in an archive: that it leads out of a folder; null if nothing is. */
   validateFileName(name: string): string | null;
 };
