@@ -1,16 +1,15 @@
 import { z } from "zod";
 import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
+import { LOG_FILE } from "../schemas/log.ts";
 import { fileOf, parseJson, parseRecord } from "./record.ts";
-
-/** Artifact of type `log`: one JSON line for each logged update. */
-const LOG_FILE = "log.jsonl";
 
 const lineSchema = z.looseObject({
   step: z.int().min(0),
-  loss: z.number().optional(),
-  gradNorm: z.number().optional(),
-  learningRate: z.number().optional(),
+  // A program's figure may not be finite.
+  loss: z.number().nullish(),
+  gradNorm: z.number().nullish(),
+  learningRate: z.number().nullish(),
 });
 
 /** One line of any log. */

@@ -95,10 +95,12 @@ export async function collectArtifacts(
   return { ...content, unreadable };
 }
 
-const logRowSchema = z.object({
-  ...{ step: z.number(), loss: z.number(), gradNorm: z.number(), learningRate: z.number() },
-  terms: z.record(z.string(), z.number()).default({}),
-}).transform(({ terms, ...row }): LogRow => ({ ...row, ...terms, ...row }));
+/** Any numbers by step: those of a training, with the terms of its loss, or what a program reports. */
+const logRowSchema = z.looseObject({ step: z.number() }).transform(({ step, ...row }): LogRow => {
+  const { terms } = row as { terms?: unknown };
+  const all = Object.entries({ ...typeof terms === "object" ? terms : {}, ...row });
+  return { ...Object.fromEntries(all.filter((one): one is [string, number] => typeof one[1] === "number")), step };
+});
 
 /** Returns the bytes of the records of an artifact that a page reads. */
 function sizeOf({ artifact: { type, files } }: Item): number {

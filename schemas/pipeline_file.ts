@@ -96,7 +96,11 @@ export const searchSchema = z.strictObject({
   ),
   eta: z.int().min(2).max(MAX_TRIALS).default(3).describe("One in so many trials of a rung goes on to the next"),
   score: z.string().regex(/^[^.\s]+\../, { error: () => "one stage and its metric, such as evaluate.L_simple" })
-    .describe("stage.metric: the number by which trials are compared, of a stage that depends on this one"),
+    .describe(
+      "stage.metric: the number by which trials are compared, of a stage that depends on this one; or " +
+        "stage.log.figure: the last value of a figure that a stage reports, or its lowest or highest one, as in " +
+        "train.log.lowest loss",
+    ),
   goal: z.enum(["lowest", "highest"]).optional().describe(
     "Which score is the best; default: what is known of the metric",
   ),

@@ -1,3 +1,4 @@
+import { CURVE_PORT } from "../../schemas/log.ts";
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { Sort } from "../../schemas/definitions.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
@@ -102,6 +103,19 @@ export function builtinVersion(version: string): string {
   return version.split(" ")[0]!;
 }
 
+/** Returns true if the stages of a kind run a program or a stage of the user's. */
+export function isGuest({ custom, command }: Pick<Kind, "custom" | "command">): boolean {
+  return custom || command !== undefined;
+}
+
+/**
+ * Returns true if the engine keeps what the stages of a kind report as an output, `log`. What the process reports that
+ * joins shards would depend on whether there are shards, which is in no key.
+ */
+export function hasCurve(kind: Pick<Kind, "custom" | "command" | "outputs" | "shards">): boolean {
+  return isGuest(kind) && kind.shards !== true && !Object.hasOwn(kind.outputs, CURVE_PORT);
+}
+
 /** Returns the name of the param that says how far to go, if the kind has one. */
 export function extentParam(kind: Pick<Kind, "roles">): string | undefined {
   return Object.keys(kind.roles).find((name) => kind.roles[name]?.role === "extent");
@@ -151,6 +165,8 @@ export interface Stage
   readonly slot?: Slot;
   /** True for stages of a search that are computed for each trial. */
   readonly isTrial?: true;
+  /** True if another stage reads its curve, so that a result without one does not serve. */
+  readonly isCurveRead?: true;
   /** The number of shards that compute the stage, if several do. Not in the key: the result is the same without. */
   readonly shards?: number;
   /** The root of its randomness: the stage's own seed, or the pipeline's. */

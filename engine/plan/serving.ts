@@ -1,7 +1,8 @@
 import { LOST_FILE } from "../../contract/stage.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { Action } from "../keys/action.ts";
-import type { Stage } from "../keys/stage.ts";
+import { hasCurve, type Stage } from "../keys/stage.ts";
+import { CURVE_PORT } from "../../schemas/log.ts";
 
 /** True if a result was made from what the stages before it would give now, as far as that is known. */
 export function readsLatest(
@@ -21,8 +22,11 @@ export function readsLatest(
 export function hasPortsOf({ outputs: own, stage }: Action, { outputs }: ResultManifest): boolean {
   // The loss of a trial is no result of a stage that is none.
   const isLost = !stage.isTrial && Object.values(outputs).some(({ files }) => files[0]?.path === LOST_FILE);
-  return !isLost &&
-    Object.keys({ ...own, ...outputs }).every((port) =>
-      own[port] !== undefined && own[port].type === outputs[port]?.type
-    );
+  const curve = outputs[CURVE_PORT];
+  if (isLost || (stage.isCurveRead === true && curve === undefined)) return false;
+  return Object.keys({ ...own, ...outputs }).every((port) =>
+    own[port] === undefined
+      ? port === CURVE_PORT && hasCurve(stage.kind) && curve?.type === "log"
+      : own[port].type === outputs[port]?.type
+  );
 }

@@ -20,7 +20,6 @@ import {
   programEventSchema,
   type StageOutcome,
   type StartMessage,
-  throttleProgress,
 } from "./protocol.ts";
 import { Child } from "./runtime.ts";
 
@@ -217,8 +216,6 @@ async function runOnce(
 
   let [step, isLeft, said] = [0, false, undefined as StageOutcome | undefined];
   let unread: readonly string[] = [];
-  const { emit, flush } = throttleProgress(options.emit);
-  end.defer(flush);
   const listen = async (stdout: ReadableStream<Uint8Array>) => {
     for await (const line of streamLines(stdout, MAX_LINE)) {
       const event = parseJson(line, programEventSchema);
@@ -230,7 +227,7 @@ async function runOnce(
         said ??= event.files.length === 0 ? undefined : undeclared("loaded", event.files[0]!);
       } else {
         if (event.type === "saved") step = event.step;
-        emit(event);
+        options.emit(event);
       }
     }
   };

@@ -94,6 +94,7 @@ export function makeContext(
     (step) => emit({ type: "saved", step }),
     (step) =>
       emit({ type: "warn", message: `the state saved at step ${step} is damaged; going on from an earlier one` }),
+    (step) => emit({ type: "loaded", step }),
   );
   return {
     ...given,

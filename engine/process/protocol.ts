@@ -23,6 +23,8 @@ export interface StartMessage extends Pick<StageContext, "seed" | "device" | "pa
   readonly progressFolder: string;
   /** Saved states beyond this step are not used. */
   readonly progressLimit: number;
+  /** True if the process sends every report, and not only as many as people can read. */
+  readonly sendsAll?: boolean;
   /** User definitions that the stage's process loads. */
   readonly definitions?: readonly Omit<OwnDefinition, "definition">[];
 }
@@ -64,6 +66,8 @@ const progress = z.strictObject({ type: z.literal("progress"), update: updateSch
 const otherEvents = [
   z.strictObject({ type: z.enum(["note", "warn"]), message: text }),
   z.strictObject({ type: z.literal("saved"), step: z.number() }),
+  /** The state that the program goes on from; null for none. */
+  z.strictObject({ type: z.literal("loaded"), step: z.int().min(0).nullable() }),
   z.strictObject({
     type: z.literal("preview"),
     step: z.int().min(0),

@@ -90,7 +90,7 @@ export async function serveStage(load: LoadModule, loadOwn: readonly LoadModule[
   };
   listen();
 
-  const events = throttleProgress(send);
+  const events = start.sendsAll === true ? { emit: send, flush: () => {} } : throttleProgress(send);
   const made = makeContext(start, stop.signal, events.emit);
   const inputs = inputFolders(start);
   const stage = (await load()).default as StageRun | StageDefinition;

@@ -99,7 +99,8 @@ export async function collectOutputs(
   const limit = new Semaphore(MAX_AT_ONCE);
   let emptied = true;
   for (const [port, names] of Object.entries(listed)) {
-    const type = planned.outputs[port]!.type;
+    // Only the engine's own output is not declared: the curve.
+    const type = planned.outputs[port]?.type ?? "log";
     const takeOne = async (name: string): Promise<FileEntry> => {
       const path = join(folders[port]!, name);
       const { moved, ...taken } = await store.objects.take(path, statIfThere(path)!.size);

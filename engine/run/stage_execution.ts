@@ -1,14 +1,21 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import { externalPaths, withPaths } from "../keys/externals.ts";
 import { partsOf } from "../keys/action.ts";
-import type { Binding } from "../keys/stage.ts";
+import { type Binding, hasCurve, isGuest } from "../keys/stage.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { StageLog } from "../process/lines.ts";
-import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
+import {
+  type InputMessage,
+  type StageEvent,
+  type StageOutcome,
+  type StartMessage,
+  throttleProgress,
+} from "../process/protocol.ts";
 import { makeFolder } from "../store/files.ts";
 import { progressFolder, pruneStates, savedSteps } from "../store/progress.ts";
 import { inside } from "../store/write_roots.ts";
+import { CurveKeeper, curvePlace } from "./curve.ts";
 import type { ExecutionOptions, Workspace } from "./executor.ts";
 import { type ExternalInputChecker, fetchesFiles } from "./external_inputs.ts";
 import { refusePreview } from "./previews.ts";
@@ -61,6 +68,7 @@ export class StageExecution {
       definitions: stage.kind.userCode.flatMap(({ sort, uses, digest }) => {
         return sort === "stage" ? [] : [{ sort, uses, code: digest }];
       }),
+      ...isGuest(stage.kind) && { sendsAll: true },
       packages: {},
       externals: keys!.ingredients.externals,
       downloads: fetchesFiles(stage) ? store.paths.downloads : undefined,
@@ -105,7 +113,7 @@ export class StageExecution {
         previews++;
         this.#room -= png.length;
         emit({ type: "stage-preview", id, step, path });
-      } else {
+      } else if (event.type !== "loaded") {
         log.add(`${event.type}: ${event.message}`);
         if (++notes > MAX_NOTES) return;
         emit({ type: "stage-note", id, level: event.type, message: event.message });
@@ -114,12 +122,22 @@ export class StageExecution {
       }
     };
     for (const message of work.notes ?? []) forward({ type: "note", message });
-    return await workspace.execute({
-      start,
+    const { kind } = planned.stage;
+    const curve = hasCurve(kind) ? new CurveKeeper(start.progressFolder, start.progressLimit) : undefined;
+    const { emit: send, flush } = throttleProgress(forward);
+    const hear = (event: StageEvent) => {
+      curve?.note(event);
+      send(event);
+    };
+    const outcome = await workspace.execute({
+      start: curve === undefined ? start : { ...start, progressLimit: curve.limit },
       gpus: held.gpus,
-      emit: forward,
+      emit: isGuest(kind) ? hear : forward,
       log,
       kill: AbortSignal.any([kill, ...watcher === undefined ? [] : [watcher.edited]]),
     });
+    flush();
+    curve?.write(curvePlace(workspace.folder));
+    return outcome;
   }
 }

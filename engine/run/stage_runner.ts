@@ -2,6 +2,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/device.ts";
 import { commandFor } from "../pipeline/command_for.ts";
+import { CURVE_PORT } from "../../schemas/log.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";
 import type { StartMessage } from "../process/protocol.ts";
 import { firstError, isIoError, machineFix } from "../store/io_errors.ts";
@@ -12,6 +13,7 @@ import { acquireLock } from "../store/locks.ts";
 import { statesIn } from "../store/progress.ts";
 import { concludeTrial, lossBefore } from "./losses.ts";
 import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
+import { curveIn, curvePlace } from "./curve.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
 import type { ExecutionOptions, Executor, Workspace } from "./executor.ts";
 import { StageExecution } from "./stage_execution.ts";
@@ -55,6 +57,11 @@ type Again = Lost | { readonly again: "inputs" | "claimed" };
 /** The most times that damaged inputs of a stage are made again: a disk may damage them each time. */
 const MAX_UNSETTLED = 5;
 const UNSETTLED = failedBy({ message: "its inputs cannot be stored intact", fix: "check the disk, then run again" });
+
+const NO_CURVE = {
+  message: "another stage reads its log, and it has reported no figures",
+  fix: "report figures, in Python by noiseline.log(step, steps, loss=…); after an update of noiseline, run it with --force",
+};
 
 /** Brings single stages to their declared state. The scheduler decides which stage runs next. */
 export class StageRunner {
@@ -301,7 +308,9 @@ export class StageRunner {
       const end = notFinite === undefined
         ? await this.#execution.execute(planned, start, workspace, held, { rate, watcher })
         : { status: "failed" as const, message: notFinite, notFinite };
-      const outcome = concludeTrial(end, planned.stage, start);
+      const curve = planned.stage.isCurveRead === true ? { [CURVE_PORT]: curvePlace(workspace.folder) } : {};
+      const outcome = concludeTrial(end, planned.stage, { outputs: { ...start.outputs, ...curve } });
+      const outputs = { ...start.outputs, ...curveIn(workspace.folder) };
       if (outcome !== end && notFinite === undefined && end.status === "failed") {
         emit({ type: "stage-note", id, level: "warn", message: `${end.message}; the trial loses` });
       }
@@ -313,11 +322,11 @@ export class StageRunner {
       const keptStep = Math.max(0, ...isForced(planned) ? [] : statesIn(start.progressFolder).keys());
       const isCut = watcher.edited.aborted && !stop.aborted;
       const listed = endOf(outcome, planned, { change: change?.what, isCut, keptStep }) ??
-        listOutputs(start.outputs, planned.isTrusted);
+        (CURVE_PORT in curve && !(CURVE_PORT in outputs) ? NO_CURVE : listOutputs(outputs, planned.isTrusted));
       if (!("names" in listed)) return "state" in listed || "again" in listed ? listed : failedBy(listed);
       // Only the disk has work left, and the next stage need not wait for it.
       held.release();
-      const { manifest, emptied, mine } = await this.#take(planned, start.outputs, listed.names, claim);
+      const { manifest, emptied, mine } = await this.#take(planned, outputs, listed.names, claim);
       isEmpty = emptied;
       const durationMs = performance.now() - started;
       // Steps count the whole stage's work, reports only the action's.

@@ -11,9 +11,10 @@ import {
   removeQuietly,
   removeTree,
   syncFolder,
+  writeAtomically,
   writeNew,
 } from "./files.ts";
-import { entriesOf, holds, isThere, sha256Of, statIfThere } from "./reading.ts";
+import { entriesOf, holds, isThere, readIfThere, sha256Of, statIfThere } from "./reading.ts";
 import { allowWritesBelow, inside } from "./write_roots.ts";
 import { readRecord, recordText } from "./records.ts";
 import { ignoreIoErrors } from "./io_errors.ts";
@@ -29,6 +30,11 @@ const MAX_MANIFEST_BYTES = 2 ** 20;
 export function progressFolder(root: string, identityKey: string, numerics: string | undefined): string {
   const safe = (numerics ?? "any").replaceAll(/[^A-Za-z0-9._-]/g, "_");
   return join(root, identityKey.slice(0, 2), identityKey, safe);
+}
+
+/** The folder for the curves that belong to the states of a folder: no program that saves states may write there. */
+export function curveFolder(progress: string): string {
+  return `${progress}.curve`;
 }
 
 /** The numerics under which an identity key has saved states, as they stand in paths. */
@@ -65,6 +71,13 @@ export async function copyState(from: string, to: string, step: number): Promise
   const manifest = readWhole(from, step);
   if (manifest === undefined) return false;
   const home = join(from, `step-${step}`);
+  // A state without its curve would be taken for one that was saved before its program was killed.
+  const [curve, copied] = [from, to].map((folder) => join(curveFolder(folder), `${step}.jsonl`)) as [string, string];
+  if (isThere(curve)) {
+    allowWritesBelow(dirname(copied));
+    makeFolder(dirname(copied));
+    writeAtomically(copied, readIfThere(curve)!);
+  }
   const newest = savedSteps(to)[0] ?? step;
   const held = readWhole(to, newest)?.files.map(({ path, sha256 }) => `${path} ${sha256}`);
   try {
@@ -181,6 +194,7 @@ export class ProgressStore implements StageProgress {
 
   /**
    * @param limit the wanted extent: states beyond it belong to longer runs and are not used
+   * @param onLoad called with the step of each state that is read; null for none
    * @param onDamage called for each state that is skipped because it does not hold what was saved
    */
   constructor(
@@ -188,6 +202,7 @@ export class ProgressStore implements StageProgress {
     private readonly limit: number,
     private readonly onSave: (step: number) => void = () => {},
     private readonly onDamage: (step: number) => void = () => {},
+    private readonly onLoad: (step: number | null) => void = () => {},
   ) {
     allowWritesBelow(folder);
   }
@@ -198,9 +213,13 @@ export class ProgressStore implements StageProgress {
       const home = join(this.folder, `step-${step}`);
       // One flipped bit in a state would poison everything after it, so a state is hashed before it is used.
       const good = readWhole(this.folder, step)?.files.every(({ path, sha256 }) => holds(inside(home, path), sha256));
-      if (good) return this.#stateOf(step);
+      if (good) {
+        this.onLoad(step);
+        return this.#stateOf(step);
+      }
       this.onDamage(step);
     }
+    this.onLoad(null);
     return undefined;
   }
 

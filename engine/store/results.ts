@@ -1,3 +1,4 @@
+import { CURVE_PORT } from "../../schemas/log.ts";
 import { dirname, join } from "node:path";
 import type { z } from "zod";
 import { type FileEntry, indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
@@ -171,7 +172,9 @@ export function filesOf({ outputs }: ResultManifest): FileEntry[] {
 
 /** Ports at which two results of one key have different bytes. */
 export function differingPorts({ outputs: a }: ResultManifest, { outputs: b }: ResultManifest): string[] {
-  return Object.keys({ ...a, ...b }).filter((port) => a[port]?.digest !== b[port]?.digest);
+  // Results of earlier versions have no curves.
+  const all = Object.keys({ ...a, ...b }).filter((port) => port !== CURVE_PORT || (port in a && port in b));
+  return all.filter((port) => a[port]?.digest !== b[port]?.digest);
 }
 
 /** True if two results have the same key and the same bytes. */

@@ -1,3 +1,4 @@
+import { CURVE_PORT } from "../../schemas/log.ts";
 import { dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
 import { copyFile, makeFolder, removeQuietly, rename, setMode, writeAtomically } from "./files.ts";
@@ -173,10 +174,14 @@ export class ViewStore {
     const files: ViewRecord["files"] = [];
     makeFolder(folder);
     const outputs = Object.entries(manifest.outputs);
+    const isGuest = ["custom", "command"].includes(manifest.ingredients.kind);
+    const own = outputs.filter(([port, { type }]) => !isGuest || port !== CURVE_PORT || type !== "log");
+    // A stage's files stay where they are if it begins to report figures, unless they have the place of these.
+    const isAlone = own.length === 1 && own[0]![1].files.every(({ path }) => path.split("/")[0] !== CURVE_PORT);
     for (const [port, artifact] of outputs) {
       for (const file of artifact.files) {
         // Kinds with one output need no folder for its port.
-        const path = outputs.length === 1 ? file.path : `${port}/${file.path}`;
+        const path = outputs.length === 1 || (isAlone && port === own[0]![0]) ? file.path : `${port}/${file.path}`;
         const target = inside(folder, path);
         if (path.includes("/")) makeFolder(dirname(target));
         if (isThere(target)) {

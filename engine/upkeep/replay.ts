@@ -6,6 +6,7 @@ import type { Emit } from "../run/events.ts";
 import type { RunOptions } from "../run/run_options.ts";
 import { commandFor } from "../pipeline/command_for.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
+import { curveIn } from "../run/curve.ts";
 import { LocalExecutor } from "../run/local_executor.ts";
 import { StageExecution } from "../run/stage_execution.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -77,7 +78,8 @@ export async function replayStage(pipeline: Pipeline, store: Store, id: string, 
     const { resolvedKey, numerics, extent } = manifest;
     const compared = outcome.status === "complete" ? Object.entries(manifest.outputs) : [];
     const ports = compared.map(([port, { type, digest }]) => {
-      return { port, recorded: digest, replayed: folderArtifact(start.outputs[port]!, type).digest };
+      const folder = { ...start.outputs, ...curveIn(workspace.folder) }[port];
+      return { port, recorded: digest, replayed: folder === undefined ? "" : folderArtifact(folder, type).digest };
     });
     return succeed({ stage: id, resolvedKey, numerics, fromStep, toStep, extent, outcome, ports });
   } finally {

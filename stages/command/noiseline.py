@@ -97,7 +97,9 @@ class _Progress:
         names = [] if self._folder is None else [one.name for one in self._folder.glob("step-*")]
         for step in sorted((int(name[5:]) for name in names if name[5:].isdecimal()), reverse=True):
             if step <= self._limit and self._is_whole(self._folder / f"step-{step}", step):
+                _say(type="loaded", step=step)
                 return State(step, self._folder / f"step-{step}")
+        _say(type="loaded", step=None)
         return None
 
     @staticmethod

@@ -13,7 +13,7 @@ const inputs = {
     description: "The candidates to rank, such as the checkpoints of a sweep or those kept at several steps; needed " +
       "for `best`",
   },
-  metrics: { type: "metrics", list: true, description: "The metrics of each candidate" },
+  metrics: { type: ["metrics", "log"], list: true, description: "The metrics of each candidate, or its log" },
 } as const;
 
 const outputs = {
@@ -27,7 +27,10 @@ export const selectKind = defineKind({
   entry: import.meta.resolve("./run.ts"),
   summary: "Rank candidates, such as the checkpoints of a sweep, by a metric",
   params: z.strictObject({
-    metric: z.string().min(1).describe("Name of the metric to rank by, such as FD-classifier"),
+    metric: z.string().min(1).describe(
+      "Name of the metric to rank by, such as FD-classifier; of a log a figure, such as loss, which means its last " +
+        "value, or lowest loss or highest loss",
+    ),
     goal: z.enum(["lowest", "highest"]).optional().describe(
       "Which value is the best; default: what is known of the metric, else the lowest",
     ),

@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { goalOf } from "../../artifacts/goal.ts";
+import { readLog } from "../../artifacts/log.ts";
 import { readMetrics } from "../../artifacts/metrics.ts";
 import { parseJson } from "../../artifacts/record.ts";
 import { writeSelection } from "../../artifacts/selection.ts";
@@ -22,6 +23,18 @@ export default (async ({ params, inputs, outputs, note, warn }) => {
     if (lost !== undefined) {
       warn(`candidate ${candidate + 1} loses: ${lost}`);
       found.push({ candidate, value: null });
+      continue;
+    }
+    if (artifact.type === "log") {
+      const figures = figuresOf(await readLog(artifact));
+      const value = figures.get(metric);
+      if (value === undefined) {
+        const names = [...figures.keys()].join(", ");
+        const message = `candidate ${candidate + 1} has no figure "${metric}" in its log: it has ${names}`;
+        return { status: "failed", message, fix: "name a figure that each candidate reports" };
+      }
+      if (value === null) warn(`candidate ${candidate + 1} loses: its ${metric} is not finite`);
+      found.push({ candidate, value });
       continue;
     }
     const { metrics, model, images } = await readMetrics(artifact);
@@ -62,6 +75,21 @@ async function lossOf(artifact: InputArtifact, metric: string): Promise<string |
   const parsed = unreadSchema.safeParse(plain === "" ? undefined : parseJson("metrics.json", plain));
   const isLost = parsed.data?.metrics.some(({ name, value }) => name === metric && value === null);
   return isLost ? `its ${metric} is not finite` : undefined;
+}
+
+/** Returns the last value of each figure of a log, null if it is not finite, and its lowest and highest one. */
+function figuresOf(rows: readonly Readonly<Record<string, unknown>>[]): Map<string, number | null> {
+  const last = new Map<string, number | null>();
+  const ends = new Map<string, number | null>();
+  for (const [name, value] of rows.flatMap((row) => Object.entries(row))) {
+    if (name === "step" || (value !== null && typeof value !== "number")) continue;
+    last.set(name, value);
+    for (const [end, pick] of [[`lowest ${name}`, Math.min], [`highest ${name}`, Math.max]] as const) {
+      const [before, now] = [ends.get(end) ?? value, value ?? ends.get(end) ?? null];
+      ends.set(end, before === null || now === null ? now : pick(before, now));
+    }
+  }
+  return new Map([...ends, ...last]);
 }
 
 /** Copies an artifact's files without holding one in memory. */

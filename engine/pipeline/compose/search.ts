@@ -1,4 +1,5 @@
 import { countTrials, type SearchEntry, searchSchema } from "../../../schemas/pipeline_file.ts";
+import { CURVE_PORT } from "../../../schemas/log.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
 import { sobolPoints } from "../../../std/sobol.ts";
 import type { Details } from "../../diagnostic/diagnostic.ts";
@@ -85,7 +86,7 @@ class Search {
     const extent = this.#extentOf(kind);
     const path = this.#pathToScore();
     if (this.problems.count > before || path === undefined) return {};
-    const { members, score, metric } = path;
+    const { members, score, metric, port } = path;
     const trials = this.#trials(counts[0]!);
     if (trials.length < counts[0]!) {
       const message = `over has only ${trials.length} trials that differ`;
@@ -127,7 +128,7 @@ class Search {
         if (rung > 0) found.slots.set(`${id}${suffix}`, { ...below, place });
       }
       const ranking = `${id}-ranking${mark}`;
-      const metrics = suffixes.map((suffix) => `${score}${suffix}`);
+      const metrics = suffixes.map((suffix) => `${score}${suffix}${port}`);
       made[ranking] = { uses: "select", inputs: { metrics }, with: { metric, ...goal && { goal } } };
       if (mark !== "") found.families.getOrInsert(`${id}-ranking`, []).push(ranking);
       found.places.set(ranking, [...this.#at, "score"]);
@@ -223,7 +224,9 @@ class Search {
         "search one by one",
       );
     }
-    return { members, score, metric: written.slice(dot + 1) };
+    const metric = written.slice(dot + 1);
+    const figure = /^log\.(.+)$/s.exec(metric)?.[1];
+    return { members, score, metric: figure ?? metric, port: figure === undefined ? "" : `.${CURVE_PORT}` };
   }
 
   /**

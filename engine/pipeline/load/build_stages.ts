@@ -4,10 +4,11 @@ import type { Problems } from "../../diagnostic/problems.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import type { Binding, Kind, Slot, Stage } from "../../keys/stage.ts";
 import { shorterOf } from "../../keys/action.ts";
-import { extentParam, predecessorsOf, withThreads } from "../../keys/stage.ts";
+import { extentParam, hasCurve, predecessorsOf, withThreads } from "../../keys/stage.ts";
 import { addIssues } from "../../diagnostic/schema_issues.ts";
+import { CURVE_PORT } from "../../../schemas/log.ts";
 import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
-import type { InputPort } from "../../../contract/stage.ts";
+import type { InputPort, OutputPorts } from "../../../contract/stage.ts";
 import { didYouMean, suggestName } from "../../../std/did_you_mean.ts";
 import {
   INPUT,
@@ -19,6 +20,10 @@ import {
   stageIdOf,
   textsAt,
 } from "../compose/reference.ts";
+
+/** The output of stages that run user code which is there if they report figures. It has to be named. */
+const CURVE: OutputPorts = { [CURVE_PORT]: { type: "log", description: "" } };
+const readsCurve = (source: Kind, { port }: Reference) => port === CURVE_PORT && hasCurve(source);
 
 const UNKNOWN = { code: "unknown-stage" } as const;
 const WANTED = "stage, stage.port, stage@extent.port or stage~axis=value.port";
@@ -58,7 +63,7 @@ export function bindInputs(
     port: InputPort,
   ): Binding | undefined => {
     const source = kinds.get(stageIdOf(reference))!;
-    const outputs = Object.entries(source.outputs);
+    const outputs = Object.entries(readsCurve(source, reference) ? CURVE : source.outputs);
     const node = nodeIdOf(reference);
     const wanted = wantedText(port.type);
     const named = outputs.filter(([name]) => name === (reference.port ?? name));
@@ -111,7 +116,7 @@ export function bindInputs(
     }
     const source = kinds.get(stage);
     if (source === undefined) return undefined;
-    if (reference.port !== undefined && !Object.hasOwn(source.outputs, reference.port)) {
+    if (reference.port !== undefined && !Object.hasOwn(source.outputs, reference.port) && !readsCurve(source, reference)) {
       const message = `stage "${reference.stage}" (${source.name}) has no output "${reference.port}"`;
       const fix = suggestName(reference.port, Object.keys(source.outputs));
       return problems.add(path, message, fix, { code: "unknown-port" });
@@ -298,6 +303,10 @@ export function buildStages(
     }
     stages.set(variantId, { ...base, id: variantId, params: { ...base.params, [name]: extent }, extent });
     edges.set(variantId, edges.get(id)!);
+  }
+  for (const { stage: id, port } of [...stages.values()].flatMap(({ inputs }) => Object.values(inputs).flat())) {
+    const read = port === CURVE_PORT ? stages.get(id) : undefined;
+    if (read !== undefined && hasCurve(read.kind)) stages.set(id, { ...read, isCurveRead: true });
   }
   // Stages that differ in extent alone share their progress, so the shorter goes first and the longer continues it.
   // This orders only the list; the scheduler makes the longer wait.
