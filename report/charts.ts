@@ -30,10 +30,21 @@ export function groupCurves({ curves, rankings, stages }: Logs): CurveGroup[] {
   });
 }
 
+/** Returns true for a kind whose curve is that of a network which makes samples, as far as its name tells. */
+export function learns(kind: string): boolean {
+  return kind === "train" || kind === "command" || /[./]/.test(kind);
+}
+
+/** Returns the figure of a group of logs that says most: its loss, else another loss, else the first. */
+export function mainFigure({ runs }: CurveGroup): string {
+  const names = [...new Set(runs.flatMap(({ rows }) => rows.flatMap(Object.keys)))].filter((name) => name !== "step");
+  return names.find((name) => name === "loss") ?? names.find((name) => /loss/i.test(name)) ?? names[0] ?? "loss";
+}
+
 /** Returns the groups of the last training of a diffusion, else of the last stage that learns. */
 export function mainCurves({ curves, rankings, stages }: Logs): CurveGroup[] {
   const all = curves.filter(({ rows }) => rows.length > 1);
-  const trainings = new Set(stages.filter(({ kind }) => kind === "train").map(({ id }) => entryOf(id)));
+  const trainings = new Set(stages.filter(({ kind }) => learns(kind)).map(({ id }) => entryOf(id)));
   const last = all.findLast(({ title }) => trainings.has(entryOf(title))) ?? all.at(-1);
   return groupCurves({ curves: all.filter(({ title }) => entryOf(title) === entryOf(last!.title)), rankings, stages });
 }

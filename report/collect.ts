@@ -21,6 +21,8 @@ export interface Collected {
   readonly artifact:
     & Pick<InputArtifact, "type" | "digest" | "files" | "read" | "readText">
     & Partial<Pick<InputArtifact, "path">>;
+  /** True for samples; else images are data. */
+  readonly isSample?: boolean;
 }
 
 export interface Collection extends Content {
@@ -56,7 +58,8 @@ export async function collectArtifacts(
   let room = mostBytes;
   const readFitting = async (parts: readonly Part[], mostOf: (type: string) => number) => {
     const rooms = new Map<string, number>();
-    const fits = ({ item: { artifact: { type } }, size }: Part) => {
+    const fits = ({ item, size }: Part) => {
+      const type = typeOf(item);
       const rest = rooms.getOrInsertComputed(type, mostOf) - size;
       if (Math.min(rest, room - size) < 0) return false;
       rooms.set(type, rest);
@@ -65,7 +68,7 @@ export async function collectArtifacts(
     };
     const fitting = new Set(parts.toSorted((a, b) => a.size - b.size).filter(fits));
     for (const part of parts) {
-      const { title, artifact: { type } } = part.item;
+      const [{ title }, type] = [part.item, typeOf(part.item)];
       try {
         if (fitting.has(part)) await part.read();
         else leftOut.getOrInsertComputed(type, () => new Set()).add(title);
@@ -80,7 +83,7 @@ export async function collectArtifacts(
     return {
       item,
       size: sizeOf(item),
-      read: async () => await collectors[item.artifact.type]?.(item, content, unreadable),
+      read: async () => await collectors[typeOf(item)]?.(item, content, unreadable),
     };
   });
   await readFitting(figures, () => mostBytes);
@@ -101,6 +104,11 @@ const logRowSchema = z.looseObject({ step: z.number() }).transform(({ step, ...r
   const all = Object.entries({ ...typeof terms === "object" ? terms : {}, ...row });
   return { ...Object.fromEntries(all.filter((one): one is [string, number] => typeof one[1] === "number")), step };
 });
+
+/** Returns the type of artifact as which a page shows an artifact. */
+function typeOf({ artifact: { type }, isSample }: Collected): InputArtifact["type"] {
+  return type === "images" && isSample === true ? "samples" : type;
+}
 
 /** Returns the bytes of the records of an artifact that a page reads. */
 function sizeOf({ artifact: { type, files } }: Item): number {
@@ -190,6 +198,22 @@ function gridOf(info: z.output<typeof imagesInfoSchema>, count = Math.min(info.c
   return isGrid ? { cells: { count, ...gridCells(count, info) } } : {};
 }
 
+/** Returns the picture of a set of images that lies beside them, if there is one. */
+export function pictureIn({ files }: Pick<InputArtifact, "files">): InputArtifact["files"][number] | undefined {
+  return ["grid.png", "images.png", "preview.png"].map((name) => files.find(({ path }) => path === name)).find(Boolean);
+}
+
+/** Draws the first images of a set that has no picture. @throws FormatError for what is none, or too large */
+export async function drawImages({ path, ...artifact }: Collected["artifact"]): Promise<Uint8Array<ArrayBuffer>> {
+  if (path === undefined) throw new TypeError("Cannot draw images whose files have no paths");
+  using images = await openImages({ ...artifact, path });
+  const { info } = images;
+  const size = info.height * info.width * info.channels;
+  const count = Math.min(info.count, picturedCount(info));
+  if (count * size > MOST_DRAWN) throw new RangeError(`images of ${size} values are too large to be drawn`);
+  return gridPng(imagesIn(images.rows(Array.from({ length: count }, (_, i) => i)), info), info, images);
+}
+
 /** Says how many items of which form a set has. */
 function describeItems({ count, height, width, channels, dtype }: z.output<typeof imagesInfoSchema>): string {
   const [noun, form] = height > 1
@@ -212,11 +236,17 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async schedule(item, { schedules }) {
     addPicture(schedules, item, "schedule.svg", item);
   },
-  async samples(item, { samples, films }, warnings) {
+  async samples(item, content, warnings) {
+    const { samples, films } = content;
     const { title, artifact } = item;
     const info = await readJson(artifact, "images.json", imagesInfoSchema);
     const facts = factsOf(info.source, `${title}: `, warnings);
-    const { sampler, model: { step, weights } = {}, name, seed } = facts;
+    const { sampler, model: { step, weights } = {}, name, seed, split } = facts;
+    // A set that says that it is a part of a set of data is data.
+    if (artifact.type === "images" && split !== undefined) {
+      await collectors.images!(item, content, warnings);
+      return;
+    }
     const classes = await classesOf(info.classes, facts, item);
     const how = joined([
       sampler && describeSampler(sampler),
@@ -227,6 +257,13 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
       classes && describeClasses(classes),
     ], "; ");
     const note = joined([describeItems(info), how], "; ");
+    if (pictureIn(artifact)?.path !== "grid.png" && !(String(name) in { interpolate: 0, inpaint: 0 })) {
+      const draw = async () => ({ source: item.keepDrawn!(await drawImages(artifact), artifact.digest) });
+      const about = { digest: artifact.digest, step, ...gridOf(info) };
+      const path = pictureIn(artifact)?.path;
+      addPicture(samples, item, path ?? "", { title: item.title, note, ...about }, path ? undefined : draw);
+      return;
+    }
     const main = { interpolate: "interpolation.png", inpaint: "inpainting.png" }[String(name)] ?? "grid.png";
     const count = Math.min(info.count, picturedCount(info));
     const isGrid = main === "grid.png" && info.height > 1;
@@ -289,6 +326,9 @@ function cellSize(png: Uint8Array<ArrayBuffer>, count: number): Readonly<Record<
   return { width: each(width, columns), height: each(height, Math.ceil(count / columns)) };
 }
 
+/** A guess at the size of a picture that is yet to be drawn. */
+const LIKELY_BYTES = 64 << 10;
+
 /** The file that a stage of kind `demo` writes. */
 const DEMO_FILE = "demo.html";
 
@@ -305,14 +345,15 @@ function addPicture(
 ): void {
   const { artifact, isServed, pictures } = item;
   const file = artifact.files.find((one) => one.path === path);
-  if (file === undefined) return;
+  const canDraw = draw !== undefined && item.keepDrawn !== undefined && artifact.path !== undefined;
+  if (file === undefined && !canDraw) return;
   const isDrawing = path.endsWith(".svg");
   // A page has pictures as base64.
-  const size = isServed ? 0 : Math.ceil(file.size / 3) * 4;
+  const size = isServed ? 0 : Math.ceil((file?.size ?? LIKELY_BYTES) / 3) * 4;
   const read = async () => {
     const stored = async () =>
-      isServed ? `/object/${file.sha256}.${isDrawing ? "svg" : "png"}` : await artifact.read(path);
-    section.push({ ...more, note, isDrawing, ...await draw?.() ?? { source: await stored() } });
+      isServed ? `/object/${file!.sha256}.${isDrawing ? "svg" : "png"}` : await artifact.read(path);
+    section.push({ ...more, note, isDrawing, ...(canDraw ? await draw() : undefined) ?? { source: await stored() } });
   };
   pictures.push({ item, size, read });
 }

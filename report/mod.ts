@@ -11,7 +11,14 @@ export { pictures } from "./frames.ts";
 export { bestOf, cellsOf, searchBody, searchTables, trialNames } from "./rungs.ts";
 export { encodePath, entryOf, link, markup, paramName, shorten, type Shown, table } from "./text.ts";
 export { IS_BIASED } from "../artifacts/metrics.ts";
-export { collectArtifacts, type Collected, type Collection, type CollectOptions } from "./collect.ts";
+export {
+  collectArtifacts,
+  type Collected,
+  type Collection,
+  type CollectOptions,
+  drawImages,
+  pictureIn,
+} from "./collect.ts";
 export { encodeEvents, EVENTS_FILE, type ScalarEvent } from "../formats/tensorboard.ts";
 export { encodeWandbRecord, WANDB_HEADER, WANDB_VERSION, wandbItems } from "../formats/wandb.ts";
 export { pngSize } from "../formats/png_size.ts";

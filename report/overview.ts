@@ -1,4 +1,4 @@
-import { chartPlace, mainCurves } from "./charts.ts";
+import { chartPlace, mainCurves, mainFigure } from "./charts.ts";
 import { framesOf, grouped, stepSlider } from "./frames.ts";
 import { headlines } from "./headlines.ts";
 import type { Report, ReportMetrics, ReportPicture } from "./model.ts";
@@ -32,7 +32,7 @@ export function overviewOf(report: Report) {
   const parts = [
     ...framesOf(chosen, isGenerated ? "Generated samples" : undefined),
     ...framesOf(real, "Training data"),
-    ...mainCurves(report).map(({ title }) => chartPlace(title, "loss")),
+    ...mainCurves(report).map((group) => chartPlace(group.title, mainFigure(group))),
   ];
   const hero = parts.length === 0 ? [] : [markup`<div class="hero${isAwaited ? " awaited" : ""}">${parts}</div>`];
   const first = sweep === undefined ? stepSlider(grouped(samples)) : sweep.body;

@@ -109,8 +109,9 @@ function provenance({ seed, model, features, images }: ReportMetrics["record"]):
       const { name, split, sampler, seed: drawn, model: drawer } = source;
       const weights = drawer?.weights === undefined ? undefined : `${drawer.weights} weights`;
       const how = [sampler && describeSampler(sampler), describeGuidance(source)];
-      const isDrawn = name === "sample";
-      const details = joined([isDrawn ? undefined : name, split, ...how, weights, named("seed", drawn)], ", ");
+      // Whatever made them, what is compared with real images are samples.
+      const isDrawn = name === "sample" || role === "fake";
+      const details = joined([name === "sample" ? undefined : name, split, ...how, weights, named("seed", drawn)], ", ");
       const set = `${count.toLocaleString("en")} ${isDrawn ? "samples" : "items"}`;
       return `${role}: ${set}${details === "" ? "" : ` (${details})`}`;
     }),

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { execution, extent, externalFile } from "./roles.ts";
 
 /** Types of artifacts that a program of another language may write: their files are documented for other programs. */
-const OUTPUTS = ["images", "checkpoint", "features", "metrics", "picture", "files"] as const;
+const OUTPUTS = ["images", "samples", "checkpoint", "features", "metrics", "picture", "files"] as const;
 
 /** No program can be given a NUL character, which ends each of its arguments and variables. */
 const hasNoNul = (value: unknown) => typeof value !== "string" || !value.includes("\0");

@@ -19,16 +19,20 @@ interface Candidate {
   readonly now?: { readonly run: report.LiveRun; readonly curves: readonly report.ReportCurve[] };
 }
 
+/** A page that is one file has its pictures in it. */
+const KEPT: report.CollectOptions = { keepDrawn: (png) => png };
+
 /**
  * Compares experiments.
+ * @param options how pictures are shown
  * @returns the figures, and the other content that a page shows of each experiment
  */
-export async function compareExperiments(all: readonly Candidate[]) {
+export async function compareExperiments(all: readonly Candidate[], options: report.CollectOptions = KEPT) {
   const experiments = all.map(({ experiment }) => experiment);
   // Experiments of one pipeline are named by what differs between them.
   const isOne = new Set(experiments.map(({ source }) => source)).size === 1;
   const names = experiments.map((one) => isOne && one.label !== "" ? one.label : nameOf(one));
-  const found = await figuresOf(experiments, names, { isServed: all.some(({ now }) => now !== undefined) });
+  const found = await figuresOf(experiments, names, options);
   const candidates = all.map(({ experiment, now }, i) => {
     const content = found.contents[i]!;
     return {

@@ -8,6 +8,7 @@ import {
 } from "noiseline/engine";
 import type { Collected, Collection, Content } from "noiseline/report";
 import type { CliSettings } from "../command.ts";
+import { samplesIn } from "./samples.ts";
 import { shortList } from "../format/units.ts";
 import { type LoadArguments, loadForCommand, makePlanner } from "../open.ts";
 
@@ -34,12 +35,16 @@ export function experimentsOf(
   source: string,
   found: Iterable<readonly [string, ResultManifest | undefined]>,
   store: Store,
-  { uses = new Map(), planned = [] }: {
+  { uses = new Map(), planned = [], lines = planned }: {
     readonly uses?: ReadonlyMap<string, string>;
     readonly planned?: ReturnType<typeof planRecordOf>["stages"] | undefined;
+    /** The stages as planned, if their params are told elsewhere. */
+    readonly lines?: Parameters<typeof samplesIn>[1];
   } = {},
 ) {
-  const parsed = [...found].map(([id, manifest]) => ({ id, ...parseStageId(id), manifest }));
+  const all = [...found];
+  const samples = samplesIn(all, lines);
+  const parsed = all.map(([id, manifest]) => ({ id, ...parseStageId(id), manifest }));
   const results = parsed.flatMap(({ manifest, ...one }) => manifest === undefined ? [] : [{ ...one, manifest }]);
   const makers = Map.groupBy(
     results.flatMap((one) => Object.values(one.manifest.outputs).map(({ digest }) => ({ digest, one }))),
@@ -72,7 +77,7 @@ export function experimentsOf(
       uses,
       planned,
       /** Artifacts of exactly these values: artifacts that several experiments share have their own row. */
-      artifacts: own.flatMap(({ stage, manifest }) => artifactsOf(stage, manifest, store)),
+      artifacts: own.flatMap(({ stage, manifest }) => artifactsOf(stage, manifest, store, samples)),
       /** The ingredients of the experiment's stages and of all stages upstream, by stage. */
       made: new Map([...made].map(({ stage, manifest }) => [stage, manifest.ingredients])),
       /** Digests of inputs that no result here produced; they are compared as they are. */
@@ -106,13 +111,23 @@ function matchesSelection(part: Select, whole: Select): boolean {
   return Object.entries(part).every(([axis, value]) => whole[axis] === value);
 }
 
-/** Returns the artifacts of a result, if there is one, titled by the name of its stage. */
-export function artifactsOf(stage: string, result: ResultManifest | undefined, store: Store): Collected[] {
+/**
+ * Returns the artifacts of a result, if there is one, titled by the name of its stage.
+ * @param samples the results whose images are samples
+ */
+export function artifactsOf(
+  stage: string,
+  result: ResultManifest | undefined,
+  store: Store,
+  samples: ReturnType<typeof samplesIn> = new Set(),
+): Collected[] {
   // A lost trial has made nothing; the table of its search says that it lost.
   const records = Object.entries(result?.outputs ?? {}).filter(([, { files }]) => files[0]?.path !== LOST_FILE);
   return records.map(([port, record]) => {
     const several = records.filter(([, { type }]) => type === record.type).length > 1;
-    return { title: several ? `${stage}.${port}` : stage, artifact: openStoredArtifact(record, store.objects) };
+    const isSample = record.type === "samples" || (record.type === "images" && samples.has(result!));
+    const title = several ? `${stage}.${port}` : stage;
+    return { title, isSample, artifact: openStoredArtifact(record, store.objects) };
   });
 }
 

@@ -7,6 +7,7 @@ import { gatherNotes, shortList } from "../format/units.ts";
 import { PAGE } from "../program.ts";
 import { currentPage, lineOf } from "./current_page.ts";
 import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";
+import { samplesIn } from "./samples.ts";
 import { figuresOf } from "./figures.ts";
 
 /** The results of a run. */
@@ -103,7 +104,6 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
     .filter(({ state }) => state === "ran");
   const computed = new Map(ran.map((one) => [one.resolvedKey, one]));
   const params = new Map(planRecordOf({ pipeline, stages }).stages.map((one) => [one.id, one.params]));
-  const items = [...stages].flatMap(([id, { manifest }]) => artifactsOf(id, manifest, store));
   const missing: string[] = [];
   const without: [string, string][] = [];
   const damaged: [string, string][] = [];
@@ -145,6 +145,9 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
     subtitle.push(`last run ${last.startedAt.slice(0, 16).replace("T", " ")} UTC, ${last.status}${older}`);
   }
   const options = { mostBytes: MOST_BYTES, mostOfType: MOST_OF_TYPE, keepDrawn: (png: Uint8Array) => png };
+  const found = Array.from(stages, ([id, { manifest }]) => [id, manifest] as const);
+  const samples = samplesIn(found, described);
+  const items = found.flatMap(([id, manifest]) => artifactsOf(id, manifest, store, samples));
   const { unreadable, ...content } = await collectArtifacts(items, options);
   const leftOut = [
     ...gatherNotes(damaged).map((names) => `the result of ${names} is damaged; run it again`),

@@ -43,7 +43,7 @@ export async function answerFor(address: URL, site: Site, events: Events): Promi
     case "object":
     case "page": {
       const [type, policy] = FILES[`${room}.${id.split(".")[1]}`] ?? [];
-      const bytes = type && site.fileOf(id);
+      const bytes = type && await site.fileOf(id);
       const headers = { ...FOR_EVER, ...policy && { "Content-Security-Policy": policy } };
       return bytes ? answer(bytes, type, headers) : undefined;
     }

@@ -9,6 +9,7 @@ import { metricName, overall } from "../format/metrics.ts";
 import { compareExperiments, comparisonPage } from "../results/compare.ts";
 import { artifactsOf, type Experiment, experimentsOf } from "../results/experiments.ts";
 import { figuresOf } from "../results/figures.ts";
+import { samplesIn } from "../results/samples.ts";
 
 /** The places whose contents are shown: a store, and submissions to a cluster. */
 export interface Place {
@@ -88,6 +89,15 @@ export class Site {
   readonly #before = new BoundedCache<report.ReportCurve["rows"]>(MOST_WHOLE);
   /** Pictures that were drawn for pages, by name. A page may have several, and asks for them at once. */
   readonly #drawn = new BoundedCache<Uint8Array<ArrayBuffer>>(4 * MOST_WHOLE);
+  /** Sets of images without pictures of their own, by the names of these. */
+  readonly #undrawn = new BoundedCache<Parameters<typeof report.drawImages>[0]>(MOST_SCORED);
+  readonly #served: report.CollectOptions = {
+    isServed: true,
+    keepDrawn: (png, digest) => {
+      this.#drawn.keep(`${digest}.png`, () => png);
+      return `/object/${digest}.png`;
+    },
+  };
   readonly #contents = new BoundedCache<ReturnType<typeof report.collectArtifacts>>(MOST_WHOLE);
   readonly #scores = new BoundedCache<Promise<readonly report.Score[]>>(MOST_SCORED);
   readonly #best = new BoundedCache<Promise<readonly string[]>>(MOST_SCORED);
@@ -155,12 +165,8 @@ export class Site {
 
   async #run(run: Run): Promise<report.Page> {
     // Children of a matrix keep their names.
-    const artifacts = this.#resultsOf(run).flatMap((one) => artifactsOf(...one, this.#store));
-    const keepDrawn = (png: Uint8Array<ArrayBuffer>, digest: string) => {
-      this.#drawn.keep(`${digest}.png`, () => png);
-      return `/object/${digest}.png`;
-    };
-    const collect = () => report.collectArtifacts(artifacts, { isServed: true, keepDrawn });
+    const artifacts = this.#artifactsOf(run);
+    const collect = () => report.collectArtifacts(artifacts, this.#served);
     const content = await this.#contents.keep(resultsKey(run), collect);
     const details = { curves: this.#wholeCurvesOf(run), content, log: this.#logOf(run), notes: content.unreadable };
     return report.renderRun({ ...run, command: this.#commandOf(run) }, details);
@@ -181,11 +187,18 @@ export class Site {
       const now = { run, curves: this.#wholeCurvesOf(run) };
       return this.#experimentsOf(run).map((experiment) => ({ experiment, now }));
     });
-    return comparisonPage(await compareExperiments(parts));
+    return comparisonPage(await compareExperiments(parts, this.#served));
   }
 
   #experimentsOf(run: Run): Experiment[] {
-    return experimentsOf(run.runId, this.#resultsOf(run), this.#store);
+    return experimentsOf(run.runId, this.#resultsOf(run), this.#store, { lines: run.stages });
+  }
+
+  /** Returns the artifacts of a run's results. */
+  #artifactsOf(run: Run) {
+    const found = this.#resultsOf(run);
+    const samples = samplesIn(found, run.stages);
+    return found.flatMap((one) => artifactsOf(...one, this.#store, samples));
   }
 
   /** Returns the results of a run's stages; their files may be served from now on. */
@@ -212,7 +225,7 @@ export class Site {
 
   #bestOf(untilMs: number, run: Run): Promise<readonly string[]> | undefined {
     return this.#best.keepUntil(untilMs, resultsKey(run), async () => {
-      const artifacts = this.#resultsOf(run).flatMap((one) => artifactsOf(...one, this.#store));
+      const artifacts = this.#artifactsOf(run);
       const { rankings } = await report.collectArtifacts(
         artifacts.filter(({ artifact }) => artifact.type === "selection"),
       );
@@ -261,9 +274,12 @@ export class Site {
   /** Returns the last grid of samples of a run, or its last preview. */
   #pictureOf(run: Run): string | undefined {
     const grid = this.#grids.keep(resultsKey(run), () => {
-      const outputs = this.#resultsOf(run).flatMap(([, manifest]) => Object.values(manifest?.outputs ?? {}));
-      const files = outputs.flatMap(({ type, files }) => type === "samples" ? files : []);
-      return files.findLast(({ path }) => path === "grid.png")?.sha256;
+      const last = this.#artifactsOf(run).findLast(({ isSample, artifact }) =>
+        isSample && (artifact.type === "images" || report.pictureIn(artifact) !== undefined)
+      )?.artifact;
+      const file = last && report.pictureIn(last);
+      if (last !== undefined && file === undefined) this.#undrawn.keep(`${last.digest}.png`, () => last);
+      return file?.sha256 ?? last?.digest;
     });
     const shown = run.stages.findLast(({ previews }) => previews.length > 0);
     if (grid !== undefined) return `/object/${grid}.png`;
@@ -307,11 +323,15 @@ export class Site {
   }
 
   /** Returns an artifact file that a page has linked, if it is undamaged. */
-  fileOf(name: string): Uint8Array<ArrayBuffer> | undefined {
+  async fileOf(name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const file = this.#files.get(name);
     const { objects } = this.#store;
     const stored = file && objects.verify(file) ? readPlain(objects.pathOf(file.sha256), file.size) : undefined;
-    return stored ?? this.#drawn.get(name);
+    const undrawn = this.#undrawn.get(name);
+    if (stored !== undefined || this.#drawn.has(name) || undrawn === undefined) return stored ?? this.#drawn.get(name);
+    // A table may have thousands of thumbnails; only those that a browser asks for are drawn.
+    const png = await report.drawImages(undrawn).catch(() => undefined);
+    return png && this.#drawn.keep(name, () => png);
   }
 }
 

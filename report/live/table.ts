@@ -1,6 +1,7 @@
 import { countOf } from "../../std/count_of.ts";
 import { formatDuration } from "../../std/duration.ts";
 import { rankOf, summarize } from "../headlines.ts";
+import { learns } from "../charts.ts";
 import type { Page } from "../page.ts";
 import {
   axesOf,
@@ -172,7 +173,7 @@ function readTexts(stages: LiveRun["stages"]): Map<string, string> {
 function stageOf(run: LiveRun): LiveStage | undefined {
   const now = currentStages(run);
   const learning = run.stages.filter(({ figures }) => figures["loss"] !== undefined);
-  const trains = learning.filter(({ kind }) => kind === "train");
+  const trains = learning.filter(({ kind }) => learns(kind));
   const all = trains.length > 0 ? trains : learning;
   return all.findLast((stage) => now.includes(stage)) ?? all.at(-1) ?? now.at(-1);
 }
