@@ -1,6 +1,9 @@
 /** The metrics of which it is known which values are the best, by their names. */
 const GOALS: readonly (readonly [name: RegExp, goal: "lowest" | "highest"])[] = [
-  [/^(lowest |FID\b|FD-|KI?D\b|energy-distance|sliced-W|bits\/dim( of 16 bits)?$|L_simple$|(.*[ _./-])?loss$)/, "lowest"],
+  [
+    /^(lowest |FID\b|FD-|KI?D\b|energy-distance|sliced-W|bits\/dim( of 16 bits)?$|L_simple$|(.*[ _./-])?loss$)/,
+    "lowest",
+  ],
   [/^(highest |precision|recall|IS\b|PSNR$|SSIM$)/, "highest"],
 ];
 

@@ -111,7 +111,10 @@ function provenance({ seed, model, features, images }: ReportMetrics["record"]):
       const how = [sampler && describeSampler(sampler), describeGuidance(source)];
       // Whatever made them, what is compared with real images are samples.
       const isDrawn = name === "sample" || role === "fake";
-      const details = joined([name === "sample" ? undefined : name, split, ...how, weights, named("seed", drawn)], ", ");
+      const details = joined(
+        [name === "sample" ? undefined : name, split, ...how, weights, named("seed", drawn)],
+        ", ",
+      );
       const set = `${count.toLocaleString("en")} ${isDrawn ? "samples" : "items"}`;
       return `${role}: ${set}${details === "" ? "" : ` (${details})`}`;
     }),

@@ -14,13 +14,7 @@ import { describeLoss, explainStop, runInChild, STOP_GRACE_MS, type WorkerOption
 import { box } from "./box.ts";
 import { MAX_LINE, streamLines } from "./lines.ts";
 import { isPython, programHere } from "./python.ts";
-import {
-  failed,
-  type InputMessage,
-  programEventSchema,
-  type StageOutcome,
-  type StartMessage,
-} from "./protocol.ts";
+import { failed, type InputMessage, programEventSchema, type StageOutcome, type StartMessage } from "./protocol.ts";
 import { Child } from "./runtime.ts";
 
 /** The time to end after SIGTERM of a program that saves nothing. */
@@ -88,7 +82,9 @@ export async function runCommand(
 /** Returns all that a program is told. */
 function briefOf({ inputs, outputs, seed, ...start }: StartMessage, { folder }: CommandOptions) {
   const { params, steps, resumes, lock = null, outputs: types } = start.params as FoundCommand;
-  const progress = resumes ? { folder: start.progressFolder, limit: start.progressLimit } : null;
+  const progress = resumes
+    ? { folder: start.progressFolder, limit: start.progressLimit, confirms: start.sendsAll === true }
+    : null;
   const made = Object.entries(outputs).map(([port, folder]) => [port, { type: types[port], folder }]);
   const folders: Readonly<Record<string, { readonly folder: string }>> = Object.fromEntries(made);
   const code = join(folder, "work", "code");

@@ -66,6 +66,8 @@ const progress = z.strictObject({ type: z.literal("progress"), update: updateSch
 const otherEvents = [
   z.strictObject({ type: z.enum(["note", "warn"]), message: text }),
   z.strictObject({ type: z.literal("saved"), step: z.number() }),
+  /** A state is about to be there: it waits until `curve-STEP` is in the folder of progress. */
+  z.strictObject({ type: z.literal("saving"), step: z.int().min(0) }),
   /** The state that the program goes on from; null for none. */
   z.strictObject({ type: z.literal("loaded"), step: z.int().min(0).nullable() }),
   z.strictObject({

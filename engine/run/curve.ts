@@ -3,7 +3,8 @@ import { z } from "zod";
 import { CURVE_PORT, LOG_FILE } from "../../schemas/log.ts";
 import type { ProgressUpdate } from "../../contract/stage.ts";
 import type { StageEvent } from "../process/protocol.ts";
-import { makeFolder, removeTree, writeAtomically, writeUnflushed } from "../store/files.ts";
+import { makeFolder, removeQuietly, removeTree, writeAtomically, writeNew, writeUnflushed } from "../store/files.ts";
+import { ignoreIoErrors } from "../store/io_errors.ts";
 import { curveFolder, listSaved, savedSteps } from "../store/progress.ts";
 import { entriesOf, isThere } from "../store/reading.ts";
 import { readRecords } from "../store/records.ts";
@@ -85,7 +86,10 @@ export class Curve {
 
   static load(rows: readonly z.output<typeof rowSchema>[]): Curve {
     const curve = new Curve();
-    for (const [step, points] of rows) for (const [name, value, number] of points) curve.#put(step, name, value, number);
+    for (const [step, points] of rows) {
+      curve.#end = undefined;
+      for (const [name, value, number] of points) curve.#put(step, name, value, number);
+    }
     return curve;
   }
 
@@ -106,62 +110,67 @@ export class Curve {
 export class CurveKeeper {
   #curve = new Curve();
   #hasBegun = false;
+  /** The step of the newest state whose curve this keeper has written. */
+  #marked: number | undefined;
   readonly #folder: string;
-  /**
-   * Saved states beyond this step are not used. A program may be killed between a save and the word that it has saved:
-   * what it reported before is lost with its pipe, so the state is not used either, if those before it have curves.
-   */
-  readonly limit: number;
 
   /** @param progress the folder of the saved states @param limit the wanted extent of the stage */
-  constructor(private readonly progress: string, limit: number) {
+  constructor(private readonly progress: string, private readonly limit: number) {
     this.#folder = curveFolder(progress);
     allowWritesBelow(this.#folder);
-    const marked = stepsIn(this.#folder);
-    const saved = listSaved(progress, limit).map(({ step }) => step);
-    const newest = saved.find((step) => marked.has(step)) ?? 0;
-    this.limit = marked.size > 0 && saved.some((step) => step > newest) ? newest : limit;
   }
 
   note(event: StageEvent): void {
-    if (event.type === "loaded") this.#begin(event.step);
-    if (event.type === "saved" && savedSteps(this.progress).includes(event.step)) {
-      if (!this.#hasBegun) this.#begin(this.#newestBefore(event.step));
+    if (event.type === "loaded") this.#begin(event.step ?? -1);
+    // A state may be there that is not saved yet, so that none is without its curve, whenever a kill comes.
+    if (event.type === "saving") {
+      this.#mark(event.step);
+      const reply = join(this.progress, `curve-${event.step}`);
+      removeQuietly(reply);
+      ignoreIoErrors(() => writeNew(reply, ""));
+    }
+    if (event.type === "saved" && event.step !== this.#marked && savedSteps(this.progress).includes(event.step)) {
       this.#mark(event.step);
     }
     if (event.type !== "progress" || event.update.figures === undefined) return;
+    const { update } = event;
     // A program that does not say what it loads goes on from the newest state before the first step that it reports.
-    if (!this.#hasBegun) this.#begin(this.#newestBefore(event.update.done));
-    this.#curve.add(event.update);
+    if (!this.#hasBegun) this.#begin(this.#newestBefore(update.done));
+    this.#curve.add(update);
+    // It reports a step whose state it has saved before.
+    if (update.done === this.#marked) this.#mark(update.done);
   }
 
-  #newestBefore(step: number): number | null {
-    return listSaved(this.progress, this.limit).find((saved) => saved.step < step)?.step ?? null;
+  #newestBefore(step: number): number {
+    return listSaved(this.progress, this.limit).find((saved) => saved.step < step)?.step ?? -1;
   }
 
-  /** Goes on with the curve of a state. @param step null for no state */
-  #begin(step: number | null): void {
+  /** Goes on with the curve of a state; of a state without one, with the newest before it. @param step -1 for none */
+  #begin(step: number): void {
     this.#hasBegun = true;
-    this.#curve = Curve.load(step === null ? [] : readRecords(this.#pathOf(step), rowSchema));
-    // From now on it is known which states have curves.
-    if (step === null && !isThere(this.#pathOf(0))) this.#mark(0);
+    this.#marked = undefined;
+    const known = Math.max(-1, ...stepsIn(this.#folder).filter((one) => one <= step));
+    this.#curve = Curve.load(known < 0 ? [] : readRecords(this.#pathOf(known), rowSchema));
   }
 
   #mark(step: number): void {
+    if (!this.#hasBegun) this.#begin(this.#newestBefore(step));
     makeFolder(this.#folder);
     writeAtomically(this.#pathOf(step), this.#curve.save());
+    this.#marked = step;
     const states = new Set(savedSteps(this.progress));
-    for (const old of stepsIn(this.#folder)) {
-      if (old !== 0 && old !== step && !states.has(old)) removeTree(this.#pathOf(old));
-    }
+    for (const old of stepsIn(this.#folder)) if (old !== step && !states.has(old)) removeTree(this.#pathOf(old));
   }
 
   #pathOf(step: number): string {
     return join(this.#folder, `${step}.jsonl`);
   }
 
-  /** Writes the artifact to a folder, if any figure was reported. */
-  write(folder: string): void {
+  /** Ends with the program. @param folder where the artifact is written, if any figure was reported */
+  close(folder: string): void {
+    // The program may have been killed before it could say that it had saved.
+    const [newest] = savedSteps(this.progress);
+    if (this.#hasBegun && newest !== undefined && !stepsIn(this.#folder).includes(newest)) this.#mark(newest);
     if (this.#curve.isEmpty) return;
     makeFolder(folder);
     writeUnflushed(join(folder, LOG_FILE), this.#curve.lines().join(""));
@@ -169,9 +178,9 @@ export class CurveKeeper {
 }
 
 /** Returns the steps whose states have curves. */
-function stepsIn(folder: string): ReadonlySet<number> {
+function stepsIn(folder: string): number[] {
   const names = isThere(folder) ? entriesOf(folder).map(({ name }) => name) : [];
-  return new Set(names.flatMap((name) => /^(\d+)\.jsonl$/.exec(name)?.[1] ?? []).map(Number));
+  return names.flatMap((name) => /^(\d+)\.jsonl$/.exec(name)?.[1] ?? []).map(Number);
 }
 
 /** Returns the folder of a program's curve, within the folder in which the program has run. */

@@ -68,7 +68,7 @@ export class StageExecution {
       definitions: stage.kind.userCode.flatMap(({ sort, uses, digest }) => {
         return sort === "stage" ? [] : [{ sort, uses, code: digest }];
       }),
-      ...isGuest(stage.kind) && { sendsAll: true },
+      ...hasCurve(stage.kind) && { sendsAll: true },
       packages: {},
       externals: keys!.ingredients.externals,
       downloads: fetchesFiles(stage) ? store.paths.downloads : undefined,
@@ -113,7 +113,7 @@ export class StageExecution {
         previews++;
         this.#room -= png.length;
         emit({ type: "stage-preview", id, step, path });
-      } else if (event.type !== "loaded") {
+      } else if ("message" in event) {
         log.add(`${event.type}: ${event.message}`);
         if (++notes > MAX_NOTES) return;
         emit({ type: "stage-note", id, level: event.type, message: event.message });
@@ -130,14 +130,14 @@ export class StageExecution {
       send(event);
     };
     const outcome = await workspace.execute({
-      start: curve === undefined ? start : { ...start, progressLimit: curve.limit },
+      start,
       gpus: held.gpus,
       emit: isGuest(kind) ? hear : forward,
       log,
       kill: AbortSignal.any([kill, ...watcher === undefined ? [] : [watcher.edited]]),
     });
     flush();
-    curve?.write(curvePlace(workspace.folder));
+    curve?.close(curvePlace(workspace.folder));
     return outcome;
   }
 }

@@ -60,7 +60,8 @@ const UNSETTLED = failedBy({ message: "its inputs cannot be stored intact", fix:
 
 const NO_CURVE = {
   message: "another stage reads its log, and it has reported no figures",
-  fix: "report figures, in Python by noiseline.log(step, steps, loss=…); after an update of noiseline, run it with --force",
+  fix:
+    "report figures, in Python by noiseline.log(step, steps, loss=…); after an update of noiseline, run it with --force",
 };
 
 /** Brings single stages to their declared state. The scheduler decides which stage runs next. */

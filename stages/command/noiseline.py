@@ -89,6 +89,7 @@ class _Progress:
 
     def __init__(self, place):
         self._folder, self._limit = (Path(place["folder"]), place["limit"]) if place else (None, 0)
+        self._confirms = bool(place and place.get("confirms"))
         if place and str(os.getpid()) == _main:
             signal.signal(signal.SIGTERM, lambda *_: setattr(self, "stopping", True))
 
@@ -114,6 +115,15 @@ class _Progress:
         """True if it is time to save: so long after the last save, or when the program is asked to stop."""
         return self.stopping or time.monotonic() - self._saved >= seconds
 
+    def _keep_curve(self, step):
+        # noiseline writes what was logged until now to disk before the state counts, so that no kill parts the two.
+        reply, until = self._folder / f"curve-{step}", time.monotonic() + 10
+        reply.unlink(missing_ok=True)
+        _say(type="saving", step=step)
+        while self._confirms and not reply.exists() and time.monotonic() < until:
+            time.sleep(0.001)
+        reply.unlink(missing_ok=True)
+
     def save(self, step, files):
         """Saves a state, which counts once it is whole and on disk. Ends the program if it was asked to stop.
 
@@ -131,6 +141,7 @@ class _Progress:
         (new / "manifest.json").write_text(json.dumps({"format": 1, "step": step, "files": listed}), "utf-8")
         _flush(new / "manifest.json")
         _flush(new)
+        self._keep_curve(step)
         shutil.rmtree(self._folder / f"step-{step}", ignore_errors=True)
         new.rename(self._folder / f"step-{step}")
         _flush(self._folder)

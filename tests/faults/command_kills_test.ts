@@ -7,7 +7,7 @@ import { durationOf } from "../support/clock.ts";
 
 const STEPS = 32;
 const EVERY = 5;
-const KILLS = ALL ? 50 : 6;
+const KILLS = ALL ? 50 : 20;
 /** Adding up takes a second, and the program stays for half a second when its output is there. */
 const PIPELINE = `name: demo
 stages:
@@ -63,7 +63,10 @@ Deno.test({
     const grants = await askedGrants(whole, "p.yaml");
     const args = ["run", "p.yaml", "--json", ...grants];
     const durationMs = await durationOf(async () => assertEquals((await whole.cli(args)).code, 0));
-    const expected = whole.read("outputs/demo/count/total.txt");
+    const bytesIn = (project: Project) =>
+      ["total.txt", "log/log.jsonl"].map((name) => project.read(`outputs/demo/count/${name}`)).join();
+    const expected = bytesIn(whole);
+    assertEquals(whole.read("outputs/demo/count/log/log.jsonl").split("\n").length, STEPS + 1);
 
     const tally = new Tally("SIGKILL of a run with a program", KILLS);
     const random = seededRandom(31);
@@ -93,7 +96,7 @@ Deno.test({
       const told = project.read(find(project, ".noiseline/progress", "/told.txt")!);
       const wrong = wrongIn(told);
       if (code !== 0 || runsIn(project)) wrong.push(`it ended with ${code}`);
-      if (project.read("outputs/demo/count/total.txt") !== expected) wrong.push("other bytes");
+      if (bytesIn(project) !== expected) wrong.push("other bytes");
       tally.add(`after ${kills} kills`, { lost: [], wrong });
     }
     tally.close();

@@ -116,7 +116,9 @@ export function bindInputs(
     }
     const source = kinds.get(stage);
     if (source === undefined) return undefined;
-    if (reference.port !== undefined && !Object.hasOwn(source.outputs, reference.port) && !readsCurve(source, reference)) {
+    if (
+      reference.port !== undefined && !Object.hasOwn(source.outputs, reference.port) && !readsCurve(source, reference)
+    ) {
       const message = `stage "${reference.stage}" (${source.name}) has no output "${reference.port}"`;
       const fix = suggestName(reference.port, Object.keys(source.outputs));
       return problems.add(path, message, fix, { code: "unknown-port" });

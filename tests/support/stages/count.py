@@ -24,9 +24,9 @@ while step < steps:
     total = mixed(total, step)
     tell("step", step)
     time.sleep(noiseline.params.get("pause", 0))
+    noiseline.log(step, steps, total=total)
     if step % 5 == 0 or noiseline.progress.due():
         noiseline.progress.save(step, {"total.json": json.dumps(total).encode()})
         tell("saved", step)
-    noiseline.log(step, steps, total=total)
 (noiseline.outputs["out"] / "total.txt").write_text(f"{total}\n")
 time.sleep(noiseline.params.get("late", 0))
