@@ -214,6 +214,10 @@ export async function drawImages({ path, ...artifact }: Collected["artifact"]): 
   return gridPng(imagesIn(images.rows(Array.from({ length: count }, (_, i) => i)), info), info, images);
 }
 
+async function drawn({ artifact, keepDrawn }: Item): Promise<Pick<ReportPicture, "source">> {
+  return { source: keepDrawn!(await drawImages(artifact), artifact.digest) };
+}
+
 /** Says how many items of which form a set has. */
 function describeItems({ count, height, width, channels, dtype }: z.output<typeof imagesInfoSchema>): string {
   const [noun, form] = height > 1
@@ -258,10 +262,15 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     ], "; ");
     const note = joined([describeItems(info), how], "; ");
     if (pictureIn(artifact)?.path !== "grid.png" && !(String(name) in { interpolate: 0, inpaint: 0 })) {
-      const draw = async () => ({ source: item.keepDrawn!(await drawImages(artifact), artifact.digest) });
       const about = { digest: artifact.digest, step, ...gridOf(info) };
       const path = pictureIn(artifact)?.path;
-      addPicture(samples, item, path ?? "", { title: item.title, note, ...about }, path ? undefined : draw);
+      addPicture(
+        samples,
+        item,
+        path ?? "",
+        { title: item.title, note, ...about },
+        path ? undefined : () => drawn(item),
+      );
       return;
     }
     const main = { interpolate: "interpolation.png", inpaint: "inpainting.png" }[String(name)] ?? "grid.png";
@@ -281,9 +290,9 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const { split, name } = factsOf(info.source, `${item.title}: `, warnings);
     if (split === "test") return;
     const note = joined([describeItems(info), name], "; ");
-    for (const path of ["preview.png", "images.png"]) {
-      addPicture(data, item, path, { title, note, ...gridOf(info) }, () => drawClasses(item, info));
-    }
+    const path = pictureIn(item.artifact)?.path;
+    const draw = async () => await drawClasses(item, info) ?? (path === undefined ? await drawn(item) : undefined);
+    addPicture(data, item, path ?? "", { title, note, ...gridOf(info) }, draw);
   },
   async metrics(item, { metrics, rates, neighbours }, warnings) {
     const { title, artifact } = item;

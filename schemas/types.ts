@@ -150,7 +150,11 @@ export type StageFileInput = {
     rungs?: number[] | undefined;
     /** One in so many trials of a rung goes on to the next */
     eta?: number | undefined;
-    /** stage.metric: the number by which trials are compared, of a stage that depends on this one */
+    /**
+     * stage.metric: the number by which trials are compared, of a stage that depends on this one; or
+     * stage.log.figure: the last value of a figure that a stage reports, or its lowest or highest one, as
+     * in train.log.lowest loss
+     */
     score: string;
     /** Which score is the best; default: what is known of the metric */
     goal?: "lowest" | "highest" | undefined;
@@ -1135,7 +1139,10 @@ export type KindTable = {
   }; inputs: "real" | "fake" };
   /** Rank candidates, such as the checkpoints of a sweep, by a metric */
   select: { params: {
-    /** Name of the metric to rank by, such as FD-classifier */
+    /**
+     * Name of the metric to rank by, such as FD-classifier; of a log a figure, such as loss, which means
+     * its last value, or lowest loss or highest loss
+     */
     metric: string;
     /** Which value is the best; default: what is known of the metric, else the lowest */
     goal?: "lowest" | "highest" | undefined;
@@ -1251,7 +1258,7 @@ export type KindTable = {
     /** A param that says how far to go: a longer run continues a shorter one */
     steps?: number | undefined;
     /** The type of each output that the program writes */
-    outputs: Record<string, "images" | "checkpoint" | "features" | "metrics" | "picture" | "files">;
+    outputs: Record<string, "images" | "samples" | "checkpoint" | "features" | "metrics" | "picture" | "files">;
     /** Variables of the program's environment, which has few others */
     env?: Record<string, string | number | boolean> | undefined;
     /** The program saves its progress and goes on from there */

