@@ -16,6 +16,7 @@
  * @module
  */
 
+export { GUEST_KINDS } from "./schemas/log.ts";
 export * from "./core.ts";
 export * from "./mod.ts";
 export { describeParams } from "./schemas/describe_params.ts";

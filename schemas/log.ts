@@ -5,3 +5,6 @@ export const LOG_FILE = "log.jsonl";
 
 /** The output in which a stage that runs user code has its curve, if it reports figures. The engine writes it. */
 export const CURVE_PORT = "log";
+
+/** Kinds, as records of results name them, of stages that are the user's own program or code. */
+export const GUEST_KINDS: ReadonlySet<string> = new Set(["custom", "command"]);

@@ -1,4 +1,4 @@
-import type { ResultManifest } from "noiseline/engine";
+import { GUEST_KINDS, type ResultManifest } from "noiseline/engine";
 
 type Line = Readonly<{ id: string; kind: string; reads: readonly string[] }>;
 
@@ -9,8 +9,6 @@ const TAKES_SAMPLES: Readonly<Record<string, readonly string[]>> = {
 };
 /** Types of what a stage makes that only measures or draws images. */
 const MEASURED: ReadonlySet<string> = new Set(["metrics", "features", "statistics", "selection", "picture", "log"]);
-
-const isGuest = (kind: string) => kind === "custom" || kind === "command";
 
 /**
  * Finds the results whose images are samples, though their type is `images`: those of the user's own stages and
@@ -27,7 +25,7 @@ export function samplesIn(
   const made = new Map([...found].flatMap(([id, one]) => one === undefined ? [] : [[id, one] as const]));
   const data = new Set<string>();
   for (const { ingredients: { kind, inputs }, outputs } of made.values()) {
-    if (isGuest(kind) && Object.values(outputs).every(({ type }) => MEASURED.has(type))) continue;
+    if (GUEST_KINDS.has(kind) && Object.values(outputs).every(({ type }) => MEASURED.has(type))) continue;
     for (const [port, digests] of Object.entries(inputs)) {
       if (TAKES_SAMPLES[kind]?.includes(port) !== true) digests.forEach((one) => data.add(one));
     }
@@ -37,7 +35,7 @@ export function samplesIn(
   return new Set(
     Array.from(made).filter(([id, { ingredients, outputs }]) => {
       const sets = Object.values(outputs).filter(({ type }) => type === "images");
-      return isGuest(ingredients.kind) && !read.has(id) && sets.every(({ digest }) => !data.has(digest));
+      return GUEST_KINDS.has(ingredients.kind) && !read.has(id) && sets.every(({ digest }) => !data.has(digest));
     }).map(([, manifest]) => manifest),
   );
 }

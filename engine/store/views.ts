@@ -1,4 +1,4 @@
-import { CURVE_PORT } from "../../schemas/log.ts";
+import { CURVE_PORT, GUEST_KINDS } from "../../schemas/log.ts";
 import { dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
 import { copyFile, makeFolder, removeQuietly, rename, setMode, writeAtomically } from "./files.ts";
@@ -174,7 +174,7 @@ export class ViewStore {
     const files: ViewRecord["files"] = [];
     makeFolder(folder);
     const outputs = Object.entries(manifest.outputs);
-    const isGuest = ["custom", "command"].includes(manifest.ingredients.kind);
+    const isGuest = GUEST_KINDS.has(manifest.ingredients.kind);
     const own = outputs.filter(([port, { type }]) => !isGuest || port !== CURVE_PORT || type !== "log");
     // A stage's files stay where they are if it begins to report figures, unless they have the place of these.
     const isAlone = own.length === 1 && own[0]![1].files.every(({ path }) => path.split("/")[0] !== CURVE_PORT);
