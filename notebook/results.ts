@@ -109,7 +109,9 @@ function filesOf(folder: string) {
 }
 
 function imagesIn(folder: string): RunImages {
-  const png = ["grid.png", "preview.png"].map((name) => join(folder, name)).find((path) => existsSync(path));
+  const png = ["grid.png", "preview.png", "images.png"].map((name) => join(folder, name)).find((path) =>
+    existsSync(path)
+  );
   return {
     async read() {
       using set = await openImages({ type: "images", digest: "", ...filesOf(folder) });
@@ -125,7 +127,9 @@ function imagesIn(folder: string): RunImages {
 
 async function curveIn(folder: string): Promise<RunCurve> {
   const rows = await readLog(filesOf(folder));
-  const names = Object.keys(rows[0] ?? {}).filter((name) => name !== "step" && typeof rows[0]![name] === "number");
+  // A program need not report each figure at each step.
+  const named = rows.flatMap((row) => Object.keys(row).filter((name) => typeof row[name] === "number"));
+  const names = [...new Set(named)].filter((name) => name !== "step");
   const charts = names.map((title) => {
     const values = Float64Array.from(rows, (row) => Number(row[title] ?? NaN));
     return {
