@@ -140,7 +140,7 @@ Deno.test("facts of any shape cost the page only themselves, and are named", asy
     ...places.map((place) => `score: images.fake.${place} is left out: it is not what belongs there`),
   ]);
   assertEquals(content.samples.map(({ note, step }) => [note, step]), [["1 image of 2x2; seed 7", undefined]]);
-  assertStringIncludes(renderReport({ ...NOTHING, ...content }), "fake: 1 items (seed 7)");
+  assertStringIncludes(renderReport({ ...NOTHING, ...content }), "fake: 1 samples (seed 7)");
 });
 
 Deno.test("a page says what sampler of one's own drew, with its params, and all of the guidance", async () => {
