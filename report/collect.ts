@@ -214,8 +214,20 @@ export async function drawImages({ path, ...artifact }: Collected["artifact"]): 
   return gridPng(imagesIn(images.rows(Array.from({ length: count }, (_, i) => i)), info), info, images);
 }
 
-async function drawn({ artifact, keepDrawn }: Item): Promise<Pick<ReportPicture, "source">> {
-  return { source: keepDrawn!(await drawImages(artifact), artifact.digest) };
+/** Adds the first images of a set, by class if they have classes. */
+function addImages(
+  section: ReportPicture[],
+  item: Item,
+  info: z.output<typeof imagesInfoSchema>,
+  about: Partial<ReportPicture> & { readonly title: string },
+): void {
+  const path = pictureIn(item.artifact)?.path;
+  const draw = async () => {
+    const byClass = await drawClasses(item, info);
+    if (byClass !== undefined || path !== undefined) return byClass;
+    return { source: item.keepDrawn!(await drawImages(item.artifact), item.artifact.digest) };
+  };
+  addPicture(section, item, path ?? "", { ...about, ...gridOf(info) }, draw);
 }
 
 /** Says how many items of which form a set has. */
@@ -261,19 +273,10 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
       classes && describeClasses(classes),
     ], "; ");
     const note = joined([describeItems(info), how], "; ");
-    if (pictureIn(artifact)?.path !== "grid.png" && !(String(name) in { interpolate: 0, inpaint: 0 })) {
-      const about = { digest: artifact.digest, step, ...gridOf(info) };
-      const path = pictureIn(artifact)?.path;
-      addPicture(
-        samples,
-        item,
-        path ?? "",
-        { title: item.title, note, ...about },
-        path ? undefined : () => drawn(item),
-      );
-      return;
-    }
     const main = { interpolate: "interpolation.png", inpaint: "inpainting.png" }[String(name)] ?? "grid.png";
+    if (main === "grid.png" && pictureIn(artifact)?.path !== main) {
+      return addImages(samples, item, info, { title, note, step, digest: artifact.digest });
+    }
     const count = Math.min(info.count, picturedCount(info));
     const isGrid = main === "grid.png" && info.height > 1;
     // A picture of latents may show decoded images.
@@ -290,9 +293,7 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const { split, name } = factsOf(info.source, `${item.title}: `, warnings);
     if (split === "test") return;
     const note = joined([describeItems(info), name], "; ");
-    const path = pictureIn(item.artifact)?.path;
-    const draw = async () => await drawClasses(item, info) ?? (path === undefined ? await drawn(item) : undefined);
-    addPicture(data, item, path ?? "", { title, note, ...gridOf(info) }, draw);
+    addImages(data, item, info, { title, note });
   },
   async metrics(item, { metrics, rates, neighbours }, warnings) {
     const { title, artifact } = item;

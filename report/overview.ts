@@ -1,4 +1,4 @@
-import { chartPlace, mainCurves, mainFigure } from "./charts.ts";
+import { chartPlace, learns, mainCurves, mainFigure } from "./charts.ts";
 import { framesOf, grouped, stepSlider } from "./frames.ts";
 import { headlines } from "./headlines.ts";
 import type { Report, ReportMetrics, ReportPicture } from "./model.ts";
@@ -28,7 +28,11 @@ export function overviewOf(report: Report) {
   const real = chooseData((chosen[0]?.[0] ?? [...sweep?.shown ?? []][0])?.title, report);
   // Reconstructions and pictures that stages draw have neither.
   const isGenerated = chosen.flat().some(({ digest, step }) => digest !== undefined || step !== undefined);
-  const isAwaited = samples.length === 0 && stages.some(({ kind }) => kind === "train");
+  const drawn = new Set(curves.map(({ title }) => entryOf(title)));
+  const training = stages.map(({ id, kind }) => ({ name: entryOf(id), kind })).findLast(({ name, kind }) =>
+    kind === "train" || (learns(kind) && drawn.has(name))
+  );
+  const isAwaited = samples.length === 0 && training !== undefined;
   const parts = [
     ...framesOf(chosen, isGenerated ? "Generated samples" : undefined),
     ...framesOf(real, "Training data"),
@@ -38,7 +42,7 @@ export function overviewOf(report: Report) {
   const first = sweep === undefined ? stepSlider(grouped(samples)) : sweep.body;
   const shown = new Set([...[...chosen, ...real].flat(), ...sweep?.shown ?? []]);
   const best = bestOf(searchTables(report.rankings, stages)).map((one) => markup`<p>${one}</p>`);
-  if (isAwaited) first.push(markup`<p>No samples yet.</p>`);
+  if (isAwaited) first.push(markup`<p>No samples of ${training.name} yet.</p>`);
   return { body: [...best, ...headlines(own(metrics)), ...first, ...hero], shown, isSweep: sweep !== undefined };
 }
 

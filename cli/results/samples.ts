@@ -1,6 +1,7 @@
 import { GUEST_KINDS, type ResultManifest } from "noiseline/engine";
 
-type Line = Readonly<{ id: string; kind: string; reads: readonly string[] }>;
+type Line = Readonly<{ id: string; kind: string; reads: readonly string[]; params?: LineParams }>;
+type LineParams = readonly { readonly path: string; readonly value: unknown }[];
 
 /** Inputs of built-in kinds that take samples; whatever else reads images learns from them, or compares with them. */
 const TAKES_SAMPLES: Readonly<Record<string, readonly string[]>> = {
@@ -30,7 +31,7 @@ export function samplesIn(
       if (TAKES_SAMPLES[kind]?.includes(port) !== true) digests.forEach((one) => data.add(one));
     }
   }
-  const waiting = lines.filter(({ id, kind }) => !made.has(id) && !(kind in TAKES_SAMPLES));
+  const waiting = lines.filter((one) => !made.has(one.id) && !(one.kind in TAKES_SAMPLES) && !measures(one));
   const read = new Set(waiting.flatMap(({ reads }) => reads));
   return new Set(
     Array.from(made).filter(([id, { ingredients, outputs }]) => {
@@ -38,4 +39,10 @@ export function samplesIn(
       return GUEST_KINDS.has(ingredients.kind) && !read.has(id) && sets.every(({ digest }) => !data.has(digest));
     }).map(([, manifest]) => manifest),
   );
+}
+
+/** Returns true for a program that declares only outputs by which it measures or draws. */
+function measures({ params = [] }: Line): boolean {
+  const outputs = params.filter(({ path }) => path.startsWith("with.outputs."));
+  return outputs.length > 0 && outputs.every(({ value }) => MEASURED.has(String(value)));
 }

@@ -1,10 +1,9 @@
 import { join } from "node:path";
 import { makeDurableFolder } from "../store/folders.ts";
-import { removeQuietly } from "../store/files.ts";
-import { copyState, newestSavedStep, progressFolder, savedSteps } from "../store/progress.ts";
+import { copyState, newestSavedStep, progressFolder, removeState, savedSteps } from "../store/progress.ts";
 import { entriesOf } from "../store/reading.ts";
 import { allowWritesBelow } from "../store/write_roots.ts";
-import { explainIoError } from "../store/io_errors.ts";
+import { explainIoError, ignoreIoErrors } from "../store/io_errors.ts";
 
 const KEPT = 2;
 /** The most states that are tried: whoever writes to the cache must not keep a job busy with invalid states. */
@@ -80,7 +79,7 @@ export class SharedStates {
       this.#sent = step;
       this.place.onSent?.(step);
       this.problem = undefined;
-      for (const old of this.#all().slice(KEPT)) removeQuietly(join(old.folder, `step-${old.step}`));
+      for (const old of this.#all().slice(KEPT)) ignoreIoErrors(() => removeState(old.folder, old.step));
     } catch (error) {
       // A full cache costs the state, not the stage.
       this.problem = explainIoError(error)?.message;

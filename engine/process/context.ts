@@ -77,7 +77,7 @@ const pictureSchema = z.strictObject({
 
 /** Makes the context of a stage: the same in this process, in a worker and in a test. */
 export function makeContext(
-  { inputs, outputs: folders, share, parts = [], progressFolder, progressLimit, ...given }: StartMessage,
+  { inputs, outputs: folders, share, parts = [], progressFolder, progressLimit, sendsAll, ...given }: StartMessage,
   stop: AbortSignal,
   emit: (event: StageEvent) => void,
   locate?: LocateObject,
@@ -95,6 +95,7 @@ export function makeContext(
     (step) =>
       emit({ type: "warn", message: `the state saved at step ${step} is damaged; going on from an earlier one` }),
     (step) => emit({ type: "loaded", step }),
+    sendsAll === true ? (step) => emit({ type: "saving", step }) : undefined,
   );
   return {
     ...given,

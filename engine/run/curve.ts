@@ -5,7 +5,7 @@ import type { ProgressUpdate } from "../../contract/stage.ts";
 import type { StageEvent } from "../process/protocol.ts";
 import { makeFolder, removeQuietly, removeTree, writeAtomically, writeNew, writeUnflushed } from "../store/files.ts";
 import { ignoreIoErrors } from "../store/io_errors.ts";
-import { curveFolder, listSaved, savedSteps } from "../store/progress.ts";
+import { curveFolder, curvePath, curveReply, listSaved, savedSteps } from "../store/progress.ts";
 import { entriesOf, isThere } from "../store/reading.ts";
 import { readRecords } from "../store/records.ts";
 import { allowWritesBelow } from "../store/write_roots.ts";
@@ -110,6 +110,7 @@ export class Curve {
 export class CurveKeeper {
   #curve = new Curve();
   #hasBegun = false;
+  #isUnderWay = false;
   /** The step of the newest state whose curve this keeper has written. */
   #marked: number | undefined;
   readonly #folder: string;
@@ -121,11 +122,13 @@ export class CurveKeeper {
   }
 
   note(event: StageEvent): void {
-    if (event.type === "loaded") this.#begin(event.step ?? -1);
-    // A state may be there that is not saved yet, so that none is without its curve, whenever a kill comes.
+    // Whoever has loaded or saved a state may look at states again, but goes on from none of them.
+    if (event.type === "loaded" && !this.#isUnderWay) this.#begin(event.step ?? -1);
+    this.#isUnderWay ||= event.type === "loaded" || event.type === "saving" || event.type === "saved";
+    // The curve is on disk before its state counts, so that no state is without one, whenever a kill comes.
     if (event.type === "saving") {
       this.#mark(event.step);
-      const reply = join(this.progress, `curve-${event.step}`);
+      const reply = curveReply(this.progress, event.step);
       removeQuietly(reply);
       ignoreIoErrors(() => writeNew(reply, ""));
     }
@@ -137,8 +140,6 @@ export class CurveKeeper {
     // A program that does not say what it loads goes on from the newest state before the first step that it reports.
     if (!this.#hasBegun) this.#begin(this.#newestBefore(update.done));
     this.#curve.add(update);
-    // It reports a step whose state it has saved before.
-    if (update.done === this.#marked) this.#mark(update.done);
   }
 
   #newestBefore(step: number): number {
@@ -150,20 +151,18 @@ export class CurveKeeper {
     this.#hasBegun = true;
     this.#marked = undefined;
     const known = Math.max(-1, ...stepsIn(this.#folder).filter((one) => one <= step));
-    this.#curve = Curve.load(known < 0 ? [] : readRecords(this.#pathOf(known), rowSchema));
+    this.#curve = Curve.load(known < 0 ? [] : readRecords(curvePath(this.progress, known), rowSchema));
   }
 
   #mark(step: number): void {
     if (!this.#hasBegun) this.#begin(this.#newestBefore(step));
     makeFolder(this.#folder);
-    writeAtomically(this.#pathOf(step), this.#curve.save());
+    writeAtomically(curvePath(this.progress, step), this.#curve.save());
     this.#marked = step;
     const states = new Set(savedSteps(this.progress));
-    for (const old of stepsIn(this.#folder)) if (old !== step && !states.has(old)) removeTree(this.#pathOf(old));
-  }
-
-  #pathOf(step: number): string {
-    return join(this.#folder, `${step}.jsonl`);
+    for (const old of stepsIn(this.#folder)) {
+      if (old !== step && !states.has(old)) removeTree(curvePath(this.progress, old));
+    }
   }
 
   /** Ends with the program. @param folder where the artifact is written, if any figure was reported */

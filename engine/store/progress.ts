@@ -25,6 +25,8 @@ const STATE = /^step-(\d+)$/;
 /** A stage may write to its progress folder by itself, so the number of states that are examined is limited. */
 const LOOKED_AT = 64;
 const MAX_MANIFEST_BYTES = 2 ** 20;
+/** Time for a run to write a curve; longer if it is held up, but a state is worth more than its curve. */
+const CURVE_WAIT_MS = 10_000;
 
 /** The folder for the saved states of one identity key under one numerics. */
 export function progressFolder(root: string, identityKey: string, numerics: string | undefined): string {
@@ -32,9 +34,31 @@ export function progressFolder(root: string, identityKey: string, numerics: stri
   return join(root, identityKey.slice(0, 2), identityKey, safe);
 }
 
+const CURVES = ".curve";
+
 /** The folder for the curves that belong to the states of a folder: no program that saves states may write there. */
 export function curveFolder(progress: string): string {
-  return `${progress}.curve`;
+  return `${progress}${CURVES}`;
+}
+
+export function isCurveFolder(path: string): boolean {
+  return path.endsWith(CURVES);
+}
+
+/** The file of the curve up to a state. */
+export function curvePath(progress: string, step: number): string {
+  return join(curveFolder(progress), `${step}.jsonl`);
+}
+
+/** The file by which whoever saves a state learns that the curve up to it is on disk. */
+export function curveReply(progress: string, step: number): string {
+  return join(progress, `curve-${step}`);
+}
+
+/** Removes a state and its curve. */
+export function removeState(folder: string, step: number): void {
+  removeTree(join(folder, `step-${step}`));
+  removeTree(curvePath(folder, step));
 }
 
 /** The numerics under which an identity key has saved states, as they stand in paths. */
@@ -72,11 +96,11 @@ export async function copyState(from: string, to: string, step: number): Promise
   if (manifest === undefined) return false;
   const home = join(from, `step-${step}`);
   // A state without its curve would be taken for one that was saved before its program was killed.
-  const [curve, copied] = [from, to].map((folder) => join(curveFolder(folder), `${step}.jsonl`)) as [string, string];
-  if (isThere(curve)) {
-    allowWritesBelow(dirname(copied));
-    makeFolder(dirname(copied));
-    writeAtomically(copied, readIfThere(curve)!);
+  const curve = readIfThere(curvePath(from, step));
+  if (curve !== undefined) {
+    allowWritesBelow(curveFolder(to));
+    makeFolder(curveFolder(to));
+    writeAtomically(curvePath(to, step), curve);
   }
   const newest = savedSteps(to)[0] ?? step;
   const held = readWhole(to, newest)?.files.map(({ path, sha256 }) => `${path} ${sha256}`);
@@ -157,7 +181,7 @@ export function statesIn(folder: string): ReadonlyMap<number, string> {
  */
 export function removeStatesSince(folder: string, before: ReadonlyMap<number, string>): number {
   const since = [...statesIn(folder)].filter(([step, state]) => before.get(step) !== state);
-  for (const [step] of since) removeTree(join(folder, `step-${step}`));
+  for (const [step] of since) removeState(folder, step);
   if (since.length > 0) syncFolder(folder);
   return since.length;
 }
@@ -172,7 +196,7 @@ export function removeStatesSince(folder: string, before: ReadonlyMap<number, st
 export function pruneStates(folder: string, steps: Iterable<number>, limit: number): void {
   const old = [...steps].filter((step) => step <= limit).slice(KEPT);
   // The next save tries again.
-  ignoreIoErrors(() => old.forEach((step) => removeTree(join(folder, `step-${step}`))));
+  ignoreIoErrors(() => old.forEach((step) => removeState(folder, step)));
 }
 
 /** The complete states of a stage that a run may continue from, newest first, with what explanations show of them. */
@@ -194,8 +218,9 @@ export class ProgressStore implements StageProgress {
 
   /**
    * @param limit the wanted extent: states beyond it belong to longer runs and are not used
-   * @param onLoad called with the step of each state that is read; null for none
    * @param onDamage called for each state that is skipped because it does not hold what was saved
+   * @param onLoad called with the step of each state that is read; null for none
+   * @param onSaving called before a state counts, which then waits for its curve
    */
   constructor(
     private readonly folder: string,
@@ -203,6 +228,7 @@ export class ProgressStore implements StageProgress {
     private readonly onSave: (step: number) => void = () => {},
     private readonly onDamage: (step: number) => void = () => {},
     private readonly onLoad: (step: number | null) => void = () => {},
+    private readonly onSaving?: (step: number) => void,
   ) {
     allowWritesBelow(folder);
   }
@@ -238,8 +264,8 @@ export class ProgressStore implements StageProgress {
   }
 
   async #save(step: number, files: Parameters<StageProgress["save"]>[1]): Promise<SavedState> {
-    await putState(this.folder, step, (temporary) =>
-      Promise.all(
+    await putState(this.folder, step, async (temporary) => {
+      const entries = await Promise.all(
         Object.entries(files).map(async ([name, content]) => {
           const path = inside(temporary, name);
           if (name.includes("/")) makeFolder(dirname(path));
@@ -250,7 +276,10 @@ export class ProgressStore implements StageProgress {
             this.#digests.getOrInsertComputed(`${ino} ${size} ${mtime?.getTime()}`, () => flushAndHash(path));
           return { path: name, size, sha256: "path" in content ? await linked() : sha256Of(...partsOf(content)) };
         }),
-      ));
+      );
+      if (this.onSaving !== undefined) await this.#waitForCurve(step, this.onSaving);
+      return entries;
+    });
     // Temporary folders are left by killed workers, since the lock admits one worker at a time.
     for (const { name } of entriesOf(this.folder)) {
       if (name.startsWith("tmp-")) removeTree(join(this.folder, name));
@@ -259,6 +288,15 @@ export class ProgressStore implements StageProgress {
     this.#savedAt = performance.now();
     this.onSave(step);
     return this.#stateOf(step);
+  }
+
+  /** A kill must not find a state without all that was reported before it was saved. */
+  async #waitForCurve(step: number, ask: (step: number) => void): Promise<void> {
+    const [reply, until] = [curveReply(this.folder, step), performance.now() + CURVE_WAIT_MS];
+    removeQuietly(reply);
+    ask(step);
+    while (!isThere(reply) && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 1));
+    removeQuietly(reply);
   }
 
   isDue(everySeconds: number): boolean {

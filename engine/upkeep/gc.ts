@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { indexLineSchema, type Timing } from "../../schemas/records.ts";
 import { errorOf, refuse, succeed, type ValueOf } from "../diagnostic/diagnostic.ts";
 import { removeTree, writeAtomically } from "../store/files.ts";
+import { curveFolder } from "../store/progress.ts";
 import { entriesOf, statIfThere } from "../store/reading.ts";
 import { isIoError } from "../store/io_errors.ts";
 import { lockBlocking, tryExclusiveLock } from "../store/locks.ts";
@@ -111,6 +112,7 @@ function removeProgress(store: Store, folder: string): boolean {
   using lock = tryExclusiveLock(store.lockPath(identity.slice(-64)));
   if (lock === undefined) return false;
   removeTree(folder);
+  removeTree(curveFolder(folder));
   if (entriesOf(identity).length === 0) removeTree(identity);
   return true;
 }

@@ -1,7 +1,7 @@
 import { basename, dirname, join } from "node:path";
 import { type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
 import { entriesAt, entriesOf, isThere, statIfThere } from "../store/reading.ts";
-import { savedSteps } from "../store/progress.ts";
+import { isCurveFolder, savedSteps } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
 import { abandonedIn, isAbandoned } from "../store/run_ids.ts";
@@ -58,7 +58,7 @@ export function takeInventory(store: Store, { unused }: { readonly unused: boole
     broken,
     objects: new Map(objects.map(({ sha256, info }) => [sha256, { bytes: info.size, changedMs: changedMs(info) }])),
     /** Saved states, each of one stage within one numerics; the newest step is undefined if nothing is saved. */
-    progress: Array.from(entriesAt(3, store.paths.progress), ({ path }) => {
+    progress: [...entriesAt(3, store.paths.progress)].filter(({ path }) => !isCurveFolder(path)).map(({ path }) => {
       return { path, identityKey: basename(dirname(path)), ...measure(path), newestStep: savedSteps(path)[0] };
     }),
     runs,

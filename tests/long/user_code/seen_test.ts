@@ -1,8 +1,9 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { Site } from "../../../cli/ui/site.ts";
 import { gridPng } from "../../../artifacts/pictures.ts";
 import { decodePng } from "../../../formats/png_decoder.ts";
 import { renderServed } from "../../../report/mod.ts";
+import { Chromium, findChromium } from "../../browser/chromium.ts";
 import { askedGrants, NO_PYTHON } from "../../support/commands.ts";
 import { Project } from "../../support/project.ts";
 
@@ -66,8 +67,14 @@ stages:
       outputs: { samples: images }
 `;
 
-const test = (name: string, fn: () => Promise<void>) =>
-  Deno.test({ name: NO_PYTHON ? `${name} (skipped: ${NO_PYTHON})` : name, ignore: NO_PYTHON !== undefined, fn });
+const TWO = PIPELINE.slice(0, PIPELINE.indexOf("  digits:")) +
+  SEARCH.slice(SEARCH.indexOf("  train:")).replace(/search: .*/, "matrix: { rate: [1, 3] }").replace(
+    "search.rate",
+    "matrix.rate",
+  );
+
+const test = (name: string, fn: () => Promise<void>, without = NO_PYTHON) =>
+  Deno.test({ name: without ? `${name} (skipped: ${without})` : name, ignore: without !== undefined, fn });
 
 test("the samples and the curve of a program stand wherever those of a built-in stage do", async () => {
   await using project = new Project({ files: { "p.yaml": PIPELINE, "train.py": TRAIN } });
@@ -134,3 +141,30 @@ test("a search takes the last value of a program's figure, or its lowest; a valu
     if (score === "val_loss") assertEquals(ranking.at(-1), { candidate: 0, value: null });
   }
 });
+
+const CHROMIUM = await findChromium();
+
+test("a browser lays samples of programs side by side and over each other", async () => {
+  await using project = new Project({ files: { "p.yaml": TWO, "train.py": TRAIN } });
+  const { code, stderr } = await project.cli(["run", "p.yaml", ...await askedGrants(project, "p.yaml")]);
+  assertEquals(code, 0, stderr);
+  await project.cli(["compare", "p.yaml", "-o", "compare.html"]);
+  await using browser = await Chromium.start(CHROMIUM!);
+  const tab = await browser.newPage({ width: 1_000, height: 800, colorScheme: "light" });
+  await tab.open(`file://${project.path("compare.html")}`);
+  const pictures = "[...document.querySelectorAll('.swipe img')]";
+  for (let i = 0; !await tab.evaluate(`${pictures}.every(({ naturalWidth }) => naturalWidth > 0)`); i++) {
+    assert(i < 600, `${await tab.evaluate(`${pictures}.map(({ outerHTML }) => outerHTML.slice(0, 200))`)}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const alts: string[] = await tab.evaluate(`${pictures}.map(({ alt }) => alt)`);
+  assertEquals(alts.map((alt) => /rate=\d/.exec(alt)?.[0]), ["rate=1", "rate=3"]);
+  const shades = `[...document.querySelectorAll("canvas[data-frame]")].map((one) =>
+    new Set(one.getContext("2d").getImageData(0, 0, one.width, one.height).data).size)`;
+  const [first, second]: number[] = await tab.evaluate(shades);
+  assert(first! > 16 && second! > 16, `${first} and ${second} shades`);
+  const swipe = await tab.picture(".swipe");
+  await tab.evaluate("edge.value = 90, edge.dispatchEvent(new Event('input', { bubbles: true }))");
+  assertNotEquals(await tab.picture(".swipe"), swipe);
+  assertEquals(tab.problems, []);
+}, NO_PYTHON ?? (CHROMIUM === undefined ? "there is no Chromium" : undefined));

@@ -59,6 +59,11 @@ Deno.test("a stage that is planned to train on images makes them data before it 
   ) => [{ id: "guest", kind: "command", reads: ["digits"] }, { id: "next", kind, reads: ["guest"] }];
   assertEquals(samples([DIGITS, GUEST("command"), ["next", undefined]], lines("train")), []);
   assertEquals(samples([DIGITS, GUEST("command"), ["next", undefined]], lines("score")), ["guest"]);
+  for (const [type, shown] of [["metrics", ["guest"]], ["files", []]] as const) {
+    const [guest, next] = lines("command");
+    const declared = { ...next!, params: [{ path: "with.outputs.out", value: type }] };
+    assertEquals(samples([DIGITS, GUEST("command"), ["next", undefined]], [guest!, declared]), [...shown]);
+  }
 });
 
 Deno.test("the held-out set of a stage that makes a training set is data too", () => {

@@ -379,3 +379,14 @@ Deno.test("numbers read as people write them", () => {
 Deno.test("what would turn the order of a text or is no character of a page is written out", () => {
   assertEquals(markup`${"gnp.\u202etxt\u2066\u0000\u009b\n\tה"}`.text, "gnp.\\u202etxt\\u2066\\u0000\\u009b\n\tה");
 });
+
+Deno.test("a page without samples names the training that they are awaited of, be it a program or a stage of one's own", () => {
+  const rows = [1, 2].map((step) => ({ step, loss: 1 / step }));
+  const page = (kind: string, curves: Report["curves"]) =>
+    renderReport({ ...NOTHING, stages: [stage("data"), stage("net~lr=1", ["data"], { kind })], curves });
+  for (const kind of ["train", "command", "./net.ts"]) {
+    assertStringIncludes(page(kind, [{ title: "net~lr=1", rows }]), "No samples of net yet.");
+  }
+  // A program that reports nothing may make anything.
+  for (const kind of ["command", "./net.ts"]) assert(!page(kind, []).includes("No samples of"));
+});
