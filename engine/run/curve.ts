@@ -111,6 +111,7 @@ export class CurveKeeper {
   #curve = new Curve();
   #hasBegun = false;
   #isUnderWay = false;
+  readonly #broken = new AbortController();
   /** The step of the newest state whose curve this keeper has written. */
   #marked: number | undefined;
   readonly #folder: string;
@@ -121,7 +122,22 @@ export class CurveKeeper {
     allowWritesBelow(this.#folder);
   }
 
+  /** Aborted, with the error as its reason, once a curve cannot be kept: the program works in vain from then on. */
+  get broken(): AbortSignal {
+    return this.#broken.signal;
+  }
+
   note(event: StageEvent): void {
+    if (this.broken.aborted) return;
+    try {
+      this.#note(event);
+    } catch (error) {
+      // Whoever passes events on cannot take errors.
+      this.#broken.abort(error);
+    }
+  }
+
+  #note(event: StageEvent): void {
     // Whoever has loaded or saved a state may look at states again, but goes on from none of them.
     if (event.type === "loaded" && !this.#isUnderWay) this.#begin(event.step ?? -1);
     this.#isUnderWay ||= event.type === "loaded" || event.type === "saving" || event.type === "saved";
@@ -165,8 +181,13 @@ export class CurveKeeper {
     }
   }
 
-  /** Ends with the program. @param folder where the artifact is written, if any figure was reported */
+  /**
+   * Ends with the program.
+   * @param folder where the artifact is written, if any figure was reported
+   * @throws if the curve could not be kept
+   */
   close(folder: string): void {
+    this.broken.throwIfAborted();
     // The program may have been killed before it could say that it had saved.
     const [newest] = savedSteps(this.progress);
     if (this.#hasBegun && newest !== undefined && !stepsIn(this.#folder).includes(newest)) this.#mark(newest);

@@ -134,7 +134,7 @@ export class StageExecution {
       gpus: held.gpus,
       emit: isGuest(kind) ? hear : forward,
       log,
-      kill: AbortSignal.any([kill, ...watcher === undefined ? [] : [watcher.edited]]),
+      kill: AbortSignal.any([kill, watcher?.edited, curve?.broken].filter((one) => one !== undefined)),
     });
     flush();
     curve?.close(curvePlace(workspace.folder));

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ALL, seededRandom, Tally } from "../support/faults/tally.ts";
 import { Project } from "../support/project.ts";
 
@@ -70,4 +70,22 @@ Deno.test("SIGKILL of a run or of its worker just after a state is there changes
     tally.add(`after ${kills} kills`, { lost: [], wrong });
   }
   tally.close();
+});
+
+Deno.test("a curve that cannot be written fails its stage, which says so, and no other", async () => {
+  const other = "  idle: { uses: ./walk.ts, with: { steps: 2 } }\n";
+  await using project = new Project({ files: { "p.yaml": PIPELINE + other, "walk.ts": WALK } });
+  const args = ["run", "p.yaml", "--json", "--keep-going"];
+  assertEquals((await project.cli(args)).code, 0);
+  const curve = project.files(".noiseline/progress").find((name) => name.endsWith(`.curve/${STEPS}.jsonl`))!;
+  const folder = `.noiseline/progress/${curve.slice(0, curve.lastIndexOf("/"))}`;
+  for (const name of [folder, folder.slice(0, -".curve".length), ".noiseline/results"]) project.remove(name);
+  project.write(folder, "in its place");
+  await using running = project.start(args);
+  const { code, events } = await running.outcome();
+  assertEquals(code, 1);
+  const said = events.flatMap(({ id, state, message }) => state === "failed" ? [`${id}: ${message}`] : []);
+  assertEquals(said.length, 1, said.join("\n"));
+  assertMatch(said[0]!, /^walk: cannot write to the store: Cannot write below .*\.curve/);
+  assert(events.some(({ id, state }) => id === "idle" && state === "ran"));
 });
