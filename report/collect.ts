@@ -23,6 +23,8 @@ export interface Collected {
     & Partial<Pick<InputArtifact, "path">>;
   /** True for samples; else images are data. */
   readonly isSample?: boolean;
+  /** The steps after which a program has made it, where the artifact does not say. */
+  readonly step?: number | undefined;
 }
 
 export interface Collection extends Content {
@@ -257,7 +259,7 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const { title, artifact } = item;
     const info = await readJson(artifact, "images.json", imagesInfoSchema);
     const facts = factsOf(info.source, `${title}: `, warnings);
-    const { sampler, model: { step, weights } = {}, name, seed, split } = facts;
+    const { sampler, model: { step = item.step, weights } = {}, name, seed, split } = facts;
     // A set that says that it is a part of a set of data is data.
     if (artifact.type === "images" && split !== undefined) {
       await collectors.images!(item, content, warnings);

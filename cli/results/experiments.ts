@@ -127,7 +127,9 @@ export function artifactsOf(
     const several = records.filter(([, { type }]) => type === record.type).length > 1;
     const isSample = record.type === "samples" || (record.type === "images" && samples.has(result!));
     const title = several ? `${stage}.${port}` : stage;
-    return { title, isSample, artifact: openStoredArtifact(record, store.objects) };
+    // What the extent of other kinds counts is not known here.
+    const step = result!.ingredients.kind === "command" ? result!.extent ?? undefined : undefined;
+    return { title, isSample, step, artifact: openStoredArtifact(record, store.objects) };
   });
 }
 
