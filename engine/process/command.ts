@@ -191,7 +191,7 @@ async function runOnce(
   { cwd, brief, starter, contained }: Place,
   options: CommandOptions,
 ): Promise<StageOutcome> {
-  const { timeoutMs, memoryLimit, log, stop, home } = options;
+  const { timeoutMs, memoryLimit, log, stop, home, emit } = options;
   // Disposal kills the program and everything that it started.
   using end = new DisposableStack();
   const child = end.use(
@@ -223,7 +223,7 @@ async function runOnce(
         said ??= event.files.length === 0 ? undefined : undeclared("loaded", event.files[0]!);
       } else {
         if (event.type === "saved") step = event.step;
-        options.emit(event);
+        emit(event);
       }
     }
   };
