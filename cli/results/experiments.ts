@@ -127,7 +127,7 @@ export function artifactsOf(
     const several = records.filter(([, { type }]) => type === record.type).length > 1;
     const isSample = record.type === "samples" || (record.type === "images" && samples.has(result!));
     const title = several ? `${stage}.${port}` : stage;
-    // What the extent of other kinds counts is not known here.
+    // Only a program says by the name of its extent that it counts steps.
     const step = result!.ingredients.kind === "command" ? result!.extent ?? undefined : undefined;
     return { title, isSample, step, artifact: openStoredArtifact(record, store.objects) };
   });
