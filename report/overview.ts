@@ -28,9 +28,9 @@ export function overviewOf(report: Report) {
   const real = chooseData((chosen[0]?.[0] ?? [...sweep?.shown ?? []][0])?.title, report);
   // Reconstructions and pictures that stages draw have neither.
   const isGenerated = chosen.flat().some(({ digest, step }) => digest !== undefined || step !== undefined);
-  const drawn = new Set(curves.map(({ title }) => entryOf(title)));
+  const logged = new Set(report.curves.map(({ title }) => entryOf(title)));
   const training = stages.map(({ id, kind }) => ({ name: entryOf(id), kind })).findLast(({ name, kind }) =>
-    kind === "train" || (learns(kind) && drawn.has(name))
+    kind === "train" || (learns(kind) && logged.has(name))
   );
   const isAwaited = samples.length === 0 && training !== undefined;
   const parts = [
