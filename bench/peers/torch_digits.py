@@ -46,17 +46,6 @@ def write_png(path, pixels):
             file.write(struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)))
 
 
-def write_images(folder, levels):
-    """Writes bytes [N, H, W, C] as an artifact of type images."""
-    count, height, width, channels = levels.shape
-    entry = {"dtype": "U8", "shape": levels.shape, "data_offsets": [0, levels.size]}
-    header = json.dumps({"images": entry}).encode()
-    header += b" " * (-len(header) % 8)
-    (folder / "images.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + levels.tobytes())
-    size = {"count": count, "height": height, "width": width, "channels": channels}
-    (folder / "images.json").write_text(json.dumps({**size, "classes": None, "source": {"by": "PyTorch"}}))
-
-
 parser = argparse.ArgumentParser()
 for name in ["settings", "data", "out", "threads"]:
     parser.add_argument(name)
@@ -189,5 +178,5 @@ else:
     torch.save(average.state_dict(), f"{args.out}/weights.pt")
     levels = ((draw(average).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
     if AS_STAGE:
-        write_images(noiseline.outputs["samples"], levels.transpose(0, 2, 3, 1))
+        noiseline.write_images("samples", levels, layout="NCHW")
     write_png(f"{args.out}/samples.png", levels.reshape(-1, 16, size, size).transpose(0, 2, 1, 3).reshape(-1, 16 * size))

@@ -2,13 +2,14 @@
  * Runs a program of the user's, in any language. It gets copies of its sources, a file that says what it is to do, and
  * few variables; it writes files to folders and JSON lines to a descriptor. See docs/other-languages.md.
  */
+import toolkit from "../../deno.json" with { type: "json" };
 import { dirname, isAbsolute, join, normalize } from "node:path";
 import { constants } from "node:os";
 import { type FoundCommand, PLACEHOLDER } from "../../schemas/command.ts";
 import type { CommandProgram } from "../keys/program.ts";
 import { copyFile, makeFolder, writeNew } from "../store/files.ts";
-import { realPath, statIfThere } from "../store/reading.ts";
-import { descendantsOf, processesWith, signalTo } from "./process_tree.ts";
+import { isThere, realPath, statIfThere } from "../store/reading.ts";
+import { descendantsOf, namesIn, processesWith, signalTo } from "./process_tree.ts";
 import { parseJson } from "../store/records.ts";
 import { describeLoss, explainStop, runInChild, STOP_GRACE_MS, type WorkerOptions } from "./child.ts";
 import { box } from "./box.ts";
@@ -69,14 +70,17 @@ export async function runCommand(
   const place = layOut(program, params, brief, { ...options, started: here.path });
   const before = stampsOf(start);
   const checksLock = params.lock !== undefined && isPython(here.version);
-  for (const argv of [...checksLock ? [[here.path, place.library]] : [], [here.path, ...argsOf(params, brief)]]) {
+  const lock = checksLock ? [[here.path, join(place.library, "_stage.py")]] : [];
+  for (const argv of [...lock, [here.path, ...argsOf(params, brief)]]) {
     const end = await runOnce(argv, params, place, options);
     if (end.status !== "complete") return end;
   }
   const [changed] = stampsOf(start).find(([, stamp], i) => before[i]![1] !== stamp) ?? [];
   if (changed !== undefined) return failed(`it changed its input ${changed}`, "write a changed copy to an output");
   const checker = { entry: program.entry, userCode: [], permissions: {} };
-  return await runInChild(checker, start, { ...options, writable: [], env: {} });
+  // Images that the program has left as pictures or arrays become a set.
+  const writable = Object.values(start.outputs);
+  return await runInChild(checker, start, { ...options, writable, env: {} });
 }
 
 /** Returns all that a program is told. */
@@ -96,6 +100,7 @@ function briefOf({ inputs, outputs, seed, ...start }: StartMessage, { folder }: 
     progress,
     lock,
     code,
+    noiseline: toolkit.version,
   };
 }
 
@@ -110,10 +115,12 @@ function layOut(
   // Sources above the pipeline's folder lie above the program's too.
   const above = Math.max(0, ...Object.keys(params.sources).map((name) => name.split("/").lastIndexOf("..") + 1));
   const cwd = join(told.code, ..."d".repeat(above));
-  const library = join(work, "lib", "noiseline.py");
+  const library = join(work, "lib", "noiseline");
   const temporary = join(work, "tmp");
-  for (const made of [cwd, dirname(library), join(work, "home"), temporary]) makeFolder(made);
-  copyFile(new URL("./noiseline.py", entry).pathname, library);
+  for (const made of [cwd, library, join(work, "home"), temporary]) makeFolder(made);
+  // The toolkit's files lie in the module where pip has installed them.
+  const [module] = ["../../python/noiseline/", "../../../"].map((at) => new URL(at, entry).pathname).filter(isThere);
+  for (const name of namesIn(module!)) if (name.endsWith(".py")) copyFile(join(module!, name), join(library, name));
   for (const [name, path] of Object.entries(params.sources)) {
     const copy = normalize(join(cwd, name));
     makeFolder(dirname(copy));

@@ -81,7 +81,7 @@ function startOf({ paths, sites, loaded }: Python): string {
   const lines = sites.flatMap((site) => {
     const names = entriesOf(site).map(({ name }) => name).filter((name) => name.endsWith(".pth")).sort();
     const texts = names.map((name) => readTextIfThere(realPath(join(site, name))) ?? "");
-    // Other lines name folders, and noiseline.py refuses modules from there.
+    // Other lines name folders, and the module noiseline refuses those from there.
     return texts.flatMap((text) => text.split(/\r?\n/).filter((line) => /^import[ \t]/.test(line)));
   });
   const custom = paths.flatMap((path) => [join(path, "sitecustomize.py"), join(path, "sitecustomize", "__init__.py")]);

@@ -1,4 +1,7 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { z } from "zod";
+import { parseJson, parseRecord } from "../../artifacts/record.ts";
 import { type CheckpointToWrite, networkOf, writeCheckpoint } from "../../artifacts/checkpoint.ts";
 import { scheduleSpecSchema } from "../../artifacts/schedule.ts";
 import type { RunOf } from "../../contract/stage.ts";
@@ -41,10 +44,11 @@ export default (async ({ params, outputs, note }) => {
 /**
  * Returns the checkpoint of a `DDPMPipeline`'s folder.
  *
+ * @param options.more true to read also what noiseline's module for Python adds: averaged weights, in `ema/`, and notes
  * @throws FormatError for a file that is missing or broken
  * @throws InterchangeError if its network or chain cannot be expressed in noiseline
  */
-async function fromDiffusers(folder: string): Promise<CheckpointToWrite> {
+export async function fromDiffusers(folder: string, { more = false } = {}): Promise<CheckpointToWrite> {
   const { model, scheduler } = readConfigs(folder);
   const weights = findFile(folder, DIFFUSERS_FILES.unetWeights, DIFFUSERS_FILES.olderWeights);
   const { tensors, metadata } = await readTensors(weights.name, weights.path);
@@ -59,6 +63,11 @@ async function fromDiffusers(folder: string): Promise<CheckpointToWrite> {
     name !== "_diffusers_version" && JSON.stringify(value) !== JSON.stringify(own[name])
   );
   const params = packParameters(named, network);
+  const notes = more ? readNotes(folder) : undefined;
+  const averaged = more && existsSync(join(folder, AVERAGED))
+    ? await readTensors(AVERAGED, join(folder, AVERAGED))
+    : undefined;
+  const ema = averaged === undefined ? params : packParameters(fromUnet2dTensors(averaged.tensors, model), network);
   const { height, width, channels } = sizes;
   return {
     config: {
@@ -66,18 +75,27 @@ async function fromDiffusers(folder: string): Promise<CheckpointToWrite> {
       images: { height, width, channels, source: provenance?.source ?? { name: "diffusers" } },
       schedule: spec,
       timesteps: betas.length,
-      step: provenance?.step ?? 0,
+      step: (notes ?? provenance)?.step ?? 0,
       parameters: params.length,
       // Without a decay, the average equals the weights, and these are written for both.
       ema: provenance?.ema ?? { decay: 0, warmup: false },
-      seed: provenance?.seed ?? 0,
+      seed: (notes ?? provenance)?.seed ?? 0,
       ...(objective === DEFAULT_OBJECTIVE ? {} : { objective }),
       ...(said.length === 0 ? {} : { scheduler: Object.fromEntries(said) }),
     },
     network,
     path: chainPath(makeTables(betas)),
-    weights: { raw: params, ema: params },
+    weights: { raw: params, ema },
   };
+}
+
+const AVERAGED = "ema/diffusion_pytorch_model.safetensors";
+const notesSchema = z.strictObject({ step: z.int().min(0), seed: z.int().min(0) });
+
+function readNotes(folder: string): z.output<typeof notesSchema> | undefined {
+  const path = join(folder, "noiseline.json");
+  if (!existsSync(path)) return undefined;
+  return parseRecord("noiseline.json", parseJson("noiseline.json", Deno.readTextFileSync(path)), notesSchema);
 }
 
 /**

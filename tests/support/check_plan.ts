@@ -27,11 +27,15 @@ export interface CheckedRun {
 export async function runAndCheckPlan(
   project: Project,
   args: readonly string[],
-  { runOnly = [], code = 0 }: { readonly runOnly?: readonly string[]; readonly code?: number } = {},
+  { runOnly = [], code = 0, env = {} }: {
+    readonly runOnly?: readonly string[];
+    readonly code?: number;
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<CheckedRun> {
-  const before = await project.cli(["plan", ...args, "--json"]);
+  const before = await project.cli(["plan", ...args, "--json"], { env });
   assertEquals(before.code, 0, `plan: ${before.stdout}${before.stderr}`);
-  const outcome = await project.cli(["run", ...args, ...runOnly, "--json"]);
+  const outcome = await project.cli(["run", ...args, ...runOnly, "--json"], { env });
   assertEquals(outcome.code, code, `run: ${outcome.stdout}${outcome.stderr}`);
   const plan = before.json;
   return { plan, outcome, ...compareWithPlan(plan, outcome.events, code === 0) };

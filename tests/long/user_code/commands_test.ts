@@ -5,6 +5,9 @@ import { askedGrants, NO_PYTHON, withoutBox } from "../../support/commands.ts";
 import type { Json } from "../../support/cli_process.ts";
 import { gridPng } from "../../../artifacts/pictures.ts";
 import { runAndCheckPlan } from "../../support/check_plan.ts";
+import { CLONE } from "../../support/cli_process.ts";
+import { dirname, join } from "node:path";
+import { PYTHON, whyNoPeers } from "../../support/peers.ts";
 import { Project } from "../../support/project.ts";
 import { findBlocks, ROOT } from "../../docs/blocks.ts";
 
@@ -79,27 +82,42 @@ test("a program runs once until what it is made of changes; why names the file",
   await runAndCheckPlan(project, ["p.yaml"]);
 });
 
-test("the program of docs/other-languages.md runs, goes on, and is scored", async () => {
+const noNumpy = whyNoPeers("numpy");
+/** Python 3 is the one that has NumPy. */
+const WITH_NUMPY = { PATH: `${dirname(PYTHON)}:${Deno.env.get("PATH")}` };
+const testWithNumpy = (name: string, fn: () => Promise<void>) =>
+  Deno.test({
+    name: `${name}${noNumpy === undefined ? "" : ` (skipped: ${noNumpy})`}`,
+    ignore: noNumpy !== undefined,
+    fn,
+  });
+
+testWithNumpy("the program of docs/other-languages.md runs, goes on, and is scored", async () => {
   const blocks = findBlocks(Deno.readTextFileSync(`${ROOT}/docs/other-languages.md`), "");
   const [yaml, python] = ["yaml", "python"].map((language) => blocks.find((one) => one.language === language)!.text);
   await using project = new Project({ files: { "mean.yaml": yaml!, "mean.py": python! } });
   const grants = ["--grant", "train:run=python3"];
-  await runAndCheckPlan(project, ["mean.yaml"], { runOnly: grants });
-  const { planned } = await runAndCheckPlan(project, ["mean.yaml", "--set", "train.steps=120"], { runOnly: grants });
+  await runAndCheckPlan(project, ["mean.yaml"], { runOnly: grants, env: WITH_NUMPY });
+  const { planned } = await runAndCheckPlan(project, ["mean.yaml", "--set", "train.steps=120"], {
+    runOnly: grants,
+    env: WITH_NUMPY,
+  });
   assertEquals(planned["train"], "extend");
-  const { code, stdout } = await project.cli(["metrics", "mean.yaml"]);
+  const { code, stdout } = await project.cli(["metrics", "mean.yaml"], { env: WITH_NUMPY });
   assertEquals(code, 0);
   assertMatch(stdout, /KD-pixels/);
 });
 
-test("the script of docs/other-languages.md runs without noiseline as the page says", async () => {
+testWithNumpy("the script of docs/other-languages.md runs without noiseline as the page says", async () => {
   const blocks = findBlocks(Deno.readTextFileSync(`${ROOT}/docs/other-languages.md`), "");
   const block = (language: string, part: string) =>
     blocks.find((one) => one.language === language && one.text.includes(part))!.text;
   await using project = new Project({
     files: { "mean.yaml": block("yaml", "uses"), "mean.py": block("python", "mean.py") },
   });
-  project.copy("stages/command/noiseline.py", "noiseline.py");
+  for (const { name } of Deno.readDirSync(join(CLONE, "python/noiseline"))) {
+    if (name.endsWith(".py")) project.copy(`python/noiseline/${name}`, `noiseline/${name}`);
+  }
   project.write("alone.json", block("json", "alone/samples"));
   assertEquals((await project.cli(["run", "mean.yaml", "digits"])).code, 0);
   const start = async (env: Record<string, string>, line: string) => {
@@ -108,7 +126,7 @@ test("the script of docs/other-languages.md runs without noiseline as the page s
       .output();
     return [code, new TextDecoder().decode(stderr)] as const;
   };
-  const env = { PATH: Deno.env.get("PATH")! };
+  const env = WITH_NUMPY;
   const [code, said] = await start(env, block("text", "NOISELINE_STAGE="));
   assertEquals(code, 0, said);
   assertMatch(said, /^\{"type": "progress", "done": 1, "total": 10,/m);

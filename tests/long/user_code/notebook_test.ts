@@ -55,7 +55,9 @@ Deno.test({
     });
 
     await t.step("Python reads the same results", async () => {
-      project.copy("stages/command/noiseline.py", "noiseline.py");
+      for (const { name } of Deno.readDirSync(join(CLONE, "python/noiseline"))) {
+        if (name.endsWith(".py")) project.copy(`python/noiseline/${name}`, `noiseline/${name}`);
+      }
       const code = "import noiseline\nsmoke = noiseline.results('smoke')\n" +
         "print(smoke.images['sample'].shape, smoke.images['sample'].dtype, sorted(smoke.metrics))\n" +
         "print(smoke.curves['train/log'][-1]['step'])\n" +

@@ -1,6 +1,6 @@
-"""What a Python program gets from noiseline when it is a stage: docs/other-languages.md. Needs no packages.
+"""What a Python program gets from noiseline when it is a stage: docs/other-languages.md."""
 
-Any other program may read results with it: `results` needs numpy."""
+from __future__ import annotations
 
 import atexit
 import base64
@@ -13,25 +13,26 @@ import signal
 import sys
 import sysconfig
 import time
-from collections import namedtuple
 from pathlib import Path
+from typing import Any, Callable, Dict, Mapping, NamedTuple, NoReturn, Optional, Union
 
 _file = os.environ.get("NOISELINE_STAGE")
-_stage = json.loads(Path(_file).read_text("utf-8")) if _file else None
+#: All that noiseline tells this program; None for a program that it has not started.
+brief: Optional[Dict[str, Any]] = json.loads(Path(_file).read_text("utf-8")) if _file else None
 # Processes that this program starts may import this module too, but have no descriptor to speak on.
 _main = os.environ.setdefault("_NOISELINE_PID", str(os.getpid()))
 
 
-class _Params(dict):
+class Params(Dict[str, Any]):
     """Remembers which params the program has not read."""
 
-    def __init__(self, given):
+    def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__(given)
         self.unread = set(given)
 
 
-def _reading(name):
-    def read(self, *args, **named):
+def _reading(name: str) -> Callable[..., Any]:
+    def read(self: Params, *args: Any, **named: Any) -> Any:
         # What goes over all params, or changes some, may read any of them.
         self.unread -= {args[0]} if name in ("__getitem__", "__contains__", "get") else set(self.unread)
         return getattr(dict, name)(self, *args, **named)
@@ -41,90 +42,105 @@ def _reading(name):
 
 for _name in "__getitem__ __contains__ get __iter__ keys values items copy pop popitem setdefault __or__ __ror__".split():
     if hasattr(dict, _name):
-        setattr(_Params, _name, _reading(_name))
-
-_folders = lambda port: [_folders(one) for one in port] if isinstance(port, list) else Path(port["folder"])
-if _file:
-    params = _Params(_stage["params"])  # with `steps`
-    seed = _stage["seed"]
-    inputs = {name: _folders(port) for name, port in _stage["inputs"].items()}  # a list for an input that is a list
-    outputs = {name: _folders(port) for name, port in _stage["outputs"].items()}
+        setattr(Params, _name, _reading(_name))
 
 
-def __getattr__(name):
-    if name in ("params", "seed", "inputs", "outputs", "progress"):
-        raise RuntimeError("noiseline starts this program; docs/other-languages.md, 'Without noiseline', says how else")
-    raise AttributeError(f"module 'noiseline' has no attribute '{name}'")
+def folders(port: Any) -> Any:
+    """Returns the folder of a port: a list of them for an input that is a list."""
+    return [folders(one) for one in port] if isinstance(port, list) else Path(port["folder"])
 
 
-def _say(**event):
+def folder_of(way: str, port: str, *kinds: str) -> Path:
+    """Returns the folder of an input or output. Raises ValueError for a port that is not there, or of another type."""
+    if brief is None:
+        raise RuntimeError(NOT_STARTED)
+    types = {name: one["type"] if isinstance(one, dict) else "a list: give one of its folders" for name, one in brief[way].items()}
+    if port not in types or isinstance(brief[way][port], list) or (kinds and types[port] not in kinds):
+        wanted, there = " or ".join(kinds) or "one of the stage", ", ".join(f"{name} ({kind})" for name, kind in types.items())
+        got = types.get(port, "no such port")
+        raise ValueError(f"{way} {port!r}: got {got}, wanted {wanted}; the stage declares {there or 'none'}")
+    return Path(brief[way][port]["folder"])
+
+
+NOT_STARTED = "noiseline starts this program; docs/other-languages.md, 'Without noiseline', says how else"
+
+
+def _say(**event: Any) -> None:
     if str(os.getpid()) == _main:
         os.write(int(os.environ.get("NOISELINE_EVENTS", 2)), (json.dumps(event) + "\n").encode())
 
 
-def log(done, total, /, unit="step", **figures):
+def log(done: float, total: float, /, unit: str = "step", **figures: Any) -> None:
     """Shows how far the program is. Figures are numbers such as loss=0.1, which are plotted, or texts."""
     plain = {name: value if isinstance(value, str) else float(value) for name, value in figures.items()}
     finite = {name: value if isinstance(value, str) or abs(value) < 1e308 else None for name, value in plain.items()}
     _say(type="progress", done=done, total=total, unit=unit, figures=finite)
 
 
-def preview(step, png):
+def preview(step: int, png: bytes) -> None:
     """Shows a picture of the result by now: the bytes of a PNG, at most 750,000."""
     _say(type="preview", step=step, png=base64.b64encode(png).decode())
 
 
-def fail(message, fix):
+def fail(message: str, fix: str) -> NoReturn:
     """Ends the program with an error that says what to do."""
     _say(type="failed", message=str(message), fix=str(fix))
     sys.exit(1)
 
 
-State = namedtuple("State", "step folder")  # a saved state: its step, and the folder with the files that were saved
+class State(NamedTuple):
+    """A saved state: its step, and the folder with the files that were saved."""
+
+    step: int
+    folder: Path
 
 
-class _Progress:
+class Progress:
+    """The saved states of a stage with `resumes: true`."""
+
     stopping = False
     _saved = time.monotonic()
 
-    def __init__(self, place):
-        self._folder, self._limit = (Path(place["folder"]), place["limit"]) if place else (None, 0)
+    def __init__(self, place: Optional[Mapping[str, Any]]) -> None:
+        self._folder = Path(place["folder"]) if place else None
+        self._limit = place["limit"] if place else 0
         self._confirms = bool(place and place.get("confirms"))
         if place and str(os.getpid()) == _main:
             signal.signal(signal.SIGTERM, lambda *_: setattr(self, "stopping", True))
 
-    def load(self):
+    def load(self) -> Optional[State]:
         """Returns the newest whole state up to `steps`, or None."""
         names = [] if self._folder is None else [one.name for one in self._folder.glob("step-*")]
         for step in sorted((int(name[5:]) for name in names if name[5:].isdecimal()), reverse=True):
-            if step <= self._limit and self._is_whole(self._folder / f"step-{step}", step):
+            place = Path(self._folder or "") / f"step-{step}"
+            if step <= self._limit and self._is_whole(place, step):
                 _say(type="loaded", step=step)
-                return State(step, self._folder / f"step-{step}")
+                return State(step, place)
         _say(type="loaded", step=None)
         return None
 
     @staticmethod
-    def _is_whole(folder, step):
+    def _is_whole(folder: Path, step: int) -> bool:
         try:
             state = json.loads((folder / "manifest.json").read_text("utf-8"))
-            return state["step"] == step and all(_sha256(folder / f["path"]) == f["sha256"] for f in state["files"])
+            return bool(state["step"] == step) and all(_sha256(folder / f["path"]) == f["sha256"] for f in state["files"])
         except (OSError, ValueError, KeyError):
             return False
 
-    def due(self, seconds=60):
+    def due(self, seconds: float = 60) -> bool:
         """True if it is time to save: so long after the last save, or when the program is asked to stop."""
         return self.stopping or time.monotonic() - self._saved >= seconds
 
-    def _keep_curve(self, step):
+    def _keep_curve(self, folder: Path, step: int) -> None:
         # noiseline writes what was logged until now to disk before the state counts, so that no kill parts the two.
-        reply, until = self._folder / f"curve-{step}", time.monotonic() + 10
+        reply, until = folder / f"curve-{step}", time.monotonic() + 10
         reply.unlink(missing_ok=True)
         _say(type="saving", step=step)
         while self._confirms and not reply.exists() and time.monotonic() < until:
             time.sleep(0.001)
         reply.unlink(missing_ok=True)
 
-    def save(self, step, files):
+    def save(self, step: int, files: Mapping[str, Union[bytes, Callable[[Path], object]]]) -> None:
         """Saves a state, which counts once it is whole and on disk. Ends the program if it was asked to stop.
 
         The files: by name their bytes, or a function that writes the file to the path that it is given."""
@@ -141,7 +157,7 @@ class _Progress:
         (new / "manifest.json").write_text(json.dumps({"format": 1, "step": step, "files": listed}), "utf-8")
         _flush(new / "manifest.json")
         _flush(new)
-        self._keep_curve(step)
+        self._keep_curve(self._folder, step)
         shutil.rmtree(self._folder / f"step-{step}", ignore_errors=True)
         new.rename(self._folder / f"step-{step}")
         _flush(self._folder)
@@ -151,7 +167,7 @@ class _Progress:
             sys.exit(143)
 
 
-def _sha256(path):
+def _sha256(path: Path) -> str:
     with open(path, "rb") as file:
         digest = hashlib.sha256()
         while chunk := file.read(1 << 20):
@@ -159,26 +175,29 @@ def _sha256(path):
     return digest.hexdigest()
 
 
-def _flush(path):
+def _flush(path: Path) -> None:
     opened = os.open(path, os.O_RDONLY)
     os.fsync(opened)
     os.close(opened)
 
 
-def _report():
+def _report(params: Params) -> None:
+    assert brief is not None
     _say(type="unread", params=sorted(params.unread))
     library = tuple(os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib"))
-    places = [*library, *map(sysconfig.get_path, ("purelib", "platlib")), _stage["code"], os.path.dirname(__file__)]
-    places = tuple(os.path.join(os.path.realpath(one), "") for one in places)
-    files = [os.path.abspath(getattr(one, "__file__", None) or __file__) for one in list(sys.modules.values())]
+    packages = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
+    known = [*library, *packages, brief["code"], os.path.dirname(__file__)]
+    places = tuple(os.path.join(os.path.realpath(one), "") for one in known)
+    loaded = [os.path.abspath(getattr(one, "__file__", None) or __file__) for one in list(sys.modules.values())]
     # Links lead from the library to anywhere: Debian's sitecustomize.py lies in /etc.
-    files = {os.path.realpath(one) for one in files if not one.startswith(library)}
-    files -= {os.path.realpath(one) for one in _stage.get("start", [])}
+    files = {os.path.realpath(one) for one in loaded if not one.startswith(library)}
+    files -= {os.path.realpath(one) for one in brief.get("start", [])}
     own = [one for one in files if not one.startswith(places) and not re.search("(site|dist)-packages", one)]
     _say(type="modules", files=sorted(own)[:20])
 
 
-def _check_lock(path):
+def check_lock(path: str) -> None:
+    """Ends the program if it lacks packages in the versions that a file of `name==version` lines names."""
     from importlib import metadata
 
     there = {re.sub("[-_.]+", "-", one.metadata["Name"]).lower(): one.version for one in metadata.distributions()}
@@ -191,44 +210,17 @@ def _check_lock(path):
             fail(f"{sys.executable} {has} {name}, and the lock names {version}", "install what the lock names into it")
 
 
-Results = namedtuple("Results", "images metrics curves")  # each by stage, or by stage and output: "images/train"
+def start(version: str, params: Params) -> None:
+    """Begins to serve this program as a stage: the module calls it once, with its own version."""
+    assert brief is not None
+    theirs = brief.get("noiseline", version)
+    if theirs != version:
+        what = f"this Python imports noiseline {version} from {os.path.dirname(__file__)}, and noiseline {theirs} runs the stage"
+        fail(what, f"pip install noiseline=={theirs}, or start Python without -I and -E: the stage brings its own module")
+    if str(os.getpid()) == _main:
+        atexit.register(_report, params)
 
 
-class _Named(dict):
-    def __missing__(self, name):
-        raise KeyError(f"no {name!r}; there are: {', '.join(self)}")
-
-
-def results(name, folder="outputs"):
-    """Returns the results of a pipeline: images, numpy arrays [N, H, W, C] as they are stored; lists of figures; lines of training logs."""
-    place = Path(folder) / name
-    if not place.is_dir():
-        raise FileNotFoundError(f"no results in {place.resolve()}: run the pipeline {name} first, or give the folder of outputs")
-    found = {Path(at).relative_to(place).as_posix(): names for at, _, names in os.walk(place, followlinks=True)}
-    with_file = lambda name: [at for at, names in sorted(found.items()) if name in names]
-    text = lambda at, name: (place / at / name).read_text("utf-8")
-    metrics = _Named((at, json.loads(text(at, "metrics.json"))["metrics"]) for at in with_file("metrics.json"))
-    curves = _Named((at, [json.loads(row) for row in text(at, "log.jsonl").splitlines()]) for at in with_file("log.jsonl"))
-    return Results(_Named((at, _images(place / at)) for at in with_file("images.json")), metrics, curves)
-
-
-def _images(folder):
-    import numpy
-
-    channels, parts = json.loads((folder / "images.json").read_text("utf-8"))["channels"], []
-    for path in sorted(folder.glob("images*.safetensors")):
-        with open(path, "rb") as file:
-            start = int.from_bytes(file.read(8), "little")
-            images = json.loads(file.read(start))["images"]
-        dtype = {"U8": "u1", "U16": "<u2", "F32": "<f4"}[images["dtype"]]
-        offset = 8 + start + images["data_offsets"][0]
-        parts.append(numpy.memmap(path, dtype, "r", offset, tuple(images["shape"]))[..., :channels])
-    return parts[0] if len(parts) == 1 else numpy.concatenate(parts)
-
-
-if _file:
-    progress = _Progress(_stage["progress"])
-    if __name__ == "__main__":
-        _check_lock(_stage["lock"])
-    elif str(os.getpid()) == _main:
-        atexit.register(_report)
+if __name__ == "__main__" and brief is not None:
+    # noiseline starts this file before a program whose stage has a lock.
+    check_lock(brief["lock"])
