@@ -71,11 +71,13 @@ def _start(command: str, file: Union[str, Path], stages: Sequence[str], options:
             raise
     if child.returncode != 0:
         problems = problems or (json.loads(last).get("diagnostics", []) if last else [])
-        places = [one.get("id") or f"{one.get('file')}:{one.get('line')}" for one in problems]
-        fixes = [f"\n  fix:    {one['fix']}" if "fix" in one else "" for one in problems]
-        told = [f"{place}: {one.get('message')}{fix}" for place, one, fix in zip(places, problems, fixes)]
+        told = [": ".join(filter(None, [_place(one), one["message"]])) + (f"\n  fix:    {one['fix']}" if "fix" in one else "") for one in problems]
         raise RunFailed("\n".join(told) or f"noiseline {command} ended with code {child.returncode}, see standard error")
     return dict(json.loads(last))
+
+
+def _place(problem: Mapping[str, Any]) -> str:
+    return str(problem["id"]) if "id" in problem else f"{problem['file']}:{problem['line']}" if "line" in problem else ""
 
 
 def _options(overrides: Mapping[str, Any], profile: Sequence[str], grant: Sequence[str] = ()) -> Dict[str, Sequence[str]]:

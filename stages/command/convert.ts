@@ -18,33 +18,33 @@ import { fromDiffusers } from "../import/run.ts";
 
 type Convert = (output: OutputArtifact, context: Pick<StageContext, "note">) => Promise<StageEnd | undefined>;
 
+/** Makes the pictures or the array that a program has left in an output a set of images. */
+const convertImages: Convert = async (output, { note }) => {
+  if (existsSync(join(output.folder, "images.json"))) return undefined;
+  return await convert(output, async (given, names) => {
+    const isArray = names.length === 1 && /\.np[yz]$/.test(names[0]!);
+    const items =
+      await (isArray ? openArray(join(given, names[0]!)) : openFiles([given], { source: "folder", labels: undefined }));
+    if (items.names.length + items.broken.size === 0) return "nothing";
+    if (items.others) note(`left out ${countOf(items.others, "file")} of another kind than images`);
+    return await writeSet(items, output);
+  });
+};
+
+/** Makes a folder of diffusers that a program has left in an output a checkpoint. */
+const convertCheckpoint: Convert = async (output) => {
+  if (!existsSync(join(output.folder, "unet"))) return undefined;
+  return await convert(output, async (given) => {
+    await writeCheckpoint(output, await fromDiffusers(given, { more: true }));
+    return undefined;
+  });
+};
+
 /** By type of output. Each returns what is wrong. */
 export const CONVERT: Readonly<Record<string, Convert>> = {
-  /** Makes the pictures or the array that a program has left in an output a set of images. */
-  images: async (output, { note }) => {
-    if (existsSync(join(output.folder, "images.json"))) return undefined;
-    return await convert(output, async (given, names) => {
-      const isArray = names.length === 1 && /\.np[yz]$/.test(names[0]!);
-      const items = await (isArray
-        ? openArray(join(given, names[0]!))
-        : openFiles([given], { source: "folder", labels: undefined }));
-      if (items.names.length + items.broken.size === 0) {
-        return "nothing";
-      }
-      if (items.others) {
-        note(`left out ${countOf(items.others, "file")} of another kind than images`);
-      }
-      return await writeSet(items, output);
-    });
-  },
-  /** Makes a folder of diffusers that a program has left in an output a checkpoint. */
-  checkpoint: async (output) => {
-    if (!existsSync(join(output.folder, "unet"))) return undefined;
-    return await convert(output, async (given) => {
-      await writeCheckpoint(output, await fromDiffusers(given, { more: true }));
-      return undefined;
-    });
-  },
+  images: convertImages,
+  samples: convertImages,
+  checkpoint: convertCheckpoint,
 };
 
 /**
