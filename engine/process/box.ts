@@ -12,7 +12,8 @@ import { findProgram } from "./programs.ts";
  * Runs a command in the box, and tells if processes are left when it has ended. In the box are only the first process,
  * this shell, and what the command started.
  */
-const WATCH = `"$@"; code=$?
+const WATCH = `export NOISELINE_PIPE=/proc/$$/fd/3
+"$@"; code=$?
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
   left=
   for p in /proc/[0-9]*; do p=\${p#/proc/}; [ "$p" = 1 ] || [ "$p" = $$ ] || left=$p; done

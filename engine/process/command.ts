@@ -9,7 +9,7 @@ import { type FoundCommand, PLACEHOLDER } from "../../schemas/command.ts";
 import type { CommandProgram } from "../keys/program.ts";
 import { copyFile, makeFolder, writeNew } from "../store/files.ts";
 import { isThere, realPath, statIfThere } from "../store/reading.ts";
-import { descendantsOf, namesIn, processesWith, signalTo } from "./process_tree.ts";
+import { descendantsOf, namesIn, processesWith, ranksOf, signalTo } from "./process_tree.ts";
 import { parseJson } from "../store/records.ts";
 import { describeLoss, explainStop, runInChild, STOP_GRACE_MS, type WorkerOptions } from "./child.ts";
 import { box } from "./box.ts";
@@ -27,13 +27,15 @@ const NOT_READ = "it did not read these params, so other values of them change n
 const UNCONTAINED =
   "bubblewrap is not here: nothing contains this program; a process that it starts, and that clears its " +
   "environment, may outlive it";
+/** The last words of torch's launchers if a signal has ended the rank that failed first. */
+const RANK_KILLED = /^Root Cause[^]*?^ *exitcode *: -(\d+) /m;
 /** A flag of Linux's close_range: descriptors are closed where another program starts. */
 const CLOSE_ON_EXEC = 4;
 /**
  * Starts a program. Deno passes no descriptors beyond the first three: the program's third is the first, and what it
- * prints goes to the second.
+ * prints goes to the second. Processes to which it does not pass the third find that by its path.
  */
-const REDIRECT = ["/bin/sh", "-c", 'exec "$@" 3>&1 1>&2', "sh"];
+const REDIRECT = ["/bin/sh", "-c", 'export NOISELINE_PIPE=/proc/$$/fd/3; exec "$@" 3>&1 1>&2', "sh"];
 const KEPT_OPEN = "it may use files that were open when noiseline started";
 
 interface CommandOptions extends WorkerOptions {
@@ -67,10 +69,10 @@ export async function runCommand(
     return failed(message, "run again; on a cluster, give the nodes the same program");
   }
   const brief = { ...briefOf(start, options), start: here.start };
-  const place = layOut(program, params, brief, { ...options, started: here.path });
+  const place = layOut(program, params, brief, { ...options, started: here.python });
   const before = stampsOf(start);
   const checksLock = params.lock !== undefined && isPython(here.version);
-  const lock = checksLock ? [[here.path, join(place.library, "_stage.py")]] : [];
+  const lock = checksLock ? [[here.python, join(place.library, "_stage.py")]] : [];
   for (const argv of [...lock, [here.path, ...argsOf(params, brief)]]) {
     const end = await runOnce(argv, params, place, options);
     if (end.status !== "complete") return end;
@@ -212,24 +214,31 @@ async function runOnce(
   child.onAbort(stop, () => {
     // Inside its box the program has a shell above it, and two processes of the box above that.
     const [main = child.pid] = contained ? descendantsOf(child.pid).slice(2) : [];
-    signalTo(main, "SIGTERM");
+    // A launcher would give its ranks half a minute.
+    const ranks = ranksOf(main);
+    for (const pid of ranks.length > 0 ? ranks : [main]) signalTo(pid, "SIGTERM");
     child.killAfter(resumes ? STOP_GRACE_MS : SHORT_GRACE_MS);
   });
   await child.closeInput();
 
-  let [step, isLeft, said] = [0, false, undefined as StageOutcome | undefined];
-  let unread: readonly string[] = [];
+  let [step, isLeft, said, words] = [0, false, undefined as StageOutcome | undefined, undefined as string | undefined];
+  let unread: readonly string[] | undefined;
   const listen = async (stdout: ReadableStream<Uint8Array>) => {
     for await (const line of streamLines(stdout, MAX_LINE)) {
       const event = parseJson(line, programEventSchema);
       if (event === undefined) log.keep(`not an event: ${line.slice(0, 400)}`);
       else if (event.type === "failed") said = { status: "failed", message: event.message, fix: event.fix };
       else if (event.type === "left") isLeft = true;
-      else if (event.type === "unread") unread = event.params;
+      else if (event.type === "unread") unread = unread?.filter((one) => event.params.includes(one)) ?? event.params;
+      else if (event.type === "crashed") words ??= event.message;
       else if (event.type === "modules") {
         said ??= event.files.length === 0 ? undefined : undeclared("loaded", event.files[0]!);
       } else {
-        if (event.type === "saved") step = event.step;
+        if (event.type === "saved") {
+          step = event.step;
+          // The other ranks may wait for the one that has saved and ended.
+          if (stop.aborted) child.killAfter(SHORT_GRACE_MS);
+        }
         emit(event);
       }
     }
@@ -244,14 +253,16 @@ async function runOnce(
   const stopped = explainStop(child, options, { outcome: said, smaller: SMALLER, step });
   if (stopped !== undefined) return stopped;
   // The shell in the box gives a code for the signal by which the program ended; it may have exited with this itself.
-  const signals = contained ? Object.entries(constants.signals) : [];
-  const by = signal ?? signals.find(([, value]) => value === code - 128)?.[0] as Deno.Signal | undefined;
-  if (by !== undefined) return describeLoss(child, { code, signal: by, isGuess: signal === null }, log.tail(), SMALLER);
-  if (code !== 0) return explainExit(code, log.tail(), home);
+  const rank = RANK_KILLED.exec(code === 0 ? "" : log.tail())?.[1];
+  const number = Number(rank ?? (contained ? code - 128 : 0));
+  const by = signal ?? Object.entries(constants.signals).find(([, value]) => value === number)?.[0] as Deno.Signal;
+  const lost = { code, signal: by, isGuess: signal === null && rank === undefined };
+  if (by !== undefined) return describeLoss(child, lost, log.tail(), SMALLER);
+  if (code !== 0) return explainExit(code, words ?? log.tail(), home);
   if (left.length === 0 && !isLeft) {
     const declared = [...Object.keys(params), ...steps === undefined ? [] : ["steps"]];
     const ignored = declared.filter((one) =>
-      unread.includes(one) && !run.some((text) => text.includes(`params.${one}}`))
+      unread?.includes(one) && !run.some((text) => text.includes(`params.${one}}`))
     );
     if (ignored.length > 0) emit({ type: "note", message: `${NOT_READ} ${ignored.join(", ")}` });
     return { status: "complete" };

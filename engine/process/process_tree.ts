@@ -25,11 +25,21 @@ export function signalTo(pid: number, signal: Deno.Signal): void {
   }
 }
 
-/** Returns the processes that a process has started, and those that these have; none where there is no /proc. */
-export function descendantsOf(pid: number): number[] {
+/** Returns the processes that a process has started; none where there is no /proc. */
+function childrenOf(pid: number): number[] {
   const threads = namesIn(`/proc/${pid}/task`);
-  const children = threads.flatMap((name) => readProc(`/proc/${pid}/task/${name}/children`).match(/\d+/g) ?? []);
-  return children.flatMap((one) => [Number(one), ...descendantsOf(Number(one))]);
+  return threads.flatMap((name) => readProc(`/proc/${pid}/task/${name}/children`).match(/\d+/g) ?? []).map(Number);
+}
+
+/** Returns the processes that a process has started, and those that these have. */
+export function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((one) => [one, ...descendantsOf(one)]);
+}
+
+/** Returns the ranks that a launcher such as `torchrun` has started, but not what these have started. */
+export function ranksOf(pid: number): number[] {
+  const isRank = (one: number) => /(^|\0)LOCAL_RANK=/.test(readProc(`/proc/${one}/environ`));
+  return childrenOf(pid).flatMap((one) => isRank(one) ? [one] : ranksOf(one));
 }
 
 /**

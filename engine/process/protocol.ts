@@ -90,6 +90,8 @@ export const programEventSchema = z.union([
   z.strictObject({ type: z.literal("failed"), message, fix: message }),
   /** Params that it has not read. */
   z.strictObject({ type: z.literal("unread"), params: z.array(word) }),
+  /** An error that ends one of the ranks that it has started. */
+  z.strictObject({ type: z.literal("crashed"), message }),
   /** Modules outside its folder that it loaded. */
   z.strictObject({ type: z.literal("modules"), files: z.array(message) }),
   /** From the containment: processes were left when it ended. */

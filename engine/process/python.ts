@@ -1,6 +1,7 @@
 /**
  * The versions of programs, which are in keys: for a Python what it answers, since one version has other bytes on other
- * machines, and the code that its start runs beside the standard library; for any other program its file's digest.
+ * machines, and the code that its start runs beside the standard library; for a script such as `torchrun` that of the
+ * Python that its first line names, with a digest of the other lines; for any other program its file's digest.
  */
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
@@ -13,6 +14,7 @@ import {
   factsAt,
   hashFile,
   isThere,
+  readIfThere,
   readTextIfThere,
   realPath,
   sha256Of,
@@ -30,6 +32,15 @@ import { loadModules } from "./runtime.ts";
 const PYTHON = /^python(3(\.\d+)?)?$/;
 /** A larger program is hashed once it has been granted: any file may be named as one, such as one of 40 GB of holes. */
 const MOST_BYTES = 256 << 20;
+/** How scripts begin that name their Python; pip and uv write the first two where its path is long or may change. */
+const BEGINNINGS = [
+  /^#!\/bin\/sh\n'''exec' (["']?)(?<at>\/[^"'\n]+)\1 "\$0" "\$@"\n.*\n/,
+  /^#!\/bin\/sh\n'''exec' "\$\(dirname -- "\$\(realpath -- "\$0"\)"\)"\/'(?<beside>[\w.]+)' "\$0" "\$@"\n.*\n/,
+  /^#! *\S+\/env +(-S +)?(?<name>python\S*).*\n/,
+  /^#! *(?<at>\/\S+).*\n/,
+];
+/** A larger script counts by its bytes. */
+const MAX_SCRIPT = 1 << 20;
 /** Raised when the questions change. */
 const FORMAT = 1;
 const TIMEOUT_MS = 60_000;
@@ -105,8 +116,41 @@ function memoryOf(path: string) {
   return { of, path: join(userFolder("pythons"), `${of}.json`) };
 }
 
+/** A script that a Python runs. */
+interface Script {
+  readonly python: string;
+  /** A digest of what follows the name of the Python; undefined for a script of pyenv's, which starts another one. */
+  readonly code: string | undefined;
+}
+
+/** Returns what is known of a script that a Python runs; undefined for any other program. */
+function scriptAt(path: string): Script | undefined {
+  const real = realPath(path);
+  const textAt = (place: string) => new TextDecoder().decode(readIfThere(realPath(place), MAX_SCRIPT));
+  const text = PYTHON.test(basename(real)) ? "" : textAt(real);
+  // All scripts of pyenv's have the same bytes. They start what has their name beside the Python that they choose.
+  const twin = join(dirname(path), "python3");
+  if (text.startsWith("#!") && textAt(twin) === text) return { python: twin, code: undefined };
+  for (const pattern of BEGINNINGS) {
+    const match = pattern.exec(text);
+    const { at, beside, name = "" } = match?.groups ?? {};
+    const python = at ?? (beside === undefined ? findProgram(name, "/") : join(dirname(real), beside));
+    if (python !== undefined && isThere(python) && PYTHON.test(basename(realPath(python)))) {
+      return { python, code: sha256Of(text.slice(match![0].length)).slice(0, 16) };
+    }
+  }
+  return undefined;
+}
+
+/** Returns the version of a script, which that of its Python is a part of. */
+function runs(version: string, { code }: Partial<Script> = {}): string {
+  return code === undefined || version === UNKNOWN_VERSION ? version : `${version} runs ${code}`;
+}
+
 /** Returns the version of a program as far as it is known without a start. */
 export function knownVersion(path: string, project: string): string {
+  const script = scriptAt(path);
+  if (script !== undefined) return runs(knownVersion(script.python, project), script);
   const real = realPath(path);
   // In the project its bytes may change with each edit, and its answers need not.
   if (!PYTHON.test(basename(real)) || isWithin(real, project)) {
@@ -147,13 +191,21 @@ function askPython(path: string, cwd: string): Promise<Python | undefined> {
 }
 
 /**
- * Returns a program that the user has granted as it is here: its version, the path to start, and for a Python the files
- * that its start loads; undefined if it is not here.
+ * Returns a program that the user has granted as it is here: its version, the path to start, and for a Python or a
+ * script of one the Python's path and the files that its start loads; undefined if it is not here.
  * @param planned the version that was planned with
  */
 export async function programHere(path: string, planned: string, cwd: string) {
   if (findProgram(path, "/") === undefined) return undefined;
-  const python = isPython(planned) && PYTHON.test(basename(realPath(path))) ? await askPython(path, cwd) : undefined;
-  if (python === undefined) return { version: `sha256:${digestOf(path)}`, path, start: [] };
-  return { version: versionOf(python), path: python.path, start: python.loaded };
+  const script = scriptAt(path);
+  const named = script?.python ?? path;
+  const answer = isPython(planned) && PYTHON.test(basename(realPath(named))) ? await askPython(named, cwd) : undefined;
+  if (answer === undefined) {
+    return { version: runs(`sha256:${digestOf(named)}`, script), path, python: named, start: [] };
+  }
+  const { path: python, loaded: start } = answer;
+  if (script === undefined) return { version: versionOf(answer), path: python, python, start };
+  const own = script.code === undefined ? join(dirname(python), basename(path)) : path;
+  const { code } = scriptAt(own) ?? {};
+  return code === undefined ? undefined : { version: runs(versionOf(answer), { code }), path: own, python, start };
 }

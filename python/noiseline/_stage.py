@@ -13,14 +13,17 @@ import signal
 import sys
 import sysconfig
 import time
+import traceback
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, NamedTuple, NoReturn, Optional, Union
+from types import TracebackType
+from typing import Any, Callable, Dict, Mapping, NamedTuple, NoReturn, Optional, Type, Union
 
 _file = os.environ.get("NOISELINE_STAGE")
 #: All that noiseline tells this program; None for a program that it has not started.
 brief: Optional[Dict[str, Any]] = json.loads(Path(_file).read_text("utf-8")) if _file else None
-# Processes that this program starts may import this module too, but have no descriptor to speak on.
+# Processes that this program starts may import this module too. Each rank of a launcher is a program of its own.
 _main = os.environ.setdefault("_NOISELINE_PID", str(os.getpid()))
+_pipe: Optional[int] = None
 
 
 class Params(Dict[str, Any]):
@@ -54,6 +57,8 @@ def folder_of(way: str, port: str, *kinds: str) -> Path:
     """Returns the folder of an input or output. Raises ValueError for a port that is not there, or of another type."""
     if brief is None:
         raise RuntimeError(NOT_STARTED)
+    if way == "outputs" and not _is_first():
+        raise RuntimeError(f"output {port!r}: got a call of rank {os.environ['RANK']}, wanted one of rank 0 alone, which has all of it")
     types = {name: one["type"] if isinstance(one, dict) else "a list: give one of its folders" for name, one in brief[way].items()}
     if port not in types or isinstance(brief[way][port], list) or (kinds and types[port] not in kinds):
         wanted, there = " or ".join(kinds) or "one of the stage", ", ".join(f"{name} ({kind})" for name, kind in types.items())
@@ -65,21 +70,32 @@ def folder_of(way: str, port: str, *kinds: str) -> Path:
 NOT_STARTED = "noiseline starts this program; docs/other-languages.md, 'Without noiseline', says how else"
 
 
+def _is_first() -> bool:
+    """True but for ranks 1 and so on of a launcher: they do what the first does, which is enough to hear of."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _say(**event: Any) -> None:
-    if str(os.getpid()) == _main:
-        os.write(int(os.environ.get("NOISELINE_EVENTS", 2)), (json.dumps(event) + "\n").encode())
+    global _pipe
+    if _pipe is None:
+        # Launchers close all descriptors of the ranks that they start, so a rank opens the pipe again.
+        path = os.environ.get("NOISELINE_PIPE")
+        _pipe = os.open(path, os.O_WRONLY) if path else int(os.environ.get("NOISELINE_EVENTS", 2))
+    os.write(_pipe, (json.dumps(event) + "\n").encode())
 
 
 def log(done: float, total: float, /, unit: str = "step", **figures: Any) -> None:
     """Shows how far the program is. Figures are numbers such as loss=0.1, which are plotted, or texts."""
     plain = {name: value if isinstance(value, str) else float(value) for name, value in figures.items()}
     finite = {name: value if isinstance(value, str) or abs(value) < 1e308 else None for name, value in plain.items()}
-    _say(type="progress", done=done, total=total, unit=unit, figures=finite)
+    if _is_first():
+        _say(type="progress", done=done, total=total, unit=unit, figures=finite)
 
 
 def preview(step: int, png: bytes) -> None:
     """Shows a picture of the result by now: the bytes of a PNG, at most 750,000."""
-    _say(type="preview", step=step, png=base64.b64encode(png).decode())
+    if _is_first():
+        _say(type="preview", step=step, png=base64.b64encode(png).decode())
 
 
 def fail(message: str, fix: str) -> NoReturn:
@@ -143,9 +159,12 @@ class Progress:
     def save(self, step: int, files: Mapping[str, Union[bytes, Callable[[Path], object]]]) -> None:
         """Saves a state, which counts once it is whole and on disk. Ends the program if it was asked to stop.
 
-        The files: by name their bytes, or a function that writes the file to the path that it is given."""
+        The files: by name their bytes, or a function that writes the file to the path that it is given. Of several
+        ranks the first saves, and the others go on: it may need them for the step in which it hears of the stop."""
         if self._folder is None:
             raise RuntimeError("this stage keeps no progress: give it resumes: true")
+        if not _is_first():
+            return
         for left in self._folder.glob("tmp-*"):
             shutil.rmtree(left)
         new, listed = self._folder / f"tmp-{step}", []
@@ -179,6 +198,22 @@ def _flush(path: Path) -> None:
     opened = os.open(path, os.O_RDONLY)
     os.fsync(opened)
     os.close(opened)
+
+
+def _report_crash(kind: Type[BaseException], error: BaseException, trace: Optional[TracebackType]) -> None:
+    # The launcher's own words follow those of its ranks, and would be the last. Lines this short stay whole in a pipe.
+    said = "".join(traceback.format_exception(kind, error, trace))
+    _say(type="crashed", message=f"rank {os.environ.get('RANK', '0')}: {said[-2000:].rstrip()}")
+    sys.__excepthook__(kind, error, trace)
+
+
+def _begin_rank() -> None:
+    """Lets a rank end with its launcher, however that ends, and say why it fails."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    sys.excepthook = _report_crash
 
 
 def _report(params: Params) -> None:
@@ -219,6 +254,8 @@ def start(version: str, params: Params) -> None:
         fail(what, f"pip install noiseline=={theirs}, or start Python without -I and -E: the stage brings its own module")
     if str(os.getpid()) == _main:
         atexit.register(_report, params)
+        if "LOCAL_RANK" in os.environ:
+            _begin_rank()
 
 
 if __name__ == "__main__" and brief is not None:
