@@ -158,7 +158,7 @@ export function plannedToJson(
     problem: problem && diagnosticToJson(problem),
     reasons,
     recipeKey,
-    resolvedKey: keys?.resolvedKey ?? manifest?.resolvedKey,
+    resolvedKey: manifest?.resolvedKey ?? keys?.resolvedKey,
     outputs: manifest && Object.fromEntries(Object.entries(manifest.outputs).map(([port, one]) => [port, one.digest])),
     forecast,
     memoryBytes: memoryNeed(planned),

@@ -72,7 +72,7 @@ export async function readAction(
   const given = new Map(read.map((one) => {
     return [one.id, { recipeKey: one.recipeKey, manifest: cache.knownByRecipe(one.recipeKey) }];
   }));
-  const externals = { externals: new Map([[own.stage.id, own.externals]]), problems: [] };
+  const externals = { externals: new Map([[own.stage.id, own.externals]]), byBytes: new Map(), problems: [] };
   const found = { id, recipeKey, pipeline, given, externals, own };
   if (!hasItsKey(found)) return otherVersion(submission);
   const { slot } = action.stage;

@@ -1,13 +1,15 @@
 import { isAbsolute, join, resolve } from "node:path";
 import type { Sources } from "../../schemas/records.ts";
+import type { FoundCommand } from "../../schemas/command.ts";
 import { mapFiles } from "../../schemas/roles.ts";
 import { suggestPath } from "../../std/near_path.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { diagnosticAt, type DocumentPath, type Origins } from "../diagnostic/document.ts";
 import { recordedModules, type Stage } from "./stage.ts";
-import { factsOf, hashFile, sha256Of, statIfThere } from "../store/reading.ts";
+import { factsOf, hashFile, readIfThere, sha256Of, statIfThere } from "../store/reading.ts";
 import { placeOf, reasonOf } from "../store/io_errors.ts";
 import { artifactDigest } from "./keys.ts";
+import { digestPython } from "./python_syntax.ts";
 import type { Digests, FolderFile } from "../store/digests.ts";
 
 /** Digests of what a stage reads from outside the pipeline, by names that do not depend on where the content lies. */
@@ -96,6 +98,36 @@ export function contentDigest(path: string, digests: Digests): string {
   return digests.rememberedDigest(path, () => filesAt(path), compute);
 }
 
+/** Digests of Python programs by the digests of their bytes. */
+const programs = new Map<string, ReturnType<typeof digestPython>>();
+
+/**
+ * Digests a file by its syntax if it is a Python program whose comments and layout change nothing.
+ * @param sha256 of its bytes
+ */
+export function syntaxDigest(path: string, sha256: string): ReturnType<typeof digestPython> {
+  if (!path.endsWith(".py")) return undefined;
+  return programs.getOrInsertComputed(sha256, () => {
+    const bytes = readIfThere(path);
+    // The file may have changed since it was hashed.
+    return bytes !== undefined && sha256Of(bytes) === sha256 ? digestPython(bytes) : undefined;
+  });
+}
+
+/**
+ * Returns digests in which the sources of a Python program count by their syntax, unless one of them may read the text
+ * of others; undefined if all count by their bytes.
+ */
+function bySyntax({ kind, params }: Stage, paths: Externals, byBytes: Externals) {
+  const { run = [], interpreter = "" } = params as Partial<FoundCommand>;
+  if (kind.command === undefined || interpreter.startsWith("sha256:") || run.includes("-c")) return undefined;
+  const sources = Object.entries(paths).filter(([name]) => name.startsWith("sources[") && Object.hasOwn(byBytes, name));
+  const found = sources.map(([name, path]) => [name, syntaxDigest(path, byBytes[name]!)] as const);
+  const counted = found.flatMap(([name, syntax]) => syntax === undefined ? [] : [[name, syntax.digest] as const]);
+  if (counted.length === 0 || found.some(([, syntax]) => syntax?.isReader)) return undefined;
+  return { ...byBytes, ...Object.fromEntries(counted) };
+}
+
 /** The folder of a pipeline, and the places where its values are written. */
 interface Home {
   readonly folder: string;
@@ -105,7 +137,8 @@ interface Home {
 /**
  * Digests everything that one stage reads from outside: packages, files, and environment variables that its kind
  * declares.
- * @returns also, by name, a problem for each file or folder that cannot be read or is not the expected one
+ * @returns also, by name, a problem for each file or folder that cannot be read or is not the expected one; and
+ * `byBytes`: the digests as they were when all sources counted by their bytes, if any does not now
  */
 export function digestStageExternals(stage: Stage, { folder, origins }: Home, digests: Digests) {
   const externals: Record<string, string> = Object.create(null);
@@ -133,7 +166,8 @@ export function digestStageExternals(stage: Stage, { folder, origins }: Home, di
       problems.set(one.name, cannotRead(stage, one, error, origins));
     }
   }
-  return { externals, problems };
+  const counted = bySyntax(stage, externalPaths(stage, folder), externals);
+  return { externals: counted ?? externals, byBytes: counted && externals, problems };
 }
 
 /** Digests of what the stages of a pipeline read from outside, by stage id, and the problems with reading it. */
@@ -145,13 +179,15 @@ export function digestExternals(
   digests: Digests,
 ) {
   const externals = new Map<string, Externals>();
+  const byBytes = new Map<string, Externals>();
   const problems: Diagnostic[] = [];
   for (const stage of stages.values()) {
     const own = digestStageExternals(stage, home, digests);
     externals.set(stage.id, own.externals);
+    if (own.byBytes !== undefined) byBytes.set(stage.id, own.byBytes);
     problems.push(...own.problems.values());
   }
-  return { externals, problems };
+  return { externals, byBytes, problems };
 }
 
 function cannotRead(stage: Stage, { name, at, path, written }: External, error: unknown, origins: Origins): Diagnostic {

@@ -52,7 +52,13 @@ interface Decision {
   readonly recipeKey: string;
   readonly localKey: string;
   /** Known once all inputs exist. */
-  readonly keys?: { readonly resolvedKey: string; readonly identityKey: string; readonly ingredients: Ingredients };
+  readonly keys?: {
+    readonly resolvedKey: string;
+    readonly identityKey: string;
+    readonly ingredients: Ingredients;
+    /** The resolved key from when all sources of its program counted by their bytes, if that is another. */
+    readonly formerKey?: string | undefined;
+  };
   /** The result to serve, for `cached` and `restore`. */
   readonly manifest?: ResultManifest;
   /** True if that result is in the shared cache only. */

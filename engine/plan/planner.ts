@@ -1,23 +1,20 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
+import { type DigestedExternals, digestExternals } from "../keys/externals.ts";
 import { type Action, actionsOf, inputsOf } from "../keys/action.ts";
-import { type ActionKeys, identityKeyOf, keysOfActions, matchesKey, resolvedKeyOf } from "../keys/keys.ts";
+import { type ActionKeys, identityKeyOf, keysOfActions, matchesKey, recipeKeyOf, resolvedKeyOf } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { extentParam, predecessorsOf, readsOf, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import { newestSavedStep, progressFolder, savedNumerics } from "../store/progress.ts";
+import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
 import { isForced, type Plan, type PlannedAction, type Reason, resultActions, RUNNING_STATES } from "./plan.ts";
+import { Devices } from "./devices.ts";
 import { explainChange } from "./reasons.ts";
 import { hasPortsOf, readsLatest } from "./serving.ts";
 import { fillSlot, isOpen, isOpenSlot, learnRankings, trialIn } from "./slots.ts";
-import type { DeviceFinding } from "../../contract/stage.ts";
-import { placeProblem } from "../pipeline/load/check_facts.ts";
-import { diagnosticAt } from "../diagnostic/document.ts";
-import { tryDevice } from "../process/device_trial.ts";
 
 /** A result that actions here read but none of them makes. `manifest` is undefined until the result is available. */
 export interface GivenResult {
@@ -61,8 +58,8 @@ export class Planner {
   readonly settled = new Map<string, ResultManifest>();
   readonly #resolved = new Map<Action, NonNullable<PlannedAction["keys"]>>();
   readonly #intact = new Set<ResultManifest>();
-  /** By stage, since its actions have the same. */
-  readonly #devices = new Map<Stage, DeviceFinding>();
+  /** The devices of stages that may run; asked too for actions that run although that was not planned. */
+  readonly devices: Devices;
   /** Results that were found by recipe, for stages whose own inputs may then not be needed. */
   readonly #shortcuts = new Map<string, ResultManifest>();
   #needed: ReadonlySet<string>;
@@ -70,20 +67,21 @@ export class Planner {
   private constructor(
     private readonly pipeline: Pipeline,
     private readonly store: Store,
-    private readonly externals: ReadonlyMap<string, Externals>,
+    private readonly digested: Omit<DigestedExternals, "problems">,
     private readonly options: PlanOptions,
   ) {
     const given = this.given = options.given ?? new Map();
+    this.devices = new Devices(pipeline, store, options.remote === true);
     const actions = actionsOf(pipeline.stages.values()).filter(({ id }) => !given.has(id));
     this.#actions = new Map(actions.map((action) => [action.id, action]));
-    this.#keys = keysOfActions(actions, externals, given);
+    this.#keys = keysOfActions(actions, digested.externals, given);
     for (const [id, { manifest }] of given) if (manifest !== undefined) this.settled.set(id, manifest);
     this.#needed = this.#findNeeded();
   }
 
   static make(pipeline: Pipeline, store: Store, options: PlanOptions = {}): Result<Planner> {
-    const { externals, problems } = options.externals ?? digestExternals(pipeline, store.digests);
-    return problems.length > 0 ? refuse(problems) : succeed(new Planner(pipeline, store, externals, options));
+    const { problems, ...digested } = options.externals ?? digestExternals(pipeline, store.digests);
+    return problems.length > 0 ? refuse(problems) : succeed(new Planner(pipeline, store, digested, options));
   }
 
   /** Returns an action of the pipeline, also one that the targets do not need. */
@@ -100,7 +98,8 @@ export class Planner {
     const before = this.#filled.get(id);
     if (before?.action.stage.slot?.trial?.id === trial.id) return before;
     const filled = fillSlot(action, slot, trial);
-    const own = this.externals.get(trial.id) ?? this.externals.get(action.stage.id) ?? {};
+    const { externals } = this.digested;
+    const own = externals.get(trial.id) ?? externals.get(action.stage.id) ?? {};
     const upstream = new Map(inputsOf(filled).map((one) => [one, this.#keys.get(one) ?? this.given.get(one)!]));
     const keys = keysOfActions([filled], new Map([[action.stage.id, own]]), upstream).get(id)!;
     // The recipe stays: jobs and other machines know the slot by it.
@@ -126,7 +125,7 @@ export class Planner {
     }
     const open = [...actions.values()].filter(({ state }) => state !== "cached" && state !== "restore");
     // Progress belongs to the numerics of a device, so it is known only now where a stage continues.
-    if (await this.findDevices(open)) actions = this.planOffline();
+    if (await this.devices.find(open)) actions = this.planOffline();
     // Stages that differ in extent alone have one entry in the file, so one problem is enough.
     const problems = new Map<string, Diagnostic>();
     for (const { stage, problem } of actions.values()) if (problem !== undefined) problems.set(stage.entry, problem);
@@ -144,15 +143,16 @@ export class Planner {
   async askCache(actions: Iterable<PlannedAction>): Promise<boolean> {
     if (this.options.cache === undefined) return false;
     const open = [...actions].filter((planned) => planned.manifest === undefined && !isForced(planned));
-    const found = await this.options.cache.find(open.map((action) => ({
-      stage: action.id,
-      recipeKey: action.recipeKey,
-      resolvedKey: action.keys?.resolvedKey,
-      // If the digests of a record are not those of its files, whatever is made from them would get the key of
-      // something else.
-      judge: (manifest, key) =>
-        !matchesKey(manifest, key) ? "damaged" : hasPortsOf(action, manifest) ? undefined : "misfit",
-    })));
+    const found = await this.options.cache.find(open.flatMap((action) => {
+      const keys = [action.keys?.resolvedKey, ...action.keys?.formerKey === undefined ? [] : [action.keys.formerKey]];
+      return keys.map((resolvedKey) => ({
+        ...{ stage: action.id, recipeKey: action.recipeKey, resolvedKey },
+        // If the digests of a record are not those of its files, whatever is made from them would get the key of
+        // something else.
+        judge: (manifest: ResultManifest, key: string) =>
+          !matchesKey(manifest, key) ? "damaged" : hasPortsOf(action, manifest) ? undefined : "misfit",
+      }));
+    }));
     return await learnRankings(open.map(({ stage }) => stage.slot), this.settled, this.options.cache) || found;
   }
 
@@ -211,15 +211,19 @@ export class Planner {
     const { action, known } = this.#find(id);
     const force = isAsked ?? this.options.force?.has(action.stage.id) === true;
     const { local, localKey, recipeKey } = known;
+    const { results } = this.store;
     const keys = isOpen(action) ? undefined : this.#resolve(action, known);
-    const base = { ...action, recipeKey, localKey, ...this.#deviceOf(action), ...keys && { keys } };
+    const base = { ...action, recipeKey, localKey, ...this.devices.of(action), ...keys && { keys } };
     const now = keys?.ingredients ?? local;
     // If the inputs of this stage were left out, its recipe has already led to a result.
-    const found = keys === undefined ? this.#shortcuts.get(id) : this.store.results.byResolved(keys.resolvedKey);
+    const found = keys === undefined
+      ? this.#shortcuts.get(id)
+      : results.byResolved(keys.resolvedKey) ?? results.byResolved(keys.formerKey ?? "");
     const manifest = force ? undefined : this.#goodResult(action, found);
     if (manifest !== undefined) return { ...base, ...this.#served(action, now, manifest), manifest };
-    const elsewhere = keys === undefined ? found : this.options.cache?.known(keys.resolvedKey);
-    const shared = force ? undefined : this.#sharedResult(action, elsewhere, localKey);
+    const { cache } = this.options;
+    const elsewhere = keys === undefined ? found : cache?.known(keys.resolvedKey) ?? cache?.known(keys.formerKey ?? "");
+    const shared = force ? undefined : this.#sharedResult(action, elsewhere, known);
     if (shared !== undefined) {
       const reasons: Reason[] = [...this.#changes(action, now), { code: "shared" }];
       return { ...base, state: "restore", reasons, manifest: shared, shared: true };
@@ -261,19 +265,19 @@ export class Planner {
     const stale = new Set<string>();
     for (const action of all) {
       const { id, stage } = action;
-      const { recipeKey, localKey } = this.#keys.get(id)!;
-      const byRecipe = this.store.results.byRecipe(recipeKey);
+      const known = this.#keys.get(id)!;
+      const byRecipe = this.store.results.byRecipe(known.recipeKey);
       // No record of another stage is served, whatever recipe the record claims.
-      const local = byRecipe?.localKey === localKey ? byRecipe : undefined;
+      const local = byRecipe && this.#isOf(action, byRecipe, known) ? byRecipe : undefined;
       const found = this.#goodResult(action, local) ??
-        this.#sharedResult(action, this.options.cache?.knownByRecipe(recipeKey), localKey) ??
+        this.#sharedResult(action, this.options.cache?.knownByRecipe(known.recipeKey), known) ??
         local;
       if (found !== undefined) latest.set(id, found);
       const moved = this.options.force?.has(stage.id) === true || readsOf(stage).some((id) => stale.has(id)) ||
         (found !== undefined && !readsLatest(stage, found, latest));
       if (moved) stale.add(id);
       const served = moved ? undefined : found;
-      const manifest = this.#goodResult(action, served) ?? this.#sharedResult(action, served, localKey);
+      const manifest = this.#goodResult(action, served) ?? this.#sharedResult(action, served, known);
       if (manifest !== undefined) this.#shortcuts.set(id, manifest);
       edges.set(id, manifest === undefined ? predecessorsOf(stage) : []);
     }
@@ -290,16 +294,29 @@ export class Planner {
     return known;
   }
 
-  #resolve(action: Action, { local, localKey }: ActionKeys): PlannedAction["keys"] {
+  /** Returns the local key from when all sources of its program counted by their bytes, if that is another. */
+  #formerKey({ stage }: Action, { local }: ActionKeys): string | undefined {
+    const externals = this.digested.byBytes.get(stage.slot?.trial?.id ?? stage.id);
+    return externals && recipeKeyOf({ ...local, externals }, {}).localKey;
+  }
+
+  /** True if a result has the code, params, seed and externals of an action. */
+  #isOf(action: Action, { localKey }: ResultManifest, known: ActionKeys): boolean {
+    return localKey === known.localKey || localKey === this.#formerKey(action, known);
+  }
+
+  #resolve(action: Action, known: ActionKeys): PlannedAction["keys"] {
     const { stage } = action;
     const inputs = this.#inputsOf(stage);
     if (Object.keys(inputs).length < Object.keys(stage.inputs).length) return undefined;
     // A run plans a stage several times, and hashing its inputs is most of the work.
     const before = this.#resolved.get(action);
     if (before !== undefined && JSON.stringify(before.ingredients.inputs) === JSON.stringify(inputs)) return before;
-    const ingredients = { ...local, inputs };
+    const ingredients = { ...known.local, inputs };
     const identityKey = identityKeyOf(ingredients, extentParam(stage.kind));
-    const keys = { ingredients, resolvedKey: resolvedKeyOf(localKey, inputs), identityKey };
+    const former = this.#formerKey(action, known);
+    const formerKey = former && resolvedKeyOf(former, inputs);
+    const keys = { ingredients, resolvedKey: resolvedKeyOf(known.localKey, inputs), identityKey, formerKey };
     this.#resolved.set(action, keys);
     return keys;
   }
@@ -316,14 +333,19 @@ export class Planner {
   }
 
   /** Returns a result that the shared cache still offers, and never one that is stored under another stage's key. */
-  #sharedResult(action: Action, manifest: ResultManifest | undefined, localKey: string): ResultManifest | undefined {
-    if (manifest === undefined || manifest.localKey !== localKey) return undefined;
+  #sharedResult(action: Action, manifest: ResultManifest | undefined, own: ActionKeys): ResultManifest | undefined {
+    if (manifest === undefined || !this.#isOf(action, manifest, own)) return undefined;
     const known = this.options.cache?.known(manifest.resolvedKey);
     return known !== undefined && hasPortsOf(action, known) ? known : undefined;
   }
 
   #changes({ id, stage }: Action, now: Known): Reason[] {
-    return explainChange(stage, now, this.store.lastShown(this.pipeline.name, id), this.pipeline.origins);
+    const last = this.store.lastShown(this.pipeline.name, id);
+    const byBytes = this.digested.byBytes.get(stage.slot?.trial?.id ?? stage.id);
+    return explainChange(stage, now, last, this.pipeline.origins).filter((reason) =>
+      // The last result is from when this file, which is the same, counted by its bytes.
+      reason.code !== "external" || reason.from === undefined || reason.from !== byBytes?.[reason.name]
+    );
   }
 
   #served(action: Action, now: Known, manifest: ResultManifest): Pick<PlannedAction, "state" | "reasons"> {
@@ -336,61 +358,30 @@ export class Planner {
     return { state: "restore", reasons: [{ code, files }] };
   }
 
-  #pending(action: Action, { local, localKey }: ActionKeys, force: boolean): Pick<PlannedAction, "state" | "reasons"> {
+  #pending(action: Action, known: ActionKeys, force: boolean): Pick<PlannedAction, "state" | "reasons"> {
     const { stage } = action;
+    const { local, localKey } = known;
+    const { results } = this.store;
     // An open slot has params of the first trial for the time being, and these are no change.
     const ranking = isOpenSlot(action) ? stage.slot!.rankings.at(-1)! : undefined;
     const changes = () => this.#changes(action, { ...local, inputs: this.#inputsOf(stage) });
-    const known = (): Reason[] => ranking === undefined ? changes() : [{ code: "upstream", stage: ranking }];
-    const reasons: Reason[] = force ? [{ code: "forced" }] : known();
+    const ownReasons = (): Reason[] => ranking === undefined ? changes() : [{ code: "upstream", stage: ranking }];
+    const reasons: Reason[] = force ? [{ code: "forced" }] : ownReasons();
     const waiting = [...new Set(readsOf(stage))].filter((id) => !this.settled.has(id) && id !== ranking);
     if (reasons[0]?.code !== "new") reasons.push(...waiting.map((id) => ({ code: "upstream" as const, stage: id })));
     // No result has this stage's local key, so no bytes from upstream can make it cached.
     const certain = force ||
-      !(isOpen(action) || this.store.results.hasLocal(localKey) || this.options.cache?.mayServe);
+      !(isOpen(action) || results.hasLocal(localKey) || results.hasLocal(this.#formerKey(action, known) ?? "") ||
+        this.options.cache?.mayServe);
     return { state: certain ? "run" : "may-run", reasons };
   }
 
   #start(action: Action, identityKey: string, force: boolean): Pick<PlannedAction, "state" | "fromStep"> {
     const limit = action.stage.extent ?? Number.MAX_SAFE_INTEGER;
-    const folder = progressFolder(this.store.paths.progress, identityKey, this.#deviceOf(action).device?.numerics);
+    const folder = progressFolder(this.store.paths.progress, identityKey, this.devices.of(action).device?.numerics);
     const step = force ? undefined : newestSavedStep(folder, limit);
     if (step === undefined || step === 0) return { state: "run" };
     const finished = this.store.results.byIdentity(identityKey).some((one) => one.extent === step);
     return { state: finished ? "extend" : "resume", fromStep: step };
-  }
-
-  /**
-   * Finds the devices that actions compute on, each once, so that plans can name them. Also called for actions that
-   * run although that was not planned.
-   * @returns true if something was learnt; false if all was known or no stage has a device
-   */
-  async findDevices(actions: Iterable<Action & Pick<PlannedAction, "keys">>): Promise<boolean> {
-    if (this.options.remote === true) return false;
-    const asking = [...actions].filter((one) => one.do === "compute" && one.stage.kind.device !== undefined);
-    const unknown = new Set(asking.map(({ stage }) => stage)).difference(this.#devices);
-    await Promise.all(Array.from(unknown, async (stage) => {
-      const identityKey = asking.find((one) => one.stage === stage)?.keys?.identityKey;
-      const saved = identityKey === undefined ? [] : savedNumerics(this.store.paths.progress, identityKey);
-      const known = { workShape: stage.workShape, saved };
-      this.#devices.set(stage, await stage.kind.device!(stage.params, tryDevice, known));
-    }));
-    return unknown.size > 0;
-  }
-
-  /** Returns what was found for an action; nothing for kinds without a device and for stages that were not examined. */
-  #deviceOf({ do: what, stage }: Action): Pick<PlannedAction, "device" | "problem"> {
-    const { origins } = this.pipeline;
-    const found = this.#devices.get(stage);
-    // Joining computes nothing.
-    if (found === undefined || what === "join") return {};
-    if ("problem" in found) return { problem: { ...placeProblem(stage, found.problem, origins), code: "device" } };
-    const { device } = found;
-    if (device.card || stage.resources.gpu !== "required") return { device };
-    const message = `stage "${stage.id}" requires a GPU, and none is available`;
-    const how = device.warning?.fix ?? "set up the GPU (deno task doctor says how)";
-    const details = { code: "device", got: `device ${device.name}: ${device.reason}` } as const;
-    const fix = `${how}, or write gpu: 1 to compute without one`;
-    return { problem: diagnosticAt(origins, ["stages", stage.entry, "resources", "gpu"], message, fix, details) };
   }
 }

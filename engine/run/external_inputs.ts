@@ -1,5 +1,5 @@
 import { basename, dirname, join, resolve } from "node:path";
-import { contentDigest, digestStageExternals, externalPaths, filesAt } from "../keys/externals.ts";
+import { contentDigest, digestStageExternals, externalPaths, filesAt, syntaxDigest } from "../keys/externals.ts";
 import { modulesOf, type Stage } from "../keys/stage.ts";
 import type { PlannedAction } from "../plan/plan.ts";
 import { bundleForBrowsers } from "../process/bundle.ts";
@@ -73,7 +73,9 @@ export async function prepareExternalInputs(
     readable.push(copy ?? real);
     if (copy === undefined) lent.push(real);
     params[name] = copy ?? real;
-    if (copy !== undefined && contentDigest(copy, store.digests) !== keys!.ingredients.externals[name]) {
+    if (copy === undefined) continue;
+    const sha256 = contentDigest(copy, store.digests);
+    if (![sha256, syntaxDigest(copy, sha256)?.digest].includes(keys!.ingredients.externals[name])) {
       return { message: `${name} changed after planning`, fix: "run again" };
     }
   }

@@ -129,7 +129,7 @@ export class StageRunner {
     const { id, stage, keys } = planned;
     if (keys === undefined) return { again: "inputs" };
     // The device is known from the plan, unless this stage runs because its result turned out to be broken.
-    await planner.findDevices([planned]);
+    await planner.devices.find([planned]);
     const { problem, device } = stage.kind.device === undefined ? planned : planner.planAction(id, forced);
     if (problem !== undefined) return failedBy(problem);
     using held = await slots.take(slotsOf(planned, device), stop);

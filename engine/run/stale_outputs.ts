@@ -19,7 +19,7 @@ export function findStaleOutputs({ pipeline, stages }: Pick<Plan, "pipeline" | "
   const views = store.viewsOf(pipeline.name);
   const other = new Set<string>();
   for (const [id, { stage, keys, manifest, reasons }] of stages) {
-    const key = keys?.resolvedKey ?? manifest?.resolvedKey;
+    const key = manifest?.resolvedKey ?? keys?.resolvedKey;
     // If the key is not known yet, the stages that it waits for decide, unless something of the stage's own has
     // changed.
     const isOther = key === undefined
@@ -61,8 +61,10 @@ export function findSharedOutputs(plan: Plan, store: Store): Diagnostic[] {
     const record = join(root, "views", `${name}.jsonl`);
     if (!isThere(record)) return false;
     const shown = new ViewStore(home, record, store);
-    return stages.entries().some(([id, { keys }]) => {
-      const [mine, other] = [views, shown].map((one) => one.check(id, keys?.resolvedKey ?? "").state);
+    return stages.entries().some(([id, { keys, manifest }]) => {
+      const [mine, other] = [views, shown].map((one) =>
+        one.check(id, manifest?.resolvedKey ?? keys?.resolvedKey ?? "").state
+      );
       return shown.isShown(id) && other === "other" && (mine === "absent" || mine === "modified");
     });
   });

@@ -98,7 +98,8 @@ function findResult(planner: Planner, planned: PlannedAction, store: Store, agai
     const fix = `to execute them again and compare the bytes: ${again}`;
     return problem(`"${id}" is joined of ${shards} shards, and has no saved states of its own`, fix);
   }
-  const manifest = planned.keys === undefined ? undefined : store.results.byResolved(planned.keys.resolvedKey);
+  const { resolvedKey = "", formerKey = "" } = planned.keys ?? {};
+  const manifest = store.results.byResolved(resolvedKey) ?? store.results.byResolved(formerKey);
   if (manifest === undefined) return problem(`"${id}" has no result yet`, "run the pipeline first");
   if (planned.problem !== undefined) return planned.problem;
   const numerics = planned.device?.numerics ?? null;
