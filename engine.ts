@@ -21,7 +21,15 @@ export * from "./core.ts";
 export * from "./mod.ts";
 export { describeParams } from "./schemas/describe_params.ts";
 export { pipelineFileSchema } from "./schemas/pipeline_file.ts";
-export type { Difference, Ingredients, LiveProgress, ResultManifest, RunRecord, TagRecord } from "./schemas/records.ts";
+export type {
+  Difference,
+  Ingredients,
+  Keep,
+  LiveProgress,
+  ResultManifest,
+  RunRecord,
+  TagRecord,
+} from "./schemas/records.ts";
 export type { StageDevice } from "./contract/device.ts";
 export { type BuiltinKind, defineKind, LOST_FILE, type RunOf } from "./contract/stage.ts";
 export { BUILTIN_KINDS } from "./stages/mod.ts";

@@ -300,6 +300,26 @@ export const differenceSchema = z.strictObject({
   kept: z.enum(["first", "second"]),
 });
 
+/**
+ * One line for each result that somebody has kept although the code of its stage was edited since: it serves in place
+ * of the result that the code would make now, in this store alone.
+ */
+export const keepSchema = z.strictObject({
+  pipeline: z.string().regex(ID_PATTERN),
+  stage: z.string(),
+  /** The keys of the result that is not made, and the result that serves for it. */
+  recipeKey: sha256Schema,
+  resolvedKey: sha256Schema,
+  result: sha256Schema,
+  /** The edits: by name the digests then and now, or null where there is nothing. */
+  edits: z.record(z.string(), z.tuple([z.string().nullable(), z.string().nullable()])),
+  at: z.iso.datetime(),
+  by: wordsSchema,
+  /** True where somebody takes it back. */
+  undone: z.boolean(),
+});
+
+export type Keep = z.output<typeof keepSchema>;
 export type RunNote = z.output<typeof runNoteSchema>;
 export type UsedLine = z.output<typeof usedLineSchema>;
 export type TagRecord = z.output<typeof tagRecordSchema>;

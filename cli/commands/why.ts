@@ -1,6 +1,7 @@
 import * as engine from "noiseline/engine";
 import { type AnyCommand, type CliSettings, ON, planCommand, printingAnswer } from "../command.ts";
 import {
+  describeKeep,
   formatDevice,
   formatLive,
   formatReason,
@@ -109,10 +110,11 @@ const SHOWN = 8;
  * @param brief true to leave out results, when several stages are explained
  */
 export function explanationLines(explanation: engine.Explanation, brief: boolean): string[] {
-  const { planned, causes, result, last, lost, progress } = explanation;
+  const { planned, causes, keep, result, last, lost, progress } = explanation;
   const { device, problem, state } = planned;
   const lines = causeLines(causes);
-  if (state === "cached") lines.push("nothing it depends on has changed");
+  if (keep !== undefined) lines.push(`${describeKeep(keep)}; \`keep\` with --undo takes this back`);
+  else if (state === "cached") lines.push("nothing it depends on has changed");
   if (!brief) {
     if (result !== undefined) lines.push(...resultLines("served by", result));
     if (last !== undefined) lines.push(...resultLines("compared with", last));

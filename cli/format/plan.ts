@@ -146,7 +146,7 @@ export function plannedToJson(
     readonly live?: engine.LiveStage | undefined;
   } = {},
 ): Record<string, unknown> {
-  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, division, device, problem } = planned;
+  const { state, fromStep, reasons, recipeKey, keys, manifest, keep, stage, division, device, problem } = planned;
   const { run, since, progress, etaMs } = live ?? {};
   return {
     id,
@@ -159,12 +159,18 @@ export function plannedToJson(
     reasons,
     recipeKey,
     resolvedKey: manifest?.resolvedKey ?? keys?.resolvedKey,
+    keep,
     outputs: manifest && Object.fromEntries(Object.entries(manifest.outputs).map(([port, one]) => [port, one.digest])),
     forecast,
     memoryBytes: memoryNeed(planned),
     diskBytes: stage.diskBytes,
     running: run && { runId: run.runId, pid: run.pid, host: run.host, since, progress, etaMs },
   };
+}
+
+/** Says why a result that other code has made serves. */
+export function describeKeep({ edits, by, at }: engine.Keep): string {
+  return `kept by ${by} on ${at.slice(0, 10)} for an edit of ${shortList(Object.keys(edits))}`;
 }
 
 /** Describes a key that gave two different results. */

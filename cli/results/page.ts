@@ -3,6 +3,7 @@ import { explainIoError, planRecordOf, predecessorsOf } from "noiseline/engine";
 import { bestOf, collectArtifacts, objectiveOf, renderReport, searchTables, shorten } from "noiseline/report";
 import type { ReportStage } from "noiseline/report";
 import { type MetricRow, overall } from "../format/metrics.ts";
+import { describeKeep } from "../format/plan.ts";
 import { gatherNotes, shortList } from "../format/units.ts";
 import { PAGE } from "../program.ts";
 import { currentPage, lineOf } from "./current_page.ts";
@@ -153,7 +154,11 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
     ...gatherNotes(damaged).map((names) => `the result of ${names} is damaged; run it again`),
     ...unreadable,
   ];
-  const notes = gatherNotes(without).map((note) => `no result of ${note}`);
+  const kept = [...stages].flatMap(([id, { keep }]) => keep === undefined ? [] : [[id, describeKeep(keep)] as const]);
+  const notes = [
+    ...gatherNotes(kept).map((note) => `the result of ${note}`),
+    ...gatherNotes(without).map((note) => `no result of ${note}`),
+  ];
   const { name: title, question } = pipeline;
   const head = { title, question, subtitle: subtitle.join(" · "), notes: [...notes, ...leftOut] };
   const startedMs = last && Date.parse(last.startedAt);

@@ -43,6 +43,8 @@ interface SubmissionRequest extends Pick<Submission, "cluster" | "settings" | "v
   readonly pipeline: Pipeline;
   /** Digests of what the stages read from outside, by stage. */
   readonly externals: DigestedExternals["externals"];
+  /** Results that are kept, by recipe. */
+  readonly keeps?: Parameters<typeof keysOfActions>[3];
   /** Custom stages with the rights that the user has granted to them: all that they ask for. */
   readonly grants: readonly RightsRequest[];
   readonly parts: readonly PartRequest[];
@@ -63,7 +65,7 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
   const wanted = withPredecessors(edges, parts.flatMap(({ stages }) => stages));
   const actions = all.filter(({ id }) => wanted.has(id));
   const { folder: home, name, seed, file, overrides, profiles } = pipeline;
-  const keys = keysOfActions(actions, externals);
+  const keys = keysOfActions(actions, externals, undefined, request.keeps);
 
   const shipment = new Shipment(digests);
   const kinds = [...new Set(actions.map(({ stage: { kind } }) => kind))];

@@ -114,7 +114,8 @@ export async function submitPipeline(file: Pipeline, store: Store, options: Subm
   if (!found.ok) return found;
   const { jobs: queued, facts } = found.value;
   const actions = actionsOf(pipeline.stages.values());
-  const keys = keysOfActions(actions, externals);
+  const keeps = store.keeps();
+  const keys = keysOfActions(actions, externals, undefined, keeps);
   const wanted = new Set(keys.values().map(({ recipeKey }) => recipeKey));
   const earlier = findQueuedStages(queued, settings.cache, pipeline.name, wanted);
   if (earlier.unwanted.length > 0) await replaceQueued(earlier, options);
@@ -162,6 +163,7 @@ export async function submitPipeline(file: Pipeline, store: Store, options: Subm
   const written = await writeSubmission({
     pipeline: placed,
     externals,
+    keeps,
     parts: groupIntoJobs(tasks, facts.maxArray, earlier.sizes),
     cache: settings.cache,
     digests: store.digests,

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { ArtifactRecord, FileEntry, Ingredients, ResultManifest } from "../../schemas/records.ts";
+import type { ArtifactRecord, FileEntry, Ingredients, Keep, ResultManifest } from "../../schemas/records.ts";
 import { mapFiles } from "../../schemas/roles.ts";
 import type { Action } from "./action.ts";
 import type { Kind } from "./stage.ts";
@@ -50,12 +50,16 @@ export interface ActionKeys {
   readonly local: LocalIngredients;
   /** From code, params, seed and externals alone: tells which stages could share results at all. */
   readonly localKey: string;
-  /** From the local key and the upstream recipe keys. */
+  /**
+   * From the local key and the upstream recipe keys; with a mark where a result is kept that other code has made. What
+   * reads this result has other recipe keys then, in this store and wherever they are sent.
+   */
   readonly recipeKey: string;
+  readonly keep?: Keep;
 }
 
 /** @param inputs by port, the recipe key and port of each artifact that the stage reads: `<key>.<port>` */
-export function recipeKeyOf(local: LocalIngredients, inputs: Ingredients["inputs"]): Omit<ActionKeys, "local"> {
+export function recipeKeyOf(local: LocalIngredients, inputs: Ingredients["inputs"]) {
   const localKey = hash("local", local);
   return { localKey, recipeKey: hash("recipe", { localKey, inputs }) };
 }
@@ -87,11 +91,13 @@ function localIngredients({ stage, share }: Action, externals: Ingredients["exte
  * @param actions in the order of the graph, so that the keys of an action's inputs come first
  * @param externals the digests for every stage, by id
  * @param given results that these actions read and none of them makes
+ * @param keeps the results that are kept, by the recipe that they serve for
  */
 export function keysOfActions(
   actions: Iterable<Action>,
   externals: ReadonlyMap<string, Ingredients["externals"]>,
   given: ReadonlyMap<string, Pick<ActionKeys, "recipeKey">> = new Map(),
+  keeps: ReadonlyMap<string, Keep> = new Map(),
 ) {
   const keys = new Map<string, ActionKeys>();
   const recipeOf = (id: string) => (keys.get(id) ?? given.get(id)!).recipeKey;
@@ -105,7 +111,9 @@ export function keysOfActions(
     const { slot } = stage;
     if (slot) upstream["~slot"] = [...slot.rankings.map(recipeOf), `${slot.place} of ${slot.counts}`];
     const local = localIngredients(action, externals.get(stage.id) ?? {});
-    keys.set(id, { local, ...recipeKeyOf(local, upstream) });
+    const own = recipeKeyOf(local, upstream);
+    const keep = keeps.get(own.recipeKey);
+    keys.set(id, { local, ...own, ...keep && { keep, recipeKey: hash("kept", [own.recipeKey, keep.result]) } });
   }
   return keys;
 }

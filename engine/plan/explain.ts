@@ -70,6 +70,7 @@ class Explainer {
       id,
       planned,
       causes: planned.reasons.map((reason) => this.#causeOf(planned, reason, last)),
+      keep: planned.keep,
       /** The result that is served. */
       result: manifest && describeResult(this.store, manifest),
       /** The result that the stage showed last, with which it is compared. */

@@ -1,4 +1,4 @@
-import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
+import type { Ingredients, Keep, ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/device.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Action } from "../keys/action.ts";
@@ -61,6 +61,8 @@ interface Decision {
   };
   /** The result to serve, for `cached` and `restore`. */
   readonly manifest?: ResultManifest;
+  /** Why that result serves, if other code has made it. */
+  readonly keep?: Keep;
   /** True if that result is in the shared cache only. */
   readonly shared?: true;
   /** The step from which `extend` and `resume` continue. */

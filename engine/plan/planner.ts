@@ -74,7 +74,7 @@ export class Planner {
     this.devices = new Devices(pipeline, store, options.remote === true);
     const actions = actionsOf(pipeline.stages.values()).filter(({ id }) => !given.has(id));
     this.#actions = new Map(actions.map((action) => [action.id, action]));
-    this.#keys = keysOfActions(actions, digested.externals, given);
+    this.#keys = keysOfActions(actions, digested.externals, given, store.keeps());
     for (const [id, { manifest }] of given) if (manifest !== undefined) this.settled.set(id, manifest);
     this.#needed = this.#findNeeded();
   }
@@ -216,11 +216,16 @@ export class Planner {
     const base = { ...action, recipeKey, localKey, ...this.devices.of(action), ...keys && { keys } };
     const now = keys?.ingredients ?? local;
     // If the inputs of this stage were left out, its recipe has already led to a result.
+    const keep = keys === undefined || known.keep?.resolvedKey === keys.resolvedKey ? known.keep : undefined;
     const found = keys === undefined
       ? this.#shortcuts.get(id)
-      : results.byResolved(keys.resolvedKey) ?? results.byResolved(keys.formerKey ?? "");
+      : results.byResolved(keys.resolvedKey) ?? results.byResolved(keys.formerKey ?? "") ??
+        results.byResolved(keep?.result ?? "");
     const manifest = force ? undefined : this.#goodResult(action, found);
-    if (manifest !== undefined) return { ...base, ...this.#served(action, now, manifest), manifest };
+    if (manifest !== undefined) {
+      const isKept = keep !== undefined && manifest.resolvedKey === keep.result;
+      return { ...base, ...this.#served(action, now, manifest), manifest, ...isKept && { keep } };
+    }
     const { cache } = this.options;
     const elsewhere = keys === undefined ? found : cache?.known(keys.resolvedKey) ?? cache?.known(keys.formerKey ?? "");
     const shared = force ? undefined : this.#sharedResult(action, elsewhere, known);
@@ -300,9 +305,9 @@ export class Planner {
     return externals && recipeKeyOf({ ...local, externals }, {}).localKey;
   }
 
-  /** True if a result has the code, params, seed and externals of an action. */
-  #isOf(action: Action, { localKey }: ResultManifest, known: ActionKeys): boolean {
-    return localKey === known.localKey || localKey === this.#formerKey(action, known);
+  /** True if a result has the code, params, seed and externals of an action, or is kept for it. */
+  #isOf(action: Action, { localKey, resolvedKey }: ResultManifest, known: ActionKeys): boolean {
+    return [known.localKey, this.#formerKey(action, known)].includes(localKey) || resolvedKey === known.keep?.result;
   }
 
   #resolve(action: Action, known: ActionKeys): PlannedAction["keys"] {
@@ -371,7 +376,8 @@ export class Planner {
     if (reasons[0]?.code !== "new") reasons.push(...waiting.map((id) => ({ code: "upstream" as const, stage: id })));
     // No result has this stage's local key, so no bytes from upstream can make it cached.
     const certain = force ||
-      !(isOpen(action) || results.hasLocal(localKey) || results.hasLocal(this.#formerKey(action, known) ?? "") ||
+      !(isOpen(action) || known.keep !== undefined || results.hasLocal(localKey) ||
+        results.hasLocal(this.#formerKey(action, known) ?? "") ||
         this.options.cache?.mayServe);
     return { state: certain ? "run" : "may-run", reasons };
   }

@@ -7,7 +7,7 @@ import { type Pipeline, selectStages } from "../pipeline/pipeline.ts";
 import type { PipelineLoader } from "../pipeline/load/pipeline_loader.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { isThere, sha256Of } from "../store/reading.ts";
+import { factsAt, isThere, sha256Of } from "../store/reading.ts";
 import { readChecked, writeChecked } from "../store/records.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
@@ -140,7 +140,7 @@ class UpToDateRecord {
   #ground(externals: Iterable<readonly [string, Externals]>): string {
     const read = [...externals].filter(([, one]) => Object.keys(one).length > 0);
     read.sort(([a], [b]) => compareCodeUnits(a, b));
-    const lists = [this.store.results.state, this.#views.state];
+    const lists = [this.store.results.state, this.#views.state, factsAt(this.store.paths.keeps) ?? null];
     return JSON.stringify([FORMAT, this.kept, sha256Of(encode(read)), ...lists]);
   }
 }

@@ -1,8 +1,15 @@
 import fs from "node:fs";
 import { dirname, join } from "node:path";
-import { differenceSchema, type TagRecord, tagRecordSchema, timingSchema } from "../../schemas/records.ts";
+import {
+  differenceSchema,
+  type Keep,
+  keepSchema,
+  type TagRecord,
+  tagRecordSchema,
+  timingSchema,
+} from "../../schemas/records.ts";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { makeFolder, removeQuietly, removeTree, writeAtomically } from "./files.ts";
+import { appendLine, makeFolder, removeQuietly, removeTree, writeAtomically } from "./files.ts";
 import { entriesOf, isThere, realPath, statIfThere } from "./reading.ts";
 import { ignoreIoErrors, isMachineError } from "./io_errors.ts";
 import { makeDurableFolder } from "./folders.ts";
@@ -14,7 +21,7 @@ import { RunStore } from "./runs.ts";
 import { ViewStore } from "./views.ts";
 import { abandonedIn } from "./run_ids.ts";
 import { StoreGuards } from "./locks.ts";
-import { readRecord, RecordLog, recordText } from "./records.ts";
+import { readRecord, readRecords, RecordLog, recordText } from "./records.ts";
 import { Digests } from "./digests.ts";
 
 /** Folders that a run needs. */
@@ -53,6 +60,7 @@ export function openStore(folder: string, runs?: string) {
     index: at("index.jsonl"),
     timings: at("timings.jsonl"),
     differences: at("differences.jsonl"),
+    keeps: at("keeps.jsonl"),
     // Files that only save time: losing them costs some.
     kept: at("cache"),
     digests: at("cache", "digests.jsonl"),
@@ -80,6 +88,12 @@ export function openStore(folder: string, runs?: string) {
     tags: new TagStore(paths.tags),
     /** Keys that gave two results: a stage that is not deterministic, or devices that round differently. */
     differences: new RecordLog(paths.differences, differenceSchema),
+    /** The results that serve although the code of their stages was edited, by the recipe that they serve for. */
+    keeps(): ReadonlyMap<string, Keep> {
+      const last = new Map(readRecords(paths.keeps, keepSchema).map((keep) => [keep.recipeKey, keep]));
+      return new Map([...last].filter(([, { undone, result }]) => !undone && this.results.isPublished(result)));
+    },
+    keep: (keep: Keep) => void appendLine(paths.keeps, JSON.stringify(keep)),
     guards: new StoreGuards(paths.locks),
     viewsOf: (pipeline: string) => {
       const make = () => new ViewStore(join(paths.outputs, pipeline), viewsPath(pipeline), { objects, digests });

@@ -100,6 +100,11 @@ function findResult(planner: Planner, planned: PlannedAction, store: Store, agai
   }
   const { resolvedKey = "", formerKey = "" } = planned.keys ?? {};
   const manifest = store.results.byResolved(resolvedKey) ?? store.results.byResolved(formerKey);
+  const { keep } = planner.planAction(id, false);
+  if (keep !== undefined) {
+    const message = `"${id}" has a result of other code, which ${keep.by} kept on ${keep.at}: nothing can be compared`;
+    return problem(message, "take that back with `keep --undo`, and run the stage");
+  }
   if (manifest === undefined) return problem(`"${id}" has no result yet`, "run the pipeline first");
   if (planned.problem !== undefined) return planned.problem;
   const numerics = planned.device?.numerics ?? null;

@@ -37,7 +37,7 @@ const RUN_ONLY: Readonly<Record<string, boolean>> = {
 };
 
 /** Commands that show results: a document's reader has some, but the test has none. */
-const NEED_RESULTS = ["report", "compare", "metrics", "logs", "tag", "export"];
+const NEED_RESULTS = ["keep", "report", "compare", "metrics", "logs", "tag", "export"];
 
 /** The outcome of reading a document's line: arguments for the command line, nothing to try, or a problem. */
 export type Tried = { readonly args: readonly string[]; readonly needsResults?: true } | { readonly skip: string } | {

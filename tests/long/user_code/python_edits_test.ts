@@ -58,6 +58,23 @@ test("an edit of comments or layout runs nothing, and an edit of the program doe
   assertEquals(await edited("c.txt", "# d\n"), 'run, external sources["c.txt"]');
 });
 
+test("the result of a program is kept for an edit of its sources, and for nothing else", async (project) => {
+  await run(project);
+  project.write("other.py", 'text = "b"\n');
+  project.write("more.py", "");
+  assertEquals((await project.cli(["keep", "p.yaml", "a", "--set", "a.steps=20"])).code, 1);
+  const { code, json, stderr } = await project.cli(["keep", "p.yaml", "a", "--json"]);
+  assertEquals(code, 0, stderr);
+  assertEquals(Object.keys(json.kept[0].keep.edits).sort(), [
+    "sources.more.py",
+    'sources["more.py"]',
+    'sources["other.py"]',
+  ]);
+  assertEquals((await run(project)).ran, []);
+  project.write("more.py", "text = 1\n");
+  assertEquals((await stateOf(project)).split(",")[0], "run");
+});
+
 /** Gives the result of a stage the keys from when all sources counted by their bytes, and forgets all else about it. */
 function makeFormer(project: Project): string {
   const store = project.path(".noiseline");
