@@ -26,7 +26,7 @@ const jobSchema = {
   account: word.optional().describe("Account to charge"),
   qos: word.optional().describe("Quality of service"),
   time: durationSchema.optional().describe("Time limit of a job whose stage has no timeout (default: the partition's)"),
-  resources: resourcesSchema.extend({ cpu }).optional().describe(
+  resources: resourcesSchema.omit({ nodes: true }).extend({ cpu }).optional().describe(
     "The resources of a stage that declares none; cpu also sets its threads",
   ),
   sbatch: z.array(option).max(32).optional().describe(

@@ -35,6 +35,8 @@ const jobNeedsSchema = z.strictObject({
   cpus: z.int().min(0),
   gpus: z.int().min(0),
   memoryMiB: z.int().min(0).optional(),
+  /** The nodes of the job, if it has several, each of which has all this. */
+  nodes: z.int().min(2).optional(),
   /** Time limit of one attempt. */
   minutes: z.int().min(1).optional(),
   partition: z.string().optional(),

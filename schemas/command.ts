@@ -12,7 +12,7 @@ const NAME = { error: () => "a name of letters, digits and _, which begins with 
 const nameSchema = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/, NAME);
 
 /** Variables by which noiseline speaks to the program, and those that are the same for every stage. */
-const SET_BY_ENGINE = /^(NOISELINE_.*|CUDA_VISIBLE_DEVICES|PYTHONPATH|HOME|TMPDIR|TZ|LANG|LC_ALL)$/;
+const SET_BY_ENGINE = /^(NOISELINE_.*|CUDA_VISIBLE_DEVICES|PYTHONPATH|HOME|TMPDIR|TZ|LANG|LC_ALL|PET_(N|MASTER).*)$/;
 const variableSchema = z.string().refine((name) => /^[A-Za-z_]\w{0,127}$/.test(name) && !SET_BY_ENGINE.test(name), {
   error: "the name of a variable that noiseline does not set itself",
 });
@@ -39,6 +39,9 @@ export const commandSchema = z.strictObject({
   }).describe("The type of each output that the program writes"),
   env: z.record(variableSchema, scalar).default({}).describe(
     "Variables of the program's environment, which has few others",
+  ),
+  tasks: z.int().min(1).max(65_536).optional().describe(
+    "Processes that torchrun starts, on one node or spread evenly over the nodes of its job (resources: { nodes })",
   ),
   resumes: execution(z.boolean().default(false)).describe("The program saves its progress and goes on from there"),
   net: z.boolean().default(false).describe("The program may use the network; asks for the right net"),

@@ -44,6 +44,9 @@ export const resourcesSchema = z.strictObject({
   gpu: z.union([z.int().min(0).max(64), z.literal("required")], {
     error: () => "a number of GPUs from 0 to 64, or required",
   }).optional().describe("GPUs that the stage uses, if there are any; required: one, else an error"),
+  nodes: z.int().min(1).max(1024).optional().describe(
+    "Nodes of a cluster over which the tasks of a command are spread; each has the other resources. 1 elsewhere",
+  ),
   memory: z.string(SIZE).regex(/^(?=.*[1-9])\d+(\.\d+)?(MB|GB|MiB|GiB)$/, SIZE).optional().describe(
     "Stop the stage if its process takes more memory; 500MB, 2GiB and the like",
   ),

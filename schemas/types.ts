@@ -79,6 +79,11 @@ export type Resources = {
   cpu?: number | undefined;
   /** GPUs that the stage uses, if there are any; required: one, else an error */
   gpu?: number | "required" | undefined;
+  /**
+   * Nodes of a cluster over which the tasks of a command are spread; each has the other resources. 1
+   * elsewhere
+   */
+  nodes?: number | undefined;
   /** Stop the stage if its process takes more memory; 500MB, 2GiB and the like */
   memory?: string | undefined;
 };
@@ -1261,6 +1266,11 @@ export type KindTable = {
     outputs: Record<string, "images" | "samples" | "checkpoint" | "features" | "metrics" | "picture" | "files">;
     /** Variables of the program's environment, which has few others */
     env?: Record<string, string | number | boolean> | undefined;
+    /**
+     * Processes that torchrun starts, on one node or spread evenly over the nodes of its job (resources: {
+     * nodes })
+     */
+    tasks?: number | undefined;
     /** The program saves its progress and goes on from there */
     resumes?: boolean | undefined;
     /** The program may use the network; asks for the right net */

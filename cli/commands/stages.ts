@@ -70,7 +70,9 @@ async function describeCustom(written: string, file: string): Promise<Answer> {
   }
   const kind = fromFile(written, found) as Kind;
   const { summary, inputs, outputs, seeded, permissions, roles } = kind;
-  const rights = rightsOf({ kind, params: {} }, dirname(file), false).flatMap((request) => request.rights);
+  const rights = rightsOf({ kind, params: {}, declared: {} }, dirname(file), false).flatMap((request) =>
+    request.rights
+  );
   const device = kind.device !== undefined;
   const files = Object.keys(roles).filter((name) => roles[name]!.role === "external");
   const asks = [

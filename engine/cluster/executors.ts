@@ -4,6 +4,8 @@ import type { Executor, Workspace } from "../run/executor.ts";
 import { progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import { SharedStates } from "./shared_states.ts";
+import type { Queue } from "./queue.ts";
+import { DENO_FLAGS, NODE } from "./script.ts";
 import { type Attempt, clusterFolder, isHere, type OpenSubmission } from "./submission.ts";
 
 /**
@@ -29,6 +31,7 @@ export class JobExecutor implements Executor {
   fromStep = 0;
 
   /**
+   * @param spread starts a command on each node of the job
    * @param note notes the step that the action continues from, and later each step that it has saved in the cache
    * @param note.return why the action is given up, if it is
    */
@@ -36,6 +39,7 @@ export class JobExecutor implements Executor {
     private readonly submission: OpenSubmission,
     private readonly own: Attempt,
     private readonly store: Store,
+    private readonly spread: Queue["spread"],
     private readonly note: (fromStep: number, toStep?: number) => StageProblem | undefined,
   ) {}
 
@@ -51,9 +55,11 @@ export class JobExecutor implements Executor {
     this.fromStep = await states.download();
     const opened = this.note(this.fromStep) ?? await here.open(planned, name, here);
     if ("message" in opened) return opened;
+    const { nodes = 1 } = planned.stage.resources;
     const execute: Workspace["execute"] = (order) =>
       opened.execute({
         ...order,
+        ...nodes > 1 && { spread: this.spread(nodes, [Deno.execPath(), "run", "-A", ...DENO_FLAGS, NODE]) },
         emit: (event) => {
           order.emit(event);
           // Nothing is written in place of a mount that is away.

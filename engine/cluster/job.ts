@@ -15,7 +15,7 @@ import type { Trouble } from "../store/cache/backend.ts";
 import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { PATIENCE } from "../store/cache/client.ts";
 import { SharedCache } from "../store/cache/shared_cache.ts";
-import { disableFsync, removeQuietly, writeAtomically } from "../store/files.ts";
+import { disableFsync, makeFolder, removeQuietly, writeAtomically } from "../store/files.ts";
 import { abandonedIn, newRunId } from "../store/run_ids.ts";
 import { isThere, realPath, statIfThere } from "../store/reading.ts";
 import { recordText } from "../store/records.ts";
@@ -162,7 +162,9 @@ class JobAttempt {
       this.#write("start", jobStartSchema, { fromStep: null });
       let outcome: Outcome;
       try {
-        using scratch = makeScratch();
+        // All nodes of a job see its submission, but not each other's own disks.
+        const isSpread = submission.head.parts[this.options.part]!.needs.nodes !== undefined;
+        using scratch = makeScratch(isSpread ? join(submission.folder, "scratch") : undefined);
         outcome = await this.#work(scratch.path);
       } catch (error) {
         const trouble = explainIoError(error);
@@ -248,7 +250,8 @@ class JobAttempt {
     const cards = Deno.env.get("CUDA_VISIBLE_DEVICES") ?? "";
     let waited = false;
     const cache = this.#openCache();
-    const executor = new JobExecutor(submission, own, store, (fromStep, toStep) => {
+    const spread: Queue["spread"] = (...given) => options.queue.spread(...given);
+    const executor = new JobExecutor(submission, own, store, spread, (fromStep, toStep) => {
       this.#write("start", jobStartSchema, { fromStep, ...definedOnly({ toStep }) });
       return toStep === undefined ? this.#giveUp(fromStep) : undefined;
     });
@@ -339,9 +342,13 @@ class JobAttempt {
   }
 }
 
-/** Makes a folder for this process alone on the node's own disk, and removes folders that dead processes left. */
-function makeScratch(): Disposable & { readonly path: string } {
-  const root = realPath(Deno.env.get("TMPDIR") ?? "/tmp");
+/**
+ * Makes a folder for this process alone, and removes folders that dead processes left.
+ * @param shared where to make it; else it lies on the node's own disk
+ */
+function makeScratch(shared: string | undefined): Disposable & { readonly path: string } {
+  if (shared !== undefined) makeFolder(shared);
+  const root = realPath(shared ?? Deno.env.get("TMPDIR") ?? "/tmp");
   const prefix = `noiseline-${hostname()}-`;
   for (const path of abandonedIn(root, prefix)) {
     // Folders of other users may have such names too.

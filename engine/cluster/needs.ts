@@ -29,7 +29,7 @@ function resourcesOn({ kind, declared }: Stage, { resources, kinds }: ClusterFil
 /** Returns what the job of an action needs. */
 export function needsOf(action: Pick<Action, "do" | "stage">, settings: ClusterFile): JobNeeds {
   const { stage } = action;
-  const { cpu = 1, memory, ...slots } = slotsOf({
+  const { cpu = 1, memory, nodes = 1, ...slots } = slotsOf({
     ...action,
     stage: { ...stage, resources: resourcesOn(stage, settings) },
   });
@@ -39,6 +39,7 @@ export function needsOf(action: Pick<Action, "do" | "stage">, settings: ClusterF
   return {
     cpus: Math.max(1, cpu),
     gpus: gpuCount(slots),
+    ...nodes > 1 && { nodes },
     memoryMiB: memory === undefined ? undefined : Math.ceil(parseMemory(memory) / (1 << 20)) + WATCHER_MIB,
     minutes: limitMs === undefined ? undefined : Math.ceil(limitMs / 60_000),
     ...{ partition, account, qos },
@@ -72,11 +73,12 @@ const CAUSES = [
 ] as const;
 
 /** Describes needs to people, as `2 CPUs, 1.5 GiB, 1 GPU, 90 min`. */
-function describeNeeds({ cpus, gpus, memoryMiB, minutes }: JobNeeds): string {
+function describeNeeds({ cpus, gpus, nodes, memoryMiB, minutes }: JobNeeds): string {
   const count = (n: number, what: string) => n === 0 ? "" : `${n} ${what}${n === 1 ? "" : "s"}`;
   const memory = memoryMiB === undefined ? "" : `${Number((memoryMiB / 1024).toFixed(1))} GiB`;
   const time = minutes === undefined ? "" : minutes % 60 === 0 ? `${minutes / 60} h` : `${minutes} min`;
-  return [count(cpus, "CPU"), memory, count(gpus, "GPU"), time].filter(Boolean).join(", ");
+  const where = nodes === undefined ? "" : `${nodes} nodes, each with `;
+  return where + [count(cpus, "CPU"), memory, count(gpus, "GPU"), time].filter(Boolean).join(", ");
 }
 
 /**

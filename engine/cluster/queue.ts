@@ -3,6 +3,7 @@
  * Nothing here throws for anything that a cluster may do: each call is bounded in time and ends with a value.
  */
 import type { JobNeeds } from "../../schemas/cluster_records.ts";
+import type { Spread } from "../process/start_program.ts";
 import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 
 export type { JobNeeds };
@@ -138,6 +139,8 @@ export interface Queue {
   describe(as?: Pick<JobNeeds, "account" | "qos">): Promise<QueueFacts | { readonly silent: string }>;
   /** Returns the job that this process runs in; undefined outside of a job. */
   own(): OwnJob | undefined;
+  /** Returns how a command is started on each node of the job that this process runs in. */
+  spread(nodes: number, command: readonly string[]): Spread;
   /** Queues this job again from within, as the last thing that the job does. @returns why that failed, or undefined */
   requeueOwn(): Promise<string | undefined>;
 }

@@ -8,6 +8,9 @@ import { denoFolder } from "../process/runtime.ts";
 /** The program of the command line, at the same path on the nodes as on this machine. */
 export const PROGRAM: string = join(TOOLKIT_ROOT, "cli/main.ts");
 
+/** The module that runs a program on one of several nodes of a job. */
+export const NODE: string = join(TOOLKIT_ROOT, "engine/process/node.ts");
+
 const SETTINGS = [`--config=${TOOLKIT_CONFIG}`, `--lock=${TOOLKIT_LOCK}`, "--frozen"];
 
 /**

@@ -191,7 +191,7 @@ export async function runInChild(
  */
 export function explainStop(
   { timedOut, overLimitBytes }: Child,
-  { timeoutMs, memoryLimit, kill, stop }: WorkerOptions,
+  { timeoutMs, memoryLimit, kill, stop }: Pick<WorkerOptions, "timeoutMs" | "memoryLimit" | "kill" | "stop">,
   { outcome, smaller, step = 0 }: {
     readonly outcome: StageOutcome | undefined;
     readonly smaller: string;

@@ -94,6 +94,8 @@ export const programEventSchema = z.union([
   z.strictObject({ type: z.literal("crashed"), message }),
   /** Modules outside its folder that it loaded. */
   z.strictObject({ type: z.literal("modules"), files: z.array(message) }),
+  /** From a node, if it runs on several: its end there. */
+  z.strictObject({ type: z.literal("ended"), code: z.int() }),
   /** From the containment: processes were left when it ended. */
   z.strictObject({ type: z.literal("left") }),
 ]);

@@ -3,6 +3,7 @@ import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedAction } from "../plan/plan.ts";
 import type { StageLog } from "../process/lines.ts";
 import type { StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
+import type { Spread } from "../process/start_program.ts";
 import type { Grants } from "./rights.ts";
 import type { Store } from "../store/store.ts";
 import type { Emit, StageEndState, StageProblem } from "./events.ts";
@@ -26,6 +27,8 @@ export interface Order {
   readonly start: StartMessage;
   /** Ids of the graphics cards that the program may use. */
   readonly gpus: readonly string[];
+  /** Set for a program that runs on several nodes. */
+  readonly spread?: Spread;
   readonly emit: (event: StageEvent) => void;
   readonly log: StageLog;
   /** Kills the program. */

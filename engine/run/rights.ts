@@ -73,7 +73,7 @@ export function contentOf({ file, digest, files }: Pick<UserCode, "file" | "dige
  * @param folder the pipeline's folder; what a stage reads below it needs no right
  * @param native true if the device that the stage computes on runs native code
  */
-export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, native: boolean) {
+export function rightsOf(stage: Pick<Stage, "kind" | "params" | "declared">, folder: string, native: boolean) {
   const { kind } = stage;
   if (kind.command !== undefined) return [{ ...kind.command, rights: rightsOfCommand(stage, folder) }];
   if (kind.userCode.length === 0) return [];
@@ -98,10 +98,12 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, 
 }
 
 /** Returns the rights that a program of the user's asks for: its start, the network, and files of other projects. */
-function rightsOfCommand(stage: Pick<Stage, "kind" | "params">, folder: string): string[] {
+function rightsOfCommand(stage: Pick<Stage, "kind" | "params" | "declared">, folder: string): string[] {
   const { program, net } = stage.params as FoundCommand;
   const outside = beyondProject(Object.values(externalPaths(stage, folder)), projectOf(folder));
-  return [...net ? ["net"] : [], ...outside.map((path) => `read=${path}`), `run=${program}`];
+  // Ranks on several nodes meet on the network. What a file asks for is the same everywhere.
+  const meets = (stage.declared.nodes ?? 1) > 1;
+  return [...net || meets ? ["net"] : [], ...outside.map((path) => `read=${path}`), `run=${program}`];
 }
 
 /**

@@ -34,6 +34,7 @@ export class ToldQueue implements Queue {
   submit = this.#never;
   cancel = this.#never;
   describe = this.#never;
+  spread = this.#never;
 
   get #never(): () => never {
     return () => {

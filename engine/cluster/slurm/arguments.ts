@@ -27,13 +27,14 @@ function dependencyOf({ afterOk = [], afterChild = [], afterAny = [], afterFailu
  * may add options, but not override those that are relied on.
  */
 function needsArguments(needs: JobNeeds): string[] {
-  const { cpus, gpus, memoryMiB, minutes, partition, account, qos, options } = needs;
+  const { cpus, gpus, nodes = 1, memoryMiB, minutes, partition, account, qos, options } = needs;
   const given = { partition, account, qos, time: minutes, mem: memoryMiB === undefined ? undefined : `${memoryMiB}M` };
   const set = Object.entries(given).filter(([, value]) => value !== undefined);
   return [
     ...options,
-    "--nodes=1",
-    "--ntasks=1",
+    `--nodes=${nodes}`,
+    `--ntasks=${nodes}`,
+    ...nodes > 1 ? ["--ntasks-per-node=1"] : [],
     `--cpus-per-task=${cpus}`,
     ...gpus > 0 ? [`--gres=gpu:${gpus}`] : [],
     ...set.map(([name, value]) => `--${name}=${value}`),

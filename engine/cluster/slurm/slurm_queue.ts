@@ -1,6 +1,8 @@
 import { definedOnly } from "../../../std/defined_only.ts";
 import { cutText, printable } from "../../diagnostic/format.ts";
 import { JOB_PREFIX, type JobRequest, type OwnJob, type Queue, type QueueView, type Submitted } from "../queue.ts";
+import { findProgram } from "../../process/programs.ts";
+import type { Spread } from "../../process/start_program.ts";
 import { submitArguments } from "./arguments.ts";
 import { ask, askTable } from "./ask.ts";
 import { askPartitions, describeCluster, holds, isAnyAway } from "./facts.ts";
@@ -8,6 +10,10 @@ import { reasonOf, releaseOf, secondsOf, stateOf, troubleOf } from "./words.ts";
 
 /** `8`, or `8_3` for the child of an array. */
 const ID = /^\d{1,10}(_\d{1,10})?$/;
+
+/** Variables that the other nodes of a job get: those that find programs and folders, Slurm's, and of their network. */
+const SEEN_BY_NODES =
+  /^(PATH|HOME|USER|LOGNAME|TMPDIR|LD_LIBRARY_PATH|DENO_DIR|XDG_.*|SLURM.*|CUDA_.*|(NCCL|GLOO|UCX|FI)_.*)$/;
 
 /** Returns the id of a job, for a child with the array's id: the last child has the array's id as its own too. */
 const idOf = (job: string, child: string) => /^\d+$/.test(child) ? `${job}_${child}` : job;
@@ -81,6 +87,17 @@ export class SlurmQueue implements Queue {
     const [job, array, child] = [numberOf("JOB_ID"), numberOf("ARRAY_JOB_ID"), numberOf("ARRAY_TASK_ID")];
     const id = array !== undefined && child !== undefined ? `${array}_${child}` : job;
     return id === undefined ? undefined : { id, attempt: Number(numberOf("RESTART_COUNT") ?? 0) };
+  }
+
+  spread(nodes: number, command: readonly string[]): Spread {
+    const all = Object.entries(Deno.env.toObject());
+    const cpus = Deno.env.get("SLURM_CPUS_PER_TASK") ?? "1";
+    const each = [`--nodes=${nodes}`, `--ntasks=${nodes}`, "--ntasks-per-node=1", `--cpus-per-task=${cpus}`];
+    return {
+      ...{ nodes, names: { node: "SLURM_NODEID", address: "SLURM_LAUNCH_NODE_IPADDR" } },
+      argv: [findProgram("srun", "/") ?? "/usr/bin/srun", ...each, "--mpi=none", "--kill-on-bad-exit=1", ...command],
+      env: Object.fromEntries(all.filter(([name]) => SEEN_BY_NODES.test(name))),
+    };
   }
 
   async requeueOwn(): Promise<string | undefined> {

@@ -263,7 +263,21 @@ export function buildStages(
     if (!outcome.ok) continue;
     const extentName = extentParam(kind);
     const { resources: declared = {} } = entry;
-    const resources = { ...kind.resources, ...declared };
+    // Only a job has several nodes: `withJobResources`.
+    const { nodes = 1, ...here } = declared;
+    const resources = { ...kind.resources, ...here };
+    const tasks = kind.command && outcome.value["tasks"] as number | undefined;
+    if (nodes > 1 && (tasks === undefined || tasks % nodes > 0)) {
+      const message = kind.command === undefined
+        ? `stage "${id}": ${kind.name} runs as one process, and uses one node`
+        : `stage "${id}" says ${
+          tasks === undefined ? "nothing of tasks" : `tasks: ${tasks}`
+        }, which ${nodes} nodes share`;
+      const fix = kind.command === undefined
+        ? "remove nodes"
+        : `write tasks: ${nodes} under with, or another multiple of ${nodes}: the processes of all nodes together`;
+      problems.add(["stages", id, "resources", "nodes"], message, fix);
+    }
     stages.set(id, {
       id,
       entry: id,

@@ -19,6 +19,11 @@ import { asMap } from "../source/tree.ts";
 
 /** The sources and the lock of a stage are hashed by each command, and copied for each run. */
 const MOST_CODE_BYTES = 1 << 30;
+/** Matches a call of srun, also within a line of shell. */
+const SRUN = /(^|[\s;&|(/])srun(\s|$)/;
+/** Matches options by which torchrun and accelerate are told how many processes there are, and where they meet. */
+const PLACEMENT =
+  /^--?(nnodes|nproc[-_]per[-_]node|node[-_]rank|master[-_]\w+|rdzv[-_]\w+|standalone|num_(processes|machines)|machine_rank|main_process_\w+)(=|$)/;
 
 /** Returns the ports that a stage which runs a program of the user's gives itself. */
 export function commandPorts(entry: unknown): { readonly inputs: InputPorts; readonly outputs: OutputPorts } {
@@ -98,6 +103,18 @@ function findAll(
     outputs: Object.keys(ports.outputs),
   };
   for (const [index, text] of params.run.entries()) {
+    if (SRUN.test(text)) {
+      const fix = "leave srun out, and write resources: { nodes: N } in the stage and tasks: under with";
+      refuse(["run", index], text, "a program that noiseline itself starts on each node of the job", fix);
+    }
+    if (params.tasks !== undefined && basename(text) === "accelerate") {
+      const fix = "start the script with torchrun, or leave tasks out and write --num_processes";
+      refuse(["run", index], text, "torchrun, which reads from variables what tasks says", fix);
+    }
+    if (params.tasks !== undefined && index > 0 && PLACEMENT.test(text)) {
+      const fix = "leave it out: tasks and resources: { nodes: N } say it to torchrun";
+      refuse(["run", index], text, "no option about the number of processes or their places beside tasks", fix);
+    }
     for (const [whole, group, name] of text.matchAll(PLACEHOLDER)) {
       const names = known[group!]!;
       if (!names.includes(name!)) {

@@ -42,6 +42,20 @@ test("ranks of a launcher are one program: they run once, go on, and say what on
   assertEquals(await state(), ["run", "param interpreter"]);
 });
 
+test("tasks says to the launcher how many ranks there are, and nodes mean nothing on one machine", async () => {
+  const text = ADD_UP.replace("--nproc-per-node=2, ", "").replace("outputs:", "tasks: 2\n      outputs:");
+  await using project = withLauncher(`${text}    resources: { nodes: 2 }\n`);
+  const { code, stderr } = await project.cli(["run", "p.yaml", ...await askedGrants(project, "p.yaml")]);
+  assertEquals([code, project.read("outputs/demo/count/total.txt")], [0, totalOf(10)], stderr);
+  const state = async () => (await project.cli(["plan", "p.yaml", "--json"])).json.stages[0].state;
+  assertEquals(await state(), "cached");
+  // Where the ranks are is not in the key, how many there are is.
+  project.write("p.yaml", text);
+  assertEquals(await state(), "cached");
+  project.write("p.yaml", text.replace("tasks: 2", "tasks: 3"));
+  assertEquals(await state(), "run");
+});
+
 for (const contained of [true, false]) {
   const why = NO_PYTHON ?? (contained ? NO_BOX : undefined);
   const where = contained ? "in a box" : "without bubblewrap";
@@ -64,7 +78,8 @@ for (const contained of [true, false]) {
 
   test(`a rank that raises, dies or hangs is one clear error, ${where}`, async () => {
     const wrongs: Readonly<Record<string, RegExp>> = {
-      raises: /^it exited with code 1\nrank 1: Traceback[^]*ValueError: no data for this rank$/,
+      raises:
+        /^it exited with code 1\nrank 1: Traceback[^]*ValueError: no data for this rank(\nrank 0: \w+Error: .*)?$/,
       dies: /^its process ended by SIGKILL .*\n[^]*rank {6}: 1 \(local_rank: 1\)\n/,
       hangs: /^it ran longer than its timeout of 6 s$/,
     };

@@ -58,6 +58,7 @@ def all_reduce(number):
     return total
 
 
+print(f"rank {rank} of {world} on {socket.gethostname()}")
 others = join()
 state = noiseline.progress.load()
 step, total = (state.step, json.loads((state.folder / "total.json").read_text())) if state else (0, noiseline.seed)

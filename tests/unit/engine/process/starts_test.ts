@@ -14,7 +14,8 @@ const STARTS: Readonly<Record<string, string>> = {
   "engine/process/bundle.ts: loadModules": "deno bundle, when a stage runs",
   "engine/process/box.ts: Deno.Command": "bwrap of an absolute folder of the PATH",
   "engine/process/child.ts: new Child": "a stage's process, after its grant",
-  "engine/process/command.ts: new Child": "the program of a stage, after its grant",
+  "engine/process/start_program.ts: new Child":
+    "the program of a stage, after its grant; in a job of several nodes srun, of an absolute folder of the PATH",
   "engine/process/describe.ts: new Child": "Deno without permissions, on the project's TypeScript",
   "engine/process/device_trial.ts: loadModules": "Deno, on the toolkit's own code",
   "engine/process/install.ts: loadModules": "deno cache, which runs no code of packages",

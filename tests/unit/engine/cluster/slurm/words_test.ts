@@ -171,6 +171,18 @@ Deno.test("the options of sbatch: the user's first, numbers in ranges, no patter
   ]);
 });
 
+Deno.test("a job of several nodes has one task on each, which has all that the stage asks for", () => {
+  const needs = { cpus: 4, gpus: 2, nodes: 3, options: ["--nodes=9"] };
+  assertEquals(submitArguments({ ...REQUEST, needs }).slice(0, 6), [
+    "--nodes=9",
+    "--nodes=3",
+    "--ntasks=3",
+    "--ntasks-per-node=1",
+    "--cpus-per-task=4",
+    "--gres=gpu:2",
+  ]);
+});
+
 Deno.test("one of several failures may be waited for, but not together with anything else", () => {
   const dependency = (order: Partial<JobOrder>) =>
     submitArguments({ ...REQUEST, order: { ...order } }).find((one) => one.startsWith("--dependency"));

@@ -73,6 +73,10 @@ export class BashQueue implements Queue {
     return undefined;
   }
 
+  spread(): never {
+    throw new Error("a job of bash has one node");
+  }
+
   requeueOwn(): Promise<string> {
     return Promise.resolve("not in a job");
   }

@@ -91,6 +91,10 @@ export class QueueOnPaper implements Queue {
     return this.self;
   }
 
+  spread(): never {
+    throw new Error("no job runs on paper");
+  }
+
   requeueOwn(): Promise<undefined> {
     return Promise.resolve(undefined);
   }

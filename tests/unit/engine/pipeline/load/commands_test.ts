@@ -94,6 +94,43 @@ const WRONG: Readonly<Record<string, readonly [written: string, ...told: string[
     "no param that is called steps",
     "write steps beside params, not in them, or give the param another name",
   ],
+  "srun": [
+    "{ run: [srun, -N2, sh], outputs: { out: files } }",
+    "stages.a.with.run[0]",
+    '"srun"',
+    "a program that noiseline itself starts on each node of the job",
+    "leave srun out, and write resources: { nodes: N } in the stage and tasks: under with",
+  ],
+  "srun in a line of shell": [
+    "{ run: [sh, -c, 'cd x && /usr/bin/srun -N2 sh'], outputs: { out: files } }",
+    "stages.a.with.run[2]",
+    '"cd x && /usr/bin/srun -N2 sh"',
+    "a program that noiseline itself starts on each node of the job",
+    "leave srun out, and write resources: { nodes: N } in the stage and tasks: under with",
+  ],
+  ...Object.fromEntries(
+    ["--nproc-per-node=2", "--nproc_per_node", "--nnodes=1:4", "--rdzv-endpoint=a:1", "--master_port=1", "--standalone"]
+      .map((option) => [`${option} beside tasks`, [
+        `{ run: [sh, "${option}"], tasks: 2, outputs: { out: files } }`,
+        "stages.a.with.run[1]",
+        `"${option}"`,
+        "no option about the number of processes or their places beside tasks",
+        "leave it out: tasks and resources: { nodes: N } say it to torchrun",
+      ]]),
+  ),
+  "accelerate beside tasks": [
+    "{ run: [sh, accelerate], tasks: 2, outputs: { out: files } }",
+    "stages.a.with.run[1]",
+    '"accelerate"',
+    "torchrun, which reads from variables what tasks says",
+    "start the script with torchrun, or leave tasks out and write --num_processes",
+  ],
+  "a variable of torchrun's": [
+    "{ run: [sh], env: { PET_NNODES: 2 }, outputs: { out: files } }",
+    "stages.a.with.env.PET_NNODES",
+    '"PET_NNODES"',
+    "the name of a variable that noiseline does not set itself",
+  ],
   "a variable that is noiseline's": [
     "{ run: [sh], env: { PYTHONPATH: . }, outputs: { out: files } }",
     "stages.a.with.env.PYTHONPATH",
@@ -142,6 +179,34 @@ Deno.test("a list of inputs has no one folder that could be filled in", async ()
     'read the folders of the list from the file that NOISELINE_STAGE names, in Python from noiseline.inputs["parts"]; ' +
     "or give each an input of its own",
   ]]);
+});
+
+Deno.test("several nodes are for a program, and share its tasks evenly", async () => {
+  await using project = new Project({});
+  const told = async (written: string, nodes: number) => {
+    const loaded = await load(project, written, { rest: `    resources: { nodes: ${nodes} }\n` });
+    return loaded.ok ? [] : loaded.diagnostics.map(({ message, fix }) => `${message}: ${fix}`);
+  };
+  const with_ = (tasks: string) => `{ run: [sh]${tasks}, outputs: { out: files } }`;
+  assertEquals(await told(with_(""), 1), []);
+  assertEquals(await told(with_(", tasks: 4"), 2), []);
+  const asked = (fix: number) =>
+    `write tasks: ${fix} under with, or another multiple of ${fix}: the processes of all nodes together`;
+  assertEquals(await told(with_(""), 2), [`stage "a" says nothing of tasks, which 2 nodes share: ${asked(2)}`]);
+  assertEquals(await told(with_(", tasks: 4"), 3), [`stage "a" says tasks: 4, which 3 nodes share: ${asked(3)}`]);
+  project.write(
+    "p.yaml",
+    `name: demo
+stages:
+  a: { uses: schedule, with: { betas: ldm/cosine, timesteps: 10 }, resources: { nodes: 2 } }
+`,
+  );
+  const loaded = await loadPipeline(project.path("p.yaml"), { kinds: BUILTIN_KINDS });
+  const [first] = loaded.ok ? [] : loaded.diagnostics;
+  assertEquals([first?.message, first?.fix], [
+    'stage "a": schedule runs as one process, and uses one node',
+    "remove nodes",
+  ]);
 });
 
 Deno.test("${params.…} has a meaning in run alone", async () => {
