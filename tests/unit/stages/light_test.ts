@@ -39,13 +39,14 @@ Deno.test("planning loads no tensor engine and no decoder: the kinds do without"
   const packages = new Set(paths.flatMap((one) => /^npm:\/?((?:@[^/]+\/)?[^/@]+)/.exec(one)?.[1] ?? []));
   assertEquals([...packages].sort(), ["zod"]);
   // `import` reads JSON of a few hundred bytes, to know what network it brings, and `dataset` the header of an array or
-  // of an image.
+  // of an image; `score` knows the least side of SSIM.
   const light = [
     "formats/byte_image.ts",
     "formats/format_error.ts",
     "formats/jpeg/exif_orientation.ts",
     "formats/jpeg/segments.ts",
     "formats/npy.ts",
+    "metrics/similarity.ts",
     "metrics/vectors.ts",
     "tensor/devices.ts",
   ];
