@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { execution, extent, externalFile } from "./roles.ts";
+import { execution, extent, externalFile, legacy } from "./roles.ts";
 
 /** Types of artifacts that a program of another language may write: their files are documented for other programs. */
 const OUTPUTS = ["images", "samples", "checkpoint", "features", "metrics", "picture", "files"] as const;
@@ -44,6 +44,13 @@ export const commandSchema = z.strictObject({
     "Processes that torchrun starts, on one node or spread evenly over the nodes of its job (resources: { nodes })",
   ),
   resumes: execution(z.boolean().default(false)).describe("The program saves its progress and goes on from there"),
+  data: legacy(z.record(nameSchema, externalFile(z.string().min(1))).default({}), {}).describe(
+    "Files, folders or patterns of data by name. Their content is in the key; the program reads them and nothing beside",
+  ),
+  sees: legacy(z.array(z.string().startsWith("/", { error: "an absolute path" })).default([]), []).describe(
+    "Folders outside the project that the program sees, such as one of installed programs; not their content, but " +
+      "these words are in the key",
+  ),
   net: z.boolean().default(false).describe("The program may use the network; asks for the right net"),
 });
 
@@ -51,6 +58,11 @@ export const commandSchema = z.strictObject({
 export const foundCommandSchema = commandSchema.extend({
   /** The sources by their names relative to the pipeline's folder. */
   sources: z.record(z.string(), externalFile(z.string())),
+  /** Files and folders of data, and by their names in the fixed part of a pattern the files that match it. */
+  data: legacy(
+    z.record(z.string(), z.union([externalFile(z.string()), z.record(z.string(), externalFile(z.string()))])),
+    {},
+  ),
   /** The path of the program. */
   program: execution(z.string()),
   /** The version of an interpreter, or the digest of any other program. */
@@ -64,4 +76,4 @@ export type CommandParams = z.output<typeof commandSchema>;
 export type FoundCommand = z.output<typeof foundCommandSchema>;
 
 /** Matches what `run` may contain for the program's start. */
-export const PLACEHOLDER = /\$\{(params|inputs|outputs)\.(\w+)\}/g;
+export const PLACEHOLDER = /\$\{(params|inputs|outputs|data)\.(\w+)\}/g;

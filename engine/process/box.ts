@@ -102,23 +102,22 @@ export function box(options: BoxOptions): Box | undefined {
   const home = Deno.env.get("HOME");
   const scratch = folders(["/tmp", "/var/tmp"]);
   const private_ = folders([
-    "/home",
-    "/root",
-    "/run",
+    ...["/home", "/root", "/run", "/mnt", "/media", "/srv"],
+    ...mountPoints(),
     home,
     home && join(home, ".local"),
     Deno.env.get("XDG_RUNTIME_DIR"),
   ]);
   const closed = [...scratch, ...private_];
   const empty = private_.filter((path) => !closed.some((other) => other !== path && isWithin(path, other)));
-  // Neither a closed folder as a whole is there again, nor one that holds it.
-  const isLost = (path: string) =>
-    closed.some((one) => isWithin(path, one)) && !closed.some((one) => isWithin(one, path));
+  // Neither a closed folder as a whole is there again, nor one that holds it, unless it is granted.
+  const isLost = (path: string) => closed.some((one) => isWithin(path, one)) && !holdsClosed(path);
+  const holdsClosed = (path: string) => closed.some((one) => isWithin(one, path));
   const results = statIfThere(store)?.isDirectory ? [store] : [];
   const shown: string[] = [];
-  const show = (paths: readonly string[]) =>
+  const show = (paths: readonly string[], isGranted = false) =>
     paths.flatMap((path) => [path, realPath(path)]).flatMap((path) => {
-      if (!isLost(path) || shown.some((one) => isWithin(path, one))) return [];
+      if (!isLost(path) && !(isGranted && holdsClosed(path)) || shown.some((one) => isWithin(path, one))) return [];
       shown.push(path);
       return ["--ro-bind", path, path];
     });
@@ -137,7 +136,7 @@ export function box(options: BoxOptions): Box | undefined {
     ...scratch.flatMap((path) => ["--bind", temporary, path]),
     ...show(named.sort()),
     ...results.flatMap((path) => ["--tmpfs", path]),
-    ...readable.flatMap((path) => isWithin(path, store) ? ["--ro-bind-try", path, path] : show([path])),
+    ...readable.flatMap((path) => isWithin(path, store) ? ["--ro-bind-try", path, path] : show([path], true)),
     ...writable.flatMap((path) => ["--bind", path, path]),
     ...socketsOfOthers().filter(isSeen).flatMap((path) => ["--ro-bind", "/dev/null", path]),
     // A write to an empty folder is an error, not lost.
@@ -182,6 +181,16 @@ function placesOf(program: string, project: string): string[] {
   };
   visit(program);
   return [...places];
+}
+
+/** Folders that belong to the machine, whatever is mounted there. */
+const OF_MACHINE = ["/usr", "/opt", "/nix", "/gnu", "/etc", "/bin", "/sbin", "/lib", "/lib64", "/proc", "/sys", "/dev"];
+
+/** Returns where other disks and folders of a network are mounted, which people keep their data on. */
+function mountPoints(): string[] {
+  const points = readProc("/proc/self/mountinfo").split("\n").map((line) => line.split(" ")[4] ?? "/");
+  const plain = points.map((one) => one.replace(/\\(\d{3})/g, (_, code) => String.fromCharCode(parseInt(code, 8))));
+  return [...new Set(plain)].filter((one) => one !== "/" && !OF_MACHINE.some((place) => isWithin(one, place)));
 }
 
 function linkAt(path: string): string | undefined {

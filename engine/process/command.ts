@@ -4,11 +4,12 @@
  */
 import toolkit from "../../deno.json" with { type: "json" };
 import { constants } from "node:os";
-import { dirname, isAbsolute, join, normalize } from "node:path";
+import { basename, dirname, isAbsolute, join, normalize } from "node:path";
 import { type FoundCommand, PLACEHOLDER } from "../../schemas/command.ts";
 import type { CommandProgram } from "../keys/program.ts";
 import { copyFile, makeFolder, writeNew } from "../store/files.ts";
 import { isThere, realPath, statIfThere } from "../store/reading.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { namesIn } from "./process_tree.ts";
 import { parseJson } from "../store/records.ts";
 import { describeLoss, explainStop, runInChild, STOP_GRACE_MS, type WorkerOptions } from "./child.ts";
@@ -46,7 +47,7 @@ export async function runCommand(
     return failed(message, "run again; on a cluster, give the nodes the same program");
   }
   const brief = { ...briefOf(start, options), start: here.start };
-  const place = layOut(program, params, brief, { ...options, started: here.python });
+  const place = layOut(program, params, brief, { ...options, started: here.python, folders: here.folders });
   const { spread, home } = options;
   const how = spread ?? starterAt(place, join(options.folder, "work", "tmp"));
   if ("note" in how && how.note !== undefined) options.emit({ type: "note", message: how.note });
@@ -69,18 +70,22 @@ export async function runCommand(
 
 /** Returns all that a program is told. */
 function briefOf({ inputs, outputs, seed, ...start }: StartMessage, { folder }: CommandOptions) {
-  const { params, steps, resumes, lock = null, outputs: types } = start.params as FoundCommand;
+  const { params, steps, resumes, lock = null, outputs: types, data } = start.params as FoundCommand;
   const progress = resumes
     ? { folder: start.progressFolder, limit: start.progressLimit, confirms: start.sendsAll === true }
     : null;
   const made = Object.entries(outputs).map(([port, folder]) => [port, { type: types[port], folder }]);
   const folders: Readonly<Record<string, { readonly folder: string }>> = Object.fromEntries(made);
   const code = join(folder, "work", "code");
+  const told = Object.entries(data).map(([name, path]) =>
+    [name, typeof path === "string" ? path : join(folder, "work", "data", name)] as const
+  );
   return {
     params: { ...params, steps } as FoundCommand["params"],
     seed,
     inputs,
     outputs: folders,
+    data: Object.fromEntries(told) as Readonly<Record<string, string>>,
     progress,
     lock,
     code,
@@ -93,7 +98,10 @@ function layOut(
   { entry }: CommandProgram,
   params: FoundCommand,
   told: ReturnType<typeof briefOf>,
-  { folder, env, started, ...options }: CommandOptions & { readonly started: string },
+  { folder, env, started, folders, ...options }: CommandOptions & {
+    readonly started: string;
+    readonly folders: readonly string[];
+  },
 ): Place {
   const { readable, writable, project, store, spread, memoryLimit } = options;
   const work = join(folder, "work");
@@ -112,12 +120,31 @@ function layOut(
   }
   const brief = join(work, "stage.json");
   writeNew(brief, JSON.stringify(told));
+  // What a pattern has matched lies together, under its own names.
+  for (const [name, found] of Object.entries(params.data)) {
+    for (const [file, path] of typeof found === "string" ? [] : Object.entries(found)) {
+      linkTo(path, join(told.data[name]!, file));
+    }
+  }
+  // Where modules of a cluster's programs are loaded, these need the libraries that come with them.
+  const libraries = Deno.env.get("LD_LIBRARY_PATH");
+  const seen = [...folders, ...params.sees, ...libraries?.split(":").filter(isAbsolute) ?? []];
   return {
-    ...{ programs: [params.program, started], readable, writable: [work, ...writable], project, store, cwd, brief },
+    ...{
+      programs: [params.program, started],
+      readable: [...readable, ...seen.filter(isThere)],
+      writable: [work, ...writable],
+      project,
+      store,
+      cwd,
+      brief,
+    },
     // Ranks on several nodes meet on the network.
     ...{ net: params.net || spread !== undefined, gpu: env["CUDA_VISIBLE_DEVICES"] !== undefined, memory: memoryLimit },
     vars: {
       PATH: Deno.env.get("PATH") ?? "",
+      ...definedOnly({ LD_LIBRARY_PATH: libraries }),
+      ...hubsOf(told.data, work),
       HOME: join(work, "home"),
       ...{ TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" },
       ...{ PYTHONPATH: dirname(library), PYTHONHASHSEED: "0", PYTHONDONTWRITEBYTECODE: "1", PYTHONNOUSERSITE: "1" },
@@ -142,9 +169,27 @@ function meeting(tasks: number, nodes: number): Record<string, string> {
   };
 }
 
+/** Makes a link to a file or folder of data, and the folder that it lies in. */
+function linkTo(path: string, place: string): void {
+  makeFolder(dirname(place));
+  Deno.symlinkSync(path, place);
+}
+
+/** Returns the variables by which libraries of models find those that are among the data, and look nowhere else. */
+function hubsOf(data: Readonly<Record<string, string>>, work: string): Record<string, string> {
+  const models = Object.values(data).filter((path) => /^(models|datasets)--/.test(basename(path)));
+  for (const path of models) linkTo(path, join(work, "hub", basename(path)));
+  const torch = Object.values(data).find((path) => basename(path) === "torch" && isThere(join(path, "hub")));
+  return definedOnly({
+    ...models.length > 0 && { HF_HUB_CACHE: join(work, "hub"), HF_HUB_OFFLINE: "1" },
+    TORCH_HOME: torch,
+  });
+}
+
 /** Returns the program's arguments with everything filled in. */
-function argsOf({ run }: FoundCommand, { params, inputs, outputs }: ReturnType<typeof briefOf>): string[] {
+function argsOf({ run }: FoundCommand, { params, inputs, outputs, data }: ReturnType<typeof briefOf>): string[] {
   const fill = (_: string, group: string, name: string) => {
+    if (group === "data") return data[name]!;
     const value = group === "params"
       ? params[name]
       : ((group === "inputs" ? inputs : outputs)[name] as InputMessage).folder;
@@ -244,6 +289,12 @@ function explainExit(code: number, said: string, home: string): StageOutcome {
   const files = [module && `${module}.py`, module && `${module}/__init__.py`, python ?? shell].filter((one) => one);
   const file = files.find((one) => !isAbsolute(one!) && statIfThere(realPath(join(home, one!)))?.isFile);
   if (file !== undefined) return undeclared("reads", file, `\n${said}`);
+  const beyond = [python, shell].find((one) => one?.startsWith("/") && statIfThere(one) !== undefined);
+  if (beyond !== undefined) {
+    const fix = `add \`data: { NAME: ${beyond} }\` beside run, so that its content is in the key; for folders of ` +
+      "programs add `sees: [FOLDER]`";
+    return failed(`it reads ${beyond}, which is not among its data, so it is not in its box\n${said}`, fix);
+  }
   if (/Read-only file system/.test(said)) {
     const fix = "write to the folders of its outputs, of its progress, or the one in which it starts";
     return failed(`it wrote where it may not\n${said}`, fix);

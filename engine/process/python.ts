@@ -192,7 +192,8 @@ function askPython(path: string, cwd: string): Promise<Python | undefined> {
 
 /**
  * Returns a program that the user has granted as it is here: its version, the path to start, and for a Python or a
- * script of one the Python's path and the files that its start loads; undefined if it is not here.
+ * script of one the Python's path, the files that its start loads and the folders of its modules; undefined if it is not
+ * here.
  * @param planned the version that was planned with
  */
 export async function programHere(path: string, planned: string, cwd: string) {
@@ -201,11 +202,13 @@ export async function programHere(path: string, planned: string, cwd: string) {
   const named = script?.python ?? path;
   const answer = isPython(planned) && PYTHON.test(basename(realPath(named))) ? await askPython(named, cwd) : undefined;
   if (answer === undefined) {
-    return { version: runs(`sha256:${digestOf(named)}`, script), path, python: named, start: [] };
+    return { version: runs(`sha256:${digestOf(named)}`, script), path, python: named, start: [], folders: [] };
   }
-  const { path: python, loaded: start } = answer;
-  if (script === undefined) return { version: versionOf(answer), path: python, python, start };
+  const { path: python, loaded: start, paths: folders } = answer;
+  if (script === undefined) return { version: versionOf(answer), path: python, python, start, folders };
   const own = script.code === undefined ? join(dirname(python), basename(path)) : path;
   const { code } = scriptAt(own) ?? {};
-  return code === undefined ? undefined : { version: runs(versionOf(answer), { code }), path: own, python, start };
+  return code === undefined
+    ? undefined
+    : { version: runs(versionOf(answer), { code }), path: own, python, start, folders };
 }

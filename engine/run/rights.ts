@@ -82,8 +82,6 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params" | "declared">, fol
   const seen = new Set<string>();
   const places = Object.values(externalPaths(stage, folder)).flatMap((path) => [...realPlaces(path, seen)]);
   const outside = places.filter((place) => !isWithin(place, home));
-  // A folder covers everything in it.
-  const whole = outside.filter((place) => !outside.some((one) => one !== place && isWithin(place, one)));
   const ofProcess = [
     ...net.map((host) => `net=${host}`),
     ...env.map((name) => `env=${name}`),
@@ -92,15 +90,30 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params" | "declared">, fol
   return kind.userCode.filter((code) => !isShipped(code)).map(({ file, uses, files }) => {
     // Deno reads JSON and code without a permission, and a pipeline may name files that its user does not know.
     const read = beyondProject(files.map(([path]) => path), projectOf(folder));
-    const rights = [...ofProcess, ...[...whole, ...read].map((path) => `read=${path}`)];
+    const rights = [...ofProcess, ...[...wholePlaces(outside), ...read].map((path) => `read=${path}`)];
     return { file, uses, rights: [...new Set(rights)].sort() };
   });
 }
 
+/** Returns places without those that lie in others: a folder covers everything in it. */
+function wholePlaces(places: readonly string[]): string[] {
+  const whole: string[] = [];
+  // A folder comes right before what is in it.
+  for (const place of [...new Set(places)].sort((a, b) => a.replaceAll("/", "\0") < b.replaceAll("/", "\0") ? -1 : 1)) {
+    if (!isWithin(place, whole.at(-1) ?? place + "/")) whole.push(place);
+  }
+  return whole;
+}
+
 /** Returns the rights that a program of the user's asks for: its start, the network, and files of other projects. */
 function rightsOfCommand(stage: Pick<Stage, "kind" | "params" | "declared">, folder: string): string[] {
-  const { program, net } = stage.params as FoundCommand;
-  const outside = beyondProject(Object.values(externalPaths(stage, folder)), projectOf(folder));
+  const { program, net, sees } = stage.params as FoundCommand;
+  const seen = new Set<string>();
+  const places = [...Object.values(externalPaths(stage, folder)), ...sees].flatMap((path) => [
+    // A link in a folder of data may lead anywhere.
+    ...sees.includes(path) ? [path] : realPlaces(path, seen),
+  ]);
+  const outside = wholePlaces(beyondProject(places, projectOf(folder)));
   // Ranks on several nodes meet on the network. What a file asks for is the same everywhere.
   const meets = (stage.declared.nodes ?? 1) > 1;
   return [...net || meets ? ["net"] : [], ...outside.map((path) => `read=${path}`), `run=${program}`];

@@ -21,8 +21,12 @@ export function withoutBox(project: Project): Record<string, string> {
 }
 
 /** Returns the `--grant` options that a run without a terminal asks for. */
-export async function askedGrants(project: Project, file: string): Promise<string[]> {
-  const { json } = await project.cli(["validate", file, "--json"]);
+export async function askedGrants(
+  project: Project,
+  file: string,
+  options: Parameters<Project["cli"]>[1] = {},
+): Promise<string[]> {
+  const { json } = await project.cli(["validate", file, "--json"], options);
   const asked = json.rights as readonly { readonly stage: string; readonly rights: readonly string[] }[];
   return asked.flatMap(({ stage, rights }) => ["--grant", `${stage}:${rights.join(",")}`]);
 }

@@ -5,7 +5,7 @@ import type { Project } from "./project.ts";
 import type { ProcessOptions, Running } from "./cli_process.ts";
 
 /** Returns the folder of packages, whatever cache folder a test gives its processes. */
-async function denoDir(): Promise<string> {
+export async function denoDir(): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"], stderr: "null" }).output();
   return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
 }

@@ -58,6 +58,10 @@ export function commandKind(kind: Kind, { params: schema }: BuiltinKind, entry: 
   };
 }
 
+/** Each match of a pattern of data has a digest of its own in the key. */
+const MOST_MATCHES = 1_000;
+const WILD = /[*?[{]/;
+
 /** Finds the program and the files that params name. */
 function findAll(
   params: CommandParams,
@@ -89,8 +93,24 @@ function findAll(
   const size = code.reduce((sum, name) => sum + (statIfThere(realPath(resolve(folder, name)))?.size ?? 0), 0);
   if (size > MOST_CODE_BYTES) {
     const wanted = `files of code, of at most ${MOST_CODE_BYTES >> 30} GiB in all with the lock`;
-    const fix = "make large data the output of another stage, and name that stage under inputs";
+    const fix = "name large data under data, not under sources";
     refuse(["sources"], `${(size / 2 ** 30).toFixed(1)} GiB`, wanted, fix);
+  }
+  const data: Record<string, string | Record<string, string>> = {};
+  for (const [name, written] of Object.entries(params.data)) {
+    const path = written.replace(/^~(?=\/)/, Deno.env.get("HOME") ?? "~");
+    const full = resolve(folder, path);
+    data[name] = path;
+    if (!WILD.test(path) || statIfThere(realPath(full)) !== undefined) continue;
+    const root = resolve("/", ...full.split("/").slice(0, full.split("/").findIndex((part) => WILD.test(part))));
+    const found = findFiles(full, folder).map((file) => resolve(folder, file));
+    data[name] = Object.fromEntries(found.map((file) => [relative(root, file), file]));
+    if (found.length === 0) {
+      refuse(["data", name], written, "a pattern that some file matches", correct);
+    } else if (found.length > MOST_MATCHES) {
+      const wanted = `a pattern that at most ${MOST_MATCHES} files match; ${found.length} do`;
+      refuse(["data", name], written, wanted, `name the folder ${root} itself, and let the program choose`);
+    }
   }
   if (Object.hasOwn(params.params, "steps")) {
     const fix = "write steps beside params, not in them, or give the param another name";
@@ -101,6 +121,7 @@ function findAll(
     params: [...Object.keys(params.params), ...params.steps === undefined ? [] : ["steps"]],
     inputs: Object.keys(ports.inputs),
     outputs: Object.keys(ports.outputs),
+    data: Object.keys(params.data),
   };
   for (const [index, text] of params.run.entries()) {
     if (SRUN.test(text)) {
@@ -143,7 +164,7 @@ function findAll(
     refuse(["run", 0], name, "a program that is on your PATH, or the path of one", fix);
   }
   if (program === undefined || issues.length > 0) return { ok: false, issues };
-  return { ok: true, value: { ...params, sources, program, interpreter: knownVersion(program, project) } };
+  return { ok: true, value: { ...params, sources, data, program, interpreter: knownVersion(program, project) } };
 }
 
 /** Says how a file comes into a project that its folder is not in. */
@@ -162,7 +183,7 @@ function isFile(path: string): boolean {
 
 /** Returns the files that a pattern means, relative to a folder; nothing hidden, and no bytecode. */
 function findFiles(pattern: string, folder: string): string[] {
-  if (!/[*?[{]/.test(pattern)) {
+  if (!WILD.test(pattern)) {
     const name = relative(folder, resolve(folder, pattern));
     return isFile(join(folder, name)) ? [name] : [];
   }

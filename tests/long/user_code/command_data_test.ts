@@ -1,0 +1,119 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { Json } from "../../support/cli_process.ts";
+import { askedGrants, NO_BOX } from "../../support/commands.ts";
+import { denoDir } from "../../support/live_server.ts";
+import { Project } from "../../support/project.ts";
+
+/** Another home has no cache of packages. */
+const DENO_DIR = await denoDir();
+
+/** A home with pictures, notes and a key, and beside it a project with a stage that reads some of them. */
+function atHome(data: string, run: string, more = ""): Project {
+  const project = new Project();
+  for (const name of ["pics/a.txt", "pics/b.txt", "pics/deep/c.txt", "notes.md", ".ssh/id"]) {
+    project.write(`home/${name}`, `${name}\n`);
+  }
+  project.write("p/deno.json", "{}");
+  project.write(
+    "p/p.yaml",
+    `name: demo
+stages:
+  a:
+    uses: command
+    with:
+      run: [sh, -c, '${run} > \${outputs.out}/told.txt']
+      data: ${data}
+      outputs: { out: files }
+${more}`,
+  );
+  return project;
+}
+
+const homeOf = (project: Project) => ({ HOME: project.path("home"), DENO_DIR });
+const told = (project: Project) => project.read("p/outputs/demo/a/told.txt").trim().split("\n");
+const atProject = (project: Project) => ({ cwd: project.path("p"), env: homeOf(project) });
+const run = async (project: Project, args: readonly string[] = []) =>
+  await project.cli(
+    ["run", "p.yaml", ...await askedGrants(project, "p.yaml", atProject(project)), ...args],
+    atProject(project),
+  );
+
+Deno.test("data of a program is in its key by content; rights name where links in it lead", async () => {
+  await using project = atHome("{ pics: ~/pics }", "cat ${data.pics}/*.txt");
+  Deno.symlinkSync(project.path("home/notes.md"), project.path("home/pics/linked.txt"));
+  const grants = await askedGrants(project, "p.yaml", atProject(project));
+  for (const path of ["home/pics", "home/notes.md"]) assertStringIncludes(grants.join(), `read=${project.path(path)}`);
+  const { code, stderr } = await run(project);
+  assertEquals(code, 0, stderr);
+  assertEquals(told(project), ["pics/a.txt", "pics/b.txt", "notes.md"]);
+  const stateAfter = async (change: () => void) => {
+    change();
+    const [stage] = (await project.cli(["plan", "p.yaml", "--json"], atProject(project))).json.stages as Json[];
+    return [
+      stage.state,
+      ...stage.reasons.filter(({ code }: Json) => code === "external").map(({ name }: Json) => name),
+    ];
+  };
+  assertEquals(await stateAfter(() => {}), ["cached"]);
+  assertEquals(await stateAfter(() => project.write("home/other.txt", "beside")), ["cached"]);
+  assertEquals(await stateAfter(() => project.write("home/notes.md", "new")), ["run", 'data["pics"]']);
+});
+
+Deno.test("a pattern is a folder of what matches it, and a file beside changes nothing", async () => {
+  await using project = atHome('{ some: "~/pics/**/*.txt" }', "ls ${data.some}");
+  const { code, stderr } = await run(project);
+  assertEquals(code, 0, stderr);
+  assertEquals(told(project), ["a.txt", "b.txt", "deep"]);
+  project.write("home/pics/none.md", "no text");
+  assertMatch((await project.cli(["plan", "p.yaml"], atProject(project))).stdout, /cached/);
+  Deno.renameSync(project.path("home/pics/b.txt"), project.path("home/pics/d.txt"));
+  assertMatch((await project.cli(["plan", "p.yaml"], atProject(project))).stdout, /a {2}run/);
+});
+
+Deno.test("the folder of a model from a hub is found by its library, which looks nowhere else", async () => {
+  const model = "home/.cache/huggingface/hub/models--some--net";
+  const run_ =
+    "(cat $HF_HUB_CACHE/models--some--net/snapshots/1/w.bin; echo; echo $HF_HUB_OFFLINE; ls $TORCH_HOME/hub)";
+  await using project = atHome("{ net: ~/.cache/huggingface/hub/models--some--net, torch: ~/.cache/torch }", run_);
+  project.write(`${model}/blobs/1`, "weights");
+  Deno.mkdirSync(project.path(`${model}/snapshots/1`), { recursive: true });
+  Deno.symlinkSync("../../blobs/1", project.path(`${model}/snapshots/1/w.bin`));
+  project.write("home/.cache/torch/hub/checkpoints/net.pth", "weights");
+  const { code, stderr } = await run(project);
+  assertEquals(code, 0, stderr);
+  assertEquals(told(project), ["weights", "1", "checkpoints"]);
+});
+
+Deno.test({
+  name: `what a program does not declare is not there${NO_BOX === undefined ? "" : ` (skipped: ${NO_BOX})`}`,
+  ignore: NO_BOX !== undefined,
+  fn: async () => {
+    await using project = atHome("{ pics: ~/pics/a.txt }", "cat $FILE", "      env: { FILE: none }\n");
+    const file = project.path("home/pics/deep/c.txt");
+    const { code, stderr } = await run(project, ["--set", `a.env.FILE=${file}`]);
+    assertEquals(code, 1, stderr);
+    assertStringIncludes(stderr, `it reads ${file}, which is not among its data`);
+    assertStringIncludes(stderr, `data: { NAME: ${file} }`);
+    project.write(
+      "p/p.yaml",
+      project.read("p/p.yaml").replace("data:", `sees: [${project.path("home/pics")}]\n      data:`),
+    );
+    const seen = await run(project, ["--set", `a.env.FILE=${file}`]);
+    assertEquals(seen.code, 0, seen.stderr);
+    assertEquals(told(project), ["pics/deep/c.txt"]);
+  },
+});
+
+Deno.test("data that changes while the program runs makes no result", async () => {
+  await using project = atHome("{ pics: ~/pics }", "echo ok");
+  // A program without a box may write to what its user may write to.
+  project.write("bin/sh", `#!/bin/sh\necho more >> ${project.path("home/pics/a.txt")}\nexec /bin/sh "$@"\n`);
+  Deno.chmodSync(project.path("bin/sh"), 0o755);
+  project.write("bin/bwrap", "#!/bin/sh\nexit 1\n");
+  Deno.chmodSync(project.path("bin/bwrap"), 0o755);
+  const env = { ...homeOf(project), PATH: `${project.path("bin")}:${Deno.env.get("PATH")}` };
+  const at = { cwd: project.path("p"), env };
+  const { code, stderr } = await project.cli(["run", "p.yaml", ...await askedGrants(project, "p.yaml", at)], at);
+  assertEquals(code, 1, stderr);
+  assertMatch(stderr, /data\["pics"\][^\n]*changed|changed[^\n]*data\["pics"\]/);
+});
