@@ -30,15 +30,18 @@ seed: int
 inputs: Dict[str, Any]
 #: The folder of each output.
 outputs: Dict[str, Path]
+#: The file or folder of each name under `data`, a Path.
+data: Dict[str, Path]
 #: The saved states of the stage.
 progress: Progress
 
 if brief is not None:
     params, seed = Params(brief["params"]), brief["seed"]
     inputs, outputs = ({name: folders(port) for name, port in brief[way].items()} for way in ("inputs", "outputs"))
+    data = {name: Path(path) for name, path in brief.get("data", {}).items()}
     progress = Progress(brief["progress"])
     start(__version__, params)
-    __all__ += ["params", "seed", "inputs", "outputs", "progress"]
+    __all__ += ["params", "seed", "inputs", "outputs", "data", "progress"]
 
 if not TYPE_CHECKING:  # else any name would have a type
 
@@ -49,7 +52,7 @@ if not TYPE_CHECKING:  # else any name would have a type
             except ImportError as error:
                 raise AttributeError(f"noiseline.{name} needs NumPy: {error}") from error
             return getattr(_images, name)
-        if name in ("params", "seed", "inputs", "outputs", "progress"):
+        if name in ("params", "seed", "inputs", "outputs", "data", "progress"):
             raise RuntimeError(NOT_STARTED)
         raise AttributeError(f"module 'noiseline' has no attribute '{name}'")
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Json } from "../../support/cli_process.ts";
-import { askedGrants, NO_BOX } from "../../support/commands.ts";
+import { askedGrants, NO_BOX, NO_PYTHON } from "../../support/commands.ts";
 import { denoDir } from "../../support/live_server.ts";
 import { Project } from "../../support/project.ts";
 
@@ -116,4 +116,22 @@ Deno.test("data that changes while the program runs makes no result", async () =
   const { code, stderr } = await project.cli(["run", "p.yaml", ...await askedGrants(project, "p.yaml", at)], at);
   assertEquals(code, 1, stderr);
   assertMatch(stderr, /data\["pics"\][^\n]*changed|changed[^\n]*data\["pics"\]/);
+});
+
+Deno.test({
+  name: `a Python gets its data as paths${NO_PYTHON === undefined ? "" : ` (skipped: ${NO_PYTHON})`}`,
+  ignore: NO_PYTHON !== undefined,
+  fn: async () => {
+    await using project = atHome("{ pics: ~/pics }", "true");
+    project.write(
+      "p/a.py",
+      "import noiseline\ntext = (noiseline.data['pics'] / 'a.txt').read_text()\n" +
+        "(noiseline.outputs['out'] / 'told.txt').write_text(text)\n",
+    );
+    const written = project.read("p/p.yaml").replace(/run: .*/, "run: [python3, a.py]\n      sources: [a.py]");
+    project.write("p/p.yaml", written);
+    const { code, stderr } = await run(project);
+    assertEquals(code, 0, stderr);
+    assertEquals(told(project), ["pics/a.txt"]);
+  },
 });
