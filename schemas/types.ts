@@ -1273,6 +1273,16 @@ export type KindTable = {
     tasks?: number | undefined;
     /** The program saves its progress and goes on from there */
     resumes?: boolean | undefined;
+    /**
+     * Files, folders or patterns of data by name. Their content is in the key; the program reads them and
+     * nothing beside
+     */
+    data?: Record<string, string> | undefined;
+    /**
+     * Folders outside the project that the program sees, such as one of installed programs; not their
+     * content, but these words are in the key
+     */
+    sees?: string[] | undefined;
     /** The program may use the network; asks for the right net */
     net?: boolean | undefined;
   }; inputs: string };

@@ -120,7 +120,7 @@ function layOut(
   }
   const brief = join(work, "stage.json");
   writeNew(brief, JSON.stringify(told));
-  // What a pattern has matched lies together, under its own names.
+  // The matches of a pattern lie together, under their own names.
   for (const [name, found] of Object.entries(params.data)) {
     for (const [file, path] of typeof found === "string" ? [] : Object.entries(found)) {
       linkTo(path, join(told.data[name]!, file));

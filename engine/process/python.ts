@@ -192,8 +192,8 @@ function askPython(path: string, cwd: string): Promise<Python | undefined> {
 
 /**
  * Returns a program that the user has granted as it is here: its version, the path to start, and for a Python or a
- * script of one the Python's path, the files that its start loads and the folders of its modules; undefined if it is not
- * here.
+ * script of one the Python's path, the files that its start loads and the folders of its modules; undefined if it is
+ * not here.
  * @param planned the version that was planned with
  */
 export async function programHere(path: string, planned: string, cwd: string) {
