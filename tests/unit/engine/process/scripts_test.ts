@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { UNKNOWN_VERSION } from "../../../../schemas/command.ts";
 import { findProgram } from "../../../../engine/process/programs.ts";
 import { knownVersion, programHere } from "../../../../engine/process/python.ts";
+import { setVariable, testsAlone } from "../../../support/own_process.ts";
 import { Project } from "../../../support/project.ts";
 
 /** How `torchrun` begins, by who has installed it; BIN is the folder of its Python. */
@@ -35,20 +36,17 @@ function script(project: Project, name: string, text: string): string {
   return project.path(name);
 }
 
+const alone = testsAlone(import.meta.url);
 const test = (name: string, fn: (project: Project) => Promise<void>) =>
-  Deno.test({
-    name: `${name}${NO_PYTHON === undefined ? "" : ` (skipped: ${NO_PYTHON})`}`,
-    ignore: NO_PYTHON !== undefined,
-    fn: async () => {
-      await using project = new Project({ files: { "own/deno.json": "{}" } });
-      await fn(project);
-    },
-  });
+  alone(`${name}${NO_PYTHON === undefined ? "" : ` (skipped: ${NO_PYTHON})`}`, async () => {
+    await using project = new Project({ files: { "own/deno.json": "{}" } });
+    await fn(project);
+  }, NO_PYTHON !== undefined);
 
 test("a script has the version of the Python that it names, and a digest of its other lines", async (project) => {
   const bin = pythonIn(project);
   const before = Deno.env.get("PATH")!;
-  Deno.env.set("PATH", `${bin}:${before}`);
+  setVariable("PATH", `${bin}:${before}`);
   try {
     const own = project.path("own");
     const { version: plain } = (await programHere(join(bin, "python3"), UNKNOWN_VERSION, own))!;
@@ -64,7 +62,7 @@ test("a script has the version of the Python that it names, and a digest of its 
       assertNotEquals((await programHere(path, UNKNOWN_VERSION, own))?.version, expected!.version, by);
     }
   } finally {
-    Deno.env.set("PATH", before);
+    setVariable("PATH", before);
   }
 });
 
