@@ -86,6 +86,19 @@ function plainBox(net: boolean): Box | undefined {
   });
 }
 
+/** Returns the real paths of those paths that are folders, but for the root. */
+function foldersAt(paths: readonly (string | undefined)[]): string[] {
+  const real = paths.filter((path) => path !== undefined).map(realPath);
+  return [...new Set(real)].filter((path) => path !== "/" && statIfThere(path)?.isDirectory);
+}
+
+/** Returns the folders that are people's and running programs' own, and those of other disks. */
+export function privateFolders(): string[] {
+  const home = Deno.env.get("HOME");
+  const ofUser = [home, home && join(home, ".local"), Deno.env.get("XDG_RUNTIME_DIR")];
+  return foldersAt(["/home", "/root", "/run", "/mnt", "/media", "/srv", ...mountPoints(), ...ofUser]);
+}
+
 /**
  * Returns the command line of a box for a command. Folders of people and of running programs are empty but for what the
  * options name; everything else is read-only; there is no network, no process, socket or device of others; and nothing
@@ -95,19 +108,7 @@ export function box(options: BoxOptions): Box | undefined {
   const plain = plainBox(options.net);
   if (plain === undefined) return undefined;
   const { project, store, readable, writable, temporary, cwd } = options;
-  const folders = (paths: readonly (string | undefined)[]) => {
-    const real = paths.filter((path) => path !== undefined).map(realPath);
-    return [...new Set(real)].filter((path) => path !== "/" && statIfThere(path)?.isDirectory);
-  };
-  const home = Deno.env.get("HOME");
-  const scratch = folders(["/tmp", "/var/tmp"]);
-  const private_ = folders([
-    ...["/home", "/root", "/run", "/mnt", "/media", "/srv"],
-    ...mountPoints(),
-    home,
-    home && join(home, ".local"),
-    Deno.env.get("XDG_RUNTIME_DIR"),
-  ]);
+  const [scratch, private_] = [foldersAt(["/tmp", "/var/tmp"]), privateFolders()];
   const closed = [...scratch, ...private_];
   const empty = private_.filter((path) => !closed.some((other) => other !== path && isWithin(path, other)));
   // Neither a closed folder as a whole is there again, nor one that holds it, unless it is granted.

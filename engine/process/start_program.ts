@@ -1,5 +1,5 @@
 /** Starts programs of the user's: in a box where that works, with few variables, and with a descriptor for events. */
-import { box } from "./box.ts";
+import { box, privateFolders } from "./box.ts";
 import { descendantsOf, processesWith, ranksOf, signalTo } from "./process_tree.ts";
 import { Child } from "./runtime.ts";
 
@@ -48,7 +48,12 @@ export function starterAt(place: Place, temporary: string): Starter {
     const note = left && `bubblewrap cannot take all rights: ${left}`;
     return { argv: [...REDIRECT, ...contained.argv], contains: true, note };
   }
-  const vars = Object.entries({ ...place.vars, TMPDIR: temporary }).map(([name, value]) => `${name}=${value}`);
+  // Nothing hides the rest from a program without a box: a Python looks itself at what it opens.
+  const open = [place.project, ...place.readable, ...place.writable];
+  const watched = JSON.stringify({ closed: privateFolders(), open });
+  const vars = Object.entries({ ...place.vars, TMPDIR: temporary, NOISELINE_WATCHED: watched }).map(([name, value]) =>
+    `${name}=${value}`
+  );
   return { argv: ["/usr/bin/env", ...vars, ...REDIRECT], contains: false, note: UNCONTAINED };
 }
 

@@ -16,7 +16,7 @@ import time
 import traceback
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Callable, Dict, Mapping, NamedTuple, NoReturn, Optional, Type, Union
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional, Type, Union
 
 _file = os.environ.get("NOISELINE_STAGE")
 #: All that noiseline tells this program; None for a program that it has not started.
@@ -245,6 +245,27 @@ def check_lock(path: str) -> None:
             fail(f"{sys.executable} {has} {name}, and the lock names {version}", "install what the lock names into it")
 
 
+def _watch(closed: List[str], allowed: List[str]) -> None:
+    """Ends the program when it opens a file to read that its stage does not declare, in folders that a box would hide.
+
+    Files that the program has made itself since are its own. Readers in native code, such as HDF5's, open unseen."""
+    began = time.time() - 2
+    inside = lambda paths: tuple(os.path.join(os.path.realpath(one), "") for one in paths)  # noqa: E731
+    hidden, open_ = inside(closed), inside([*allowed, sys.prefix, sys.base_prefix, *filter(None, sys.path)])
+
+    def look(event: str, args: Any) -> None:
+        if event != "open" or not isinstance(args[0], (str, bytes)) or ((args[2] or 0) & 3) == os.O_WRONLY:
+            return
+        path = os.path.abspath(os.fsdecode(args[0]))
+        if path.startswith(open_) or (path := os.path.realpath(path)).startswith(open_) or not path.startswith(hidden):
+            return
+        if os.path.isfile(path) and os.stat(path).st_mtime < began:
+            fix = f"add `data: {{ NAME: {path} }}` beside run, so that its content is in the key"
+            fail(f"it reads {path}, which is not among its data", fix)
+
+    sys.addaudithook(look)
+
+
 def start(version: str, params: Params) -> None:
     """Begins to serve this program as a stage: the module calls it once, with its own version."""
     assert brief is not None
@@ -252,6 +273,9 @@ def start(version: str, params: Params) -> None:
     if theirs != version:
         what = f"this Python imports noiseline {version} from {os.path.dirname(__file__)}, and noiseline {theirs} runs the stage"
         fail(what, f"pip install noiseline=={theirs}, or start Python without -I and -E: the stage brings its own module")
+    if "NOISELINE_WATCHED" in os.environ:
+        watched = json.loads(os.environ["NOISELINE_WATCHED"])
+        _watch(watched["closed"], watched["open"])
     if str(os.getpid()) == _main:
         atexit.register(_report, params)
         if "LOCAL_RANK" in os.environ:

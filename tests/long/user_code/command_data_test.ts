@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Json } from "../../support/cli_process.ts";
-import { askedGrants, NO_BOX, NO_PYTHON } from "../../support/commands.ts";
+import { askedGrants, NO_BOX, NO_PYTHON, withoutBox } from "../../support/commands.ts";
 import { denoDir } from "../../support/live_server.ts";
 import { Project } from "../../support/project.ts";
 
@@ -133,5 +133,32 @@ Deno.test({
     const { code, stderr } = await run(project);
     assertEquals(code, 0, stderr);
     assertEquals(told(project), ["pics/a.txt"]);
+  },
+});
+
+Deno.test({
+  name: `without a box a Python fails at the first undeclared file that it opens${
+    NO_PYTHON === undefined ? "" : ` (skipped: ${NO_PYTHON})`
+  }`,
+  ignore: NO_PYTHON !== undefined,
+  fn: async () => {
+    await using project = atHome("{ pics: ~/pics }", "true");
+    const file = project.path("home/notes.md");
+    Deno.utimeSync(file, 1e9, 1e9);
+    const script = (path: string) =>
+      `import noiseline\nopen(noiseline.data['pics'] / 'a.txt')\nopen('left.txt', 'w').write('a')\n` +
+      `text = open('${path}').read()\n(noiseline.outputs['out'] / 'told.txt').write_text(text)\n`;
+    const written = project.read("p/p.yaml").replace(/run: .*/, "run: [python3, a.py]\n      sources: [a.py]");
+    project.write("p/p.yaml", written);
+    const { cwd, env } = atProject(project);
+    const at = { cwd, env: { ...env, ...withoutBox(project) } };
+    project.write("p/a.py", script("left.txt"));
+    const good = await project.cli(["run", "p.yaml", ...await askedGrants(project, "p.yaml", at)], at);
+    assertEquals(good.code, 0, good.stderr);
+    project.write("p/a.py", script(file));
+    const { code, stderr } = await project.cli(["run", "p.yaml"], at);
+    assertEquals(code, 1, stderr);
+    assertStringIncludes(stderr, `it reads ${file}, which is not among its data`);
+    assertStringIncludes(stderr, `data: { NAME: ${file} }`);
   },
 });
