@@ -250,8 +250,10 @@ def _watch(closed: List[str], allowed: List[str]) -> None:
 
     Files that the program has made itself since are its own. Readers in native code, such as HDF5's, open unseen."""
     began = time.time() - 2
-    inside = lambda paths: tuple(os.path.join(os.path.realpath(one), "") for one in paths)  # noqa: E731
-    hidden, open_ = inside(closed), inside([*allowed, sys.prefix, sys.base_prefix, *filter(None, sys.path)])
+    hidden, open_ = (
+        tuple(os.path.join(os.path.realpath(one), "") for one in paths)
+        for paths in (closed, [*allowed, sys.prefix, sys.base_prefix, *filter(None, sys.path)])
+    )
 
     def look(event: str, args: Any) -> None:
         if event != "open" or not isinstance(args[0], (str, bytes)) or ((args[2] or 0) & 3) == os.O_WRONLY:
