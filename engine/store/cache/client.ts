@@ -162,10 +162,22 @@ export class CacheClient {
    * wait ends here.
    */
   async #within<T>(limitMs: number, ask: (signal: AbortSignal) => Promise<Answer<T>>): Promise<Answer<T>> {
-    const limit = new AbortController();
-    using _countdown = new Countdown(limitMs, () => limit.abort());
-    const signal = AbortSignal.any([limit.signal, this.options.stop]);
-    return await Promise.race([ask(signal), aborted(signal)]);
+    // Not `AbortSignal.any`: what listens to such a signal, and so each piece read, is held for as long as `stop` lives.
+    const asked = new AbortController();
+    const { promise: ended, resolve: end } = Promise.withResolvers<{ readonly trouble: Trouble }>();
+    const abort = () => {
+      asked.abort();
+      end(trouble("unreachable", "no answer in time"));
+    };
+    using _countdown = new Countdown(limitMs, abort);
+    const { stop } = this.options;
+    stop.addEventListener("abort", abort, { once: true });
+    if (stop.aborted) abort();
+    try {
+      return await Promise.race([ask(asked.signal), ended]);
+    } finally {
+      stop.removeEventListener("abort", abort);
+    }
   }
 
   async #drain(stream: ReadableStream<Uint8Array>, take: (chunk: Uint8Array) => boolean): Promise<Answer<boolean>> {
@@ -234,13 +246,4 @@ class Countdown implements Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
   }
-}
-
-/** Resolves with a trouble when the signal fires. */
-function aborted(signal: AbortSignal): Promise<{ readonly trouble: Trouble }> {
-  return new Promise((resolve) => {
-    const tell = () => resolve(trouble("unreachable", "no answer in time"));
-    if (signal.aborted) tell();
-    else signal.addEventListener("abort", tell, { once: true });
-  });
 }
