@@ -162,7 +162,7 @@ export class CacheClient {
    * wait ends here.
    */
   async #within<T>(limitMs: number, ask: (signal: AbortSignal) => Promise<Answer<T>>): Promise<Answer<T>> {
-    // Not `AbortSignal.any`: what listens to such a signal, and so each piece read, is held for as long as `stop` lives.
+    // Not `AbortSignal.any`: its signal, and with it each piece that was read, would live as long as `stop` does.
     const asked = new AbortController();
     const { promise: ended, resolve: end } = Promise.withResolvers<{ readonly trouble: Trouble }>();
     const abort = () => {
