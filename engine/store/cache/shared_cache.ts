@@ -54,7 +54,10 @@ export class SharedCache {
   readonly #recipes = new Map<string, string>();
   /** The time of the last request for each key. */
   readonly #asked = new Map<string, number>();
-  /** Keys that were looked up again because their results had been published before they could be claimed. */
+  /**
+   * Keys of published results that do not serve, or that were looked up again because they had been published before
+   * they could be claimed.
+   */
   readonly #looked = new Set<string>();
 
   constructor(readonly backend: CacheBackend, readonly mode: CacheMode, options: ClientOptions) {
@@ -124,6 +127,7 @@ export class SharedCache {
 
   #report(stage: string, key: string, name: string, problem: keyof typeof PROBLEMS): void {
     this.#asked.set(key, Infinity);
+    this.#looked.add(key);
     this.#note(`${stage}: ${name} in the shared cache ${PROBLEMS[problem]}; it counts as absent`);
   }
 
@@ -139,6 +143,7 @@ export class SharedCache {
     // The result is neither served nor asked for again in this run.
     this.#found.delete(manifest.resolvedKey);
     this.#asked.set(manifest.resolvedKey, Infinity);
+    this.#looked.add(manifest.resolvedKey);
     return false;
   }
 
