@@ -25,7 +25,8 @@ interface External {
   readonly written: string;
 }
 
-function nameOf(param: string, at: readonly (string | number)[]): string {
+/** Returns the name of the external at a place in a param. */
+export function externalName(param: string, at: readonly (string | number)[]): string {
   return param + at.map((part) => `[${JSON.stringify(part)}]`).join("");
 }
 
@@ -34,7 +35,7 @@ function externalsOf({ kind, params }: Pick<Stage, "kind" | "params">, folder: s
   for (const [param, meta] of Object.entries(kind.roles)) {
     mapFiles(params[param], meta, (path, at) => {
       const full = isAbsolute(path) ? path : resolve(folder, path);
-      found.push({ name: nameOf(param, at), at: [param, ...at], path: full, written: path });
+      found.push({ name: externalName(param, at), at: [param, ...at], path: full, written: path });
     });
   }
   return found;
@@ -57,7 +58,7 @@ export function externalPlace(stage: Pick<Stage, "kind" | "params">, name: strin
 export function withPaths({ kind, params }: Pick<Stage, "kind" | "params">, paths: Readonly<Record<string, string>>) {
   const changed = Object.entries(params).map(([param, value]) => {
     const meta = Object.hasOwn(kind.roles, param) ? kind.roles[param]! : {};
-    return [param, mapFiles(value, meta, (path, at) => paths[nameOf(param, at)] ?? path)];
+    return [param, mapFiles(value, meta, (path, at) => paths[externalName(param, at)] ?? path)];
   });
   return Object.fromEntries(changed);
 }

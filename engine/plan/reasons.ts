@@ -1,5 +1,6 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import { encode } from "../keys/encode.ts";
+import { externalName } from "../keys/externals.ts";
 import { isUnknownProgram } from "../keys/program.ts";
 import { builtinVersion, type Stage } from "../keys/stage.ts";
 import type { DocumentPath, Origins } from "../diagnostic/document.ts";
@@ -16,6 +17,11 @@ function diffParams(from: unknown, to: unknown, path: string[] = []): { path: st
   if (!differs(from, to)) return [];
   if (!isRecord(from) || !isRecord(to)) return [{ path, from, to }];
   return Object.keys({ ...from, ...to }).flatMap((key) => diffParams(from[key], to[key], [...path, key]));
+}
+
+/** True if nothing but places of files is in a value: keys have null where a path stands. */
+function holdsOnlyFiles(value: unknown = null): boolean {
+  return value === null || (typeof value === "object" && Object.values(value).every(holdsOnlyFiles));
 }
 
 /** Returns what changed since an earlier result, value by value. */
@@ -44,14 +50,17 @@ export function explainChange(
     const own = ["stages", stage.entry, "seed"];
     addParam("seed", before.seed, now.seed, origins.explain(own)[0] === "default" ? ["seed"] : own);
   }
+  const externals = Object.keys({ ...before.externals, ...now.externals })
+    .map((name) => ({ code: "external" as const, name, from: before.externals[name], to: now.externals[name] }))
+    .filter(({ from, to }) => from !== to);
   for (const { path, from, to } of diffParams(before.params, now.params)) {
     if (isUnknown && path[0] === "interpreter") continue;
-    addParam(path.join("."), from, to, ["stages", stage.entry, "with", ...path]);
+    // A file that is new or gone is told as an external, with its content.
+    const place = externalName(path[0]!, path.slice(1));
+    const isTold = externals.some(({ name }) => name.startsWith(place)) && holdsOnlyFiles(from) && holdsOnlyFiles(to);
+    if (!isTold) addParam(path.join("."), from, to, ["stages", stage.entry, "with", ...path]);
   }
-  for (const name of Object.keys({ ...before.externals, ...now.externals })) {
-    const [from, to] = [before.externals[name], now.externals[name]];
-    if (from !== to) reasons.push({ code: "external", name, from, to });
-  }
+  reasons.push(...externals);
   const gone = Object.keys(before.inputs).filter((name) => !Object.hasOwn(stage.inputs, name));
   for (const [name, to] of Object.entries({ ...now.inputs, ...Object.fromEntries(gone.map((one) => [one, []])) })) {
     const from = before.inputs[name] ?? [];

@@ -4,6 +4,9 @@ import { type Cause, explainStages, type Upstream } from "../../../../engine/pla
 import { findDependents, findPending } from "../../../../engine/plan/plan.ts";
 import { Planner } from "../../../../engine/plan/planner.ts";
 import { openStore } from "../../../../engine/store/store.ts";
+import { explainChange } from "../../../../engine/plan/reasons.ts";
+import type { Stage } from "../../../../engine/keys/stage.ts";
+import type { ResultManifest } from "../../../../schemas/records.ts";
 import { loadGood } from "../support/load.ts";
 import { runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
@@ -120,6 +123,26 @@ Deno.test("an external is told with its digests, sizes and places", async () => 
 
   const gone = (await explainIn(folder.path, "name: p\nstages:\n  a: { uses: source }\n", "a")).causes[0]!;
   assertEquals([gone.before?.path, gone.after], [one, undefined]);
+});
+
+Deno.test("a file that is new or gone among several is told once, as an external", () => {
+  const known = (names: readonly string[], more = {}) => ({
+    ...{ kind: "k", version: "k@1", seed: null, inputs: {} },
+    params: { data: { ...Object.fromEntries(names.map((name) => [name, null])), ...more } },
+    externals: Object.fromEntries(names.map((name) => [`data["${name}"]`, `content of ${name}`])),
+  });
+  const stage = { entry: "a", kind: {}, params: {}, inputs: {} } as unknown as Stage;
+  const tell = (now: ReturnType<typeof known>) =>
+    explainChange(
+      stage,
+      now,
+      { ingredients: known(["one"]) } as unknown as ResultManifest,
+      { explain: () => ["p"] } as never,
+    )
+      .map((reason) => `${reason.code} ${"name" in reason && reason.name}`);
+  assertEquals(tell(known(["two"])), ['external data["one"]', 'external data["two"]']);
+  assertEquals(tell(known(["one"], { rate: 2 })), ["param data.rate"]);
+  assertEquals(tell(known(["one"], { none: null })), ["param data.none"]);
 });
 
 Deno.test("where a stage continues is told with what is saved", async () => {
