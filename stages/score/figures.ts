@@ -26,6 +26,8 @@ interface ScoreOptions {
   readonly products: MatrixProducts;
   /** Called before each score, and while one is computed. */
   readonly onProgress: (figure: string, share: number) => void;
+  /** Called if no class has a distance of its own, with the reason. */
+  readonly onNoClass: (why: string) => void;
 }
 
 interface Sets {
@@ -148,7 +150,10 @@ async function manifoldMetrics(
   }));
 }
 
-async function classFigures({ real, fake }: Sets, { products, onProgress }: ScoreOptions): Promise<Metric[]> {
+async function classFigures(
+  { real, fake }: Sets,
+  { products, onProgress, onNoClass }: ScoreOptions,
+): Promise<Metric[]> {
   const [names, others] = [real, fake].map(({ images }) => classNamesOf(images?.source ?? {}));
   // The number of a class depends on which other classes its set has.
   const fakeNumber = (label: number) => {
@@ -167,8 +172,21 @@ async function classFigures({ real, fake }: Sets, { products, onProgress }: Scor
     metrics.push({ name: frechetName({ real, fake }), value, count, label: names?.[label] ?? label, ...note });
     onProgress("perClass", (i + 1) / labels.length);
   }
-  return metrics;
+  if (metrics.length > 0) return metrics;
+  const drawn = new Set(fake.labels);
+  const list = (all: Iterable<number>, own: readonly string[] | undefined) =>
+    Array.from(all, (label) => own?.[label] ?? label).slice(0, MOST_CLASSES + 1)
+      .map((name, i) => i < MOST_CLASSES ? name : "…").join(", ");
+  const isShared = labels.some((label) => drawn.has(fakeNumber(label)));
+  const both = `the real ones are ${list(labels, names)}; the fake ones ${
+    list([...drawn].sort((a, b) => a - b), others)
+  }`;
+  onNoClass(isShared ? "no class has two images in both sets" : `the sets share no class: ${both}`);
+  return [];
 }
+
+/** The most classes of a set that a message names. */
+const MOST_CLASSES = 12;
 
 /** One side of a comparison, as images, features or statistics. */
 interface ScoredSet {

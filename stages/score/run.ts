@@ -10,7 +10,7 @@ import { reconstructionScores } from "./reconstruction.ts";
 /** Progress is reported in percent of each score. */
 const PARTS = 100;
 
-export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }) => {
+export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report, note }) => {
   using opened = new DisposableStack();
   const real = await openSet(inputs.real, opened);
   const fake = await openSet(inputs.fake, opened, real);
@@ -27,12 +27,15 @@ export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }
     await using products = openFloat64Products(params);
     const onProgress = (figure: string, share: number) =>
       report({ done: Math.round(PARTS * share), total: PARTS, unit: "percent", figures: { of: figure } });
-    const metrics = await scoreSets({ real, fake }, { params, seed, products, onProgress });
+    let noClass: string | undefined;
+    const onNoClass = (why: string) => void (noClass = why);
+    const metrics = await scoreSets({ real, fake }, { params, seed, products, onProgress, onNoClass });
     if (params.reconstruction) metrics.push(...await reconstructionScores(inputs.real, inputs.fake));
     if (metrics.length === 0) {
-      const message = params.perClass ? "no label has two images in both sets" : "no score is requested";
-      return { status: "failed", message, fix: "use more images, or fd: true" };
+      const fix = "use images of the same classes, more of them, or fd: true";
+      return { status: "failed", message: noClass ?? "no score is requested", fix };
     }
+    if (noClass !== undefined) note(noClass);
     const { name, dimension, sha256, preprocessing } = real.extractor;
     await writeMetrics(outputs.metrics, {
       // The seed matters only for random subsets, resamples and directions.

@@ -41,6 +41,18 @@ Deno.test("perClass compares classes of the same name, whatever their numbers, a
   });
 });
 
+Deno.test("perClass of sets without a common class names the classes of both", async () => {
+  await withFolder(async (folder) => {
+    const inputs = { real: await setOf(folder, ["cat", "dog"]), fake: await setOf(folder, ["eel"]) };
+    const why = "the sets share no class: the real ones are cat, dog; the fake ones eel";
+    const said: unknown[] = [];
+    await runStage(folder, scoreKind, { params: { perClass: true }, inputs, onSaid: (event) => said.push(event) });
+    assertEquals(said.filter((event) => JSON.stringify(event).includes(why)).length, 1);
+    const { end } = await runStage(folder, scoreKind, { params: { fd: false, perClass: true }, inputs });
+    assertEquals(end?.status === "failed" && end.message, why);
+  });
+});
+
 Deno.test("labels of other classes are refused where a network was trained on their numbers", () => {
   const images = (classNames?: string[]) => ({
     ...{ height: 8, width: 8, channels: 1, count: 100, classes: 2 },
