@@ -63,7 +63,9 @@ export function searchTables(rankings: readonly ReportRanking[], all: Iterable<K
     const searched = paths.map((path) => path.split(".").at(-1)!);
     const header = [...rungs[0]!.rung > 0 ? ["rung"] : [], "trial", ...searched, rungs[0]!.record.metric, ""];
     const winner = rows.find((row) => row.at(-1) === "the best")?.slice(rungs[0]!.rung > 0 ? 1 : 0);
-    const best = winner && `best: ${["trial", ...searched].map((name, i) => `${name} ${winner[i]}`).join(", ")}`;
+    const score = `${rungs[0]!.record.metric} ${figure(Number(winner?.at(-2)))}`;
+    const best = winner &&
+      `best: ${["trial", ...searched].map((name, i) => `${name} ${winner[i]}`).join(", ")} (${score})`;
     // By the ends of ids. Which trial a slot is, is known once all rungs below are ranked.
     const reach = (trial: number, rung: number) =>
       `trial ${trial}${rung > 0 ? ` to ${rung.toLocaleString("en")} steps` : ""}`;

@@ -36,9 +36,12 @@ export function entryOf(id: string): string {
 /**
  * Returns the name of a stage's param among those of other stages.
  * @param path within the stage, such as `with.steps`
+ * @param kind of the stage: a program's params are named like those of other kinds, so what says how it is started, such
+ * as `with.run`, is not
  */
-export function paramName(stage: string, path: string): string {
-  return `${stage}.${path.replace(/^with\./, "")}`;
+export function paramName(stage: string, path: string, kind: string): string {
+  const place = kind === "command" ? /^with\.(params\.|(?=steps$))/ : /^with\./;
+  return `${stage}.${path.replace(place, "")}`;
 }
 
 /** Returns the values of a matrix that made a stage, by axis: of `train~lr=0.1@200`, `lr` with `0.1`. */

@@ -67,7 +67,12 @@ export async function compareExperiments(all: readonly Candidate[], options: rep
   // An experiment that lacks a stage does not count as a difference, nor does a stage's seed that equals the
   // experiment's seed.
   const params = [...paths].filter(([path, id]) => {
-    const found = holders.get(id)!.map(({ i }) => ({ value: leaves[i]!.get(path), seed: seeds[i] }));
+    // How a program is started tells it from other programs, not from the toolkit's own stages. Names of its files say
+    // nothing that run does not.
+    const ofProgram = path.startsWith(`${id}.with.`);
+    if (path.startsWith(`${id}.with.sources.`)) return false;
+    const found = holders.get(id)!.filter(({ i }) => !ofProgram || leaves[i]!.has(`${id}.with.run`))
+      .map(({ i }) => ({ value: leaves[i]!.get(path), seed: seeds[i] }));
     return new Set(found.map(({ value }) => JSON.stringify(value))).size > 1 &&
       !(path.endsWith(".seed") && found.every(({ value, seed }) => value === undefined || value === seed));
   }).map(([path]) => ({ path, values: leaves.map((one) => fileOr(one.get(path))) }));
@@ -207,9 +212,9 @@ function codesIn(version: string, id: string): [path: string, code: string][] {
  * an axis, which all experiments of a plan share, it finds only those that have made what the experiment is made of,
  * except for experiments of a run, which may have made nothing so far.
  */
-function indexPlanned(lines: readonly Pick<report.LiveStage, "id" | "params">[]) {
+function indexPlanned(lines: readonly Pick<report.LiveStage, "id" | "kind" | "params">[]) {
   const known = lines.filter(({ params }) => params.length > 0)
-    .map(({ id, params }, place) => ({ ...parseStageId(id), params, place }));
+    .map(({ id, kind, params }, place) => ({ ...parseStageId(id), kind, params, place }));
   const [shared, others] = [true, false].map((wanted) =>
     known.filter(({ select }) => Object.keys(select).length === 0 === wanted)
   ) as [typeof known, typeof known];
@@ -230,12 +235,13 @@ function paramsByStage(one: Pick<Named, "experiment" | "run">, plannedOf: Return
   // The more a stage's name says, the more it is meant: of a search, a trial rather than the winner.
   const mine = plannedOf(one)
     .sort((a, b) => Object.keys(a.select).length - Object.keys(b.select).length);
-  const all = new Map(mine.map(({ stage, params }): [string, Leaf[]] => {
-    return [stage, params.map(({ path, value }) => [report.paramName(stage, path), value])];
+  const all = new Map(mine.map(({ stage, kind, params }): [string, Leaf[]] => {
+    return [stage, params.map(({ path, value }) => [report.paramName(stage, path, kind), value])];
   }));
-  for (const [id, { params, version }] of one.experiment.made) {
-    const used = leavesIn([id], params, { explain: () => [] });
-    const leaves = all.get(id) ?? used.map(({ path, value }): Leaf => [path.join("."), value]);
+  for (const [id, { kind, params, version }] of one.experiment.made) {
+    const used = leavesIn(["with"], params, { explain: () => [] });
+    const leaves = all.get(id) ??
+      used.map(({ path, value }): Leaf => [report.paramName(id, path.join("."), kind), value]);
     all.set(id, [...leaves, ...codesIn(version, id)]);
   }
   return all;

@@ -3,6 +3,7 @@ import { formatDuration } from "../../std/duration.ts";
 import { rankOf, summarize } from "../headlines.ts";
 import { learns } from "../charts.ts";
 import type { Page } from "../page.ts";
+import { isOfTrial } from "../rungs.ts";
 import {
   axesOf,
   count,
@@ -157,8 +158,8 @@ function paramTexts(runs: readonly LiveRun[]): Map<string, string>[] {
 }
 
 function readTexts(stages: LiveRun["stages"]): Map<string, string> {
-  const leaves = stages.flatMap(({ id, params }) =>
-    params.map(({ path, value }) => ({ name: paramName(entryOf(id), path), value }))
+  const leaves = stages.flatMap(({ id, kind, params }) =>
+    params.map(({ path, value }) => ({ name: paramName(entryOf(id), path, kind), value }))
   );
   return new Map([...Map.groupBy(leaves, ({ name }) => name)].map(([name, own]) => {
     const all = own.map(({ value }) => typeof value === "string" ? value : JSON.stringify(value));
@@ -321,7 +322,11 @@ function sameBut(query: URLSearchParams, name: string, value: string | number): 
 
 function rowOf(run: LiveRun, columns: readonly Column[], before: LiveRun | undefined): Html {
   const { runId, startedMs, stages } = run;
+  const known = new Set(stages.map(({ id }) => id));
+  const trials = new Set(stages.flatMap(({ id }) => isOfTrial(id, known) ? axesOf(id).get("trial") ?? [] : [])).size;
   const axes = new Set(stages.flatMap(({ id }) => [...axesOf(id).keys()]));
+  if (trials > 0) { for (const axis of ["trial", "rung", "slot"]) axes.delete(axis); }
+  const all = [...axes, ...trials > 0 ? [countOf(trials, "trial")] : []].join(" × ");
   const cells = columns.map((column) => {
     const value = column.value(run);
     if (value === undefined) return markup`<td></td>`;
@@ -332,7 +337,7 @@ function rowOf(run: LiveRun, columns: readonly Column[], before: LiveRun | undef
     markup`<input type="checkbox" name="run" value="${runId}" id="pick-${runId}" aria-label="compare ${runId}">`;
   const link = markup`<a href="${encodePath("run", runId)}" title="${runId}">${differenceFrom(before, run)}</a>`;
   const name = markup`<div>${pick}<span>${link}<br>
-<small>${joined([timeOf(startedMs), [...axes].join(" × ") || undefined], " · ")}</small></span></div>`;
+<small>${joined([timeOf(startedMs), all || undefined], " · ")}</small></span></div>`;
   return markup`<tr id="run-${runId}"><th scope="row">${name}</th>${cells}</tr>\n`;
 }
 

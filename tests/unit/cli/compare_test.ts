@@ -122,6 +122,29 @@ Deno.test("a value that a result does not record, because it is the default, is 
   assertEquals((await compareExperiments([of("one", {}, "eps"), bare])).comparison.params, []);
 });
 
+Deno.test("params of a program are named like those of a built-in stage, and what starts it only where programs differ", async () => {
+  const of = (source: string, kind: string, params: ReturnType<typeof param>[]) => {
+    const { experiment } = trained(source, 0.1, false);
+    return {
+      experiment,
+      now: { run: liveRun({ runId: source, stages: [liveStage("train", { kind, params })] }), curves: [] },
+    };
+  };
+  const program = (source: string, rate: number, run: string) =>
+    of(source, "command", [
+      ...[param("with.run", [run]), param(`with.sources.${run}`, run), param("with.interpreter", "Python 3")],
+      ...[param("with.params.learningRate", rate), param("with.steps", 9)],
+    ]);
+  const own = of("own", "train", [param("with.learningRate", 0.1), param("with.steps", 5)]);
+  const differing = async (...all: ReturnType<typeof of>[]) =>
+    (await compareExperiments(all)).comparison.params.map(({ path }) => path);
+  assertEquals(await differing(own, program("a", 0.2, "a")), ["train.learningRate", "train.steps"]);
+  assertEquals(await differing(program("a", 0.1, "a"), program("b", 0.2, "b")), [
+    "train.with.run",
+    "train.learningRate",
+  ]);
+});
+
 /** Returns matrix children of one run, the first of which are at work, and which all use a shared stage. */
 function children(source: string, rates: readonly number[], atWork: number) {
   const learned = rates.map((lr, i) => {

@@ -33,6 +33,14 @@ const withLoss = (runId: string, last: number, more: Partial<LiveRun> = {}) =>
     ...more,
   });
 
+Deno.test("a run with a search says how many trials it has, not of which rungs and slots it is made", () => {
+  const ids = ["train~trial=1", "train~trial=2", "train-ranking~rung=100", "train~rung=300~slot=1", "train"];
+  const [, [first] = []] = cellsIn(tableOf([liveRun({ stages: ids.map((id) => liveStage(id)) })]));
+  assertMatch(first!, / · 2 trials$/);
+  const sweep = ["train~lr=1~seed=0", "train~lr=2~seed=0"].map((id) => liveStage(id));
+  assertMatch(cellsIn(tableOf([liveRun({ stages: sweep })]))[1]![0]!, / · lr × seed$/);
+});
+
 Deno.test("a table of runs shows the columns that say something, and of runs at work how far they are", () => {
   const [head, row] = cellsIn(tableOf([liveRun({ tags: ["best"] })]));
   assertEquals(head, ["run", "state", "tags", "step", "time left", "loss now"]);

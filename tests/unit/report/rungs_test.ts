@@ -23,7 +23,7 @@ Deno.test("rungs of a search list their trials by score, with those that go on, 
   const [{ names: _, ...found }] = searchTables([FIRST], STAGES) as [ReturnType<typeof searchTables>[number]];
   assertEquals(found, { search: "train", header, rows });
   assertEquals(bestOf(searchTables([FIRST], STAGES)), []);
-  assertEquals(bestOf(searchTables([SECOND, FIRST], STAGES)), ["best: trial 1"]);
+  assertEquals(bestOf(searchTables([SECOND, FIRST], STAGES)), ["best: trial 1 (L_simple 0.05)"]);
   assertEquals(searchTables([SECOND, FIRST], STAGES)[0]!.rows, [...rows, [300, 1, 0.05, "the best"], [
     300,
     4,
@@ -41,7 +41,7 @@ Deno.test("params that differ between trials stand beside their numbers, exactly
   const [{ header, rows } = { header: [], rows: [] }] = searchTables([FIRST], [...trials, ...STAGES.slice(1)]);
   assertEquals(header, ["rung", "trial", "learningRate", "model", "L_simple", ""]);
   const found = searchTables([FIRST, SECOND], [...trials, ...STAGES.slice(1)]);
-  assertEquals(bestOf(found), ['best: trial 1, learningRate 0.125, model {"width":8}']);
+  assertEquals(bestOf(found), ['best: trial 1, learningRate 0.125, model {"width":8} (L_simple 0.05)']);
   assertEquals(bestOf([...found, { ...found[0]!, search: "fit" }])[1], `fit ${bestOf(found)[0]}`);
   assertEquals(rows[0], [100, 4, "0.5", '{"width":32}', 0.1, "goes on to 300"]);
 });
@@ -64,7 +64,7 @@ Deno.test("the page of a search has a table of its rungs, and its winner's figur
   assertStringIncludes(page, 'id="search"');
   assertStringIncludes(page, "goes on to 300");
   const overview = page.slice(page.indexOf('id="overview"'), page.indexOf('id="search"'));
-  assertStringIncludes(overview, "<p>best: trial 1</p>");
+  assertStringIncludes(overview, "<p>best: trial 1 (L_simple 0.05)</p>");
   assertStringIncludes(overview, "0.05432");
   assert(!overview.includes("0.9877"));
 });
