@@ -1,6 +1,7 @@
 /**
  * Words for params and values that diffusers, PyTorch Lightning and the like have, without their `_` and `-`; the name
- * here; and what to write, where another name alone does not say it.
+ * here; and what to write, where another name alone does not say it, with an example in <> for the number that was
+ * written.
  */
 export const WORDS: readonly (readonly [word: RegExp, name: string, advice?: string])[] = [
   [/^(init(ial)?)?lr$/, "learningRate"],
@@ -12,9 +13,10 @@ export const WORDS: readonly (readonly [word: RegExp, name: string, advice?: str
     "microBatches",
     "write microBatches, the number of parts; batchSize is the whole batch, all parts together",
   ],
-  [/^(ema(max)?(decay|rate)|useema)$/, "ema", "write ema: { decay: 0.9999 }"],
-  [/^(adam)?weightdecay$/, "adam", "write adam: { weightDecay: 0.01 }"],
-  [/^adambeta[12]$/, "adam", "write adam: { beta1: 0.9, beta2: 0.999 }"],
+  [/^(ema(max)?(decay|rate)|useema)$/, "ema", "write ema: { decay: <0.9999> }"],
+  [/^(adam)?weightdecay$/, "adam", "write adam: { weightDecay: <0.01> }"],
+  [/^adambeta1$/, "adam", "write adam: { beta1: <0.9> }"],
+  [/^adambeta2$/, "adam", "write adam: { beta2: <0.999> }"],
   [/^(maxgradnorm|gradientclipval)$/, "gradClip"],
   [/^lrwarmup(steps)?$/, "warmupSteps"],
   [/^lrscheduler(type)?$/, "learningRateDecay", "write learningRateDecay: { shape: cosine, until: <the last step> }"],
@@ -22,13 +24,21 @@ export const WORDS: readonly (readonly [word: RegExp, name: string, advice?: str
   [/^predictiontype$/, "objective", "write objective: eps (epsilon), x0 (sample) or v (v_prediction)"],
   [/^(ddpm)?(betaschedule|schedule)$/, "betas"],
   [/^((ddpm)?num(train)?|diffusion)(steps|timesteps)$/, "timesteps"],
-  [/^(num)?inferencesteps$/, "sampler", "write sampler: { name: ddim, steps: 50 }"],
+  [/^(num)?inferencesteps$/, "sampler", "write sampler: { name: ddim, steps: <50> }"],
   [/^guidancescale$/, "guidance"],
   [/^(num(images|samples)|nsamples)$/, "count"],
   [/^(resolution|imagesize)$/, "size"],
   [/^randomflip$/, "flip"],
   [/^dataset(name|configname)?$/, "source"],
   [/^(traindatadir|datadir|dataroot)$/, "path"],
+  // DVC, of a stage and of a command.
+  [/^cmd$/, "uses", "write uses: command, and with: { run: [python3, train.py] }"],
+  [/^deps$/, "inputs", "write inputs for what other stages make, and under with the sources and data of a command"],
+  [/^outs$/, "with", "write with: { outputs: { samples: images } }, which only a command has"],
+  [/^(params|config)$/, "with"],
+  [/^cmd$/, "run", "write run: [python3, train.py]"],
+  [/^deps$/, "sources", "write sources for its code, and data for files that it reads"],
+  [/^outs$/, "outputs"],
   // Values.
   [/^(cuda|gpu|mps)(:\d+)?$/, "auto", "write auto, which takes a card that is set up; `deno task doctor` lists them"],
   [/^cpu$/, "onnx"],
@@ -47,9 +57,13 @@ export const WORDS: readonly (readonly [word: RegExp, name: string, advice?: str
   ],
 ];
 
-/** Returns the `fix` of an error about a word of another program, if one of the known names stands for it here. */
-export function adviceFor(written: string, known: readonly string[]): string | undefined {
+/**
+ * Returns the `fix` of an error about a word of another program, if one of the known names stands for it here.
+ * @param value written for the word
+ */
+export function adviceFor(written: string, known: readonly string[], value?: unknown): string | undefined {
   const word = written.slice(0, 100).toLowerCase().replaceAll(/[_-]/g, "");
   const found = WORDS.find(([words, name]) => words.test(word) && known.includes(name));
-  return found && (found[2] ?? `did you mean "${found[1]}"?`);
+  const advice = found?.[2]?.replace(/<([\d.]+)>/, (_, example) => typeof value === "number" ? `${value}` : example);
+  return found && (advice ?? `did you mean "${found[1]}"?`);
 }

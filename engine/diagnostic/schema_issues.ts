@@ -31,17 +31,28 @@ function meantBy(key: string, { input, known = [] }: ParamIssue): string | undef
 }
 
 /**
+ * Says where an unknown key belongs, if that is another place.
+ * @param about the key's value, whether `--set` wrote it, and the advice by the names that are known in this place
+ */
+export type Advise = (
+  path: DocumentPath,
+  key: string,
+  about: { readonly value: unknown; readonly isSet: boolean; readonly here: string | undefined },
+) => string | undefined;
+
+/**
  * Adds the issues that a schema finds, at their places in the file.
  * @param base the path of the validated value in the document
  */
 export function addIssues(
   issues: readonly ParamIssue[],
   base: DocumentPath,
-  { origins, problems, file = "the pipeline file" }: {
+  { origins, problems, file = "the pipeline file", advise = () => undefined }: {
     readonly origins: Origins;
     readonly problems: Problems;
     /** The name of the document in messages. */
     readonly file?: string;
+    readonly advise?: Advise;
   },
 ): void {
   const meant = new Set(
@@ -57,11 +68,14 @@ export function addIssues(
       // name that is already written may be meant all the same, by `--set`.
       const near = meantBy(key, issue);
       const others = near === undefined ? (issue.known ?? []).filter((name) => name !== key) : [near];
-      const fix = (near === undefined ? adviceFor(key, others) : undefined) ?? suggestName(key, others);
+      const { [key]: value } = Object(issue.input);
+      const here = near === undefined ? adviceFor(key, others, value) : suggestName(key, others);
+      const isSet = origin[0]?.startsWith("--set") === true;
+      const fix = advise(path, key, { value, isSet, here }) ?? here ?? suggestName(key, others);
       problems.add([...path, key], `unknown key "${key}" in ${formatPath(path) || file}`, fix, {
         code: "unknown-key",
         target: "key",
-        origin: origin[0]?.startsWith("--set") ? origin : undefined,
+        origin: isSet ? origin : undefined,
       });
     }
     // A key that is missing because its name is misspelt has been reported as unknown.

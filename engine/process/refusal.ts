@@ -63,35 +63,47 @@ export const UNCACHED =
   /(?:Specifier|package) not found in cache: "([^"]+)"|lockfile is out of date|not found in cache|--cached-only is specified/;
 
 /** Deno's other messages about what a process may not do, each with an explanation and a fix. */
-const OTHERS: readonly (readonly [RegExp, (what: string) => string, string])[] = [
+const OTHERS: readonly (readonly [RegExp, (...what: string[]) => string, string | ((...what: string[]) => string)])[] =
   [
-    /symlink\w*\(\) requires unscoped/,
-    () => "the stage may not make links: they may lead out of its output",
-    "write plain files",
-  ],
-  [/Unstable API '([^']+)'/, (what) => `the stage may not use ${what}, which is unstable`, "leave it out"],
-  [
-    /Top-level await promise never resolved/,
-    () => "the code awaits a promise that never settles",
-    "await only promises that settle",
-  ],
-  [
-    /Import "([^"]+)" not a dependency/,
-    (what) => `the code imports "${what}", which cannot be resolved`,
-    'name it under "imports" of the deno.json above it, or write the name out: "npm:package@version", "./file.ts"',
-  ],
-  [
-    /Failed loading (https?:\S+)/,
-    (what) => `a package is not on this machine, and ${what} cannot be reached`,
-    "check the network, then try again",
-  ],
-  [
-    UNCACHED,
-    (what) =>
-      `the stage may not load ${what || "a module by a computed name"}: its modules must be known before it runs`,
-    'write the name out: import … from "npm:package@version"; only then is it fetched and in the key',
-  ],
-];
+    [
+      /symlink\w*\(\) requires unscoped/,
+      () => "the stage may not make links: they may lead out of its output",
+      "write plain files",
+    ],
+    [/Unstable API '([^']+)'/, (what) => `the stage may not use ${what}, which is unstable`, "leave it out"],
+    [
+      /Top-level await promise never resolved/,
+      () => "the code awaits a promise that never settles",
+      "await only promises that settle",
+    ],
+    [
+      /Import "([^"]+)" not a dependency/,
+      (what) => `the code imports "${what}", which cannot be resolved`,
+      'name it under "imports" of the deno.json above it, or write the name out: "npm:package@version", "./file.ts"',
+    ],
+    [
+      /requested module '([^']+)' does not provide an export named '([^']+)'(?: at (?:file:\/\/)?(\S+))?/,
+      (from, name, place) =>
+        `the code imports "${name}" from "${from}", which does not export it${place && ` (${place})`}`,
+      (from, name) =>
+        from !== "noiseline"
+          ? "correct the name, or export it there"
+          : name === "z"
+          ? 'write import { z } from "zod"'
+          : "docs/custom-stages.md says what noiseline exports",
+    ],
+    [
+      /Failed loading (https?:\S+)/,
+      (what) => `a package is not on this machine, and ${what} cannot be reached`,
+      "check the network, then try again",
+    ],
+    [
+      UNCACHED,
+      (what) =>
+        `the stage may not load ${what || "a module by a computed name"}: its modules must be known before it runs`,
+      'write the name out: import … from "npm:package@version"; only then is it fetched and in the key',
+    ],
+  ];
 
 /**
  * Turns Deno's message about a denied permission, or about a module that cannot be loaded and that the stage's code
@@ -112,7 +124,9 @@ export function explainRefusal(text: string, inputs: readonly string[] = []): Re
   }
   for (const [pattern, message, fix] of OTHERS) {
     const found = pattern.exec(text);
-    if (found !== null) return { message: message(found[1] ?? ""), fix };
+    if (found === null) continue;
+    const what = Array.from(found, (part = "") => part).slice(1);
+    return { message: message(...what), fix: typeof fix === "string" ? fix : fix(...what) };
   }
   return undefined;
 }

@@ -21,6 +21,7 @@ import { bindInputs, buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
 import { addIssues } from "../../diagnostic/schema_issues.ts";
 import { type BuiltinKinds, findKinds, StageKinds, userFile } from "./kinds.ts";
+import { adviseOnPlaces } from "./misplaced.ts";
 import { makeOrigins } from "./origin.ts";
 import { applyOverrides } from "./overrides.ts";
 import { validate } from "../../diagnostic/validate.ts";
@@ -53,7 +54,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   if (!document.ok) return document;
   const resolved = await resolveDocument({ ...options, file, document: document.value, read, budget, problems });
   const { value, origins, families, groups, leftOut, unresolved, ...search } = resolved;
-  const finding = { origins, problems };
+  const finding = { origins, problems, advise: adviseOnPlaces(value, options.kinds) };
 
   const { profiles: written } = document.value;
   const whole = written === undefined ? value : { ...asMap(value), profiles: written };

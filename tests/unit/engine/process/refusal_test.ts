@@ -25,6 +25,15 @@ Deno.test("explainRefusal() says what was tried, whose it is, and nothing about 
     "the stage tried something it did not declare: quantum access to x",
   );
   assertEquals(told("no such file"), undefined);
+  const missing = (name: string, from: string) =>
+    explainRefusal(
+      `SyntaxError: The requested module '${from}' does not provide an export named '${name}' at file:///a.ts:1:10`,
+    );
+  assertEquals(missing("z", "noiseline"), {
+    message: 'the code imports "z" from "noiseline", which does not export it (/a.ts:1:10)',
+    fix: 'write import { z } from "zod"',
+  });
+  assertEquals(missing("one", "./b.ts")?.fix, "correct the name, or export it there");
   assertMatch(explainRefusal('Requires net access to "h:1"')!.fix, /permissions: \{ net: \["h:1"\] \}/);
 });
 
