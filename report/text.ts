@@ -36,8 +36,8 @@ export function entryOf(id: string): string {
 /**
  * Returns the name of a stage's param among those of other stages.
  * @param path within the stage, such as `with.steps`
- * @param kind of the stage: a program's params are named like those of other kinds, so what says how it is started, such
- * as `with.run`, is not
+ * @param kind of the stage: a program's params are named like those of other kinds; what says how it is started, such
+ * as `with.run`, keeps its path
  */
 export function paramName(stage: string, path: string, kind: string): string {
   const place = kind === "command" ? /^with\.(params\.|(?=steps$))/ : /^with\./;

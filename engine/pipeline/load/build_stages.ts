@@ -5,7 +5,7 @@ import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import type { Binding, Kind, Slot, Stage } from "../../keys/stage.ts";
 import { shorterOf } from "../../keys/action.ts";
 import { extentParam, hasCurve, predecessorsOf, withThreads } from "../../keys/stage.ts";
-import { type Advise, addIssues } from "../../diagnostic/schema_issues.ts";
+import { addIssues, type Advise } from "../../diagnostic/schema_issues.ts";
 import { CURVE_PORT } from "../../../schemas/log.ts";
 import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
 import type { InputPort, OutputPorts } from "../../../contract/stage.ts";
