@@ -167,10 +167,13 @@ function placesOf(program: string, project: string): string[] {
     for (const name of libraries.filter((one) => one.startsWith("python3"))) {
       for (const site of ["site-packages", "dist-packages"].map((one) => join(prefix, "lib", name, one))) {
         const texts = namesIn(site).filter((one) => one.endsWith(".pth")).map((one) =>
-          readTextIfThere(join(site, one))
+          readTextIfThere(realPath(join(site, one)))
         );
         texts.flatMap((text) => text?.match(/^\/.*$/gm) ?? []).forEach((folder) => places.add(folder.trim()));
       }
+    }
+    for (const name of namesIn(join(prefix, "lib")).filter((one) => one.startsWith("python3"))) {
+      linkedCaches(prefix, join("lib", name)).forEach((folder) => places.add(folder));
     }
     // A file of the project may name any folder: it is there only if a Python lies in it.
     const base = /^home *= *(\/.*)$/m.exec(readTextIfThere(join(prefix, "pyvenv.cfg")) ?? "")?.[1]?.trim();
@@ -182,6 +185,26 @@ function placesOf(program: string, project: string): string[] {
   };
   visit(program);
   return [...places];
+}
+
+/**
+ * Returns the caches of packages that a Python's library has links into: uv makes such links on request (`link-mode`),
+ * and conda on request or where it cannot make hard links. A link of the project may lead anywhere, so only a folder
+ * that is laid out as a cache counts.
+ */
+function linkedCaches(prefix: string, library: string): string[] {
+  const system = linkAt(join(prefix, library, "os.py")) === undefined ? "" : realPath(join(prefix, library, "os.py"));
+  // A package of conda's is laid out as the environment is, and its cache has a list of where its packages are from.
+  const cache = system.endsWith(join("/", library, "os.py")) ? resolve(dirname(system), "../../..") : undefined;
+  const caches = cache !== undefined && namesIn(cache).includes("urls.txt") ? [cache] : [];
+  for (const site of ["site-packages", "dist-packages"].map((one) => join(prefix, library, one))) {
+    for (const name of namesIn(site).filter((one) => one.endsWith(".dist-info"))) {
+      if (linkAt(join(site, name, "METADATA")) === undefined) continue;
+      const info = dirname(realPath(join(site, name, "METADATA")));
+      if (basename(info) === name) caches.push(dirname(info));
+    }
+  }
+  return caches;
 }
 
 /** Folders that belong to the machine, whatever is mounted there. */

@@ -221,7 +221,10 @@ def _report(params: Params) -> None:
     _say(type="unread", params=sorted(params.unread))
     library = tuple(os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib"))
     packages = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
-    known = [*library, *packages, brief["code"], os.path.dirname(__file__)]
+    # uv may install a package as links into its cache, where each has a folder of its own.
+    infos = [one for place in packages for one in Path(place).glob("*.dist-info/METADATA") if one.is_symlink()]
+    linked = [str(one.resolve().parent.parent) for one in infos]
+    known = [*library, *packages, *linked, brief["code"], os.path.dirname(__file__)]
     places = tuple(os.path.join(os.path.realpath(one), "") for one in known)
     loaded = [os.path.abspath(getattr(one, "__file__", None) or __file__) for one in list(sys.modules.values())]
     # Links lead from the library to anywhere: Debian's sitecustomize.py lies in /etc.
