@@ -18,6 +18,7 @@ import type { NodeOrder } from "./node.ts";
 import { isPython, programHere } from "./python.ts";
 import { failed, type InputMessage, programEventSchema, type StageOutcome, type StartMessage } from "./protocol.ts";
 import { type Place, SMALLER, type Spread, StartedProgram, type Starter, starterAt } from "./start_program.ts";
+import { findStray } from "./stray_modules.ts";
 
 /** The time to end after SIGTERM of a program that saves nothing. */
 const SHORT_GRACE_MS = 10_000;
@@ -57,7 +58,7 @@ export async function runCommand(
   for (const argv of [...lock, [here.path, ...argsOf(params, brief)]]) {
     const order: NodeOrder | undefined = spread &&
       { place, argv, names: spread.names, interpreter: here.version, home };
-    const end = await runOnce({ argv, order, how }, params, place, options);
+    const end = await runOnce({ argv, order, how, folders: here.folders }, params, place, options);
     if (end.status !== "complete") return end;
   }
   const [changed] = stampsOf(start).find(([, stamp], i) => before[i]![1] !== stamp) ?? [];
@@ -211,7 +212,12 @@ function stampsOf({ inputs }: StartMessage): (readonly [file: string, stamp: str
 
 /** Runs one command line to its end. */
 async function runOnce(
-  { argv, order, how }: { readonly argv: readonly string[]; readonly order?: unknown; readonly how: Starter | Spread },
+  { argv, order, how, folders }: {
+    readonly argv: readonly string[];
+    readonly order?: unknown;
+    readonly how: Starter | Spread;
+    readonly folders: readonly string[];
+  },
   { resumes, params, steps, run }: FoundCommand,
   place: Place,
   options: CommandOptions,
@@ -263,7 +269,7 @@ async function runOnce(
   const by = ended.signal ?? named;
   const isGuess = ended.signal === null && killed === undefined;
   if (by !== undefined) return describeLoss(child, { code, signal: by, isGuess }, killed?.[0] ?? log.tail(), SMALLER);
-  if (code !== 0) return explainExit(code, words ?? log.tail(), home);
+  if (code !== 0) return explainExit(code, words ?? log.tail(), { home, folders });
   if (ended.left.length === 0 && !isLeft) {
     const declared = [...Object.keys(params), ...steps === undefined ? [] : ["steps"]];
     const ignored = declared.filter((one) =>
@@ -283,12 +289,22 @@ function withCrash(before: string | undefined, message: string): string {
 }
 
 /** Explains why a program ended with a code other than 0, as far as its last words tell. */
-function explainExit(code: number, said: string, home: string): StageOutcome {
+function explainExit(
+  code: number,
+  said: string,
+  { home, folders }: Readonly<{ home: string; folders: readonly string[] }>,
+): StageOutcome {
   const module = /No module named '([\w.]+)'/.exec(said)?.[1]?.replaceAll(".", "/");
   const [, python, shell] = /No such file or directory: '(.+?)'|(\S+): No such file or directory/.exec(said) ?? [];
   const files = [module && `${module}.py`, module && `${module}/__init__.py`, python ?? shell].filter((one) => one);
   const file = files.find((one) => !isAbsolute(one!) && statIfThere(realPath(join(home, one!)))?.isFile);
   if (file !== undefined) return undeclared("reads", file, `\n${said}`);
+  const stray = module === undefined ? undefined : findStray(module.split("/")[0]!, folders);
+  if (stray !== undefined) {
+    const fix = "add it to sources, or install it in the Python's own environment: what PYTHONPATH, packages of your " +
+      "account and editable installs lead to is in no key";
+    return failed(`it imports ${stray}, which is not among its sources\n${said}`, fix);
+  }
   const beyond = [python, shell].find((one) => one?.startsWith("/") && statIfThere(one) !== undefined);
   if (beyond !== undefined) {
     const fix = `add \`data: { NAME: ${beyond} }\` beside run, so that its content is in the key; for folders of ` +
