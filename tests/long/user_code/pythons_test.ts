@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { globSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { userOf } from "../../support/live_server.ts";
 import { Project } from "../../support/project.ts";
 import { findBlocks, ROOT } from "../../docs/blocks.ts";
@@ -26,42 +26,15 @@ async function venv(folder: string): Promise<string> {
   return join(folder, "bin");
 }
 
-/**
- * Imitates an environment that conda made with soft links: its own copy of the program, and a library of links into the
- * folder of packages. conda itself is on no registry that these tests may use.
- */
-async function condaLayout(folder: string, python: string): Promise<string> {
-  const [library, version] = (await start(
-    python,
-    ...["-c", "import os, sys; print(os.path.dirname(os.__file__)); print('python%d.%d' % sys.version_info[:2])"],
-  )).split("\n") as [string, string];
-  const [packages, env] = ["pkgs/python", "envs/mine"].map((name) => join(folder, name)) as [string, string];
-  for (const made of [`${packages}/lib`, `${env}/lib`, `${env}/bin`, `${env}/conda-meta`]) {
-    Deno.mkdirSync(made, { recursive: true });
-  }
-  await start("cp", "-r", library, `${packages}/lib/${version}`);
-  await start("cp", "-rs", `${packages}/lib/${version}`, `${env}/lib/${version}`);
-  Deno.mkdirSync(`${env}/lib/${version}/site-packages`, { recursive: true });
-  const program = await start(python, "-c", "import os, sys; print(os.path.realpath(sys.executable))");
-  Deno.copyFileSync(program, `${env}/bin/${basename(program)}`);
-  for (const name of ["python3", "python"]) {
-    if (name !== basename(program)) Deno.symlinkSync(basename(program), `${env}/bin/${name}`);
-  }
-  Deno.writeTextFileSync(`${env}/conda-meta/history`, "");
-  return `${env}/bin`;
-}
-
 const noDebian = isThere(DEBIAN) && isThere("/etc/debian_version") ? undefined : "no Python of Debian";
 const noVenv = noDebian ?? (isThere("/usr/lib/python3*/ensurepip") ? undefined : "no python3-venv of Debian");
 
-/** Pythons, each with the reason why it is not here, or the folder of its program. */
+/** Pythons, each with the reason why it is not here, or the folder of its program; `layouts_test.ts` has more. */
 const PYTHONS: Readonly<Record<string, readonly [string | undefined, (project: Project) => Promise<string> | string]>> =
   {
     "Debian's": [noDebian, () => dirname(DEBIAN)],
     "that of pyenv or uv": [noPyenv, () => dirname((PYENV ?? UV)!)],
     "a venv": [noVenv, (project) => venv(project.path("venv"))],
-    "a venv in /tmp": [noVenv, () => venv(Deno.makeTempDirSync({ dir: "/tmp", prefix: "noiseline-venv-" }))],
-    "conda's layout, imitated": [noDebian, (project) => condaLayout(project.path("conda"), DEBIAN)],
   };
 
 for (const [name, [missing, folderIn]] of Object.entries(PYTHONS)) {
@@ -81,18 +54,14 @@ for (const [name, [missing, folderIn]] of Object.entries(PYTHONS)) {
       const folder = await folderIn(project);
       const env = { ...await userOf(project), PATH: `${folder}:/usr/bin:/bin` };
       const cli = (...args: string[]) => project.cli(args, { cwd: project.path("own"), env });
-      try {
-        const before = await cli("plan", "mean.yaml", "train");
-        assertMatch(before.stdout, /train .*may-run/);
-        const { code, stderr } = await cli("run", "mean.yaml", "--grant", "train:run=python3");
-        assertEquals(code, 0, stderr);
-        // Its answer is remembered, so no grant is needed to find the result.
-        project.remove("own/.config/noiseline/grants.json");
-        const planned = (await cli("plan", "mean.yaml", "--json")).json.stages as { readonly state: string }[];
-        assertEquals(planned.map(({ state }) => state), ["cached", "cached", "cached"]);
-      } finally {
-        if (name.endsWith("/tmp")) Deno.removeSync(dirname(folder), { recursive: true });
-      }
+      const before = await cli("plan", "mean.yaml", "train");
+      assertMatch(before.stdout, /train .*may-run/);
+      const { code, stderr } = await cli("run", "mean.yaml", "--grant", "train:run=python3");
+      assertEquals(code, 0, stderr);
+      // Its answer is remembered, so no grant is needed to find the result.
+      project.remove("own/.config/noiseline/grants.json");
+      const planned = (await cli("plan", "mean.yaml", "--json")).json.stages as { readonly state: string }[];
+      assertEquals(planned.map(({ state }) => state), ["cached", "cached", "cached"]);
     },
   });
 }
