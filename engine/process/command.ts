@@ -23,8 +23,11 @@ import { findStray } from "./stray_modules.ts";
 /** The time to end after SIGTERM of a program that saves nothing. */
 const SHORT_GRACE_MS = 10_000;
 const NOT_READ = "it did not read these params, so other values of them change nothing:";
-/** The last words of torch's launchers if a signal has ended the rank that failed first. */
-const RANK_KILLED = /^Root Cause(?:(?!exitcode)[^])*exitcode *: -(\d+) .*/m;
+/**
+ * The last words of torch's launchers if a signal has ended a rank. The launcher may have heard first of another rank,
+ * which failed because it could not reach that one. SIGTERM (15) is how the launcher itself ends what is left.
+ */
+const RANK_KILLED = /^(?:Failures:|Root Cause)[^]*?exitcode *: -(?!15 )(\d+) .*/m;
 
 interface CommandOptions extends WorkerOptions {
   /** The folder of the pipeline, that of its project, and the store. */

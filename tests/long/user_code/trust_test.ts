@@ -66,6 +66,7 @@ const TRIED: Readonly<Record<string, readonly (readonly string[])[] | undefined>
   plan: [["p.yaml"], ["p.yaml", "s0"]],
   show: [["p.yaml"]],
   why: [["p.yaml", "s7"]],
+  keep: [["p.yaml", "s7"]],
   graph: [["p.yaml"]],
   status: [["p.yaml"]],
   new: [["pipeline", "other.yaml"]],

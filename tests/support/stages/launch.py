@@ -36,8 +36,9 @@ try:
         codes = [one.poll() for one in ranks]
         bad = [at for at, code in enumerate(codes) if code]
         if bad:
-            raise SystemExit(f"Root Cause (first observed failure):\n[0]:\n  rank      : {node * here + bad[0]} "
-                             f"(local_rank: {bad[0]})\n  exitcode  : {codes[bad[0]]} (pid: {ranks[bad[0]].pid})\n")
+            told = [f"[{place}]:\n  rank      : {node * here + at} (local_rank: {at})\n"
+                    f"  exitcode  : {codes[at]} (pid: {ranks[at].pid})\n" for place, at in enumerate(bad)]
+            raise SystemExit("Failures:\n" + "".join(told[1:]) + "Root Cause (first observed failure):\n" + told[0])
         if all(code == 0 for code in codes):
             break
         time.sleep(0.02)
