@@ -1,33 +1,16 @@
-import { goalOf } from "../artifacts/goal.ts";
+import { goalOf, METRICS } from "../artifacts/metric_table.ts";
 import type { Metric } from "../artifacts/metrics.ts";
 import { meanOverSeeds, shortNumber, withDeviation } from "../std/figures.ts";
 import type { ReportMetrics } from "./model.ts";
 import { axesOf, copyButton, entryOf, type Html, joined, markup } from "./text.ts";
 
-/**
- * The meaning of figures by their names, in the order in which they head a page: how good samples are, then how well
- * the network knows images that it has not seen, then whether it copies.
- */
-const MEANINGS: readonly (readonly [name: RegExp, meaning: string])[] = [
-  [/^FID\b/, "Fréchet distance between Inception features of samples and of real images"],
-  [/^FD-/, "Fréchet distance between features of samples and of real images"],
-  [/^(energy-distance|sliced-W)/, "Distance between the samples and the real points, 0 for equal sets"],
-  [/^KI?D\b/, "Kernel distance between features of samples and of real images"],
-  [/^bits\/dim( of 16 bits)?$/, "Bits for each pixel and channel that it takes to code a held-out image"],
-  [/^L_simple$/, "The loss of training, on images that were held out"],
-  [/^precision/, "Share of samples that lie among the real images, at most 1"],
-  [/^recall/, "Share of real images that lie among the samples, at most 1"],
-  [/^IS\b/, "Inception Score: how sure a classifier is of each sample, and how different the samples are"],
-  [/^PSNR$/, "Peak signal to noise of reconstructions, in dB"],
-  [/^SSIM$/, "Structural similarity of reconstructions and originals, at most 1"],
-  [/^share of samples nearer/, "5% is what held-out images have; far more than that means copies"],
-];
+const HEADS = METRICS.filter(({ heads }) => heads !== false);
 const MOST_HEADLINES = 3;
 
 /** Returns the place of a figure among those that head a page; those without a meaning come last. */
 export function rankOf(column: string): number {
-  const place = MEANINGS.findIndex(([pattern]) => pattern.test(nameIn(column)));
-  return place < 0 ? MEANINGS.length : place;
+  const place = HEADS.findIndex(({ pattern }) => pattern.test(nameIn(column)));
+  return place < 0 ? HEADS.length : place;
 }
 
 /** Returns true if a figure with value `a` is better than with `b`; never for figures that are neither. */
@@ -50,7 +33,7 @@ export function overallFigures(metrics: readonly ReportMetrics[]) {
 /** Returns the figures that head a page: of single stages, or means over seeds. */
 export function headlines(metrics: readonly ReportMetrics[]): Html[] {
   const figures = overallFigures(metrics);
-  const cards = MEANINGS.flatMap(([pattern, meaning]) => {
+  const cards = HEADS.flatMap(({ pattern, meaning }) => {
     const last = figures.findLast(({ name }) => pattern.test(name));
     const own = figures.filter(({ name, title }) => name === last?.name && entryOf(title) === entryOf(last.title));
     if (last === undefined || own.some(({ title }) => axesOf(title).keys().some((axis) => axis !== "seed"))) return [];

@@ -23,6 +23,19 @@ function typeOf(schema: JsonSchema): string {
   return Array.isArray(schema.type) ? schema.type.join(" | ") : String(schema.type ?? "any");
 }
 
+/** Returns the numbers that a schema accepts, as "1 to 64"; nothing for a schema without limits. */
+function rangeOf({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: JsonSchema): string {
+  const said = (limit: number | undefined, word: string) => {
+    return limit === undefined || Math.abs(limit) >= Number.MAX_SAFE_INTEGER
+      ? []
+      : [`${word} ${limit.toLocaleString("en")}`];
+  };
+  const least = said(minimum, "at least");
+  const most = said(maximum, "at most");
+  if (least.length + most.length === 2) return `${minimum!.toLocaleString("en")} to ${maximum!.toLocaleString("en")}`;
+  return [...least, ...said(exclusiveMinimum, "above"), ...most, ...said(exclusiveMaximum, "below")].join(", ");
+}
+
 /** Describes the params of a kind for a person or a program; those within a param follow it, as `model.channels`. */
 export function describeParams(params: z.ZodObject): readonly ParamDescription[] {
   const roles = rolesOf(params);
@@ -38,7 +51,9 @@ export function describeParams(params: z.ZodObject): readonly ParamDescription[]
       );
     });
     const fallback = inner.length > 0 && Object.keys(one.default ?? {}).length === 0 ? undefined : one.default;
-    return [{ name, type: typeOf(one), fallback, role, description: of + (one.description ?? "") }, ...inner];
+    const range = rangeOf(one);
+    const description = one.description && one.description + (range && ` (${range})`);
+    return [{ name, type: typeOf(one), fallback, role, description: of + (description ?? "") }, ...inner];
   };
   return Object.entries((schema.properties ?? {}) as Properties).flatMap(([name, one]) =>
     describe(one, name, roles[name]?.role ?? "identity", "")

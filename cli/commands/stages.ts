@@ -41,7 +41,7 @@ function toJson(all: BuiltinKind) {
 }
 
 /** Describes the params of a kind, and which of them user definitions may replace. */
-function paramsOf({ params, definitions = {} }: BuiltinKind): ReturnType<typeof describeParams> {
+export function paramsOf({ params, definitions = {} }: BuiltinKind): ReturnType<typeof describeParams> {
   const own = (sort: string) =>
     `or ${sort === "objective" ? "an" : "a"} ${sort} of one's own: { uses: ./${sort}.ts, … }`;
   const whole = definitions[""] === undefined ? [] : [{

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { goalOf } from "../../artifacts/goal.ts";
+import { goalOf } from "../../artifacts/metric_table.ts";
 import { readLog } from "../../artifacts/log.ts";
 import { readMetrics } from "../../artifacts/metrics.ts";
 import { parseJson } from "../../artifacts/record.ts";

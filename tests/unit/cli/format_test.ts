@@ -73,7 +73,7 @@ Deno.test("describeParams() says type, default, role and description of each par
     [name, type, fallback, role, description].join("|")
   );
   assertEquals(shown, [
-    "steps|integer||extent|how far",
+    "steps|integer||extent|how far (at least 1)",
     "device|auto | onnx|auto|execution|",
     "list|integer[]||identity|",
     "model|{ width, depth }|[object Object]|identity|",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { folderArtifact, openInput } from "../../../engine/process/context.ts";
 import { formatDiagnostic } from "../../../engine/diagnostic/format.ts";
 import { loadPipeline } from "../../../engine/pipeline/load/load_pipeline.ts";
-import { goalOf } from "../../../artifacts/goal.ts";
+import { goalOf } from "../../../artifacts/metric_table.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 import { selectKind } from "../../support/builtin_kinds.ts";
 import { digests, runStage } from "../../support/stage_context.ts";

@@ -1,0 +1,117 @@
+/** One metric, or a family of metrics whose names begin alike. */
+export interface KnownMetric {
+  /** Matches the metric's name. */
+  readonly pattern: RegExp;
+  /** The name for people. */
+  readonly name: string;
+  /** A sentence without its full stop. */
+  readonly meaning: string;
+  /** Which values are better; undefined if neither are. */
+  readonly best?: "lowest" | "highest";
+  /** False for metrics that never head a page. */
+  readonly heads?: false;
+}
+
+/**
+ * The metrics whose meaning is known, in the order in which they head a page: how good samples are, then how well the
+ * network knows images that it has not seen, then whether it copies.
+ */
+export const METRICS: readonly KnownMetric[] = [
+  {
+    pattern: /^FID\b/,
+    name: "FID",
+    meaning: "Fréchet distance between Inception features of samples and of real images",
+    best: "lowest",
+  },
+  {
+    pattern: /^FD-/,
+    name: "FD-EXTRACTOR",
+    meaning: "Fréchet distance between features of samples and of real images",
+    best: "lowest",
+  },
+  {
+    pattern: /^(energy-distance|sliced-W)/,
+    name: "energy-distance, sliced-W",
+    meaning: "Distance between the samples and the real points, 0 for equal sets",
+    best: "lowest",
+  },
+  {
+    pattern: /^KI?D\b/,
+    name: "KID, KD",
+    meaning: "Kernel distance between features of samples and of real images",
+    best: "lowest",
+  },
+  {
+    pattern: /^bits\/dim( of 16 bits)?$/,
+    name: "bits/dim",
+    meaning: "Bits for each pixel and channel that it takes to code a held-out image",
+    best: "lowest",
+  },
+  {
+    pattern: /^L_simple$/,
+    name: "L_simple",
+    meaning: "The loss of training, on images that were held out",
+    best: "lowest",
+  },
+  {
+    pattern: /^precision/,
+    name: "precision",
+    meaning: "Share of samples that lie among the real images, at most 1",
+    best: "highest",
+  },
+  {
+    pattern: /^recall/,
+    name: "recall",
+    meaning: "Share of real images that lie among the samples, at most 1",
+    best: "highest",
+  },
+  {
+    pattern: /^IS\b/,
+    name: "IS",
+    meaning: "Inception Score: how sure a classifier is of each sample, and how different the samples are",
+    best: "highest",
+  },
+  {
+    pattern: /^PSNR$/,
+    name: "PSNR",
+    meaning: "Peak signal to noise of reconstructions, in dB",
+    best: "highest",
+  },
+  {
+    pattern: /^SSIM$/,
+    name: "SSIM",
+    meaning: "Structural similarity of reconstructions and originals, at most 1",
+    best: "highest",
+  },
+  {
+    pattern: /^share of samples nearer/,
+    name: "share of samples nearer …",
+    meaning: "5% is what held-out images have; far more than that means copies",
+  },
+  {
+    pattern: /^(.*[ _./-])?loss$/,
+    name: "loss, NAME_loss",
+    meaning: "A loss by its own name, such as a script logs it",
+    best: "lowest",
+    heads: false,
+  },
+  {
+    pattern: /^lowest /,
+    name: "lowest …",
+    meaning: "The lowest value of a figure that a training logged",
+    best: "lowest",
+    heads: false,
+  },
+  {
+    pattern: /^highest /,
+    name: "highest …",
+    meaning: "The highest value of a figure that a training logged",
+    best: "highest",
+    heads: false,
+  },
+];
+
+/** Returns which value of a metric is the best, if that is known. */
+export function goalOf(metric: string): "lowest" | "highest" | undefined {
+  return METRICS.find(({ pattern }) => pattern.test(metric))?.best;
+}
