@@ -1,5 +1,5 @@
 /** One metric, or a family of metrics whose names begin alike. */
-export interface KnownMetric {
+interface KnownMetric {
   /** Matches the metric's name. */
   readonly pattern: RegExp;
   /** The name for people. */
