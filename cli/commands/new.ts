@@ -17,12 +17,19 @@ const EXAMPLES = `
 /** File contents by path, relative to the folder that the user chose. */
 type NewFiles = Readonly<Record<string, string>>;
 
-/** Pipelines of the toolkit that serve as templates, each with a description. */
-const TEMPLATES: Readonly<Record<string, string>> = {
-  smoke: "data, training, samples and scores in seconds",
-  digits: "train on digits and score the samples, in minutes",
-  "own-images": "the same with your own images, in a folder",
+/** Pipelines of the toolkit that serve as templates, each with a description and the files that it needs beside it. */
+const TEMPLATES: Readonly<Record<string, readonly [what: string, ...beside: string[]]>> = {
+  smoke: ["data, training, samples and scores in seconds"],
+  digits: ["train on digits and score the samples, in minutes"],
+  "own-images": ["the same with your own images, in a folder"],
+  pytorch: ["your own network and training in PyTorch, in train.py", "train.py"],
+  sweep: ["every combination of some values, compared"],
+  search: ["the best of many values, in a few steps each"],
+  latent: ["an autoencoder, and a diffusion of its latents"],
+  "fine-tune": ["go on from a checkpoint, with classes"],
 };
+/** Templates that are experiments too lie in `pipelines` itself. */
+const EXPERIMENTS = ["smoke", "digits", "own-images"];
 
 /**
  * The new file's definition: its description and, except for a stage, the place where a pipeline names the file and the
@@ -95,9 +102,12 @@ function filesOf(sort: string, name: string, folder: string): NewFiles {
 
 /** @param folder absolute path */
 function pipelineFiles(name: string, template: string, folder: string): NewFiles {
-  const text = read("pipelines", `${template}.yaml`).replace(/^name: .*$/m, `name: ${name}`)
+  const home = EXPERIMENTS.includes(template) ? "pipelines" : "pipelines/templates";
+  const [, ...beside] = TEMPLATES[template]!;
+  const text = read(home, `${template}.yaml`).replace(/^name: .*$/m, `name: ${name}`)
     .replaceAll(`outputs/${template}/`, `outputs/${name}/`);
-  return { [`${name}.yaml`]: withSchema(text, folder) };
+  const others = beside.map((file) => [file, read(home, file)]);
+  return { [`${name}.yaml`]: withSchema(text, folder), ...Object.fromEntries(others) };
 }
 
 /**
@@ -225,7 +235,7 @@ export function makeCommand(): AnyCommand {
     );
     command.addCommand(subcommand(sort, about, "the name of its files").action(write));
   }
-  const templates = Object.entries(TEMPLATES).map(([name, what]) => `${name}: ${what}`).join("; ");
+  const templates = Object.entries(TEMPLATES).map(([name, [what]]) => `${name}: ${what}`).join("; ");
   const template = new Option("-t, --template <template>", templates).choices(Object.keys(TEMPLATES)).default("smoke");
   const pipeline = subcommand("pipeline", "Write NAME.yaml with a pipeline.", "its name and that of the file")
     .addOption(template)

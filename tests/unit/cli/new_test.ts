@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { NO_PYTHON } from "../../support/commands.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCli } from "./capture.ts";
 
@@ -94,3 +95,27 @@ Deno.test("new writes each sort of definition with its test, and says where a pi
   const again = await runCli("new", "path", "my_path", "--folder", folder.path);
   assertMatch(again.error, /my_path\.ts, my_path_test\.ts exist already in /);
 });
+
+for (const template of ["pytorch", "sweep", "search", "latent", "fine-tune"]) {
+  const lacks = template === "pytorch" ? NO_PYTHON : undefined;
+  Deno.test({
+    name:
+      `new pipeline --template ${template} writes a valid pipeline that says its question, needs, cost and what next${
+        lacks === undefined ? "" : ` (skipped: ${lacks})`
+      }`,
+    ignore: lacks !== undefined,
+    fn: async () => {
+      await using folder = await makeTempFolder();
+      const { code, error } = await runCli("new", "pipeline", "mine", "--template", template, "--folder", folder.path);
+      assertEquals(code, 0, error);
+      const beside = template === "pytorch" ? ["train.py"] : [];
+      assertEquals(names(folder.path), ["deno.json", "mine.yaml", ...beside]);
+      const text = Deno.readTextFileSync(join(folder.path, "mine.yaml"));
+      for (const word of ["Question", "Needs", "Cost", "Expected", "Next"]) assertStringIncludes(text, `\n# ${word}: `);
+      assertMatch(text, /^name: mine$/m);
+      assertEquals(text.includes(`outputs/${template}/`), false);
+      const valid = await runCli("validate", join(folder.path, "mine.yaml"));
+      assertEquals([valid.code, valid.error], [0, ""]);
+    },
+  });
+}
