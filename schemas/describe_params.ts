@@ -25,8 +25,8 @@ function typeOf(schema: JsonSchema): string {
 
 /** Returns the numbers that a schema accepts, as "1 to 64"; nothing for a schema without limits. */
 function rangeOf({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: JsonSchema): string {
-  const said = (limit: number | undefined, word: string) => {
-    return limit === undefined || Math.abs(limit) >= Number.MAX_SAFE_INTEGER
+  const said = (limit: number | boolean | undefined, word: string) => {
+    return typeof limit !== "number" || Math.abs(limit) >= Number.MAX_SAFE_INTEGER
       ? []
       : [`${word} ${limit.toLocaleString("en")}`];
   };

@@ -10,7 +10,7 @@ import { globSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BUILTIN_KINDS } from "noiseline/engine";
-import { isMap, parseDocument } from "yaml";
+import { isMap, isScalar, parseDocument } from "yaml";
 import { METRICS } from "../artifacts/metric_table.ts";
 import { type AnyCommand, COMMANDS } from "../cli/command.ts";
 import { paramsOf } from "../cli/commands/stages.ts";
@@ -45,9 +45,10 @@ function findExamples(): ReadonlyMap<string, { readonly file: string; readonly t
     const stages = parseDocument(text).get("stages");
     if (!isMap(stages)) continue;
     for (const { key, value } of stages.items) {
-      const kind = isMap(value) ? value.get("uses") : undefined;
+      if (!isMap(value) || !isScalar(key)) continue;
+      const kind = value.get("uses");
       if (typeof kind !== "string" || found.has(kind)) continue;
-      const [from, to] = [(key as { range: number[] }).range[0]!, value.range[1]];
+      const [from, to] = [key.range![0], value.range![1]];
       found.set(kind, { file, text: `  ${text.slice(from, to).trimEnd()}\n` });
     }
   }
