@@ -37,7 +37,7 @@ for (
       "a source",
       "big",
       "command, with: { run: [sh, code.sh], sources: [code.sh, big], outputs: { out: files } }",
-      /sources is not valid\n[^]*got: +"40\.0 GiB"\n +wanted: files of code.*\n +fix: +make large data/,
+      /sources is not valid\n[^]*got: +"40\.0 GiB"\n +wanted: files of code.*\n +fix: +name large data/,
     ],
     [
       "a lock",
