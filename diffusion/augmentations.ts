@@ -28,7 +28,7 @@ export function builtinAugmentation({ name, ...params }: z.output<typeof augment
 /** The most numbers that a network is told of one image. */
 const MOST_CONDITIONS = 1024;
 
-/** Returns the length of the vector that the network is told. @throws RangeError for one that is none */
+/** Returns the length of the vector that the network is told. @throws RangeError for an invalid one */
 export function conditionsOf({ definition, params }: Pick<ChosenAugmentation, "definition" | "params">): number {
   const length = definition.conditions?.(params as never) ?? 0;
   if (Number.isInteger(length) && length >= 0 && length <= MOST_CONDITIONS) return length;

@@ -11,7 +11,7 @@ const MORE = `
 
 It only lists what it would remove unless you add --yes: results may take hours to make again.
 
-Kept whatever their age and the size of the store: results that a tag names, that outputs/ shows, that one of the last runs of each pipeline used, that a live run uses, and that an unfinished stage reads; and the saved states of all of these, so that they can be resumed and extended. Of the rest goes what was last used or published before --older-than ago, and then, while the store is larger than --max-size, what was used longest ago. It may run beside runs.`;
+Kept whatever their age and the size of the store: results that a tag names, that outputs/ shows, that one of the last runs of each pipeline used, that a live run uses, and that an unfinished stage reads; and the saved states of all of these, so that they can be resumed and extended. All other results go that were last used or published longer than --older-than ago; then, while the store is larger than --max-size, those used longest ago. It may run beside runs.`;
 
 const EXAMPLES = `
   deno task gc                                  # what would be removed

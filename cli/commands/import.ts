@@ -5,7 +5,7 @@ import { openStoreFor } from "../open.ts";
 
 const MORE = `
 
-Every hash is checked before a result is taken. Doing it again changes nothing. Outputs appear with the next \`run\` of the pipeline, which finds its results and computes nothing.`;
+Every hash is checked before a result is taken. Importing twice is harmless. Outputs appear with the next \`run\` of the pipeline, which finds its results and computes nothing.`;
 
 const EXAMPLES = `
   deno task import digits-results
@@ -23,13 +23,13 @@ export function makeCommand(): AnyCommand {
       const { added, known, bytes, different, damaged } = result.value;
       return {
         data: { store: store.root, folder, ...result.value },
-        lines: [`${folder}: ${countOf(added, "result")} added (${formatBytes(bytes)}), ${known} there already`],
+        lines: [`${folder}: ${countOf(added, "result")} added (${formatBytes(bytes)}), ${known} already present`],
         diagnostics: result.warnings,
         notices: [
           ...different.map((key) =>
             `${key.slice(0, 12)} has other bytes here for the same key; the store's own result stays`
           ),
-          ...damaged.map((key) => `${key.slice(0, 12)} is damaged or not whole, and was not taken`),
+          ...damaged.map((key) => `${key.slice(0, 12)} is damaged or incomplete, and was skipped`),
         ],
         code: different.length + damaged.length > 0 ? EXIT.failed : EXIT.done,
       };

@@ -16,7 +16,7 @@ import { currentPage } from "../results/current_page.ts";
 
 const EXAMPLES = `
   deno task run pipelines/digits.yaml                         # all stages
-  deno task run pipelines/digits.yaml --open                  # and look on in a browser
+  deno task run pipelines/digits.yaml --open                  # and watch in a browser
   deno task run pipelines/digits.yaml sample                  # only what "sample" needs
   deno task run pipelines/digits.yaml --set train.steps=1400  # continues the training
   deno task run pipelines/digits.yaml --force evaluate        # run it again, compare the bytes
@@ -28,7 +28,7 @@ const EXAMPLES = `
 
 /** `run FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return planCommand("run", EXAMPLES, " Run it again, and there is nothing to do.")
+  return planCommand("run", EXAMPLES, " A second run does nothing.")
     .argument("[stages...]", "run only these stages and those they depend on")
     .option("-j, --jobs <n>", "stages to run at a time (default: one per core)", parseCount)
     .option("-k, --keep-going", "after a failure, still run what does not depend on it")
@@ -55,7 +55,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         : await importLate<typeof import("../run_on_cluster.ts")>(import.meta.resolve("../run_on_cluster.ts"));
       on?.refuseLocalOptions(options);
       if (on === undefined && (options.detach || options.replaceQueued)) {
-        refuse("--detach and --replace-queued are about jobs of a cluster", "name it with --on");
+        refuse("--detach and --replace-queued apply only to cluster jobs", "name it with --on");
       }
       const given = { file, ...options, targets };
       const opened = openForCommand(settings, given);

@@ -22,7 +22,7 @@ import { artifactsOf } from "../results/experiments.ts";
 
 const MORE = `
 
-A set is a folder of PNG and JPEG files, an npz of images (arr_0, uint8 [N, H, W, C]), an npz of mu and sigma, or PIPELINE.yaml:STAGE for the result of a stage. What was computed once is not computed again. Other params are set by --set on the stages scored-real-images, scored-real, scored-fake-images, scored-fake and scored-pair; see \`stages score\`.`;
+A set is a folder of PNG and JPEG files, an npz of images (arr_0, uint8 [N, H, W, C]), an npz of mu and sigma, or PIPELINE.yaml:STAGE for the result of a stage. Scores are cached. Other params are set by --set on the stages scored-real-images, scored-real, scored-fake-images, scored-fake and scored-pair; see \`stages score\`.`;
 
 const EXAMPLES = `
   deno task score photographs samples
@@ -45,10 +45,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
   return storeCommand("score", EXAMPLES, MORE)
     .argument("<real>", "the real images")
     .argument("<fake>", "the samples")
-    .addOption(new Option("--resize <mode>", "as which program, for Inception; default: tensorflow").choices(RESIZES))
+    .addOption(
+      new Option("--resize <mode>", "the program whose resizing to imitate, for Inception; default: tensorflow")
+        .choices(RESIZES),
+    )
     .addOption(new Option("--extractor <name>", "what maps images to features").choices(EXTRACTORS).default(INCEPTION))
     .option("--weights <file>", "the extractor's file (default: Inception's published weights are fetched once)")
-    .option("--sha256 <digest>", "of other weights of Inception; the scores are then called FD and KD")
+    .option("--sha256 <digest>", "digest of other weights than Inception's own; the scores are then called FD and KD")
     .option("--size <n>", "cut the middle square out of each image and resize it first", parseCount)
     .option("--count <n>", "images behind a file of mu and sigma", parseCount)
     .option("--at-least <n>", "refuse smaller sets (default: one more than the features, 1000 for onnx)", parseCount)

@@ -43,10 +43,10 @@ function toJson(all: BuiltinKind) {
 /** Describes the params of a kind, and which of them user definitions may replace. */
 export function paramsOf({ params, definitions = {} }: BuiltinKind): ReturnType<typeof describeParams> {
   const own = (sort: string) =>
-    `or ${sort === "objective" ? "an" : "a"} ${sort} of one's own: { uses: ./${sort}.ts, … }`;
+    `or ${sort === "objective" ? "an" : "a"} ${sort} of your own: { uses: ./${sort}.ts, … }`;
   const whole = definitions[""] === undefined ? [] : [{
     ...{ name: "uses", type: "string", role: "identity" as const },
-    description: `In place of all others the file of a ${definitions[""]} of one's own, whose params stand beside it`,
+    description: `Your own ${definitions[""]} file, instead of the params above; its params stand beside this one`,
   }];
   return [
     ...describeParams(params).map((one) => {

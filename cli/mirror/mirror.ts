@@ -148,7 +148,7 @@ export class Mirror {
             return 0;
           }
           if (!isTold) {
-            this.#tell(`does not answer: ${reason}`, "nothing to do: it gets what it misses when it is back");
+            this.#tell(`does not answer: ${reason}`, "nothing to do: missed events are sent when it answers");
           }
           isTold = true;
           await delay(wait, { signal }).catch(() => {});

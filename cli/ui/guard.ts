@@ -80,7 +80,7 @@ export function guard({ method, url, headers }: Asked, token: string): Response 
       : say(303, "go on", { "Location": address.href, ...cookie });
   }
   if (isSent) return say(403, "another site sent you here: type or paste the address");
-  if (given !== null) return say(401, "this address is not, or no longer, the one that `ui` prints");
+  if (given !== null) return say(401, "this address is wrong or has expired: open the one that `ui` prints");
   if (address.pathname === "/alive") return say(200, proofOf(token, query.get("nonce") ?? ""));
   const cookies = (headers.get("cookie") ?? "").split(/; */);
   const isKnown = cookies.some((one) => isSame(one, cookieOf(token)));

@@ -42,7 +42,7 @@ function onError(error: unknown): Response {
   if (trouble !== undefined) return say(404, `${trouble.message}; try again`);
   const text = error instanceof Error ? error.stack ?? error.message : String(error);
   Deno.stderr.writeSync(new TextEncoder().encode(`internal error: ${text}\n`));
-  return say(500, "something went wrong here; what, is told where the server was started");
+  return say(500, "something went wrong; the terminal of the server says what");
 }
 
 function serve({ token, port, idleMs, ...place }: Settings): Site {

@@ -210,7 +210,7 @@ class JobAttempt {
     const { submission: { head }, own: { line } } = this;
     const unsent = await cache.point(manifest, head.stages[line]!.recipeKey);
     if (unsent === undefined) return { state: "hit", ...steps };
-    const why = `it is there, and that cannot be noted in the shared cache: ${unsent.message}`;
+    const why = `it is finished, but the shared cache cannot be updated: ${unsent.message}`;
     return failed(why, unsent.fix ?? "run again", { isLate: true });
   }
 

@@ -94,7 +94,7 @@ export async function untilAnswered<T extends object>(
 }
 
 function refuseSilent(silent: string): Result<never> {
-  const fix = "the same command goes on when it answers again; what is queued is not queued twice";
+  const fix = "run the same command again when it answers; no job is queued twice";
   return refuse([silenceOf(silent, fix)]);
 }
 

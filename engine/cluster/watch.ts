@@ -293,7 +293,7 @@ function phraseLoss(submission: OpenSubmission, { id, word, comment, node }: Que
   const said = readTail(path, 4_000)?.trim().split("\n").slice(-8).join("\n");
   const end = `its job ${id} ended (${word})${node === "" ? "" : ` on ${node}`}`;
   if (said === undefined) return `${end} before it wrote to the cache: does that node see ${submission.cache}?`;
-  if (said === "") return `${end} and left no word why${word === "FAILED" ? PERHAPS : ""}`;
+  if (said === "") return `${end} and gave no reason${word === "FAILED" ? PERHAPS : ""}`;
   return `${end} and left no record; ${path} ends:\n${said}`;
 }
 

@@ -107,7 +107,7 @@ export function keysOfActions(
     for (const [port, bindings] of Object.entries(stage.inputs)) {
       upstream[port] = bindings.map((one) => `${recipeOf(one.stage)}.${one.port}`);
     }
-    // Its place and what it is chosen by name what a slot is, before it is known which trial that is.
+    // Until its trial is chosen, a slot is keyed by its place and the metric that chooses.
     const { slot } = stage;
     if (slot) upstream["~slot"] = [...slot.rankings.map(recipeOf), `${slot.place} of ${slot.counts}`];
     const local = localIngredients(action, externals.get(stage.id) ?? {});

@@ -129,7 +129,7 @@ export interface Binding {
 }
 
 /**
- * A stage of a search that is one of the trials, which one being known once the scores of the rungs below it are. Until
+ * A stage of a search that is one of the trials, chosen once the trials of the rung below are scored. Until
  * then it has the params of the first.
  */
 export interface Slot {

@@ -113,7 +113,9 @@ export async function digestCode(file: string) {
   for (const specifier of queue) {
     if (isToolkit(specifier)) {
       if (!doors.has(specifier)) {
-        const error = `${place(specifier)} is within the toolkit, of which code of one's own uses the doors alone`;
+        const error = `${
+          place(specifier)
+        } is within the toolkit, of which your code may import only the public modules`;
         return { error, fix: DOORS_FIX };
       }
       parts.push(["toolkit", "noiseline", String(API_VERSION)]);
@@ -141,7 +143,7 @@ export async function digestCode(file: string) {
       const target = resolveName(name, code.specifier, names);
       if (target === undefined) {
         if (!/^(jsr:\/?)?(@noiseline\/)?noiseline\b/.test(name)) continue;
-        const error = `it imports ${JSON.stringify(name)}, of which code of one's own can use nothing here`;
+        const error = `it imports ${JSON.stringify(name)}, which your code cannot use here`;
         return { error, fix: DOORS_FIX };
       }
       const url = target.pinned ? target.url : info.redirects?.[target.url] ?? target.url;

@@ -70,7 +70,7 @@ export function openOutput(folder: string): OutputArtifact {
 
 /** A preview as a stage passes it, which may be anything. */
 const pictureSchema = z.strictObject({
-  step: z.int("is no whole number").min(0, "is below 0"),
+  step: z.int("is not a whole number").min(0, "is below 0"),
   png: z.instanceof(Uint8Array, { error: "is no Uint8Array" }),
   seconds: z.number("is no number").min(0, "is below 0").exactOptional(),
 });

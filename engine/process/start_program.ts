@@ -4,7 +4,7 @@ import { descendantsOf, processesWith, ranksOf, signalTo } from "./process_tree.
 import { Child } from "./runtime.ts";
 
 const UNCONTAINED =
-  "bubblewrap is not here: nothing contains this program; a process that it starts, and that clears its " +
+  "bubblewrap was not found: nothing contains this program; a process that it starts, and that clears its " +
   "environment, may outlive it";
 const KEPT_OPEN = "it may use files that were open when noiseline started";
 /** The fix for a program that takes too much memory. */

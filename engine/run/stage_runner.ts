@@ -313,7 +313,7 @@ export class StageRunner {
       const outcome = concludeTrial(end, planned.stage, { outputs: { ...start.outputs, ...curve } });
       const outputs = { ...start.outputs, ...curveIn(workspace.folder) };
       if (outcome !== end && notFinite === undefined && end.status === "failed") {
-        emit({ type: "stage-note", id, level: "warn", message: `${end.message}; the trial loses` });
+        emit({ type: "stage-note", id, level: "warn", message: `${end.message}; the trial ranks last` });
       }
       const { change, unsaved } = await watcher.finish();
       if (unsaved) {

@@ -208,7 +208,8 @@ class Writers implements Disposable {
   async finish(): Promise<StageEnd | undefined> {
     const { train, test } = this.#written;
     if (train === 0 || test === 0 || this.#open === undefined) {
-      const message = `what was not left out is ${train} to train on and ${test} to test with: neither may be none`;
+      const message =
+        `what was not left out is ${train} to train on and ${test} to test with: neither split may be empty`;
       return { status: "failed", message, fix: "repair or add some" };
     }
     const normalizer = this.#finder?.find();

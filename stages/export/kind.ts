@@ -51,7 +51,7 @@ export const exportKind = defineKind({
 /** Returns the reason why the user's definition cannot be exported to another library. */
 function ownProblem(what: string, { uses }: { readonly uses: string }): InterchangeProblem {
   return {
-    message: `diffusers knows no ${what} of one's own`,
+    message: `diffusers cannot load your own ${what}`,
     got: uses,
     wanted: `one that comes with the toolkit`,
     fix: `train with one, or read the weights of the checkpoint, which are safetensors, with ${uses} ported`,

@@ -185,7 +185,7 @@ function checkGuidance(
     },
     guidance !== 1 && (checkpoint.ownSampler ?? guide?.facts?.ownSampler) !== undefined && {
       param: ["guidance"],
-      message: "a network whose objective does not say how x_0 is had cannot be guided",
+      message: "a network whose objective does not define x_0 cannot be guided",
       got: `${guidance}`,
       wanted: "1",
       fix: "remove guidance, or give the objective a recover",

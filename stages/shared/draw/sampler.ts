@@ -37,7 +37,7 @@ export function checkSampler(
     checkFit(name, chosen, checkpoint),
     ownSampler !== undefined && name !== ownSampler && {
       param: ["sampler"],
-      message: "the objective that the network learned does not say how x_0 is had, and names the sampler that fits",
+      message: "the objective that the network learned does not define x_0, and names the sampler that fits",
       got: name,
       wanted: ownSampler,
       fix: `use sampler: { uses: ./${ownSampler} }`,

@@ -64,7 +64,7 @@ export async function openSampler(
     const predict = async (x: Float32Array<ArrayBuffer>, t: number): Promise<Prediction> => {
       if (done === steps * repeats) {
         throw fault({
-          message: "asks for no end",
+          message: "never finishes",
           got: `more than ${done} evaluations of the network`,
           wanted: "as many as it says",
           fix: "end the loop at the last of the times, or say in evaluations how often the network is asked",
@@ -85,7 +85,7 @@ export async function openSampler(
       const images = await definition.sample({ ...from, path, params, predict });
       const got = images instanceof Float32Array ? `${images.length} numbers` : typeof images;
       if (got !== `${length} numbers`) {
-        throw fault({ message: "sample gave back what are no images", got, wanted: `a Float32Array of ${length}` });
+        throw fault({ message: "sample did not return images", got, wanted: `a Float32Array of ${length}` });
       }
       const bad = firstNotFinite(images);
       const message = uses === undefined

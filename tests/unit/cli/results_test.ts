@@ -118,7 +118,7 @@ Deno.test("tag, logs, compare, metrics, export and import find what runs made, a
   const { code, out, error } = await runCli("import", results, "--store", join(folder, "third"));
   assertEquals(code, 1);
   assertMatch(out, /1 result added/);
-  assertMatch(error, /[0-9a-f]{12} is damaged or not whole, and was not taken/);
+  assertMatch(error, /[0-9a-f]{12} is damaged or incomplete, and was skipped/);
 });
 
 Deno.test("compare and metrics end with exit code 1 where there are no results yet, also as JSON", async () => {

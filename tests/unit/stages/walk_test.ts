@@ -165,7 +165,7 @@ async function walkWith(wrong: Partial<SamplerDefinition>, checkpoint = checkpoi
 
 Deno.test("what a sampler of one's own does wrong is told with its file", async () => {
   const faults: Record<string, Partial<SamplerDefinition>> = {
-    "asks for no end": {
+    "never finishes": {
       async sample({ x, predict }) {
         while (true) await predict(x, 5);
       },
@@ -187,7 +187,7 @@ Deno.test("what a sampler of one's own does wrong is told with its file", async 
       sample: async ({ x, predict }) => (await predict(x, -1)).x0,
     },
     "predict: got time 2.5": { sample: async ({ x, predict }) => (await predict(x, 2.5)).x0 },
-    "sample gave back what are no images: got 2 numbers, wanted a Float32Array of 4": {
+    "sample did not return images: got 2 numbers, wanted a Float32Array of 4": {
       sample: ({ x }) => Promise.resolve(x.slice(2)),
     },
     "sample gave back a number that is NaN": { sample: ({ x }) => Promise.resolve(x.fill(NaN)) },

@@ -20,7 +20,7 @@ Deno.test("a preview that is none is left out with a warning that says what is w
   ]);
   assertEquals(said(...[-1, 1.5, NaN, "../../x"].map((step) => ({ step, png }))), [
     wrong("step is below 0"),
-    ...new Array(3).fill(wrong("step is no whole number")),
+    ...new Array(3).fill(wrong("step is not a whole number")),
   ]);
   assertEquals(said({ step: 1 }, { step: 1, png: "AQI=", seconds: -1 }), [
     wrong("png is no Uint8Array"),

@@ -119,7 +119,7 @@ Deno.test("a trial whose numbers are not finite loses, which is said, and is not
   const { run } = await walk(folder.path, wild);
   assertEquals(run.status, "done");
   const notes = run.events.flatMap((event) => event.type === "stage-note" ? [`${event.id}: ${event.message}`] : []);
-  const lost = notes.filter((note) => note.endsWith("no height at step 70; the trial loses"));
+  const lost = notes.filter((note) => note.endsWith("no height at step 70; the trial ranks last"));
   assert(lost.length > 1);
   assertStringIncludes(notes.join("\n"), "loses: the height at step 70");
   const { pace } = run.stages.get("train")!.manifest!.ingredients.params;

@@ -91,8 +91,8 @@ Deno.test("the last backend's failure, and one that is the sampler's, are told a
   const broken = { webgpu: "none", webgl: "none" };
   const last = await pretend({ broken, breaks: { wasm: fault("out of memory") } });
   await assertRejects(() => last.pool.draw({ task: TASK, count: 2 }, () => {}), Failure, "out of memory");
-  const own = await pretend({ breaks: { webgpu: fault("asks for no end", true) } });
-  await assertRejects(() => own.pool.draw({ task: TASK, count: 2 }, () => {}), Failure, "asks for no end");
+  const own = await pretend({ breaks: { webgpu: fault("never finishes", true) } });
+  await assertRejects(() => own.pool.draw({ task: TASK, count: 2 }, () => {}), Failure, "never finishes");
   assertEquals(own.asked, ["0 webgpu", "0 0+2"]);
 });
 
