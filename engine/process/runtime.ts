@@ -3,6 +3,7 @@ import { findPackageJSON } from "node:module";
 import { definedOnly } from "../../std/defined_only.ts";
 import { makeFolder } from "../store/files.ts";
 import { descendantsOf, signalTo } from "./process_tree.ts";
+import { limitTime } from "./time_limit.ts";
 import { isThere, readTextIfThere } from "../store/reading.ts";
 import { StageLog, streamText } from "./lines.ts";
 import { findProgram } from "./programs.ts";
@@ -65,6 +66,8 @@ interface ChildOptions {
   /** Variables that the child gets in addition. */
   readonly env?: Readonly<Record<string, string>>;
   readonly timeoutMs: number | undefined;
+  /** True if time in which the process waits for a busy processor does not count. */
+  readonly excludesWaiting?: boolean;
   /** The memory that the process may hold, in bytes. */
   readonly memory: number | undefined;
   /** Kills the process. */
@@ -125,9 +128,15 @@ export class Child implements Disposable {
     this.#stdin = child.stdin.getWriter();
     const kill = () => this.kill();
     this.#end.defer(kill);
-    const { timeoutMs, memory, bare = false } = options;
+    const { timeoutMs, excludesWaiting = false, memory, bare = false } = options;
     this.#timeoutMs = timeoutMs;
-    if (timeoutMs !== undefined) this.killAfter(timeoutMs, () => this.timedOut = true);
+    if (timeoutMs !== undefined) {
+      const tell = () => {
+        this.timedOut = true;
+        kill();
+      };
+      this.#end.defer(limitTime(child.pid, { limitMs: timeoutMs, excludesWaiting }, tell));
+    }
     if (memory !== undefined || Deno.build.os === "linux") {
       const look = () => bare ? heldByTree(child.pid, memory ?? Infinity) : heldBytes(child.pid);
       this.#end.defer(watchMemory(look, (held) => {
@@ -148,11 +157,8 @@ export class Child implements Disposable {
   }
 
   /** Kills the process if it still runs after a time. */
-  killAfter(graceMs: number, tell = () => {}): void {
-    const timer = setTimeout(() => {
-      tell();
-      this.kill();
-    }, graceMs);
+  killAfter(graceMs: number): void {
+    const timer = setTimeout(() => this.kill(), graceMs);
     this.#end.defer(() => clearTimeout(timer));
   }
 
@@ -210,8 +216,8 @@ export const LIMIT_FIXES: Partial<Record<Deno.Signal, string>> = {
   SIGTRAP: "if memory ran out, let it take more, as by `ulimit -v unlimited`",
 };
 
-/** Limits on loading modules: no machine needs more for it. */
-export const LOADING_LIMITS = { timeoutMs: 20_000, memory: 2 ** 31 };
+/** Limits on loading modules: no machine needs more for it, however busy it is. */
+export const LOADING_LIMITS = { timeoutMs: 20_000, excludesWaiting: true, memory: 2 ** 31 };
 /** The most standard output that is kept, in bytes. The module graph of the largest program is some megabytes. */
 const MAX_OUTPUT = 256 << 20;
 

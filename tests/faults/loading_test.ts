@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { pathToFileURL } from "node:url";
 import { describeFile } from "../../engine/process/describe.ts";
-import { askGraph, LOADING_LIMITS } from "../../engine/process/runtime.ts";
+import { askGraph, Child, LOADING_LIMITS } from "../../engine/process/runtime.ts";
 import { childrenOf, hasProgram, isGoneWithin, onlyIf } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 import { until } from "../support/until.ts";
@@ -66,7 +66,7 @@ Deno.test("a file that takes more time or memory than loading may is stopped, an
     files: { "hoards.ts": stageWith(hoards), "loops.ts": stageWith(`for (;;);`), "zero.ts": `import "./endless.ts";` },
   });
   // A process that has only started holds a good part of 300 MiB.
-  const little = { timeoutMs: 600_000, memory: 300 * 2 ** 20 };
+  const little = { ...LOADING_LIMITS, timeoutMs: 600_000, memory: 300 * 2 ** 20 };
   const hoarding = await describeFile(project.path("hoards.ts"), [], little);
   assert("error" in hoarding);
   assertMatch(hoarding.error, /^loading it took (29\d|[34]\d\d) MiB of memory and was stopped$/);
@@ -80,6 +80,34 @@ Deno.test("a file that takes more time or memory than loading may is stopped, an
   const reading = await askGraph([], pathToFileURL(project.path("zero.ts")).href, little);
   assert("error" in reading);
   assertMatch(reading.error, /^it took (29\d|[3-9]\d\d) MiB of memory and was stopped$/);
+});
+
+Deno.test({
+  ...onlyIf(
+    hasProgram("taskset"),
+    "no taskset",
+    "time in which a process waits for a busy processor is none of its time",
+  ),
+  fn: async () => {
+    // All on one processor: the child needs about a second of it, and gets a seventh.
+    const rivals = Array.from({ length: 6 }, () => {
+      return new Deno.Command("taskset", { args: ["-c", "0", "sh", "-c", "while :; do :; done"] }).spawn();
+    });
+    try {
+      const work = "let i = 0; while (++i < 1e9);";
+      for (const excludesWaiting of [true, false]) {
+        using child = new Child(["eval", work], { ...LOADING_LIMITS, timeoutMs: 3_000, excludesWaiting });
+        await new Deno.Command("taskset", { args: ["-a", "-p", "-c", "0", `${child.pid}`], stdout: "null" }).output();
+        await child.read((stdout) => stdout.pipeTo(new WritableStream()), () => {});
+        assertEquals(child.timedOut, !excludesWaiting);
+      }
+    } finally {
+      for (const rival of rivals) {
+        rival.kill("SIGKILL");
+        await rival.status;
+      }
+    }
+  },
 });
 
 Deno.test("a stage that prints 600 MB while it is loaded is described, in bounded memory", async () => {
