@@ -89,7 +89,7 @@ const OTHERS: readonly (readonly [RegExp, (...what: string[]) => string, string 
         from !== "noiseline"
           ? "correct the name, or export it there"
           : name === "z"
-          ? 'write import { z } from "zod"'
+          ? `write import { z } from ${'"zod"'}`
           : "docs/custom-stages.md says what noiseline exports",
     ],
     [
