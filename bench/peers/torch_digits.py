@@ -6,6 +6,10 @@ outputs, from which both sides read the same images and noise schedule. Writes s
 
 As a stage of pipelines/pytorch-digits.yaml it takes everything from noiseline instead, saves its progress, and writes
 the samples as images that other stages read: the lines that name `noiseline`.
+
+Under torchrun, as in pipelines/pytorch-parallel.yaml, each process has its part of every batch, and the first one
+samples: the lines that name `rank` or `ranks`. All processes draw the same random numbers, so any number of them trains
+on the batches, timesteps and noise of one.
 """
 
 import argparse
@@ -17,12 +21,15 @@ import zlib
 
 import numpy as np
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
+from torch.nn.parallel import DistributedDataParallel
 from torch_unet import Unet
 
 AS_STAGE = "NOISELINE_STAGE" in os.environ
 if AS_STAGE:
     import noiseline
+rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
 
 def read_tensor(path, name):
@@ -105,6 +112,8 @@ def noised(x0, t):
 
 def train():
     steps, batch, rate, clip, decay = given("train", "steps", "batchSize", "learningRate", "gradClip", "ema.decay")
+    # The mean over ranks of the means of their parts is then the mean of the batch.
+    assert batch % ranks == 0, f"{batch} images cannot be split evenly over {ranks} ranks"
     average = copy.deepcopy(net)
     params, averaged = list(net.parameters()), list(average.parameters())
     optimizer = torch.optim.Adam(params, lr=rate, fused=True)
@@ -116,6 +125,10 @@ def train():
         for part, kept in [(net, saved["net"]), (average, saved["average"]), (optimizer, saved["optimizer"])]:
             part.load_state_dict(kept)
         torch.set_rng_state(saved["random"])
+    if ranks > 1:
+        dist.init_process_group("gloo")
+    network = DistributedDataParallel(net) if ranks > 1 else net
+    mine = slice(rank, None, ranks)
     for step in range(begun + 1, steps + 1):
         if at + batch > len(images):
             order, at = torch.randperm(len(images)), 0
@@ -124,19 +137,24 @@ def train():
         xt, eps = noised(x0, t)
         optimizer.zero_grad(set_to_none=True)
         with autocast:
-            loss = F.mse_loss(net(xt, t), eps)
+            loss = F.mse_loss(network(xt[mine], t[mine]), eps[mine])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(params, clip, foreach=True)
         optimizer.step()
         with torch.no_grad():
             torch._foreach_lerp_(averaged, params, 1 - min(decay, (1 + step) / (10 + step)))
         if AS_STAGE:
-            noiseline.log(step, steps, loss=loss.item())
+            mean = loss.detach() / ranks
+            if ranks > 1:
+                dist.all_reduce(mean)
+            noiseline.log(step, steps, loss=mean.item())
             if step % 100 == 0 or step == steps or noiseline.progress.due():
                 parts = {"net": net, "average": average, "optimizer": optimizer}
                 saved = {name: part.state_dict() for name, part in parts.items()}
                 saved |= {"order": order, "at": at, "random": torch.get_rng_state()}
                 noiseline.progress.save(step, {"state.pt": lambda path: torch.save(saved, path)})
+    if ranks > 1:
+        dist.destroy_process_group()
     return average
 
 
@@ -175,6 +193,8 @@ if args.held_out:
     print(held_out(net))
 else:
     average = train()
+    if rank > 0:
+        raise SystemExit
     torch.save(average.state_dict(), f"{args.out}/weights.pt")
     levels = ((draw(average).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
     if AS_STAGE:

@@ -2,7 +2,8 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { globSync } from "node:fs";
 import { join } from "node:path";
 import { cachedDigests } from "../support/cluster.ts";
-import { NO_PYTHON } from "../support/commands.ts";
+import { askedGrants, NO_PYTHON } from "../support/commands.ts";
+import { copyPytorch, NO_TORCHRUN, setting, SMALL_TORCH } from "../support/pytorch.ts";
 import { ADD_UP, totalOf } from "../support/ranks.ts";
 import { endsIn } from "./support/judge.ts";
 import { clusterTest, type SlurmCluster, until } from "./support/slurm_cluster.ts";
@@ -35,6 +36,28 @@ clusterTest("ranks on two nodes end in the bytes of two ranks on one machine", {
   const cache = project.path("own-cache");
   const local = ["--store", project.path("own-store"), "--cache", cache, ...GRANT];
   const alone = await project.cli(["run", "p.yaml", ...local], { env: { XDG_CONFIG_HOME: project.root } });
+  assertEquals(alone.code, 0, alone.stdout + alone.stderr);
+  assertEquals(cachedDigests(cluster.cache), cachedDigests(cache));
+});
+
+clusterTest("PyTorch on two nodes ends in the bytes of two processes on one machine", {
+  ...{ namespaces: true, absence: NO_TORCHRUN },
+}, async (cluster) => {
+  // Here a node's own name means 127.0.0.1, at which gloo would wait for the others.
+  const lab = { setup: ["export GLOO_SOCKET_IFNAME=eth0"] };
+  const project = cluster.project({ lab, files: { "deno.json": "{}" } });
+  copyPytorch(project);
+  const file = "pipelines/two-nodes.yaml";
+  const two = "torch: { matrix: { processes: [2] }, resources: { nodes: 2 } }";
+  project.write(file, `name: two-nodes\nextends: pytorch-parallel.yaml\nstages:\n  ${two}\n`);
+  const grants = await askedGrants(project, file);
+  const spread = grants.map((text) => text.replace("torch:", "torch:net,"));
+  const args = ["run", file, "torch", ...setting(SMALL_TORCH)];
+  const ran = await cluster.cli(project, [...args, "--on", "lab", ...spread]);
+  assertEquals(ran.code, 0, ran.stdout + ran.stderr);
+  const cache = project.path("own-cache");
+  const local = ["--store", project.path("own-store"), "--cache", cache, ...grants];
+  const alone = await project.cli([...args, ...local], { env: { XDG_CONFIG_HOME: project.root } });
   assertEquals(alone.code, 0, alone.stdout + alone.stderr);
   assertEquals(cachedDigests(cluster.cache), cachedDigests(cache));
 });

@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { askedGrants, NO_BOX, NO_PYTHON, runsIn, withoutBox } from "../support/commands.ts";
 import { ALL, seededRandom, Tally } from "../support/faults/tally.ts";
-import { childrenOf, isAlive, isGoneWithin } from "../support/proc.ts";
+import { childrenOf, isAlive, isGoneWithin, killIfThere } from "../support/proc.ts";
+import { ranksOf } from "../../engine/process/process_tree.ts";
 import { Project } from "../support/project.ts";
 import { ADD_UP, withLauncher } from "../support/ranks.ts";
 import { durationOf } from "../support/clock.ts";
@@ -53,18 +54,52 @@ function wrongIn(told: string): string[] {
   return wrong;
 }
 
-/** Programs that are killed, each with the number of kills. Two ranks meet in every step, and the first saves. */
-const KILLED: readonly (readonly [name: string, make: () => Project, kills: number, contained: boolean])[] = [
-  ["a program", counting, ALL ? 50 : 20, true],
-  ["two ranks", ranks, ALL ? 50 : 20, true],
-  ["two ranks without a box", ranks, 6, false],
+/** Returns the process that is killed, of those of a run; undefined if it is not there. */
+type Victim = (run: number) => number | undefined;
+const itself: Victim = (run) => run;
+const rank = (number: number): Victim => (run) => ranksOf(run)[number];
+const launcher: Victim = (run) => {
+  const [first] = ranksOf(run);
+  return first === undefined ? undefined : parentOf(first);
+};
+
+interface Killed {
+  readonly name: string;
+  readonly make: () => Project;
+  readonly kills: number;
+  /** Who are killed in turn. */
+  readonly victims: readonly Victim[];
+  readonly contained: boolean;
+}
+
+/** Two ranks meet in every step, and the first saves. */
+const KILLED: readonly Killed[] = [
+  { name: "a program", make: counting, kills: ALL ? 50 : 20, victims: [itself], contained: true },
+  { name: "two ranks", make: ranks, kills: ALL ? 50 : 20, victims: [itself], contained: true },
+  {
+    ...{ name: "two ranks, of one of these or their launcher", make: ranks, kills: ALL ? 50 : 20 },
+    ...{ victims: [launcher, rank(0), rank(1)], contained: true },
+  },
+  {
+    ...{ name: "two ranks without a box, of the run, a rank or their launcher", make: ranks, kills: 9 },
+    ...{ victims: [itself, launcher, rank(0), rank(1)], contained: false },
+  },
 ];
+
+/** Returns the parent of a process: `pid (name) state parent`, and a name may hold anything. */
+function parentOf(pid: number): number | undefined {
+  try {
+    return Number(/\) \w (\d+)[^)]*$/.exec(Deno.readTextFileSync(`/proc/${pid}/stat`))?.[1]);
+  } catch {
+    return undefined;
+  }
+}
 
 function ranks(): Project {
   return withLauncher(`${ADD_UP.replace("steps: 10", `steps: ${STEPS}`)}      params: { pause: 0.03, late: 0.5 }\n`);
 }
 
-for (const [name, make, KILLS, contained] of KILLED) {
+for (const { name, make, kills: KILLS, victims, contained } of KILLED) {
   const why = NO_PYTHON ?? (contained ? NO_BOX : undefined);
   Deno.test({
     name: `SIGKILL at any time, also between output and commit, costs ${name} no more than what was not saved${
@@ -91,8 +126,9 @@ for (const [name, make, KILLS, contained] of KILLED) {
         const args = await argsFor(project);
         for (let tries = 0;; tries++) {
           await using running = project.start(args, { env });
-          // Every third run is killed when the output is there and the result is not.
-          if (kills % 3 === 2) {
+          const victimOf = victims[kills % victims.length]!;
+          // Every third kill of a run comes when the output is there and the result is not.
+          if (victimOf === itself && kills % 3 === 2) {
             const isWritten = () => find(project, ".noiseline/tmp", "out/out/total.txt") !== undefined;
             while (!isWritten() && find(project, "outputs", "total.txt") === undefined && isAlive(running.pid)) {
               await new Promise((resolve) => setTimeout(resolve, 20));
@@ -100,7 +136,8 @@ for (const [name, make, KILLS, contained] of KILLED) {
             await new Promise((resolve) => setTimeout(resolve, random() * 1_500));
           } else await new Promise((resolve) => setTimeout(resolve, (0.2 + random()) * durationMs));
           const workers = isAlive(running.pid) ? childrenOf(running.pid) : [];
-          running.signal("SIGKILL");
+          const victim = isAlive(running.pid) ? victimOf(running.pid) : undefined;
+          if (victim !== undefined) killIfThere(victim);
           const { code } = await running.outcome();
           if (code === 0 || tries > 20) break;
           kills++;

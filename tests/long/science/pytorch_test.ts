@@ -1,34 +1,34 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import type { Json } from "../../support/cli_process.ts";
+import { askedGrants } from "../../support/commands.ts";
 import { Project } from "../../support/project.ts";
+import { copyPytorch, NO_TORCH, NO_TORCHRUN, setting, SMALL_TORCH } from "../../support/pytorch.ts";
 
-/** Returns why python3 cannot train; undefined if it can. */
-async function findTrouble(): Promise<string | undefined> {
-  const imports = ["-c", "import torch, numpy"];
-  const asked = new Deno.Command("python3", { args: imports, stdout: "null", stderr: "null" }).output();
-  const able = await asked.then(({ success }) => success, () => false);
-  return able ? undefined : "no python3 with torch and numpy";
+/** Registers a test in a project that has the pipelines in PyTorch. */
+function pytorchTest(name: string, why: string | undefined, test: (project: Project) => Promise<void>): void {
+  Deno.test({
+    name: `pipelines/${name}${why === undefined ? "" : ` (skipped: ${why})`}`,
+    ignore: why !== undefined,
+    fn: async () => {
+      await using project = new Project({});
+      copyPytorch(project);
+      await test(project);
+    },
+  });
 }
 
-const trouble = await findTrouble();
+const SMALL = { ...SMALL_TORCH, "classifier.steps": 20, "torch-score.kid.size": 8 };
 
-Deno.test({
-  name: `pipelines/pytorch-digits.yaml scores a script in PyTorch beside noiseline's own${
-    trouble === undefined ? "" : ` (skipped: ${trouble})`
-  }`,
-  ignore: trouble !== undefined,
-  fn: async () => {
-    await using project = new Project({});
-    for (const name of ["digits.yaml", "pytorch-digits.yaml"]) project.copy(`pipelines/${name}`, `pipelines/${name}`);
-    for (const name of ["torch_digits.py", "torch_unet.py"]) project.copy(`bench/peers/${name}`, `bench/peers/${name}`);
+pytorchTest(
+  "pytorch-digits.yaml scores a script in PyTorch beside noiseline's own",
+  NO_TORCH,
+  async (project) => {
     const file = "pipelines/pytorch-digits.yaml";
-    // Small numbers, since the question is whether all of it fits together, and one thread beside other tests.
-    const small = {
-      ...{ "train.steps": 4, "torch.steps": 4, "torch.params.threads": 1, "classifier.steps": 20, "sample.count": 16 },
-      ...{ "torch.params.sample": "{count: 16, batchSize: 16, sampler.steps: 5, sampler.eta: 1}" },
-      ...{ "sample.sampler.steps": 5, "sample.trajectory.images": 1, "score.kid.size": 8, "torch-score.kid.size": 8 },
-    };
-    const set = Object.entries(small).flatMap(([name, value]) => ["--set", `${name}=${value}`]);
+    const set = setting({
+      ...SMALL,
+      ...{ "train.steps": 4, "sample.count": 16, "sample.sampler.steps": 5, "sample.trajectory.images": 1 },
+      "score.kid.size": 8,
+    });
     const args = [file, "score", "torch-score", ...set];
     const { code, stdout, stderr } = await project.cli(["run", ...args, "--grant", "torch:run=python3"]);
     assertEquals(code, 0, stdout + stderr);
@@ -40,4 +40,31 @@ Deno.test({
     const [torch] = json.stages.filter(({ id }: Json) => id === "torch");
     assertEquals([torch.state, torch.fromStep], ["extend", 4]);
   },
-});
+);
+
+pytorchTest(
+  "pytorch-parallel.yaml scores two processes beside one, and a run that goes on ends in the same bytes",
+  NO_TORCHRUN,
+  async (project) => {
+    const file = "pipelines/pytorch-parallel.yaml";
+    const grants = await askedGrants(project, file);
+    const args = [file, "torch-score", ...setting(SMALL), ...grants];
+    const { code, stdout, stderr } = await project.cli(["run", ...args]);
+    assertEquals(code, 0, stdout + stderr);
+    for (const processes of [1, 2]) {
+      assertMatch(
+        stdout,
+        new RegExp(`^ *pytorch-parallel processes=${processes} +torch-score +FD-classifier .* N 16$`, "m"),
+      );
+    }
+    const weights = "outputs/pytorch-parallel/torch~processes=2/weights/weights.pt";
+    const run = async (...more: readonly string[]) => {
+      const ran = await project.cli(["run", ...args, "torch", "--set", "torch.steps=6", ...more]);
+      assertEquals(ran.code, 0, ran.stdout + ran.stderr);
+      return Deno.readFile(project.path(weights));
+    };
+    const extended = await run();
+    // Without the states of the shorter training.
+    assertEquals(extended, await run("--store", project.path("another")));
+  },
+);

@@ -4,7 +4,7 @@ import { formatDiagnostic } from "../../../engine/diagnostic/format.ts";
 import { loadPipeline } from "../../../engine/pipeline/load/load_pipeline.ts";
 import { isOwn } from "../../../schemas/definitions.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
-import { NO_PYTHON } from "../../support/commands.ts";
+import { hasProgram } from "../../support/proc.ts";
 
 const FOLDER = fileURLToPath(new URL("../../../pipelines/", import.meta.url));
 
@@ -12,13 +12,15 @@ const NAMES = [
   ..."smoke points signals digits ablation-schedules ablation-objectives fashion emoji noise cifar cifar-cosine".split(
     " ",
   ),
-  ..."research/rectified-flow research/autoguidance research/dit research/latent-or-pixel pytorch-digits".split(" "),
+  ..."research/rectified-flow research/autoguidance research/dit research/latent-or-pixel pytorch-digits pytorch-parallel"
+    .split(" "),
   "latent-digits",
   "latent-emoji",
 ];
 
 for (const name of NAMES) {
-  const lacks = name === "pytorch-digits" ? NO_PYTHON : undefined;
+  const program = { "pytorch-digits": "python3", "pytorch-parallel": "torchrun" }[name];
+  const lacks = program === undefined || hasProgram(program) ? undefined : `no ${program}`;
   const title = `pipelines/${name}.yaml is valid, without warnings, and opens with question, cost and result`;
   Deno.test(
     `${title}${lacks === undefined ? "" : ` (skipped: ${lacks})`}`,
