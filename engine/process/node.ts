@@ -18,6 +18,9 @@ export interface NodeOrder extends Pick<Spread, "names"> {
   readonly home: string;
 }
 
+/** Variables of the job that say how nodes reach each other, of NCCL, Gloo, UCX and libfabric: the ranks need these. */
+const OF_NETWORK = /^(NCCL|GLOO|UCX|FI)_/;
+
 /** The time that the other nodes have to say why they failed. */
 const CAUSE_MS = 2_000;
 
@@ -41,7 +44,9 @@ async function run(lines: AsyncGenerator<string>): Promise<number> {
   // Nodes of tests are one machine: what one of them leaves behind is not another's.
   const brief = `${place.brief} on node ${node}`;
   const cards = place.gpu ? { CUDA_VISIBLE_DEVICES: Deno.env.get("CUDA_VISIBLE_DEVICES") ?? "" } : {};
-  const vars = { ...place.vars, ...cards, PET_NODE_RANK: node, PET_MASTER_ADDR: address, _NOISELINE_NODE: brief };
+  const network = Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => OF_NETWORK.test(name)));
+  const nodeVars = { PET_NODE_RANK: node, PET_MASTER_ADDR: address, _NOISELINE_NODE: brief };
+  const vars = { ...network, ...place.vars, ...cards, ...nodeVars };
   const own = { ...place, brief, vars };
   const starter = starterAt(own, temporary.folder);
   if (starter.note !== undefined && node === "0") await say({ type: "note", message: starter.note });

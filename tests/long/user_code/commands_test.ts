@@ -73,7 +73,7 @@ test("a program runs once until what it is made of changes; why names the file",
   assertEquals(await after("mix.py", `# a line\n\n${project.read("mix.py")}# a line\n`), ["cached"]);
   assertEquals(await after("mix.py", `${project.read("mix.py")}more = 1\n`), ["run", 'external sources["mix.py"]']);
   assertEquals(await after("lock.txt", "# something\n"), ["run", "external lock"]);
-  assertEquals(await after("more.py", ""), ["run", "param sources.more.py", 'external sources["more.py"]']);
+  assertEquals(await after("more.py", ""), ["run", 'external sources["more.py"]']);
   assertEquals(await after("other.txt", "no source"), ["cached"]);
   assertEquals(await after("p.yaml", `${COUNT}      env: { A: 1 }\n`), ["run", "param env.A"]);
   assertEquals((await after("p.yaml", `${COUNT}    seed: 7\n`))[1], "param seed");

@@ -169,7 +169,9 @@ async function askedBy(file: string): Promise<string[]> {
 
 for (const name of globSync("pipelines/**/*.yaml", { cwd: CLONE }).sort()) {
   const file = basename(name);
-  const program = { "pytorch-digits.yaml": "python3", "pytorch-parallel.yaml": "torchrun" }[file];
+  const program = { "pytorch.yaml": "python3", "pytorch-digits.yaml": "python3", "pytorch-parallel.yaml": "torchrun" }[
+    file
+  ];
   const lacks = program === undefined || hasProgram(program) ? "" : ` (skipped: no ${program})`;
   Deno.test({
     name: `nothing has to be granted to ${name}, but the start of programs${lacks}`,
