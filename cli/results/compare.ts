@@ -73,6 +73,8 @@ export async function compareExperiments(all: readonly Candidate[], options: rep
     if (path.startsWith(`${id}.with.sources.`)) return false;
     const found = holders.get(id)!.filter(({ i }) => !ofProgram || leaves[i]!.has(`${id}.with.run`))
       .map(({ i }) => ({ value: leaves[i]!.get(path), seed: seeds[i] }));
+    // A file that only one program has comes with another command, or with a changed line in a file that both have.
+    if (isSource(path, id) && found.some(({ value }) => value === undefined)) return false;
     return new Set(found.map(({ value }) => JSON.stringify(value))).size > 1 &&
       !(path.endsWith(".seed") && found.every(({ value, seed }) => value === undefined || value === seed));
   }).map(([path]) => ({ path, values: leaves.map((one) => fileOr(one.get(path))) }));
@@ -196,6 +198,9 @@ export function sheetOf({ seeds, metrics, params, overSeeds }: Comparison, parts
   return [["", ...settings.map(({ path }) => path), ...metrics.map(({ name }) => name)], ...own, ...means];
 }
 
+/** True for the path of the content of a program's source. */
+const isSource = (path: string, id: string) => path.startsWith(`${id}.sources[`);
+
 /**
  * Returns digests of the user code that the params gave a stage. Results contain only the digest of such code, not its
  * file.
@@ -238,11 +243,13 @@ function paramsByStage(one: Pick<Named, "experiment" | "run">, plannedOf: Return
   const all = new Map(mine.map(({ stage, kind, params }): [string, Leaf[]] => {
     return [stage, params.map(({ path, value }) => [report.paramName(stage, path, kind), value])];
   }));
-  for (const [id, { kind, params, version }] of one.experiment.made) {
+  for (const [id, { kind, params, version, externals }] of one.experiment.made) {
+    const sources = Object.entries(externals).map(([name, digest]): Leaf => [`${id}.${name}`, digest])
+      .filter(([path]) => isSource(path, id));
     const used = leavesIn(["with"], params, { explain: () => [] });
     const leaves = all.get(id) ??
       used.map(({ path, value }): Leaf => [report.paramName(id, path.join("."), kind), value]);
-    all.set(id, [...leaves, ...codesIn(version, id)]);
+    all.set(id, [...leaves, ...codesIn(version, id), ...sources]);
   }
   return all;
 }

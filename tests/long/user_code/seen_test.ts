@@ -142,6 +142,24 @@ test("a search takes the last value of a program's figure, or its lowest; a valu
   }
 });
 
+test("a comparison names the source of a program that was edited, and no other", async () => {
+  await using project = new Project({
+    files: { "p.yaml": SEARCH.replace(/ *search: .*\n/, "").replace(/ *params: .*\n/, ""), "train.py": TRAIN },
+  });
+  project.write("p.yaml", project.read("p.yaml").replace("[train.py]", "[train.py, more.py]"));
+  project.write("more.py", "ONE = 1\n");
+  const grants = await askedGrants(project, "p.yaml");
+  for (const tag of ["before", "after"]) {
+    const { code, stderr } = await project.cli(["run", "p.yaml", ...grants]);
+    assertEquals(code, 0, stderr);
+    assertEquals((await project.cli(["tag", tag, "p.yaml"])).code, 0);
+    project.write("train.py", TRAIN.replace("range(256)", "range(128)"));
+  }
+  const { json } = await project.cli(["compare", "before", "after", "--json"]);
+  assertEquals(json.params.map(({ path }: { path: string }) => path), ['train.sources["train.py"]']);
+  assertEquals(new Set(json.params[0].values).size, 2);
+});
+
 const CHROMIUM = await findChromium();
 
 test("a browser lays samples of programs side by side and over each other", async () => {
