@@ -30,7 +30,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const report = await verifyStore(store, only);
       const { faults, results, objects, bytes } = report;
       const differences = store.differences.all().filter(({ resolvedKey }) => only?.has(resolvedKey) ?? true);
-      const wrong = faults.length === 0 ? "all good" : `${faults.length} wrong`;
+      const checked = results > 0 || only === undefined;
+      const good = checked ? "all good" : "there is no result yet of the code, params and inputs as they are now";
+      const wrong = faults.length === 0 ? good : `${faults.length} wrong`;
       return {
         data: { store: store.root, ...report, differences },
         lines: [

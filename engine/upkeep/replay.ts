@@ -105,7 +105,12 @@ function findResult(planner: Planner, planned: PlannedAction, store: Store, agai
     const message = `"${id}" has a result of other code, which ${keep.by} kept on ${keep.at}: nothing can be compared`;
     return problem(message, "take that back with `keep --undo`, and run the stage");
   }
-  if (manifest === undefined) return problem(`"${id}" has no result yet`, "run the pipeline first");
+  if (manifest === undefined) {
+    return problem(
+      `"${id}" has no result yet of its code, params and inputs as they are now`,
+      "run the pipeline first",
+    );
+  }
   if (planned.problem !== undefined) return planned.problem;
   const numerics = planned.device?.numerics ?? null;
   if (numerics !== manifest.numerics) {

@@ -81,6 +81,7 @@ Deno.test("a result that is kept serves for one edit of the code, and --undo tak
 
   assertMatch((await cli(project, ["keep", "p.yaml", "walk", "--undo"])).stdout, /walk: no longer kept/);
   assertEquals(await states(project), "run, may-run");
+  assertMatch((await cli(project, ["verify", "p.yaml", "walk"])).stdout, /there is no result yet of the code/);
   assertEquals((await runAndCheckPlan(project, ["p.yaml"])).ran, ["twice", "walk"]);
   assert(project.read("outputs/demo/twice/last.txt") !== first);
   // Two programs gave these bytes, so neither is the wrong one.
