@@ -30,7 +30,7 @@ export type {
   RunRecord,
   TagRecord,
 } from "./schemas/records.ts";
-export type { StageDevice } from "./contract/device.ts";
+export type { StageDevice } from "./schemas/device.ts";
 export { type BuiltinKind, defineKind, LOST_FILE, type RunOf } from "./contract/stage.ts";
 export { BUILTIN_KINDS } from "./stages/mod.ts";
 export { openSharedCache } from "./engine/store/cache/open_cache.ts";

@@ -5,7 +5,8 @@ import type { Resources } from "../schemas/pipeline_file.ts";
 import type { FileEntry } from "../schemas/records.ts";
 import type { Schema } from "../schemas/roles.ts";
 import type { StagePermissions } from "../schemas/types.ts";
-import type { KnownWork, StageDevice, TryDevice } from "./device.ts";
+import type { KnownWork, StageDevice, TryDevice } from "../schemas/device.ts";
+import type { KnownDownload } from "../std/download.ts";
 
 /** An input that a stage reads: one artifact, or with `list` several. */
 export interface InputPort {
@@ -296,19 +297,6 @@ export interface NpmExternal {
   readonly files?: boolean;
 }
 
-/** A file that a stage downloads. Its digest is in the key, its addresses are not. */
-export interface DownloadExternal {
-  /** Its name in the key. */
-  readonly name: string;
-  readonly sha256: string;
-  /** Its size, if known, else the largest size that such a file can have. No more is read from an address. */
-  readonly maxBytes: number;
-  /** Addresses to try in order, the only hosts to connect to; empty if param `name` has the path of such a file. */
-  readonly urls: readonly string[];
-  /** Further hosts that the addresses may redirect to, by https. */
-  readonly redirects?: readonly string[];
-}
-
 /** A built-in kind. Its code lives in `entry`, so that planning does not load it. */
 export interface BuiltinKind<
   P extends z.ZodObject = z.ZodObject,
@@ -346,7 +334,7 @@ export interface BuiltinKind<
   /** Params that may be a user definition, with the sort of each; `""` stands for all of `with`. */
   readonly definitions?: Readonly<Record<string, Sort>>;
   readonly externals?: (params: z.output<P>) => readonly NpmExternal[];
-  readonly downloads?: (params: z.output<P>) => readonly DownloadExternal[];
+  readonly downloads?: (params: z.output<P>) => readonly KnownDownload[];
   /** Ports in place of `inputs` and `outputs`, for kinds whose ports depend on params. */
   readonly portsFor?: (params: z.output<P>) => { readonly inputs: InputPorts; readonly outputs: OutputPorts };
   /** List ports whose items form pairs, one by one: equally many in both, and of the same children of a matrix. */

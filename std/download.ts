@@ -1,10 +1,31 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { DownloadExternal, StageContext, StageEnd } from "../contract/stage.ts";
 import { createHash, type Hash } from "node:crypto";
 import { clearTimeout, setTimeout } from "node:timers";
 
-interface DownloadOptions extends Pick<StageContext, "stop" | "report" | "warn"> {
+/** A file that is downloaded, known by its digest. */
+export interface KnownDownload {
+  /** Its name in the key. */
+  readonly name: string;
+  readonly sha256: string;
+  /** Its size, if known, else the largest size that such a file can have. No more is read from an address. */
+  readonly maxBytes: number;
+  /** Addresses to try in order, the only hosts to connect to; empty if param `name` has the path of such a file. */
+  readonly urls: readonly string[];
+  /** Further hosts that the addresses may redirect to, by https. */
+  readonly redirects?: readonly string[];
+}
+
+/** The end of a download without a file. */
+type NoFile =
+  | { readonly status: "interrupted"; readonly step: number }
+  | { readonly status: "failed"; readonly message: string; readonly fix: string };
+
+interface DownloadOptions {
+  /** Aborted when the user asks to stop. */
+  readonly stop: AbortSignal;
+  readonly report: (progress: { readonly done: number; readonly total: number; readonly unit: "MB" }) => void;
+  readonly warn: (message: string) => void;
   /** Time after which a server that sends next to nothing is given up. Default 30 s. */
   readonly stallMs?: number;
   /** Wait before the next request to the same address; doubled each time. Default 1 s. */
@@ -17,7 +38,7 @@ const MEGABYTE = 1e6;
 /** Interval of attempts to get a lock that another process holds. */
 const POLL_MS = 200;
 
-const INTERRUPTED: StageEnd = { status: "interrupted", step: 0 };
+const INTERRUPTED: NoFile = { status: "interrupted", step: 0 };
 
 /**
  * Gets a file whose SHA-256 is known: from the folder where it is kept, or from the first address that serves it. A
@@ -26,7 +47,7 @@ const INTERRUPTED: StageEnd = { status: "interrupted", step: 0 };
  * @param folder keeps the file under its digest, and beside it the part of an incomplete download
  * @returns the path of the file, or how the stage ends
  */
-export async function download(file: DownloadExternal, folder: string, options: DownloadOptions) {
+export async function download(file: KnownDownload, folder: string, options: DownloadOptions) {
   const path = join(folder, file.sha256);
   // The kernel releases a lock when its file is closed, and therefore when a process dies. The lock file stays, since
   // removing it would let two processes hold locks on two files of one name.
@@ -40,9 +61,9 @@ export async function download(file: DownloadExternal, folder: string, options: 
 
 /** Downloads several files. @returns their paths by their name in the key, or how the stage ends without them */
 export async function downloadAll(
-  files: readonly DownloadExternal[],
-  { downloads: folder, ...options }: DownloadOptions & Pick<StageContext, "downloads">,
-): Promise<ReadonlyMap<string, string> | StageEnd> {
+  files: readonly KnownDownload[],
+  { downloads: folder, ...options }: DownloadOptions & { readonly downloads: string | undefined },
+): Promise<ReadonlyMap<string, string> | NoFile> {
   const paths = new Map<string, string>();
   for (const file of files) {
     // A stage that downloads files has a folder for them.
@@ -54,7 +75,7 @@ export async function downloadAll(
 }
 
 /** True if the whole file is there. A damaged file is removed, to be downloaded again. */
-async function isKept(path: string, { sha256 }: DownloadExternal, { warn }: DownloadOptions): Promise<boolean> {
+async function isKept(path: string, { sha256 }: KnownDownload, { warn }: DownloadOptions): Promise<boolean> {
   try {
     if (await hashFile(path) === sha256) return true;
   } catch (error) {
@@ -66,7 +87,7 @@ async function isKept(path: string, { sha256 }: DownloadExternal, { warn }: Down
   return false;
 }
 
-async function fetchFrom(file: DownloadExternal, path: string, options: DownloadOptions): Promise<string | StageEnd> {
+async function fetchFrom(file: KnownDownload, path: string, options: DownloadOptions): Promise<string | NoFile> {
   const reasons: string[] = [];
   for (const url of file.urls) {
     const got = await fetchOne(url, file, path, options);
@@ -86,10 +107,10 @@ async function fetchFrom(file: DownloadExternal, path: string, options: Download
 
 async function fetchOne(
   url: string,
-  { sha256, maxBytes, urls, redirects = [] }: DownloadExternal,
+  { sha256, maxBytes, urls, redirects = [] }: KnownDownload,
   path: string,
   options: DownloadOptions,
-): Promise<string | StageEnd | NetworkFailure> {
+): Promise<string | NoFile | NetworkFailure> {
   const { stop, report, stallMs = 30_000, waitMs = 1_000 } = options;
   const part = `${path}.part`;
   const hosts = new Set([...urls.map((one) => new URL(one).host), ...redirects]);

@@ -28,4 +28,4 @@ export interface DeviceDescription {
   readonly seen?: string;
 }
 
-export type { DeviceGrants, DeviceTrouble } from "../contract/device.ts";
+export type { DeviceGrants, DeviceTrouble } from "../schemas/device.ts";

@@ -1,5 +1,5 @@
 import process from "node:process";
-import type { KnownWork } from "../contract/device.ts";
+import type { KnownWork } from "../schemas/device.ts";
 import { cpuFlags, instructionClass } from "./numerics.ts";
 
 /**

@@ -1,5 +1,5 @@
 import process from "node:process";
-import type { KnownWork } from "../contract/device.ts";
+import type { KnownWork } from "../schemas/device.ts";
 import type { Device, DeviceOptions } from "./device.ts";
 import { CONCRETE_DEVICES, DEVICE_NAMES } from "./devices.ts";
 import { reasonForTorch } from "./faster.ts";

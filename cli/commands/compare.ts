@@ -17,7 +17,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("-p, --profile <name>", "apply a profile to each file; repeatable", collect)
     .option("-o, --output <file>", "also write a page with curves and samples")
     .action(printingAnswer(async (what, options) => {
-      const { experimentsOf, experimentsOfPipeline } = await import("../results/experiments.ts");
+      const { experimentsOfPipeline } = await import("../experiments.ts");
+      const { experimentsOf } = await import("../results/experiments.ts");
       const { compareExperiments, comparisonPage, sheetOf } = await import("../results/compare.ts");
       const { cellsOf, renderPage } = await import("noiseline/report");
       const experiments: Experiment[] = [];

@@ -1,5 +1,5 @@
 import { type AnyCommand, type CliSettings, pipelineCommand, printingAnswer } from "../command.ts";
-import { describeKeep } from "../format/plan.ts";
+import { describeKeep } from "../results/phrases.ts";
 import { short, shortList } from "../format/units.ts";
 import { fail, failWith, valueOf } from "../io.ts";
 import { loadForCommand, makePlanner } from "../open.ts";

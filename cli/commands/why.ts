@@ -1,7 +1,6 @@
 import * as engine from "noiseline/engine";
 import { type AnyCommand, type CliSettings, ON, planCommand, printingAnswer } from "../command.ts";
 import {
-  describeKeep,
   formatDevice,
   formatLive,
   formatReason,
@@ -12,6 +11,7 @@ import {
 } from "../format/plan.ts";
 import { countOf, formatBytes, formatDuration, parseCount, short, shortList } from "../format/units.ts";
 import { formatTable, styleFor } from "../io.ts";
+import { describeKeep } from "../results/phrases.ts";
 import { loadForCommand, makePlanner, sharedOptions } from "../open.ts";
 
 const EXAMPLES = `

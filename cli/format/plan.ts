@@ -1,12 +1,7 @@
 import type * as engine from "noiseline/engine";
 import { diagnosticToJson, memoryNeed, printable } from "noiseline/core";
+import { showParam } from "../results/phrases.ts";
 import { countOf, formatDuration, short, shortList } from "./units.ts";
-
-export function showParam(value: unknown): string {
-  // The key of a file does not contain its path.
-  const text = value === undefined ? "unset" : JSON.stringify(value).replaceAll('{"path":null}', "a file");
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-}
 
 /**
  * Returns one reason as a phrase.
@@ -166,11 +161,6 @@ export function plannedToJson(
     diskBytes: stage.diskBytes,
     running: run && { runId: run.runId, pid: run.pid, host: run.host, since, progress, etaMs },
   };
-}
-
-/** Says why a result that other code has made serves. */
-export function describeKeep({ edits, by, at }: engine.Keep): string {
-  return `kept by ${by} on ${at.slice(0, 10)} for an edit of ${shortList(Object.keys(edits))}`;
 }
 
 /** Describes a key that gave two different results. */

@@ -3,6 +3,7 @@ import { InvalidArgumentError } from "commander";
 
 export { countOf } from "../../std/count_of.ts";
 export { formatDuration } from "../../std/duration.ts";
+export { gatherNotes, short, shortList } from "../../std/shorten.ts";
 
 /** Formats a size in the largest decimal unit that leaves at least one: `0 B`, `999 B`, `1.2 MB`. */
 export function formatBytes(bytes: number): string {
@@ -45,28 +46,3 @@ export const parseCount = (text: string): number => parseInteger(text, "a positi
 export const parseWhole = (text: string): number => parseInteger(text, "a whole number", 0);
 
 export const parsePort = (text: string): number => parseInteger(text, "a port from 1 to 65535", 1, 65_535);
-
-/** Shortens a digest or key to as many characters as distinguish it from others. */
-export function short(digest: string): string {
-  return digest.slice(0, 12);
-}
-
-/** Returns the first of many names, and how many there are: `a, b, … (9 in all)`. */
-export function shortList(names: readonly string[], most: number = 8): string {
-  return names.slice(0, most).join(", ") + (names.length > most ? `, … (${names.length} in all)` : "");
-}
-
-/** The stages that a line names which is about many. */
-const MOST_NAMED = 3;
-
-/**
- * Returns a line for each note on a stage: `"train": too short`. Notes that differ only in numbers are one line, with
- * the first of them and the number of stages: a matrix may have thousands.
- */
-export function gatherNotes(notes: readonly (readonly [stage: string, note: string])[]): string[] {
-  const alike = Map.groupBy(notes, ([, note]) => note.replaceAll(/\d[\d.e+-]*/g, "0"));
-  return [...alike.values()].map((own) => {
-    const names = shortList(own.map(([stage]) => `"${stage}"`), MOST_NAMED);
-    return [names, own[0]![1]].filter(Boolean).join(": ");
-  });
-}

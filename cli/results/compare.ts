@@ -3,8 +3,8 @@ import * as report from "noiseline/report";
 import { countOf } from "../../std/count_of.ts";
 import { shortNumber, withDeviation } from "../../std/figures.ts";
 import { indexParts } from "../../std/within.ts";
-import { metricName, type MetricRow, overall, phraseMean } from "../format/metrics.ts";
-import { showParam } from "../format/plan.ts";
+import { metricName, type MetricRow, overall, phraseMean } from "./metric_rows.ts";
+import { showParam } from "./phrases.ts";
 import { type Experiment, isComparable, nameOf, SHARED, withoutResults } from "./experiments.ts";
 import { common, figuresOf } from "./figures.ts";
 

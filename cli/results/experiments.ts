@@ -2,15 +2,13 @@ import {
   LOST_FILE,
   openStoredArtifact,
   parseStageId,
-  planRecordOf,
+  type planRecordOf,
   type ResultManifest,
   type Store,
 } from "noiseline/engine";
 import type { Collected, Collection, Content } from "noiseline/report";
-import type { CliSettings } from "../command.ts";
 import { samplesIn } from "./samples.ts";
-import { shortList } from "../format/units.ts";
-import { type LoadArguments, loadForCommand, makePlanner } from "../open.ts";
+import { shortList } from "../../std/shorten.ts";
 
 /** One row of a comparison: the stages of a pipeline, run or tag that have the same matrix values. */
 export type Experiment = Readonly<ReturnType<typeof experimentsOf>[number]>;
@@ -89,25 +87,8 @@ export function experimentsOf(
   });
 }
 
-/** Returns the experiments of a pipeline as it is now: all, or those of the named stages, in that order. */
-export async function experimentsOfPipeline(settings: CliSettings, options: LoadArguments) {
-  const loaded = await loadForCommand(settings, options);
-  const plan = await makePlanner(loaded).plan();
-  const { stages } = plan;
-  const found = Array.from(stages, ([id, { manifest }]) => [id, manifest] as const);
-  const own = [...stages.values()].flatMap(({ stage: { kind } }) => kind.userCode);
-  const uses = new Map(own.map(({ digest, uses }) => [digest, uses]));
-  const all = experimentsOf(loaded.pipeline.name, found, loaded.store, { uses, planned: planRecordOf(plan).stages });
-  const isOf = (id: string, one: Experiment) => {
-    const { select } = parseStageId(id);
-    return Object.keys(select).length > 0 ? matchesSelection(select, one.select) : one.stages.has(id);
-  };
-  const chosen = loaded.targets.flatMap((id) => all.filter((one) => isOf(id, one)));
-  return { experiments: chosen.length > 0 ? [...new Set(chosen)] : all, loaded };
-}
-
 /** Returns true if `whole` has all matrix values in `part`: such a part belongs to each child that has them. */
-function matchesSelection(part: Select, whole: Select): boolean {
+export function matchesSelection(part: Select, whole: Select): boolean {
   return Object.entries(part).every(([axis, value]) => whole[axis] === value);
 }
 

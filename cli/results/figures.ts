@@ -8,7 +8,7 @@ import {
   type ScalarEvent,
 } from "noiseline/report";
 import { meanOverSeeds } from "../../std/figures.ts";
-import { metricName, type MetricRow } from "../format/metrics.ts";
+import { metricName, type MetricRow } from "./metric_rows.ts";
 import { type Experiment, isComparable, nameOf, withoutResults } from "./experiments.ts";
 
 /**

@@ -2,9 +2,9 @@ import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } fr
 import { explainIoError, planRecordOf, predecessorsOf } from "noiseline/engine";
 import { bestOf, collectArtifacts, objectiveOf, renderReport, searchTables, shorten } from "noiseline/report";
 import type { ReportStage } from "noiseline/report";
-import { type MetricRow, overall } from "../format/metrics.ts";
-import { describeKeep } from "../format/plan.ts";
-import { gatherNotes, shortList } from "../format/units.ts";
+import { type MetricRow, overall } from "./metric_rows.ts";
+import { describeKeep } from "./phrases.ts";
+import { gatherNotes, shortList } from "../../std/shorten.ts";
 import { PAGE } from "../program.ts";
 import { currentPage, lineOf } from "./current_page.ts";
 import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";

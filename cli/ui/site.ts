@@ -5,7 +5,7 @@ import { commandFor, printable } from "noiseline/core";
 import { type QueuedJob, SubmissionReader } from "noiseline/cluster";
 import * as engine from "noiseline/engine";
 import * as report from "noiseline/report";
-import { metricName, overall } from "../format/metrics.ts";
+import { metricName, overall } from "../results/metric_rows.ts";
 import { compareExperiments, comparisonPage } from "../results/compare.ts";
 import { artifactsOf, type Experiment, experimentsOf } from "../results/experiments.ts";
 import { figuresOf } from "../results/figures.ts";

@@ -1,5 +1,5 @@
 import type { Ingredients, Keep, ResultManifest } from "../../schemas/records.ts";
-import type { StageDevice } from "../../contract/device.ts";
+import type { StageDevice } from "../../schemas/device.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Action } from "../keys/action.ts";
 import { predecessorsOf } from "../keys/stage.ts";

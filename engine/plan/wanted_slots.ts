@@ -1,4 +1,4 @@
-import type { StageDevice } from "../../contract/device.ts";
+import type { StageDevice } from "../../schemas/device.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import type { Action } from "../keys/action.ts";
 

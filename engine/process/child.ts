@@ -1,6 +1,6 @@
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { DeviceGrants } from "../../contract/device.ts";
+import type { DeviceGrants } from "../../schemas/device.ts";
 import type { ModuleProgram } from "../keys/program.ts";
 import type { ModuleMap, UserCode } from "../keys/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { DeviceTrial, DeviceTrouble } from "../../contract/device.ts";
+import type { DeviceTrial, DeviceTrouble } from "../../schemas/device.ts";
 import { deviceVerdictSchema } from "../../schemas/records.ts";
 import { isOwn, userFolder } from "../../std/user_folder.ts";
 import { writeAtomically } from "../store/files.ts";

@@ -5,7 +5,7 @@ import { externalPaths } from "../keys/externals.ts";
 import { encode } from "../keys/encode.ts";
 import { isUnknownProgram } from "../keys/program.ts";
 import type { Stage, UserCode } from "../keys/stage.ts";
-import type { StageDevice, TryDevice } from "../../contract/device.ts";
+import type { StageDevice, TryDevice } from "../../schemas/device.ts";
 import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
 import { allowWritesBelow, isWithin } from "../store/write_roots.ts";
 import { readTextIfThere, realPath, sha256Of, statIfThere } from "../store/reading.ts";

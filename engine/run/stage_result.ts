@@ -1,4 +1,4 @@
-import type { StageDevice } from "../../contract/device.ts";
+import type { StageDevice } from "../../schemas/device.ts";
 import type { FigureSummary, ResultManifest } from "../../schemas/records.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";

@@ -1,6 +1,6 @@
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
-import type { StageDevice } from "../../contract/device.ts";
+import type { StageDevice } from "../../schemas/device.ts";
 import { commandFor } from "../pipeline/command_for.ts";
 import { CURVE_PORT } from "../../schemas/log.ts";
 import { isForced, type PlannedAction } from "../plan/plan.ts";

@@ -1,7 +1,8 @@
+import type { KnownDownload } from "../../std/download.ts";
 import { resolve } from "node:path";
 import { unboundedFact } from "../../artifacts/facts.ts";
 import { CLASS_NAMES } from "../../artifacts/labels.ts";
-import { type CheckProblem, defineKind, type DownloadExternal, type RunOf } from "../../contract/stage.ts";
+import { type CheckProblem, defineKind, type RunOf } from "../../contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { diskOf, problemsOf } from "../shared/checks.ts";
 import { formOfArray } from "./array_form.ts";
@@ -191,7 +192,7 @@ const MAX_OWN_BYTES = 256 << 20;
 const MAX_OWN_SET_BYTES = 2 ** 34;
 
 /** Returns the files that a dataset stage downloads: none if its files are at a path or come from a package. */
-export function downloadsOf(params: DatasetParams): DownloadExternal[] {
+export function downloadsOf(params: DatasetParams): KnownDownload[] {
   const { source, path, url, sha256 = {} } = params;
   if (isOwn(source) && path === undefined) {
     const urls = [url ?? []].flat();

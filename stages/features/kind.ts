@@ -1,6 +1,7 @@
+import type { KnownDownload } from "../../std/download.ts";
 import { z } from "zod";
 import { type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
-import { type CheckProblem, defineKind, type DownloadExternal } from "../../contract/stage.ts";
+import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { execution, externalFile, legacy } from "../../schemas/roles.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { checkBytes, checkSameSize, problemsOf } from "../shared/checks.ts";
@@ -188,7 +189,7 @@ function checkInception(params: FeaturesParams, images: ImageFacts | undefined):
 export const MAX_FILE_BYTES = 2 ** 31;
 
 /** Returns the weights or the graph that a stage downloads, or that must be at its path. */
-export function extractorDownloads(params: FeaturesParams): DownloadExternal[] {
+export function extractorDownloads(params: FeaturesParams): KnownDownload[] {
   const { extractor, path, url, sha256 } = params;
   if (extractor === "onnx") return namedDownloads(params, MAX_FILE_BYTES);
   if (extractor !== INCEPTION) return [];

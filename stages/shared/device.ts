@@ -1,4 +1,4 @@
-import type { KnownWork, TryDevice } from "../../contract/device.ts";
+import type { KnownWork, TryDevice } from "../../schemas/device.ts";
 import type { DeviceFinding, StageContext } from "../../contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ConcreteDeviceName } from "../../tensor/devices.ts";

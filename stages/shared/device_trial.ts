@@ -1,4 +1,4 @@
-import type { DeviceTrial, TryDevice } from "../../contract/device.ts";
+import type { DeviceTrial, TryDevice } from "../../schemas/device.ts";
 import { asTried, describeDevices } from "../../tensor/implementations.ts";
 import type { DeviceDescription } from "../../tensor/devices.ts";
 import { explainGpuFailure } from "../../tensor/tensorflow/describe.ts";

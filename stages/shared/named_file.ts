@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { CheckProblem, DownloadExternal, StageContext, StageEnd } from "../../contract/stage.ts";
-import { download } from "../../std/download.ts";
+import type { CheckProblem, StageContext, StageEnd } from "../../contract/stage.ts";
+import { download, type KnownDownload } from "../../std/download.ts";
 import { problemsOf } from "./checks.ts";
 
 /** Params that name a file of the user's: its path, or an address to download it from. */
@@ -31,7 +31,7 @@ export function checkNamedFile({ path, url, sha256 }: NamedFile): CheckProblem[]
 export function namedDownloads(
   { path, url, sha256 }: NamedFile,
   maxBytes: number,
-): DownloadExternal[] {
+): KnownDownload[] {
   if (sha256 === undefined || (path ?? url) === undefined) return [];
   // Named like the param whose content it replaces: the file is the same, however it was obtained.
   return [{ name: "path", sha256, maxBytes, urls: path === undefined ? [url!] : [] }];
@@ -45,7 +45,7 @@ export async function readNamedFile(
   { params: { path }, externals, downloads, ...options }:
     & Pick<StageContext, "externals" | "downloads" | "stop" | "report" | "warn">
     & { readonly params: NamedFile },
-  file: DownloadExternal | undefined,
+  file: KnownDownload | undefined,
   maxBytes: number,
 ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly sha256: string } | StageEnd> {
   const place = path ?? await download(file!, downloads!, options);

@@ -1,3 +1,4 @@
+import type { KnownDownload } from "../../std/download.ts";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -7,7 +8,6 @@ import { folderArtifact, makeContext, openInput } from "../../engine/process/con
 import { partsOf } from "../../engine/store/files.ts";
 import type {
   BuiltinKind,
-  DownloadExternal,
   InputArtifact,
   OutputPorts,
   OwnDefinition,
@@ -27,7 +27,7 @@ import { onnxNumerics } from "../../tensor/onnx/describe.ts";
 type AnyKind = Pick<BuiltinKind, "kind" | "entry" | "outputs" | "seeded"> & {
   readonly params: z.ZodObject;
   // deno-lint-ignore no-explicit-any
-  readonly downloads?: (params: any) => readonly DownloadExternal[];
+  readonly downloads?: (params: any) => readonly KnownDownload[];
 };
 
 export interface StageOptions {

@@ -37,11 +37,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   contract: {
     imports: ["contract"],
-    types: ["schemas"],
+    types: ["schemas", "std"],
     packages: ["zod"],
     fix: "the contract is what engine and stages say to each other; move code to the side that runs it",
   },
-  tensor: { imports: ["tensor", "tensor/torch", "std"], types: ["contract"], notPackages: ["zod"], fix: PURE },
+  tensor: { imports: ["tensor", "tensor/torch", "std"], types: ["schemas"], notPackages: ["zod"], fix: PURE },
   // Only Deno can call a library without code that is compiled for it.
   "tensor/torch": { imports: ["tensor/torch", "tensor", "std"], deno: true, notPackages: ["zod"], fix: PURE },
   "tensor/setup": {

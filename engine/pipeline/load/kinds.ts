@@ -1,4 +1,4 @@
-import type { TryDevice } from "../../../contract/device.ts";
+import type { TryDevice } from "../../../schemas/device.ts";
 import type { BuiltinKind, DeviceFinding, Facts } from "../../../contract/stage.ts";
 import { type Described, describeFiles, type Fit, type Unfit } from "../../process/describe.ts";
 import type { KindFacts, KindsOf } from "../compose/expand.ts";

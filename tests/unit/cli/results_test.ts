@@ -9,7 +9,7 @@ import { z } from "zod";
 import { listFiles } from "../../../engine/store/folders.ts";
 import { openStore } from "../../../engine/store/store.ts";
 import { type BuiltinKind, defineKind } from "../../../contract/stage.ts";
-import { metricName, type MetricRow } from "../../../cli/format/metrics.ts";
+import { metricName, type MetricRow } from "../../../cli/results/metric_rows.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCliWith } from "./capture.ts";
 import { judgeKind } from "./judge_kind.ts";
