@@ -24,7 +24,7 @@
  * @module
  */
 
-export * from "./contract/mod.ts";
+export * from "./engine/contract/mod.ts";
 export {
   DATA_TIME,
   defineAugmentation,
@@ -33,10 +33,10 @@ export {
   defineObjective,
   definePath,
   defineSampler,
-} from "./diffusion/define.ts";
-export type * from "./diffusion/define.ts";
-export { mix, type MixTerm } from "./diffusion/samplers/mix.ts";
-export type { DiffusionTables } from "./diffusion/schedule/tables.ts";
+} from "./science/diffusion/define.ts";
+export type * from "./science/diffusion/define.ts";
+export { mix, type MixTerm } from "./science/diffusion/samplers/mix.ts";
+export type { DiffusionTables } from "./science/diffusion/schedule/tables.ts";
 export { type Sort, SORTS } from "./schemas/definitions.ts";
 export * from "./stages/define_pipeline.ts";
 export { ARTIFACT_TYPES, type ArtifactType, type WantedArtifact } from "./schemas/artifacts.ts";
@@ -50,13 +50,18 @@ export {
   openImages,
   openImagesWriter,
 } from "./artifacts/image_files.ts";
-export type { Normalizer, ValueForm, Values, ValueType } from "./diffusion/normalizer.ts";
+export type { Normalizer, ValueForm, Values, ValueType } from "./science/diffusion/normalizer.ts";
 export { type ImagesToWrite, readImages, type StoredImages, writeImages } from "./artifacts/images.ts";
 export { describeImageSet, writeMetrics } from "./artifacts/metrics.ts";
 export { type Batch, type BatchWork, type ComputedBatch, inParts, type Rows } from "./stages/shared/parts.ts";
 export { withDevice } from "./stages/shared/device.ts";
-export type * from "./tensor/device.ts";
-export { DEVICE_NAMES, type DeviceName } from "./tensor/devices.ts";
-export { openDevice } from "./tensor/implementations.ts";
-export { type DrawOptions, type RandomStream, randomStream, type RandomStreamOptions } from "./tensor/random/stream.ts";
-export { type LineChart, type LineChartsOptions, lineChartsSvg } from "./pictures/line_charts.ts";
+export type * from "./science/tensor/device.ts";
+export { DEVICE_NAMES, type DeviceName } from "./science/tensor/devices.ts";
+export { openDevice } from "./science/tensor/implementations.ts";
+export {
+  type DrawOptions,
+  type RandomStream,
+  randomStream,
+  type RandomStreamOptions,
+} from "./science/tensor/random/stream.ts";
+export { type LineChart, type LineChartsOptions, lineChartsSvg } from "./science/pictures/line_charts.ts";

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { formRecord } from "../diffusion/normalizer.ts";
-import { countOf, type Network } from "../diffusion/network.ts";
-import { decodeVectors, encodeVectors, vectorOf } from "../formats/vectors.ts";
-import { type ClassifierConfig, classifierParameters } from "../metrics/features/classifier_network.ts";
+import type { Facts, InputArtifact, OutputArtifact } from "../engine/contract/stage.ts";
+import { formRecord } from "../science/diffusion/normalizer.ts";
+import { countOf, type Network } from "../science/diffusion/network.ts";
+import { decodeVectors, encodeVectors, vectorOf } from "../science/formats/vectors.ts";
+import { type ClassifierConfig, classifierParameters } from "../science/metrics/features/classifier_network.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import { latentFact } from "./facts.ts";
 import { checkWeights, readBytes, readJson, writeJson } from "./record.ts";

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import type { Facts } from "../contract/stage.ts";
-import type { BUILTIN_AUTOENCODER } from "../diffusion/autoencoders.ts";
-import type { BUILTIN_NETWORK } from "../diffusion/networks.ts";
-import type { ObjectiveName } from "../diffusion/objectives.ts";
+import type { Facts } from "../engine/contract/stage.ts";
+import type { BUILTIN_AUTOENCODER } from "../science/diffusion/autoencoders.ts";
+import type { BUILTIN_NETWORK } from "../science/diffusion/networks.ts";
+import type { ObjectiveName } from "../science/diffusion/objectives.ts";
 import type { OwnParam } from "../schemas/definitions.ts";
 
 /**

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { z } from "zod";
-import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { formOf, formRecord, recordOf, type ValueForm } from "../diffusion/normalizer.ts";
-import { refuse } from "../formats/format_error.ts";
-import { decodeNpy, decodeNpyHeader, encodeNpy, encodeNpyHeader, type NpyHeader } from "../formats/npy.ts";
-import { PIXEL_FEATURES } from "../metrics/features/pixels.ts";
-import { type FeatureVectors, firstNotFinite, range, vectorsOf } from "../metrics/vectors.ts";
+import type { Facts, InputArtifact, OutputArtifact } from "../engine/contract/stage.ts";
+import { formOf, formRecord, recordOf, type ValueForm } from "../science/diffusion/normalizer.ts";
+import { refuse } from "../science/formats/format_error.ts";
+import { decodeNpy, decodeNpyHeader, encodeNpy, encodeNpyHeader, type NpyHeader } from "../science/formats/npy.ts";
+import { PIXEL_FEATURES } from "../science/metrics/features/pixels.ts";
+import { type FeatureVectors, firstNotFinite, range, vectorsOf } from "../science/metrics/vectors.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import { checkLabels, type LabelNumbers, labelTypeOf } from "./image_files.ts";
 import { type ImageSet, imageSetSchema } from "./metrics.ts";

@@ -1,8 +1,8 @@
-import type { OutputArtifact } from "../contract/stage.ts";
-import type { Values } from "../diffusion/normalizer.ts";
-import { encodeNpz } from "../formats/npz.ts";
-import { encodePng } from "../formats/png_encoder.ts";
-import { range } from "../metrics/vectors.ts";
+import type { OutputArtifact } from "../engine/contract/stage.ts";
+import type { Values } from "../science/diffusion/normalizer.ts";
+import { encodeNpz } from "../science/formats/npz.ts";
+import { encodePng } from "../science/formats/png_encoder.ts";
+import { range } from "../science/metrics/vectors.ts";
 import { definedOnly } from "../std/defined_only.ts";
 
 interface Copied {

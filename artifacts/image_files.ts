@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
-import type { InputArtifact, OutputArtifact, SavedState } from "../contract/stage.ts";
+import type { InputArtifact, OutputArtifact, SavedState } from "../engine/contract/stage.ts";
 import {
   dtypeOf,
   formOf,
@@ -11,10 +11,14 @@ import {
   VALUE_TYPES,
   type ValueForm,
   type Values,
-} from "../diffusion/normalizer.ts";
-import { FormatError, refuse } from "../formats/format_error.ts";
-import { decodeSafetensorsHeader, encodeSafetensorsHeader, type SafetensorsDType } from "../formats/safetensors.ts";
-import { firstNotFinite, range, takeRows } from "../metrics/vectors.ts";
+} from "../science/diffusion/normalizer.ts";
+import { FormatError, refuse } from "../science/formats/format_error.ts";
+import {
+  decodeSafetensorsHeader,
+  encodeSafetensorsHeader,
+  type SafetensorsDType,
+} from "../science/formats/safetensors.ts";
+import { firstNotFinite, range, takeRows } from "../science/metrics/vectors.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import type { ImageSize } from "./facts.ts";

@@ -1,7 +1,7 @@
-import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { dtypeOf, formOf, isBounded, type ValueForm, type Values } from "../diffusion/normalizer.ts";
-import { FormatError } from "../formats/format_error.ts";
-import { range } from "../metrics/vectors.ts";
+import type { Facts, InputArtifact, OutputArtifact } from "../engine/contract/stage.ts";
+import { dtypeOf, formOf, isBounded, type ValueForm, type Values } from "../science/diffusion/normalizer.ts";
+import { FormatError } from "../science/formats/format_error.ts";
+import { range } from "../science/metrics/vectors.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
 import { latentFact, sizeText } from "./facts.ts";
 import { imagesInfoSchema, INFO_FILE, type LabelNumbers, openImages, openImagesWriter } from "./image_files.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { CheckProblem } from "../contract/stage.ts";
+import type { CheckProblem } from "../engine/contract/stage.ts";
 import { suggestName } from "../std/did_you_mean.ts";
 
 /** The class names in the order of the labels, as batches.meta.txt of the archive names them. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { FormatError } from "../formats/format_error.ts";
+import type { InputArtifact, OutputArtifact } from "../engine/contract/stage.ts";
+import { FormatError } from "../science/formats/format_error.ts";
 import { LOG_FILE } from "../schemas/log.ts";
 import { fileOf, parseJson, parseRecord } from "./record.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
+import type { InputArtifact, OutputArtifact } from "../engine/contract/stage.ts";
 import type { ImageSet, MetricsToWrite } from "../schemas/types.ts";
 import type { ImageReader } from "./image_files.ts";
 import { readJson, writeJson } from "./record.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import type { OwnDefinition } from "../contract/stage.ts";
-import type { Definitions } from "../diffusion/define.ts";
-import { FormatError, refuse } from "../formats/format_error.ts";
+import type { OwnDefinition } from "../engine/contract/stage.ts";
+import type { Definitions } from "../science/diffusion/define.ts";
+import { FormatError, refuse } from "../science/formats/format_error.ts";
 import type { OwnRecord, Sort } from "../schemas/definitions.ts";
 
 /**

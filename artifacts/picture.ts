@@ -1,6 +1,6 @@
-import type { InputArtifact } from "../contract/stage.ts";
-import { refuse } from "../formats/format_error.ts";
-import { decodePng } from "../formats/png_decoder.ts";
+import type { InputArtifact } from "../engine/contract/stage.ts";
+import { refuse } from "../science/formats/format_error.ts";
+import { decodePng } from "../science/formats/png_decoder.ts";
 import { decodeText, fileOf, readBytes } from "./record.ts";
 
 /** Artifact of type `picture`: `picture.png` or `picture.svg`, and `caption.txt` if it has a caption. */

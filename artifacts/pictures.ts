@@ -1,9 +1,9 @@
-import type { OutputArtifact } from "../contract/stage.ts";
-import { BYTES, isBounded, normalize, type ValueForm, type Values } from "../diffusion/normalizer.ts";
-import { imageGrid } from "../pictures/image_grid.ts";
-import { linePlots, pointPlots } from "../pictures/plots.ts";
-import { encodePng } from "../formats/png_encoder.ts";
-import { quantile } from "../metrics/spread.ts";
+import type { OutputArtifact } from "../engine/contract/stage.ts";
+import { BYTES, isBounded, normalize, type ValueForm, type Values } from "../science/diffusion/normalizer.ts";
+import { imageGrid } from "../science/pictures/image_grid.ts";
+import { linePlots, pointPlots } from "../science/pictures/plots.ts";
+import { encodePng } from "../science/formats/png_encoder.ts";
+import { quantile } from "../science/metrics/spread.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import type { ImageSize } from "./facts.ts";
 

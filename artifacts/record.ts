@@ -1,7 +1,7 @@
 import type { z } from "zod";
-import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { FormatError, shown } from "../formats/format_error.ts";
-import { firstNotFinite } from "../metrics/vectors.ts";
+import type { InputArtifact, OutputArtifact } from "../engine/contract/stage.ts";
+import { FormatError, shown } from "../science/formats/format_error.ts";
+import { firstNotFinite } from "../science/metrics/vectors.ts";
 import { wantedBy } from "../schemas/zod_def.ts";
 
 /** A larger file is not the description of an artifact. */

@@ -1,4 +1,4 @@
-import { refuse } from "../formats/format_error.ts";
+import { refuse } from "../science/formats/format_error.ts";
 
 /** Reading single rows of files that are larger than memory should hold. */
 

@@ -1,11 +1,19 @@
 import { z } from "zod";
-import type { InputArtifact, OutputArtifact, OwnDefinition } from "../contract/stage.ts";
-import type { Path } from "../diffusion/define.ts";
-import { chainPath, definedPath, pathFacts, pathFromTable, priorKlOfPath, snrOf, tableOf } from "../diffusion/path.ts";
-import { SCHEDULE_NAMES } from "../diffusion/schedule/betas.ts";
-import { makeTables } from "../diffusion/schedule/tables.ts";
-import { FormatError } from "../formats/format_error.ts";
-import { decodeVectors, encodeVectors, vectorOf } from "../formats/vectors.ts";
+import type { InputArtifact, OutputArtifact, OwnDefinition } from "../engine/contract/stage.ts";
+import type { Path } from "../science/diffusion/define.ts";
+import {
+  chainPath,
+  definedPath,
+  pathFacts,
+  pathFromTable,
+  priorKlOfPath,
+  snrOf,
+  tableOf,
+} from "../science/diffusion/path.ts";
+import { SCHEDULE_NAMES } from "../science/diffusion/schedule/betas.ts";
+import { makeTables } from "../science/diffusion/schedule/tables.ts";
+import { FormatError } from "../science/formats/format_error.ts";
+import { decodeVectors, encodeVectors, vectorOf } from "../science/formats/vectors.ts";
 import { ownRecordSchema } from "../schemas/definitions.ts";
 import type { ScheduleFacts } from "./facts.ts";
 import { definitionByDigest } from "./own_definitions.ts";

@@ -1,4 +1,4 @@
-import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
+import type { InputArtifact, OutputArtifact } from "../engine/contract/stage.ts";
 import { type Selection, SELECTION_FILE, selectionSchema } from "../schemas/selection.ts";
 import { readJson, writeJson } from "./record.ts";
 

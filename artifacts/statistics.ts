@@ -1,9 +1,9 @@
 import { z } from "zod";
-import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { FormatError } from "../formats/format_error.ts";
-import type { NpyData } from "../formats/npy.ts";
-import { decodeNpz, encodeNpz, namesInNpz } from "../formats/npz.ts";
-import type { FeatureStatistics } from "../metrics/statistics.ts";
+import type { Facts, InputArtifact, OutputArtifact } from "../engine/contract/stage.ts";
+import { FormatError } from "../science/formats/format_error.ts";
+import type { NpyData } from "../science/formats/npy.ts";
+import { decodeNpz, encodeNpz, namesInNpz } from "../science/formats/npz.ts";
+import type { FeatureStatistics } from "../science/metrics/statistics.ts";
 import { extractedFacts, extractorSchema } from "./features.ts";
 import { imageSetSchema } from "./metrics.ts";
 import { readBytes, readJson, writeJson } from "./record.ts";

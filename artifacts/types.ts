@@ -8,8 +8,8 @@ import type {
   StageDefinition,
   StageEnd,
   StageRun,
-} from "../contract/stage.ts";
-import { FormatError } from "../formats/format_error.ts";
+} from "../engine/contract/stage.ts";
+import { FormatError } from "../science/formats/format_error.ts";
 
 /** The functions that the module of an artifact type exports. */
 interface TypeModule {

@@ -1,10 +1,10 @@
 import { z } from "zod";
-import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import type { Shapes } from "../diffusion/misfits.ts";
-import { type NamedArrays, type Network, unpackParameters } from "../diffusion/network.ts";
-import { formRecord } from "../diffusion/normalizer.ts";
-import { refuse } from "../formats/format_error.ts";
-import { decodeSafetensors, encodeSafetensors, floatsOf } from "../formats/safetensors.ts";
+import type { InputArtifact, OutputArtifact } from "../engine/contract/stage.ts";
+import type { Shapes } from "../science/diffusion/misfits.ts";
+import { type NamedArrays, type Network, unpackParameters } from "../science/diffusion/network.ts";
+import { formRecord } from "../science/diffusion/normalizer.ts";
+import { refuse } from "../science/formats/format_error.ts";
+import { decodeSafetensors, encodeSafetensors, floatsOf } from "../science/formats/safetensors.ts";
 import { checkWeights, readBytes } from "./record.ts";
 
 /** The record of a training's averages. The raw weights and each average have a file of their own. */

@@ -1,7 +1,7 @@
 import { parseStageId, planRecordOf } from "noiseline/engine";
 import type { CliSettings } from "./command.ts";
 import { type LoadArguments, loadForCommand, makePlanner } from "./open.ts";
-import { type Experiment, experimentsOf, matchesSelection } from "./results/experiments.ts";
+import { type Experiment, experimentsOf, matchesSelection } from "../pages/results/experiments.ts";
 
 /** Returns the experiments of a pipeline as it is now: all, or those of the named stages, in that order. */
 export async function experimentsOfPipeline(settings: CliSettings, options: LoadArguments) {

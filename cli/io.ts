@@ -3,7 +3,7 @@ import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
 import { type Diagnostic, diagnosticToJson, formatDiagnostic, printable, type Result } from "noiseline/core";
 import { countOf } from "../std/count_of.ts";
-import { withTypedCommands } from "./program.ts";
+import { withTypedCommands } from "../package/program.ts";
 
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, invalid: 2, interrupted: 130 } as const;

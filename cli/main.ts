@@ -14,7 +14,7 @@ import { dirname, resolve } from "node:path";
 import { type AnyCommand, type CliSettings, COMMANDS } from "./command.ts";
 import { EXIT, Exit, printError, printLine, tellOfHashing } from "./io.ts";
 import { namesPipeline } from "./open.ts";
-import { programIn, TOOLKIT, VERSION } from "./program.ts";
+import { programIn, TOOLKIT, VERSION } from "../package/program.ts";
 
 const EXAMPLES = `
 Examples:

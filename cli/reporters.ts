@@ -14,7 +14,7 @@ import { formatDevice, formatProgress, formatReasons, formatStart, plannedToJson
 import { countOf, formatDuration, shortList } from "./format/units.ts";
 import { Curve, MOST_CELLS } from "./format/curve.ts";
 import { printError, printLine, shown, type Style, styleFor } from "./io.ts";
-import type { RunEnd } from "./results/page.ts";
+import type { RunEnd } from "../pages/results/page.ts";
 
 /** The interval at which long stages print their progress to a pipe or a log. */
 export const PROGRESS_INTERVAL_MS = 15_000;

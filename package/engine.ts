@@ -17,7 +17,7 @@ import { pathToFileURL } from "node:url";
 import type * as library from "../engine/library.ts";
 import { ensureLocalCopy } from "./files.ts";
 
-export * from "../contract/mod.ts";
+export * from "../engine/contract/mod.ts";
 export type { PlannedState } from "../engine/plan/plan.ts";
 export type { RunStatus, StageEndState } from "../engine/run/events.ts";
 export type { PipelineOptions, PlannedStage, RunEvent, RunOptions, RunResult, StageResult } from "../engine/library.ts";

@@ -3,7 +3,7 @@
  * `inputs` its ports. These types only help editors and `deno check`; when a pipeline is loaded, the same checks apply
  * as to YAML.
  */
-import type { InputPorts, StageDefinition } from "../contract/stage.ts";
+import type { InputPorts, StageDefinition } from "../engine/contract/stage.ts";
 import type { KindTable, PipelineFileInput, StageFileInput } from "../schemas/types.ts";
 
 /** The names of the built-in kinds. */

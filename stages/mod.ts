@@ -1,5 +1,5 @@
 /** The built-in kinds of stage. Importing this module loads neither a tensor engine nor a file format. */
-import type { BuiltinKind } from "../contract/stage.ts";
+import type { BuiltinKind } from "../engine/contract/stage.ts";
 import { autoencoderKind } from "./autoencoder/kind.ts";
 import { classifierKind } from "./classifier/kind.ts";
 import { commandKind } from "./command/kind.ts";

@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { type AnyCommand, type CliSettings, collect, printingAnswer, storeCommand } from "../command.ts";
 import { fail, formatTable } from "../io.ts";
 import { namesPipeline, openStoreFor, runFor } from "../open.ts";
-import type { Experiment } from "../results/experiments.ts";
+import type { Experiment } from "../../pages/results/experiments.ts";
 
 const EXAMPLES = `
   deno task compare pipelines/ablation-schedules.yaml               # the children of its matrix
@@ -18,8 +18,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("-o, --output <file>", "also write a page with curves and samples")
     .action(printingAnswer(async (what, options) => {
       const { experimentsOfPipeline } = await import("../experiments.ts");
-      const { experimentsOf } = await import("../results/experiments.ts");
-      const { compareExperiments, comparisonPage, sheetOf } = await import("../results/compare.ts");
+      const { experimentsOf } = await import("../../pages/results/experiments.ts");
+      const { compareExperiments, comparisonPage, sheetOf } = await import("../../pages/results/compare.ts");
       const { cellsOf, renderPage } = await import("noiseline/report");
       const experiments: Experiment[] = [];
       const store = openStoreFor(options);

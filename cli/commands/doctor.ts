@@ -4,7 +4,7 @@ import { chooseDevice, examineDevices, parentDeathGuard, trialOf, tryDevice } fr
 import { type AnyCommand, plainCommand, printingAnswer } from "../command.ts";
 import { formatBytes } from "../format/units.ts";
 import { formatTable, styleFor } from "../io.ts";
-import { VERSION } from "../program.ts";
+import { VERSION } from "../../package/program.ts";
 
 const EXAMPLES = `
   deno task doctor

@@ -4,7 +4,7 @@ import * as job from "noiseline/job";
 import { type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { parseWhole } from "../format/units.ts";
 import { Exit, printLine, valueOf } from "../io.ts";
-import { VERSIONS } from "../program.ts";
+import { VERSIONS } from "../../package/program.ts";
 import { TextReporter } from "../reporters.ts";
 
 const EXAMPLES = `

@@ -1,9 +1,9 @@
 import { type AnyCommand, type CliSettings, pipelineCommand, printingAnswer } from "../command.ts";
-import { describeKeep } from "../results/phrases.ts";
+import { describeKeep } from "../../pages/results/phrases.ts";
 import { short, shortList } from "../format/units.ts";
 import { fail, failWith, valueOf } from "../io.ts";
 import { loadForCommand, makePlanner } from "../open.ts";
-import { PAGE } from "../program.ts";
+import { PAGE } from "../../package/program.ts";
 
 const MORE = " Only its code may have been edited, and the next edit makes it run. No other store knows of this.";
 
@@ -29,7 +29,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         fail(`there is nothing to do for "${stage}": ${why}`, "`why` explains its state");
       }
       // The page says what is kept.
-      const { pipelinePage } = await import("../results/page.ts");
+      const { pipelinePage } = await import("../../pages/results/page.ts");
       store.viewsOf(pipeline.name).write(
         PAGE,
         (await pipelinePage(pipeline, makePlanner(loaded).planOffline(), store)).html,

@@ -2,7 +2,7 @@ import { Option } from "@commander-js/extra-typings";
 import { join } from "node:path";
 import { type AnyCommand, type CliSettings, pipelineCommand, printingAnswer } from "../command.ts";
 import { formatMetrics, toCsv } from "../format/metrics.ts";
-import type { MetricRow } from "../results/metric_rows.ts";
+import type { MetricRow } from "../../pages/results/metric_rows.ts";
 import { EXIT, problem } from "../io.ts";
 
 const EXAMPLES = `
@@ -17,7 +17,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--tensorboard <folder>", "write event files with the metrics and the loss of each step")
     .action(printingAnswer(async (file, options) => {
       const { experimentsOfPipeline } = await import("../experiments.ts");
-      const { eventFiles, figuresOf } = await import("../results/figures.ts");
+      const { eventFiles, figuresOf } = await import("../../pages/results/figures.ts");
       const { experiments, loaded } = await experimentsOfPipeline(settings, { file, ...options });
       const { pipeline: { name }, store } = loaded;
       const { own, means, contents, without } = await figuresOf(experiments);

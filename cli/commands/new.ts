@@ -7,7 +7,7 @@ import manifest from "../../deno.json" with { type: "json" };
 import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, COMMANDS, plainCommand, printingAnswer } from "../command.ts";
 import { Exit, refuse } from "../io.ts";
-import { PACKAGE, packageProgram, programIn, TOOLKIT } from "../program.ts";
+import { PACKAGE, packageProgram, programIn, TOOLKIT } from "../../package/program.ts";
 
 const EXAMPLES = `
   deno task new stage brightness --folder experiments

@@ -3,7 +3,7 @@ import { type AnyCommand, type CliSettings, pipelineCommand, printingAnswer } fr
 import { shortList } from "../format/units.ts";
 import { failWith } from "../io.ts";
 import { loadForCommand, makePlanner } from "../open.ts";
-import { PAGE } from "../program.ts";
+import { PAGE } from "../../package/program.ts";
 
 const MORE = " It is one HTML file, which each run writes too when it ends. It opens from disk, without a network.";
 
@@ -19,7 +19,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const loaded = await loadForCommand(settings, { file, ...options });
       const { pipeline, store, warnings } = loaded;
       const stages = makePlanner(loaded).planOffline();
-      const { pipelinePage } = await import("../results/page.ts");
+      const { pipelinePage } = await import("../../pages/results/page.ts");
       const { contentsOfPlan } = await import("noiseline/housekeeping");
       const { html, missing, leftOut } = await pipelinePage(pipeline, stages, store);
       const contents = contentsOfPlan({ pipeline, stages }, store);

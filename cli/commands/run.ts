@@ -10,9 +10,9 @@ import { parseCount } from "../format/units.ts";
 import { confirmLongRun, grantsFor, questionFor } from "../grants.ts";
 import { EXIT, Exit, listenForStop, printDiagnostics, refuse, refuseWith } from "../io.ts";
 import { clusterFor, loadForCommand, openCacheFor, openForCommand, usesSharedCache } from "../open.ts";
-import { VERSIONS } from "../program.ts";
+import { VERSIONS } from "../../package/program.ts";
 import { openReporter } from "../reporters.ts";
-import { currentPage } from "../results/current_page.ts";
+import { currentPage } from "../../pages/results/current_page.ts";
 
 const EXAMPLES = `
   deno task run pipelines/digits.yaml                         # all stages
@@ -125,8 +125,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         versions: VERSIONS,
       });
       if (result.ok) {
-        const { runEnd } = await importLate<typeof import("../results/page.ts")>(
-          import.meta.resolve("../results/page.ts"),
+        const { runEnd } = await importLate<typeof import("../../pages/results/page.ts")>(
+          import.meta.resolve("../../pages/results/page.ts"),
         );
         const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
         const { status } = result.value;
@@ -158,7 +158,8 @@ function resultPaths({ name, stages }: Pipeline, { paths }: Store) {
  */
 function makePageOpener(store: Store, tell: (message: string) => void, cluster?: Cluster) {
   let shown: Promise<string> | undefined;
-  const load = () => importLate<typeof import("../ui/start.ts")>(import.meta.resolve("../ui/start.ts"));
+  const load = () =>
+    importLate<typeof import("../../pages/server/start.ts")>(import.meta.resolve("../../pages/server/start.ts"));
   return async (of: string, isLast = false): Promise<void> => {
     const isNew = shown === undefined;
     shown ??= load().then(({ placeOf, showPage }) => showPage(placeOf(store, cluster), of));

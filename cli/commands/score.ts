@@ -16,9 +16,9 @@ import { shortNumber, withDeviation } from "../../std/figures.ts";
 import { countOf, parseCount } from "../format/units.ts";
 import * as io from "../io.ts";
 import { loadForCommand, openCacheFor, openStoreFor } from "../open.ts";
-import { VERSIONS } from "../program.ts";
+import { VERSIONS } from "../../package/program.ts";
 import { openReporter } from "../reporters.ts";
-import { artifactsOf } from "../results/experiments.ts";
+import { artifactsOf } from "../../pages/results/experiments.ts";
 
 const MORE = `
 

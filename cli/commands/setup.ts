@@ -1,7 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
-import { SetupFailure } from "../../tensor/setup/setup_failure.ts";
-import { setUpTensorflow } from "../../tensor/setup/tensorflow.ts";
-import { setUpTorch } from "../../tensor/setup/torch.ts";
+import { SetupFailure } from "../setup/setup_failure.ts";
+import { setUpTensorflow } from "../setup/tensorflow.ts";
+import { setUpTorch } from "../setup/torch.ts";
 import type { AnyCommand } from "../command.ts";
 import { fail, printLine } from "../io.ts";
 

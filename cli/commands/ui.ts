@@ -4,7 +4,7 @@ import { type AnyCommand, type CliSettings, ON, storeCommand } from "../command.
 import { parsePort } from "../format/units.ts";
 import { listenForStop, printError, printJson, printLine, refuse } from "../io.ts";
 import { clusterFor, openStoreFor } from "../open.ts";
-import { findServer, loginAddress, openBrowser, placeOf } from "../ui/start.ts";
+import { findServer, loginAddress, openBrowser, placeOf } from "../../pages/server/start.ts";
 
 const MORE = ` It reads what runs leave in the store, also those of other processes, and writes nothing there.
 

@@ -11,7 +11,7 @@ import {
 } from "../format/plan.ts";
 import { countOf, formatBytes, formatDuration, parseCount, short, shortList } from "../format/units.ts";
 import { formatTable, styleFor } from "../io.ts";
-import { describeKeep } from "../results/phrases.ts";
+import { describeKeep } from "../../pages/results/phrases.ts";
 import { loadForCommand, makePlanner, sharedOptions } from "../open.ts";
 
 const EXAMPLES = `

@@ -1,6 +1,6 @@
 import { shortNumber, withDeviation } from "../../std/figures.ts";
 import { formatTable } from "../io.ts";
-import { metricName, type MetricRow, overall, phraseMean } from "../results/metric_rows.ts";
+import { metricName, type MetricRow, overall, phraseMean } from "../../pages/results/metric_rows.ts";
 
 /** Returns figures as lines of a table. */
 export function formatMetrics(rows: readonly MetricRow[]): string[] {

@@ -1,6 +1,6 @@
 import type * as engine from "noiseline/engine";
 import { diagnosticToJson, memoryNeed, printable } from "noiseline/core";
-import { showParam } from "../results/phrases.ts";
+import { showParam } from "../../pages/results/phrases.ts";
 import { countOf, formatDuration, short, shortList } from "./units.ts";
 
 /**

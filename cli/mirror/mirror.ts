@@ -1,7 +1,7 @@
 import { abortable, delay } from "@std/async";
 import type { Diagnostic, EngineEvent, RunFinished } from "noiseline/core";
 import { planRecordOf } from "noiseline/engine";
-import type { RunEnd } from "../results/page.ts";
+import type { RunEnd } from "../../pages/results/page.ts";
 
 /** The facts of a run that are known at its start. */
 export interface MirroredRun {

@@ -1,4 +1,4 @@
-import type { OutputPorts, Share } from "../../contract/stage.ts";
+import type { OutputPorts, Share } from "../contract/stage.ts";
 import { sha256Of } from "../store/reading.ts";
 import { type Program, programOf, runsOwnCodeOnly } from "./program.ts";
 import { type Binding, readsOf, type Stage } from "./stage.ts";

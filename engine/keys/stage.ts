@@ -2,7 +2,7 @@ import { CURVE_PORT } from "../../schemas/log.ts";
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { Sort } from "../../schemas/definitions.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
-import type { BuiltinKind, CheckResult, Facts } from "../../contract/stage.ts";
+import type { BuiltinKind, CheckResult, Facts } from "../contract/stage.ts";
 import type { ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
 

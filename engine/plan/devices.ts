@@ -1,4 +1,4 @@
-import type { DeviceFinding } from "../../contract/stage.ts";
+import type { DeviceFinding } from "../contract/stage.ts";
 import { diagnosticAt } from "../diagnostic/document.ts";
 import type { Action } from "../keys/action.ts";
 import type { Stage } from "../keys/stage.ts";

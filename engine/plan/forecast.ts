@@ -1,7 +1,7 @@
 import type { Timing } from "../../schemas/records.ts";
 import { waitsOf } from "../keys/action.ts";
 import { gpuCount } from "../keys/stage.ts";
-import { lessMemory } from "../../contract/less_memory.ts";
+import { lessMemory } from "../contract/less_memory.ts";
 import { freeMemory, totalMemory } from "../process/memory.ts";
 import { formatMemory, parseMemory } from "../process/runtime.ts";
 import { machineClass } from "../process/machine.ts";

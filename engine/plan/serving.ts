@@ -1,4 +1,4 @@
-import { LOST_FILE } from "../../contract/stage.ts";
+import { LOST_FILE } from "../contract/stage.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { Action } from "../keys/action.ts";
 import { hasCurve, type Stage } from "../keys/stage.ts";

@@ -20,7 +20,7 @@ import {
   workerMessageSchema,
 } from "./protocol.ts";
 import { explainRefusal } from "./refusal.ts";
-import { lessMemory } from "../../contract/less_memory.ts";
+import { lessMemory } from "../contract/less_memory.ts";
 import { parseJson } from "../store/records.ts";
 
 export interface WorkerOptions {

@@ -115,7 +115,9 @@ function layOut(
   const library = join(work, "lib", "noiseline");
   for (const made of [cwd, library, join(work, "home"), join(work, "tmp")]) makeFolder(made);
   // The toolkit's files lie in the module where pip has installed them.
-  const [module] = ["../../python/noiseline/", "../../../"].map((at) => new URL(at, entry).pathname).filter(isThere);
+  const [module] = ["../../package/python/noiseline/", "../../../"].map((at) => new URL(at, entry).pathname).filter(
+    isThere,
+  );
   for (const name of namesIn(module!)) if (name.endsWith(".py")) copyFile(join(module!, name), join(library, name));
   for (const [name, path] of Object.entries(params.sources)) {
     const copy = normalize(join(cwd, name));

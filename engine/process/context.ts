@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { type ArtifactRecord, type FileEntry, relativePathSchema } from "../../schemas/records.ts";
-import type { InputArtifact, OutputArtifact, StageContext, StageRun } from "../../contract/stage.ts";
+import type { InputArtifact, OutputArtifact, StageContext, StageRun } from "../contract/stage.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { ProgressStore } from "../store/progress.ts";
 import { allowWritesBelow } from "../store/write_roots.ts";

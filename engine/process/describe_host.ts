@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Facts, StageDefinition } from "../../contract/stage.ts";
+import type { Facts, StageDefinition } from "../contract/stage.ts";
 import type { Sort } from "../../schemas/definitions.ts";
 import { describeParams } from "../../schemas/describe_params.ts";
 import type { ParamDescription } from "../../schemas/param_issue.ts";

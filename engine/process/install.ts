@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { NpmExternal } from "../../contract/stage.ts";
+import type { NpmExternal } from "../contract/stage.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { writeNew } from "../store/files.ts";
 import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";

@@ -92,7 +92,7 @@ export const TOOLKIT_CONFIG: string = join(TOOLKIT_ROOT, "deno.json");
 export const TOOLKIT_LOCK: string = join(TOOLKIT_ROOT, "deno.lock");
 
 /** The toolkit's module that a worker's entry imports, which leads back into the engine. */
-export const WORKER_MODULE: string = new URL("../../stages/worker.ts", import.meta.url).href;
+export const WORKER_MODULE: string = new URL("../../package/worker.ts", import.meta.url).href;
 
 /** The module that finds the device that a stage computes on. */
 export const DEVICE_MODULE: string = new URL("../../stages/shared/device.ts", import.meta.url).href;

@@ -3,11 +3,10 @@ import { fileURLToPath } from "node:url";
 import { TOOLKIT_ROOT } from "./module_lock.ts";
 
 /** Folders with the toolkit's code that decides what a pipeline file means. */
-export const TOOLKIT_FOLDERS: readonly string[] =
-  "artifacts contract diffusion engine formats metrics package pictures schemas stages std tensor".split(" ");
+export const TOOLKIT_FOLDERS: readonly string[] = "artifacts engine package schemas science stages std".split(" ");
 
 /** Matches paths of the toolkit's own modules, but not user code that lies elsewhere in the clone. */
-const TOOLKIT_PARTS = new RegExp(`^((mod|core|engine)\\.ts$|(cli|${TOOLKIT_FOLDERS.join("|")})/)`);
+const TOOLKIT_PARTS = new RegExp(`^(mod\\.ts$|(cli|pages|${TOOLKIT_FOLDERS.join("|")})/)`);
 
 /**
  * Returns the path of a URL; undefined if the URL is not a file of this machine, as `file://host/a.ts` and

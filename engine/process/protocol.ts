@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { printable } from "../diagnostic/format.ts";
 import { cutText } from "./lines.ts";
-import type { InputArtifact, OwnDefinition, ProgressUpdate, Share, StageContext } from "../../contract/stage.ts";
+import type { InputArtifact, OwnDefinition, ProgressUpdate, Share, StageContext } from "../contract/stage.ts";
 
 /** An input as it is handed to a worker: where its files lie, and what they contain. */
 export interface InputMessage extends Pick<InputArtifact, "type" | "digest" | "files"> {

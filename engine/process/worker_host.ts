@@ -1,4 +1,4 @@
-import type { OwnDefinition, StageDefinition, StageRun } from "../../contract/stage.ts";
+import type { OwnDefinition, StageDefinition, StageRun } from "../contract/stage.ts";
 import { inputFolders, makeContext, runStage } from "./context.ts";
 import { messagePrefix, type StartMessage, throttleProgress } from "./protocol.ts";
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { CURVE_PORT, LOG_FILE } from "../../schemas/log.ts";
-import type { ProgressUpdate } from "../../contract/stage.ts";
+import type { ProgressUpdate } from "../contract/stage.ts";
 import type { StageEvent } from "../process/protocol.ts";
 import { makeFolder, removeQuietly, removeTree, writeAtomically, writeNew, writeUnflushed } from "../store/files.ts";
 import { ignoreIoErrors } from "../store/io_errors.ts";

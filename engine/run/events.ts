@@ -1,6 +1,6 @@
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Plan, PlannedAction } from "../plan/plan.ts";
-import type { ProgressUpdate } from "../../contract/stage.ts";
+import type { ProgressUpdate } from "../contract/stage.ts";
 
 /**
  * How a stage ended in a run. `cached`: its result was there and shown; `restored`: its result was there, or in the

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { StageRun } from "../../contract/stage.ts";
+import type { StageRun } from "../contract/stage.ts";
 import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 import type { Action } from "../keys/action.ts";
 import { externalPaths, withPaths } from "../keys/externals.ts";

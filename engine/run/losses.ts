@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { LOST_FILE } from "../../contract/stage.ts";
+import { LOST_FILE } from "../contract/stage.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { Stage } from "../keys/stage.ts";
 import { trialIn } from "../plan/slots.ts";

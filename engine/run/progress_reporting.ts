@@ -1,5 +1,5 @@
 import { definedOnly } from "../../std/defined_only.ts";
-import type { ProgressUpdate } from "../../contract/stage.ts";
+import type { ProgressUpdate } from "../contract/stage.ts";
 import type { RunStore } from "../store/runs.ts";
 import type { FigureSummary, Timing } from "../../schemas/records.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";

@@ -3,7 +3,7 @@
  * (`write_roots.ts`). Reads are in `reading.ts`.
  */
 import { dirname } from "node:path";
-import type { FileContent } from "../../contract/stage.ts";
+import type { FileContent } from "../contract/stage.ts";
 import { Semaphore } from "../../std/semaphore.ts";
 import { asRecord, hashOpen, openPlain, statIfThere } from "./reading.ts";
 import { locate } from "./io_errors.ts";

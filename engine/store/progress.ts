@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { type ProgressManifest, progressManifestSchema, relativePathSchema } from "../../schemas/records.ts";
-import type { SavedState, StageProgress } from "../../contract/stage.ts";
+import type { SavedState, StageProgress } from "../contract/stage.ts";
 import {
   copyFile,
   flushAndHash,

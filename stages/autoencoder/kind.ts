@@ -1,7 +1,7 @@
 import { hasSize, type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
-import { type CheckProblem, defineKind } from "../../contract/stage.ts";
-import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
-import { averagesOf } from "../../diffusion/recipe.ts";
+import { type CheckProblem, defineKind } from "../../engine/contract/stage.ts";
+import { BUILTIN_AUTOENCODER } from "../../science/diffusion/autoencoders.ts";
+import { averagesOf } from "../../science/diffusion/recipe.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import {

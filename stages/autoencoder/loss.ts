@@ -1,9 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Signature } from "../../tensor/device.ts";
-import { trace } from "../../tensor/trace/trace.ts";
-import type { TrainingLoss } from "../../diffusion/gradient_step.ts";
-import type { Autoencoder } from "../../diffusion/autoencoder/autoencoder.ts";
-import { type AutoencoderLossOptions, autoencoderTerms } from "../../diffusion/autoencoder/loss.ts";
+import type { Signature } from "../../science/tensor/device.ts";
+import { trace } from "../../science/tensor/trace/trace.ts";
+import type { TrainingLoss } from "../../science/diffusion/gradient_step.ts";
+import type { Autoencoder } from "../../science/diffusion/autoencoder/autoencoder.ts";
+import { type AutoencoderLossOptions, autoencoderTerms } from "../../science/diffusion/autoencoder/loss.ts";
 
 /**
  * Returns the loss of an autoencoder, as a training lowers it. The inputs of a batch: `x0` [B, H, W, C], images, and

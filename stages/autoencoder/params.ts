@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { autoencoderLossParams } from "../../diffusion/autoencoder/loss_params.ts";
-import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
+import { autoencoderLossParams } from "../../science/diffusion/autoencoder/loss_params.ts";
+import { BUILTIN_AUTOENCODER } from "../../science/diffusion/autoencoders.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { execution, externalFile } from "../../schemas/roles.ts";
 import { longRunningParams, positiveInt } from "../shared/common_params.ts";

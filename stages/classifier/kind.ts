@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
-import { type CheckProblem, defineKind } from "../../contract/stage.ts";
+import { type CheckProblem, defineKind } from "../../engine/contract/stage.ts";
 import { execution } from "../../schemas/roles.ts";
 import { checkBatchSize, checkSameClasses, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt } from "../shared/common_params.ts";

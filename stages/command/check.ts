@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { checkOutputs } from "../../artifacts/types.ts";
-import type { OutputPorts, StageRun } from "../../contract/stage.ts";
+import type { OutputPorts, StageRun } from "../../engine/contract/stage.ts";
 import type { FoundCommand } from "../../schemas/command.ts";
 import { CONVERT } from "./convert.ts";
 

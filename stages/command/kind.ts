@@ -1,4 +1,4 @@
-import { defineKind } from "../../contract/stage.ts";
+import { defineKind } from "../../engine/contract/stage.ts";
 import { commandSchema } from "../../schemas/command.ts";
 
 export const commandKind = defineKind({

@@ -1,6 +1,6 @@
 import { parseJson } from "../../artifacts/record.ts";
-import type { Entry } from "../../formats/archives.ts";
-import { refuse } from "../../formats/format_error.ts";
+import type { Entry } from "../../science/formats/archives.ts";
+import { refuse } from "../../science/formats/format_error.ts";
 import { kindOfName, NOT_UTF8 } from "./folders.ts";
 import { type Files, isHidden, MAX_FILE_BYTES, readable } from "./image_files.ts";
 import type { BrokenFiles } from "./items.ts";

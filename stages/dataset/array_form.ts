@@ -1,7 +1,7 @@
 import type { ImageFacts } from "../../artifacts/facts.ts";
-import { dtypeOf } from "../../diffusion/normalizer.ts";
-import { decodeNpyHeader } from "../../formats/npy.ts";
-import { FormatError } from "../../formats/format_error.ts";
+import { dtypeOf } from "../../science/diffusion/normalizer.ts";
+import { decodeNpyHeader } from "../../science/formats/npy.ts";
+import { FormatError } from "../../science/formats/format_error.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { DatasetParams } from "./params.ts";
 

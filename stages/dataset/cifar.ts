@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { checked } from "../../artifacts/record.ts";
-import { tarEntries } from "../../formats/archives.ts";
-import { type CifarBatch, decodeCifarBatch, RECORD_BYTES } from "../../formats/cifar_binary.ts";
-import { FormatError } from "../../formats/format_error.ts";
+import { tarEntries } from "../../science/formats/archives.ts";
+import { type CifarBatch, decodeCifarBatch, RECORD_BYTES } from "../../science/formats/cifar_binary.ts";
+import { FormatError } from "../../science/formats/format_error.ts";
 import { downloadAll } from "../../std/download.ts";
 import { downloadsOf } from "./kind.ts";
 import { readFile } from "./read_file.ts";

@@ -1,5 +1,5 @@
 import { relative } from "node:path";
-import { tarEntries, zipEntries } from "../../formats/archives.ts";
+import { tarEntries, zipEntries } from "../../science/formats/archives.ts";
 import { listArchive, sampleOf } from "./archives.ts";
 import { kindOfName } from "./folders.ts";
 import { decodeImage, type Files, isHidden, listImages } from "./image_files.ts";

@@ -1,4 +1,4 @@
-import { LARGEST, type Normalizer, rangeNormalizer, type ValueType } from "../../diffusion/normalizer.ts";
+import { LARGEST, type Normalizer, rangeNormalizer, type ValueType } from "../../science/diffusion/normalizer.ts";
 import type { Item } from "./items.ts";
 import type { DatasetParams } from "./params.ts";
 

@@ -1,5 +1,5 @@
-import type { DeepImage } from "../../formats/byte_image.ts";
-import { cubic, resample, type Shares, weightsFor } from "../../pictures/resize.ts";
+import type { DeepImage } from "../../science/formats/byte_image.ts";
+import { cubic, resample, type Shares, weightsFor } from "../../science/pictures/resize.ts";
 import type { DatasetParams, ResizeName } from "./params.ts";
 import { cropCentre, flatten, mostOf, overlaps } from "./pixels.ts";
 

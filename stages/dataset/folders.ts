@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ImageFacts } from "../../artifacts/facts.ts";
-import { readOrientation } from "../../formats/jpeg/exif_orientation.ts";
-import { isJpeg, readSegments } from "../../formats/jpeg/segments.ts";
+import { readOrientation } from "../../science/formats/jpeg/exif_orientation.ts";
+import { isJpeg, readSegments } from "../../science/formats/jpeg/segments.ts";
 import type { BrokenFiles } from "./items.ts";
 import { classesIn, labelsOfFolders } from "./labels.ts";
 

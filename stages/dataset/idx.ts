@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { CLASS_NAMES } from "../../artifacts/labels.ts";
 import { checked } from "../../artifacts/record.ts";
-import type { StageEnd } from "../../contract/stage.ts";
-import { FormatError } from "../../formats/format_error.ts";
-import { decodeIdx, idxBytes } from "../../formats/idx.ts";
+import type { StageEnd } from "../../engine/contract/stage.ts";
+import { FormatError } from "../../science/formats/format_error.ts";
+import { decodeIdx, idxBytes } from "../../science/formats/idx.ts";
 import { downloadAll } from "../../std/download.ts";
 import { type DatasetContext, downloadsOf } from "./kind.ts";
 import { sideOf } from "./params.ts";

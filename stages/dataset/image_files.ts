@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import type { StageEnd } from "../../contract/stage.ts";
-import type { DeepImage } from "../../formats/byte_image.ts";
-import { FormatError } from "../../formats/format_error.ts";
-import { decodeJpeg, isJpeg } from "../../formats/jpeg/jpeg.ts";
-import { decodePng, isPng } from "../../formats/png_decoder.ts";
+import type { StageEnd } from "../../engine/contract/stage.ts";
+import type { DeepImage } from "../../science/formats/byte_image.ts";
+import { FormatError } from "../../science/formats/format_error.ts";
+import { decodeJpeg, isJpeg } from "../../science/formats/jpeg/jpeg.ts";
+import { decodePng, isPng } from "../../science/formats/png_decoder.ts";
 import { countOf } from "../../std/count_of.ts";
 import { listFolder, type Listing, NEITHER } from "./folders.ts";
 import type { BrokenFiles } from "./items.ts";

@@ -2,7 +2,7 @@ import type { KnownDownload } from "../../std/download.ts";
 import { resolve } from "node:path";
 import { unboundedFact } from "../../artifacts/facts.ts";
 import { CLASS_NAMES } from "../../artifacts/labels.ts";
-import { type CheckProblem, defineKind, type RunOf } from "../../contract/stage.ts";
+import { type CheckProblem, defineKind, type RunOf } from "../../engine/contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { diskOf, problemsOf } from "../shared/checks.ts";
 import { formOfArray } from "./array_form.ts";

@@ -1,7 +1,7 @@
 import { basename, extname } from "node:path";
 import type { ImageFacts } from "../../artifacts/facts.ts";
 import { decodeText, parseJson } from "../../artifacts/record.ts";
-import { FormatError, refuse } from "../../formats/format_error.ts";
+import { FormatError, refuse } from "../../science/formats/format_error.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { type Labels, labelsOfNames, labelsOfValues } from "./items.ts";
 import type { DatasetParams } from "./params.ts";

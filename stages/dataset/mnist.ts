@@ -1,4 +1,4 @@
-import { randomStream } from "../../tensor/mod.ts";
+import { randomStream } from "../../science/tensor/mod.ts";
 import { digitFiles } from "./mnist_files.js";
 import { sideOf } from "./params.ts";
 import { resize, resizeModeOf } from "./pixels.ts";

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
-import { checkNames, startOf, zipEntries } from "../../formats/archives.ts";
-import { FormatError, refuse } from "../../formats/format_error.ts";
-import { decodeNpyHeader, type NpyHeader } from "../../formats/npy.ts";
+import { checkNames, startOf, zipEntries } from "../../science/formats/archives.ts";
+import { FormatError, refuse } from "../../science/formats/format_error.ts";
+import { decodeNpyHeader, type NpyHeader } from "../../science/formats/npy.ts";
 import { type Item, type Items, type Labels, labelsOfValues, MOST_ITEMS } from "./items.ts";
 import type { DatasetParams } from "./params.ts";
 import { itemShape, VALUES } from "./array_form.ts";

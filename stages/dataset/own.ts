@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import type { StageEnd } from "../../contract/stage.ts";
-import { refuse } from "../../formats/format_error.ts";
+import type { StageEnd } from "../../engine/contract/stage.ts";
+import { refuse } from "../../science/formats/format_error.ts";
 import { downloadAll } from "../../std/download.ts";
 import type { Items } from "./items.ts";
 import { type DatasetContext, downloadsOf } from "./kind.ts";

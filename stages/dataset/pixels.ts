@@ -1,6 +1,6 @@
-import { dtypeOf, LARGEST } from "../../diffusion/normalizer.ts";
-import type { DeepImage } from "../../formats/byte_image.ts";
-import { resample, type Shares } from "../../pictures/resize.ts";
+import { dtypeOf, LARGEST } from "../../science/diffusion/normalizer.ts";
+import type { DeepImage } from "../../science/formats/byte_image.ts";
+import { resample, type Shares } from "../../science/pictures/resize.ts";
 
 /** Returns the largest level of an image. */
 export function mostOf({ data }: DeepImage): number {

@@ -1,4 +1,4 @@
-import { FormatError } from "../../formats/format_error.ts";
+import { FormatError } from "../../science/formats/format_error.ts";
 
 /**
  * Reads a whole file after checking its length.

@@ -1,6 +1,6 @@
 import { writeImages } from "../../artifacts/images.ts";
-import type { RunOf } from "../../contract/stage.ts";
-import { FormatError } from "../../formats/format_error.ts";
+import type { RunOf } from "../../engine/contract/stage.ts";
+import { FormatError } from "../../science/formats/format_error.ts";
 import type { datasetKind } from "./kind.ts";
 import { type DatasetSource, sideOf } from "./params.ts";
 import { IDX_FILES, isOwn, type OwnSource, type Source, SOURCES } from "./sources.ts";

@@ -1,5 +1,5 @@
 import { CIFAR_CLASS_NAMES, EMOJI_CATEGORIES } from "../../artifacts/labels.ts";
-import type { NpmExternal } from "../../contract/stage.ts";
+import type { NpmExternal } from "../../engine/contract/stage.ts";
 import type { DatasetParams, DatasetSource } from "./params.ts";
 
 /** A file as its authors publish it. */

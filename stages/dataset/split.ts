@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { StageEnd } from "../../contract/stage.ts";
+import type { StageEnd } from "../../engine/contract/stage.ts";
 import type { DatasetContext } from "./kind.ts";
 
 export type SplitName = "train" | "test";

@@ -1,9 +1,9 @@
 import { type ImagesWriter, openImagesWriter } from "../../artifacts/image_files.ts";
-import type { OutputArtifact, SavedState, StageEnd } from "../../contract/stage.ts";
-import { dtypeOf, type ValueType } from "../../diffusion/normalizer.ts";
-import { type DeepImage, toBytes } from "../../formats/byte_image.ts";
-import { decodeVectors, encodeVectors } from "../../formats/vectors.ts";
-import { firstNotFinite } from "../../metrics/vectors.ts";
+import type { OutputArtifact, SavedState, StageEnd } from "../../engine/contract/stage.ts";
+import { dtypeOf, type ValueType } from "../../science/diffusion/normalizer.ts";
+import { type DeepImage, toBytes } from "../../science/formats/byte_image.ts";
+import { decodeVectors, encodeVectors } from "../../science/formats/vectors.ts";
+import { firstNotFinite } from "../../science/metrics/vectors.ts";
 import { countOf } from "../../std/count_of.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { findNormalizer } from "./find_normalizer.ts";

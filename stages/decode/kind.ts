@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { readAutoencoderFacts, readImageFacts } from "../../artifacts/facts.ts";
-import { defineKind } from "../../contract/stage.ts";
+import { defineKind } from "../../engine/contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { checkDecoder, checkFiles, checkWeightsName, diskOf, isError, problemsOf } from "../shared/checks.ts";
 import { deviceParam, filesParam, positiveInt, threadsParam, weightsParam } from "../shared/common_params.ts";

@@ -1,8 +1,8 @@
 import { readDecoder } from "../../artifacts/autoencoder.ts";
 import { openImages, openImagesWriter } from "../../artifacts/image_files.ts";
 import { classNamesOf } from "../../artifacts/labels.ts";
-import type { ContextOf } from "../../contract/stage.ts";
-import { range } from "../../metrics/vectors.ts";
+import type { ContextOf } from "../../engine/contract/stage.ts";
+import { range } from "../../science/metrics/vectors.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { openView } from "../shared/coder.ts";
 import { inPartsOnDevice } from "../shared/parts.ts";

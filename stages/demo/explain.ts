@@ -1,6 +1,6 @@
 /**
  * The equations of the built-in samplers, from the time t to the next, s: x_t = alpha_t x_0 + sigma_t eps. Each is that
- * of the code in `diffusion/samplers/`.
+ * of the code in `science/diffusion/samplers/`.
  */
 const STEPS: Readonly<Record<string, readonly [title: string, sentence: string, equation: string]>> = {
   ddim: [

@@ -1,11 +1,11 @@
 import type { StoredDecoder } from "../../artifacts/autoencoder.ts";
 import { labelFacts, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import type { ImageSize } from "../../artifacts/facts.ts";
-import type { OwnDefinition } from "../../contract/stage.ts";
-import { denormalize, normalize, type ValueForm } from "../../diffusion/normalizer.ts";
-import { mix } from "../../diffusion/samplers/mix.ts";
+import type { OwnDefinition } from "../../engine/contract/stage.ts";
+import { denormalize, normalize, type ValueForm } from "../../science/diffusion/normalizer.ts";
+import { mix } from "../../science/diffusion/samplers/mix.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import type { Device } from "../../tensor/device.ts";
+import type { Device } from "../../science/tensor/device.ts";
 import { knownCells, makeDrawer as makeInpainter } from "../inpaint/drawer.ts";
 import { initialNoise, labelsOf, makeDrawer as makeSampler } from "../sample/drawer.ts";
 import { openView } from "../shared/coder.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { readCheckpointFacts } from "../../artifacts/facts.ts";
-import { defineKind } from "../../contract/stage.ts";
-import { samplerParams } from "../../diffusion/samplers.ts";
+import { defineKind } from "../../engine/contract/stage.ts";
+import { samplerParams } from "../../science/diffusion/samplers.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { sampleKind } from "../sample/kind.ts";
 import { positiveInt, weightsParam } from "../shared/common_params.ts";

@@ -1,8 +1,8 @@
 import type { StoredDecoder } from "../../artifacts/autoencoder.ts";
 import { labelFacts, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
-import type { OwnDefinition } from "../../contract/stage.ts";
-import { learnsVariance } from "../../diffusion/network.ts";
-import { samplerParams } from "../../diffusion/samplers.ts";
+import type { OwnDefinition } from "../../engine/contract/stage.ts";
+import { learnsVariance } from "../../science/diffusion/network.ts";
+import { samplerParams } from "../../science/diffusion/samplers.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { isError } from "../shared/checks.ts";
 import { checkSampler, chooseSampler, type SamplerParam } from "../shared/draw/sampler.ts";

@@ -1,8 +1,8 @@
-import type { FileContent } from "../../contract/stage.ts";
+import type { FileContent } from "../../engine/contract/stage.ts";
 import { readDecoder, type StoredDecoder, writeAutoencoder } from "../../artifacts/autoencoder.ts";
 import { filesOf, readCheckpoint } from "../../artifacts/checkpoint.ts";
-import { binariesFolder } from "../../tensor/wasm/describe.ts";
-import { CompileError } from "../../tensor/trace/failure.ts";
+import { binariesFolder } from "../../science/tensor/wasm/describe.ts";
+import { CompileError } from "../../science/tensor/trace/failure.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { withDevice } from "../shared/device.ts";
 import { faultOf } from "../shared/draw/draw_images.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { hasSize, readAutoencoderFacts, readImageFacts, unboundedFact } from "../../artifacts/facts.ts";
-import { defineKind } from "../../contract/stage.ts";
-import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
+import { defineKind } from "../../engine/contract/stage.ts";
+import { BUILTIN_AUTOENCODER } from "../../science/diffusion/autoencoders.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { checkForm, checkWeightsName, diskOf, isError, problemsOf } from "../shared/checks.ts";

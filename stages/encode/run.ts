@@ -1,10 +1,10 @@
 import { readAutoencoder } from "../../artifacts/autoencoder.ts";
 import { type ImagesWriter, openImages, openImagesWriter } from "../../artifacts/image_files.ts";
 import { classNamesOf } from "../../artifacts/labels.ts";
-import type { ContextOf } from "../../contract/stage.ts";
-import { flipped } from "../../diffusion/augmentations/pixels.ts";
-import { type Normalizer, rangeNormalizer } from "../../diffusion/normalizer.ts";
-import { range } from "../../metrics/vectors.ts";
+import type { ContextOf } from "../../engine/contract/stage.ts";
+import { flipped } from "../../science/diffusion/augmentations/pixels.ts";
+import { type Normalizer, rangeNormalizer } from "../../science/diffusion/normalizer.ts";
+import { range } from "../../science/metrics/vectors.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { moments } from "../dataset/find_normalizer.ts";
 import { bindCoder } from "../shared/coder.ts";

@@ -1,10 +1,10 @@
 import type { ImageReader } from "../../artifacts/image_files.ts";
-import { BYTES, isBounded, type ValueForm } from "../../diffusion/normalizer.ts";
-import { binsOf, boundTermFloat64 } from "../../diffusion/likelihood_float64.ts";
-import { timePoint } from "../../diffusion/path.ts";
-import { type DiffusionTables, priorKlBitsPerDim } from "../../diffusion/schedule/tables.ts";
-import { lineChartsSvg } from "../../pictures/line_charts.ts";
-import { randomStream } from "../../tensor/mod.ts";
+import { BYTES, isBounded, type ValueForm } from "../../science/diffusion/normalizer.ts";
+import { binsOf, boundTermFloat64 } from "../../science/diffusion/likelihood_float64.ts";
+import { timePoint } from "../../science/diffusion/path.ts";
+import { type DiffusionTables, priorKlBitsPerDim } from "../../science/diffusion/schedule/tables.ts";
+import { lineChartsSvg } from "../../science/pictures/line_charts.ts";
+import { randomStream } from "../../science/tensor/mod.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 import type { Work, WorkItem, WorkOptions } from "./evaluator.ts";
 

@@ -1,10 +1,10 @@
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import type { ImageReader } from "../../artifacts/image_files.ts";
-import { mix } from "../../diffusion/samplers/mix.ts";
-import type { Objective } from "../../diffusion/objective.ts";
-import type { Path } from "../../diffusion/define.ts";
-import { timePoint } from "../../diffusion/path.ts";
-import { type Device, randomStream } from "../../tensor/mod.ts";
+import { mix } from "../../science/diffusion/samplers/mix.ts";
+import type { Objective } from "../../science/diffusion/objective.ts";
+import type { Path } from "../../science/diffusion/define.ts";
+import { timePoint } from "../../science/diffusion/path.ts";
+import { type Device, randomStream } from "../../science/tensor/mod.ts";
 import { bindNetwork, encodeLabels, splitOutput } from "../shared/feeds.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type CheckpointFacts, type ImageFacts, readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
-import { type CheckProblem, defineKind } from "../../contract/stage.ts";
-import { checkVariance } from "../../diffusion/samplers/ancestral.ts";
+import { type CheckProblem, defineKind } from "../../engine/contract/stage.ts";
+import { checkVariance } from "../../science/diffusion/samplers/ancestral.ts";
 import { checkMost, checkSameClasses, checkSameSize, checkWeightsName, problemsOf } from "../shared/checks.ts";
 import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";

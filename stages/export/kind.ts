@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { readAutoencoderFacts, readCheckpointFacts } from "../../artifacts/facts.ts";
-import { defineKind } from "../../contract/stage.ts";
-import { toTheirAutoencoder } from "../../diffusion/interchange/autoencoder_config.ts";
-import { type InterchangeProblem, problemOf } from "../../diffusion/interchange/problem.ts";
-import { objectiveProblem } from "../../diffusion/interchange/scheduler_config.ts";
-import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
-import { SCHEDULE_NAMES } from "../../diffusion/schedule/betas.ts";
+import { defineKind } from "../../engine/contract/stage.ts";
+import { toTheirAutoencoder } from "../../science/diffusion/interchange/autoencoder_config.ts";
+import { type InterchangeProblem, problemOf } from "../../science/diffusion/interchange/problem.ts";
+import { objectiveProblem } from "../../science/diffusion/interchange/scheduler_config.ts";
+import { toUnet2dConfig } from "../../science/diffusion/interchange/unet2d_config.ts";
+import { SCHEDULE_NAMES } from "../../science/diffusion/schedule/betas.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { checkWeightsName, problemsOf } from "../shared/checks.ts";
 import { weightsParam } from "../shared/common_params.ts";

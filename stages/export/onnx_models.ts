@@ -1,16 +1,22 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { StoredAutoencoder } from "../../artifacts/autoencoder.ts";
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
-import type { CheckProblem } from "../../contract/stage.ts";
-import type { ImageSizes } from "../../diffusion/define.ts";
-import { makeModelOutput, modelOutputSignature, type Network, sizeOf, unpackTensors } from "../../diffusion/network.ts";
-import type { ValueForm } from "../../diffusion/normalizer.ts";
-import { tableOf, timePoint } from "../../diffusion/path.ts";
+import type { CheckProblem } from "../../engine/contract/stage.ts";
+import type { ImageSizes } from "../../science/diffusion/define.ts";
+import {
+  makeModelOutput,
+  modelOutputSignature,
+  type Network,
+  sizeOf,
+  unpackTensors,
+} from "../../science/diffusion/network.ts";
+import type { ValueForm } from "../../science/diffusion/normalizer.ts";
+import { tableOf, timePoint } from "../../science/diffusion/path.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { exportModel } from "../../tensor/onnx/export_model.ts";
-import type { PureFunction, Signature } from "../../tensor/device.ts";
-import { CompileError } from "../../tensor/trace/failure.ts";
+import { exportModel } from "../../science/tensor/onnx/export_model.ts";
+import type { PureFunction, Signature } from "../../science/tensor/device.ts";
+import { CompileError } from "../../science/tensor/trace/failure.ts";
 import { HALVES } from "../shared/coder.ts";
 
 type Files = Readonly<Record<string, Uint8Array>>;

@@ -1,7 +1,7 @@
 import type { KnownDownload } from "../../std/download.ts";
 import { z } from "zod";
 import { type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
-import { type CheckProblem, defineKind } from "../../contract/stage.ts";
+import { type CheckProblem, defineKind } from "../../engine/contract/stage.ts";
 import { execution, externalFile, legacy } from "../../schemas/roles.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { checkBytes, checkSameSize, problemsOf } from "../shared/checks.ts";

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { z } from "zod";
-import { defineKind } from "../../contract/stage.ts";
+import { defineKind } from "../../engine/contract/stage.ts";
 import { externalFile } from "../../schemas/roles.ts";
 import { countImages } from "../dataset/folders.ts";
 

@@ -1,9 +1,9 @@
 import { basename, join } from "node:path";
 import { type ImagesWriter, openImagesWriter } from "../../artifacts/image_files.ts";
-import type { RunOf } from "../../contract/stage.ts";
-import { type DeepImage, toBytes } from "../../formats/byte_image.ts";
-import { FormatError, refuse } from "../../formats/format_error.ts";
-import { range } from "../../metrics/vectors.ts";
+import type { RunOf } from "../../engine/contract/stage.ts";
+import { type DeepImage, toBytes } from "../../science/formats/byte_image.ts";
+import { FormatError, refuse } from "../../science/formats/format_error.ts";
+import { range } from "../../science/metrics/vectors.ts";
 import { countOf } from "../../std/count_of.ts";
 import { open } from "../dataset/files.ts";
 import { fitImage } from "../dataset/fit.ts";

@@ -1,15 +1,15 @@
 import { writeAutoencoder } from "../../artifacts/autoencoder.ts";
 import { checked } from "../../artifacts/record.ts";
-import type { OutputArtifact } from "../../contract/stage.ts";
-import { makeAutoencoder } from "../../diffusion/autoencoder/autoencoder.ts";
-import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
+import type { OutputArtifact } from "../../engine/contract/stage.ts";
+import { makeAutoencoder } from "../../science/diffusion/autoencoder/autoencoder.ts";
+import { BUILTIN_AUTOENCODER } from "../../science/diffusion/autoencoders.ts";
 import {
   fromAutoencoderTensors,
   fromLdmTensors,
   selectLdmTensors,
-} from "../../diffusion/interchange/autoencoder_tensors.ts";
-import { packParameters } from "../../diffusion/network.ts";
-import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
+} from "../../science/diffusion/interchange/autoencoder_tensors.ts";
+import { packParameters } from "../../science/diffusion/network.ts";
+import { readTorchStateDict } from "../../science/formats/torch/state_dict.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { DIFFUSERS_FILES } from "../shared/diffusers_files.ts";
 import { findFile, readAutoencoderConfig } from "./configs.ts";

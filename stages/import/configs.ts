@@ -2,22 +2,22 @@ import { statSync } from "node:fs";
 import { join, posix } from "node:path";
 import type { z } from "zod";
 import { parseJson, parseRecord } from "../../artifacts/record.ts";
-import { learnsVariance } from "../../diffusion/define.ts";
-import { fromTheirAutoencoder } from "../../diffusion/interchange/autoencoder_config.ts";
-import { autoencoderConfigSchema } from "../../diffusion/interchange/autoencoder_schema.ts";
+import { learnsVariance } from "../../science/diffusion/define.ts";
+import { fromTheirAutoencoder } from "../../science/diffusion/interchange/autoencoder_config.ts";
+import { autoencoderConfigSchema } from "../../science/diffusion/interchange/autoencoder_schema.ts";
 import {
   type SchedulerConfig,
   schedulerConfigSchema,
   unet2dConfigSchema,
-} from "../../diffusion/interchange/config_schemas.ts";
-import { InterchangeError } from "../../diffusion/interchange/problem.ts";
-import { fromChainConfig, type FullScheduleSpec } from "../../diffusion/interchange/scheduler_config.ts";
-import { fromUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
-import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
-import { builtinObjective } from "../../diffusion/objectives.ts";
-import { hasZeroTerminalSnr } from "../../diffusion/schedule/betas.ts";
-import type { UnetConfig } from "../../diffusion/unet/config.ts";
-import { FormatError } from "../../formats/format_error.ts";
+} from "../../science/diffusion/interchange/config_schemas.ts";
+import { InterchangeError } from "../../science/diffusion/interchange/problem.ts";
+import { fromChainConfig, type FullScheduleSpec } from "../../science/diffusion/interchange/scheduler_config.ts";
+import { fromUnet2dConfig } from "../../science/diffusion/interchange/unet2d_config.ts";
+import { BUILTIN_NETWORK } from "../../science/diffusion/networks.ts";
+import { builtinObjective } from "../../science/diffusion/objectives.ts";
+import { hasZeroTerminalSnr } from "../../science/diffusion/schedule/betas.ts";
+import type { UnetConfig } from "../../science/diffusion/unet/config.ts";
+import { FormatError } from "../../science/formats/format_error.ts";
 import { checkPrediction } from "../shared/checks.ts";
 import { objectiveFacts } from "../shared/describe_definition.ts";
 import { DIFFUSERS_FILES } from "../shared/diffusers_files.ts";

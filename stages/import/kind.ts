@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { z } from "zod";
-import { type CheckResult, defineKind } from "../../contract/stage.ts";
-import { learnsVariance } from "../../diffusion/define.ts";
-import { InterchangeError } from "../../diffusion/interchange/problem.ts";
-import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
-import { FormatError } from "../../formats/format_error.ts";
+import { type CheckResult, defineKind } from "../../engine/contract/stage.ts";
+import { learnsVariance } from "../../science/diffusion/define.ts";
+import { InterchangeError } from "../../science/diffusion/interchange/problem.ts";
+import { BUILTIN_NETWORK } from "../../science/diffusion/networks.ts";
+import { FormatError } from "../../science/formats/format_error.ts";
 import { externalFile } from "../../schemas/roles.ts";
 import { chainOf, readAutoencoderConfig, readConfigs } from "./configs.ts";
 

@@ -1,6 +1,6 @@
 import { checked } from "../../artifacts/record.ts";
-import { decodeSafetensors, floatsOf, type SafetensorsTensor } from "../../formats/safetensors.ts";
-import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
+import { decodeSafetensors, floatsOf, type SafetensorsTensor } from "../../science/formats/safetensors.ts";
+import { readTorchStateDict } from "../../science/formats/torch/state_dict.ts";
 
 /** Reads the tensors of a file of PyTorch weights, as safetensors or as `torch.save` writes them, with its metadata. */
 export async function readTensors(name: string, path: string) {

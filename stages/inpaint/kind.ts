@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
-import { defineKind } from "../../contract/stage.ts";
+import { defineKind } from "../../engine/contract/stage.ts";
 import { checkDecoder, checkMost, decoderInput, problemsOf } from "../shared/checks.ts";
 import { positiveInt } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";

@@ -1,11 +1,11 @@
 import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { imageAt, writePicture } from "../../artifacts/pictures.ts";
-import type { ContextOf } from "../../contract/stage.ts";
-import type { Values } from "../../diffusion/normalizer.ts";
-import { mix } from "../../diffusion/samplers/mix.ts";
-import { DATA_TIME } from "../../diffusion/path.ts";
-import { randomStream } from "../../tensor/mod.ts";
+import type { ContextOf } from "../../engine/contract/stage.ts";
+import type { Values } from "../../science/diffusion/normalizer.ts";
+import { mix } from "../../science/diffusion/samplers/mix.ts";
+import { DATA_TIME } from "../../science/diffusion/path.ts";
+import { randomStream } from "../../science/tensor/mod.ts";
 import { type BatchDrawer, openSamples, sampleOnDevice } from "../shared/draw/draw_images.ts";
 import type { Walk } from "../shared/draw/walk.ts";
 import { runOf } from "../shared/run_of.ts";

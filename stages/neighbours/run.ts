@@ -1,10 +1,10 @@
 import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
 import { writePicture } from "../../artifacts/pictures.ts";
 import { describeImageSet, type Metric, writeMetrics } from "../../artifacts/metrics.ts";
-import { joinValues } from "../../diffusion/normalizer.ts";
-import { addNeighbours, noNeighbours } from "../../metrics/neighbours.ts";
-import { quantile } from "../../metrics/spread.ts";
-import { range } from "../../metrics/vectors.ts";
+import { joinValues } from "../../science/diffusion/normalizer.ts";
+import { addNeighbours, noNeighbours } from "../../science/metrics/neighbours.ts";
+import { quantile } from "../../science/metrics/spread.ts";
+import { range } from "../../science/metrics/vectors.ts";
 import { type Batch, inParts } from "../shared/parts.ts";
 import { runOf } from "../shared/run_of.ts";
 import { comparing, neighboursKind } from "./kind.ts";

@@ -1,8 +1,8 @@
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { labelNumber, type Labels } from "../../artifacts/labels.ts";
-import { denormalize, VALUE_TYPES, type ValueForm } from "../../diffusion/normalizer.ts";
-import { mix } from "../../diffusion/samplers/mix.ts";
-import { randomStream } from "../../tensor/random/stream.ts";
+import { denormalize, VALUE_TYPES, type ValueForm } from "../../science/diffusion/normalizer.ts";
+import { mix } from "../../science/diffusion/samplers/mix.ts";
+import { randomStream } from "../../science/tensor/random/stream.ts";
 import type { BatchDrawer } from "../shared/draw/draw_images.ts";
 import { startDeviation, type Walk } from "../shared/draw/walk.ts";
 import type { SampleParams } from "./kind.ts";

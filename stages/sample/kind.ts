@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { type CheckpointFacts, hasSize, readCheckpointFacts, sizeText } from "../../artifacts/facts.ts";
 import { checkLabelList } from "../../artifacts/labels.ts";
-import { type CheckProblem, defineKind } from "../../contract/stage.ts";
-import { samplerParams } from "../../diffusion/samplers.ts";
+import { type CheckProblem, defineKind } from "../../engine/contract/stage.ts";
+import { samplerParams } from "../../science/diffusion/samplers.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { extent, legacy } from "../../schemas/roles.ts";
 import { checkDecoder, checkFiles, checkMost, checkWeightsName, decoderInput, problemsOf } from "../shared/checks.ts";

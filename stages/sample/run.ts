@@ -1,8 +1,8 @@
 import { describeModel, labelFacts, readCheckpoint } from "../../artifacts/checkpoint.ts";
 import { imagesIn, writePicture } from "../../artifacts/pictures.ts";
-import type { StageEnd } from "../../contract/stage.ts";
-import type { Path } from "../../diffusion/define.ts";
-import { joinValues, type Values } from "../../diffusion/normalizer.ts";
+import type { StageEnd } from "../../engine/contract/stage.ts";
+import type { Path } from "../../science/diffusion/define.ts";
+import { joinValues, type Values } from "../../science/diffusion/normalizer.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { openSamples, sampleOnDevice } from "../shared/draw/draw_images.ts";
 import { runOf } from "../shared/run_of.ts";

@@ -1,16 +1,16 @@
 import { z } from "zod";
-import { type CheckProblem, type CheckResult, defineKind, type Facts } from "../../contract/stage.ts";
-import type { DefinitionProblem, Path } from "../../diffusion/define.ts";
-import { chainPath, pathFacts, priorKlOfPath } from "../../diffusion/path.ts";
+import { type CheckProblem, type CheckResult, defineKind, type Facts } from "../../engine/contract/stage.ts";
+import type { DefinitionProblem, Path } from "../../science/diffusion/define.ts";
+import { chainPath, pathFacts, priorKlOfPath } from "../../science/diffusion/path.ts";
 import {
   largestFiniteTimesteps,
   pathProblems,
   SEARCH_LIMIT_TIMESTEPS,
   smallestNormalTimesteps,
-} from "../../diffusion/path_problems.ts";
-import { endsOf, makeBetas, rescaleZeroTerminalSnr, scheduleOf } from "../../diffusion/schedule/betas.ts";
-import type { ScheduleSpec } from "../../diffusion/schedule/betas.ts";
-import { makeTables, MAX_PRIOR_BITS_PER_DIM } from "../../diffusion/schedule/tables.ts";
+} from "../../science/diffusion/path_problems.ts";
+import { endsOf, makeBetas, rescaleZeroTerminalSnr, scheduleOf } from "../../science/diffusion/schedule/betas.ts";
+import type { ScheduleSpec } from "../../science/diffusion/schedule/betas.ts";
+import { makeTables, MAX_PRIOR_BITS_PER_DIM } from "../../science/diffusion/schedule/tables.ts";
 import { isOwn, type OwnParam } from "../../schemas/definitions.ts";
 import { problemsOf } from "../shared/checks.ts";
 import { DEFAULT_TIMESTEPS, pathTimesteps, type ScheduleParams, scheduleParams, toScheduleSpec } from "./params.ts";

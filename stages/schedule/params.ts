@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { scheduleSpecSchema } from "../../artifacts/schedule.ts";
-import { type End, endsOf, SCHEDULE_NAMES, scheduleOf } from "../../diffusion/schedule/betas.ts";
+import { type End, endsOf, SCHEDULE_NAMES, scheduleOf } from "../../science/diffusion/schedule/betas.ts";
 import { externalFile, legacy } from "../../schemas/roles.ts";
 
 /** Explains a name that means different things in different code: guessing would silently change results. */

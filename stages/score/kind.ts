@@ -1,6 +1,6 @@
 import { hasSize, type ImageFacts, readImageFacts, unitsText } from "../../artifacts/facts.ts";
-import { type CheckProblem, defineKind, type Facts } from "../../contract/stage.ts";
-import { LEAST_SSIM_SIDE } from "../../metrics/similarity.ts";
+import { type CheckProblem, defineKind, type Facts } from "../../engine/contract/stage.ts";
+import { LEAST_SSIM_SIDE } from "../../science/metrics/similarity.ts";
 import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { INCEPTION, isInceptionArchitecture } from "../shared/inception.ts";

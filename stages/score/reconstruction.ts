@@ -1,10 +1,10 @@
 import { openImages } from "../../artifacts/image_files.ts";
 import type { Metric } from "../../artifacts/metrics.ts";
-import type { InputArtifact } from "../../contract/stage.ts";
-import { LARGEST } from "../../diffusion/normalizer.ts";
-import { LEAST_SSIM_SIDE, peakSignalToNoise, structuralSimilarity } from "../../metrics/similarity.ts";
-import { meanAndDeviation } from "../../metrics/spread.ts";
-import { range } from "../../metrics/vectors.ts";
+import type { InputArtifact } from "../../engine/contract/stage.ts";
+import { LARGEST } from "../../science/diffusion/normalizer.ts";
+import { LEAST_SSIM_SIDE, peakSignalToNoise, structuralSimilarity } from "../../science/metrics/similarity.ts";
+import { meanAndDeviation } from "../../science/metrics/spread.ts";
+import { range } from "../../science/metrics/vectors.ts";
 
 /** Images that are compared together. */
 const CHUNK = 256;

@@ -1,7 +1,7 @@
 import { writeMetrics } from "../../artifacts/metrics.ts";
-import { CovarianceError } from "../../metrics/frechet.ts";
+import { CovarianceError } from "../../science/metrics/frechet.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import { openFloat64Products } from "../../tensor/onnx/products.ts";
+import { openFloat64Products } from "../../science/tensor/onnx/products.ts";
 import { runOf } from "../shared/run_of.ts";
 import { openSet, scoreSets } from "./figures.ts";
 import { scoreKind } from "./kind.ts";

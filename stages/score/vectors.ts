@@ -1,8 +1,13 @@
 import type { ImageReader } from "../../artifacts/image_files.ts";
 import type { Metric } from "../../artifacts/metrics.ts";
-import { energyDistance, gaussianDiscrepancy, medianDistance, slicedWasserstein } from "../../metrics/points.ts";
-import { range } from "../../metrics/vectors.ts";
-import { randomStream } from "../../tensor/mod.ts";
+import {
+  energyDistance,
+  gaussianDiscrepancy,
+  medianDistance,
+  slicedWasserstein,
+} from "../../science/metrics/points.ts";
+import { range } from "../../science/metrics/vectors.ts";
+import { randomStream } from "../../science/tensor/mod.ts";
 import { VECTOR_SCORES } from "./params.ts";
 
 /** Points of each set that are compared: the number of pairs grows with its square. */

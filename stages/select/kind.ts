@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { readMetricsFacts } from "../../artifacts/facts.ts";
 import { goalOf } from "../../artifacts/metric_table.ts";
-import { defineKind } from "../../contract/stage.ts";
+import { defineKind } from "../../engine/contract/stage.ts";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 

@@ -5,7 +5,7 @@ import { readLog } from "../../artifacts/log.ts";
 import { readMetrics } from "../../artifacts/metrics.ts";
 import { parseJson } from "../../artifacts/record.ts";
 import { writeSelection } from "../../artifacts/selection.ts";
-import { type InputArtifact, LOST_FILE, type OutputArtifact, type RunOf } from "../../contract/stage.ts";
+import { type InputArtifact, LOST_FILE, type OutputArtifact, type RunOf } from "../../engine/contract/stage.ts";
 import type { selectKind } from "./kind.ts";
 import { rank } from "./rank.ts";
 

@@ -1,7 +1,7 @@
-import type { CheckProblem } from "../../contract/stage.ts";
-import { type ChosenAugmentation, conditionsOf } from "../../diffusion/augmentations.ts";
-import type { AugmentationRandom, ImageSizes } from "../../diffusion/define.ts";
-import { type RandomStream, randomStream } from "../../tensor/random/stream.ts";
+import type { CheckProblem } from "../../engine/contract/stage.ts";
+import { type ChosenAugmentation, conditionsOf } from "../../science/diffusion/augmentations.ts";
+import type { AugmentationRandom, ImageSizes } from "../../science/diffusion/define.ts";
+import { type RandomStream, randomStream } from "../../science/tensor/random/stream.ts";
 import { describeProblem } from "./checks.ts";
 
 /** Thrown if an augmentation breaks its contract. Ends the stage, and is not a bug of the toolkit. */

@@ -1,12 +1,12 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Autoencoder } from "../../diffusion/autoencoder/autoencoder.ts";
-import { type AutoencoderLossOptions, autoencoderTerms } from "../../diffusion/autoencoder/loss.ts";
-import type { ImageSizes } from "../../diffusion/define.ts";
-import { gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
+import type { Autoencoder } from "../../science/diffusion/autoencoder/autoencoder.ts";
+import { type AutoencoderLossOptions, autoencoderTerms } from "../../science/diffusion/autoencoder/loss.ts";
+import type { ImageSizes } from "../../science/diffusion/define.ts";
+import { gradientStepSignature, makeGradientStep } from "../../science/diffusion/gradient_step.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import type { NamedTensors, Tensor, TensorSpec } from "../../tensor/device.ts";
-import { CompileError } from "../../tensor/trace/failure.ts";
-import { trace } from "../../tensor/trace/trace.ts";
+import type { NamedTensors, Tensor, TensorSpec } from "../../science/tensor/device.ts";
+import { CompileError } from "../../science/tensor/trace/failure.ts";
+import { trace } from "../../science/tensor/trace/trace.ts";
 import { autoencoderLoss } from "../autoencoder/loss.ts";
 import { BATCH, checkTraces, type CodeProblem, thrown } from "./definition_checks.ts";
 

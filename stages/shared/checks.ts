@@ -8,10 +8,10 @@ import {
   type ScheduleFacts,
   sizeText,
 } from "../../artifacts/facts.ts";
-import type { CheckProblem, Facts, StageEnd } from "../../contract/stage.ts";
-import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
-import { VALUE_TYPES } from "../../diffusion/normalizer.ts";
-import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
+import type { CheckProblem, Facts, StageEnd } from "../../engine/contract/stage.ts";
+import { BUILTIN_AUTOENCODER } from "../../science/diffusion/autoencoders.ts";
+import { VALUE_TYPES } from "../../science/diffusion/normalizer.ts";
+import type { InterchangeProblem } from "../../science/diffusion/interchange/problem.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { suggestName } from "../../std/did_you_mean.ts";

@@ -1,12 +1,12 @@
 import type { StoredDecoder } from "../../artifacts/autoencoder.ts";
 import type { View } from "../../artifacts/pictures.ts";
-import type { Autoencoder } from "../../diffusion/autoencoder/autoencoder.ts";
-import type { ImageSizes } from "../../diffusion/define.ts";
-import { sizeOf, unpackTensors } from "../../diffusion/network.ts";
-import { denormalize, joinValues, VALUE_TYPES, type Values } from "../../diffusion/normalizer.ts";
+import type { Autoencoder } from "../../science/diffusion/autoencoder/autoencoder.ts";
+import type { ImageSizes } from "../../science/diffusion/define.ts";
+import { sizeOf, unpackTensors } from "../../science/diffusion/network.ts";
+import { denormalize, joinValues, VALUE_TYPES, type Values } from "../../science/diffusion/normalizer.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Device, NamedTensors, Signature } from "../../tensor/device.ts";
+import type { Device, NamedTensors, Signature } from "../../science/tensor/device.ts";
 
 type Numbers = Float32Array<ArrayBuffer>;
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { execution, legacy, type Schema } from "../../schemas/roles.ts";
-import { DEVICE_NAMES } from "../../tensor/devices.ts";
+import { DEVICE_NAMES } from "../../science/tensor/devices.ts";
 
 /** The device to compute on. `auto` chooses the best that this machine has. */
 export const deviceParam = () =>

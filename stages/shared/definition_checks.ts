@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { CheckProblem } from "../../contract/stage.ts";
-import type { ChosenAugmentation } from "../../diffusion/augmentations.ts";
+import type { CheckProblem } from "../../engine/contract/stage.ts";
+import type { ChosenAugmentation } from "../../science/diffusion/augmentations.ts";
 import type {
   ImageSizes,
   NetworkDefinition,
@@ -8,21 +8,21 @@ import type {
   ParameterSpec,
   Recovery,
   TimePoint,
-} from "../../diffusion/define.ts";
-import { diffusionLoss, type DiffusionOptions } from "../../diffusion/diffusion_loss.ts";
-import { gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
-import { stepFigures } from "../../diffusion/loss_tables.ts";
-import { makeNetwork, modelOutputSignature, type Network, predict } from "../../diffusion/network.ts";
-import type { Objective } from "../../diffusion/objective.ts";
-import { timePoint } from "../../diffusion/path.ts";
+} from "../../science/diffusion/define.ts";
+import { diffusionLoss, type DiffusionOptions } from "../../science/diffusion/diffusion_loss.ts";
+import { gradientStepSignature, makeGradientStep } from "../../science/diffusion/gradient_step.ts";
+import { stepFigures } from "../../science/diffusion/loss_tables.ts";
+import { makeNetwork, modelOutputSignature, type Network, predict } from "../../science/diffusion/network.ts";
+import type { Objective } from "../../science/diffusion/objective.ts";
+import { timePoint } from "../../science/diffusion/path.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
-import "../../tensor/complete_tfjs.ts";
-import type { NamedTensors, Signature, Tensor } from "../../tensor/device.ts";
+import "../../science/tensor/complete_tfjs.ts";
+import type { NamedTensors, Signature, Tensor } from "../../science/tensor/device.ts";
 import { AugmentationError, makeAugmenter } from "./augmenter.ts";
 import { isError } from "./checks.ts";
-import { CompileError, userOf } from "../../tensor/trace/failure.ts";
-import { liveValues, type Value } from "../../tensor/trace/graph.ts";
-import { placeOf, trace } from "../../tensor/trace/trace.ts";
+import { CompileError, userOf } from "../../science/tensor/trace/failure.ts";
+import { liveValues, type Value } from "../../science/tensor/trace/graph.ts";
+import { placeOf, trace } from "../../science/tensor/trace/trace.ts";
 
 /** A problem with the code of a definition. The caller knows the file and adds it. */
 export type CodeProblem = Pick<CheckProblem, "message" | "got" | "wanted" | "fix">;

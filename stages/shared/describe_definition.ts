@@ -1,16 +1,16 @@
-import type { Facts } from "../../contract/stage.ts";
-import { sortOf } from "../../diffusion/define.ts";
-import { conditionsOf } from "../../diffusion/augmentations.ts";
+import type { Facts } from "../../engine/contract/stage.ts";
+import { sortOf } from "../../science/diffusion/define.ts";
+import { conditionsOf } from "../../science/diffusion/augmentations.ts";
 import type {
   AugmentationDefinition,
   ObjectiveDefinition,
   PathDefinition,
   SamplerDefinition,
-} from "../../diffusion/define.ts";
-import { makeObjective, type Objective } from "../../diffusion/objective.ts";
-import { chainPath, definedPath, pathFacts, timePoint } from "../../diffusion/path.ts";
-import { pathProblems } from "../../diffusion/path_problems.ts";
-import { makeTables } from "../../diffusion/schedule/tables.ts";
+} from "../../science/diffusion/define.ts";
+import { makeObjective, type Objective } from "../../science/diffusion/objective.ts";
+import { chainPath, definedPath, pathFacts, timePoint } from "../../science/diffusion/path.ts";
+import { pathProblems } from "../../science/diffusion/path_problems.ts";
+import { makeTables } from "../../science/diffusion/schedule/tables.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 
 /**

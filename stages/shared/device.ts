@@ -1,8 +1,8 @@
 import type { KnownWork, TryDevice } from "../../schemas/device.ts";
-import type { DeviceFinding, StageContext } from "../../contract/stage.ts";
+import type { DeviceFinding, StageContext } from "../../engine/contract/stage.ts";
 import { definedOnly } from "../../std/defined_only.ts";
-import type { ConcreteDeviceName } from "../../tensor/devices.ts";
-import type { Device, DeviceName, Precision } from "../../tensor/mod.ts";
+import type { ConcreteDeviceName } from "../../science/tensor/devices.ts";
+import type { Device, DeviceName, Precision } from "../../science/tensor/mod.ts";
 
 interface DeviceParams {
   readonly device: DeviceName;
@@ -18,7 +18,7 @@ export async function findStageDevice(
 ): Promise<DeviceFinding> {
   // Loaded only for stages that may run: an up-to-date plan needs none of it.
   const [{ chooseDevice }, { trialOf }] = await Promise.all([
-    import("../../tensor/implementations.ts"),
+    import("../../science/tensor/implementations.ts"),
     import("./device_trial.ts"),
   ]);
   const tryOut = (device: Parameters<typeof trialOf>[0]) => tryDevice(trialOf(device));
@@ -26,7 +26,7 @@ export async function findStageDevice(
   if (chosen.available) {
     const { available: _, name, ...facts } = chosen;
     const native = name !== "wasm" && name !== "webgpu";
-    const grants = async () => (await import("../../tensor/implementations.ts")).IMPLEMENTATIONS[name].grants();
+    const grants = async () => (await import("../../science/tensor/implementations.ts")).IMPLEMENTATIONS[name].grants();
     return { device: { name, ...facts, native, grants } };
   }
   const message = wanted === "auto" ? "no device is available" : `device "${wanted}" is not available`;
@@ -52,7 +52,7 @@ export async function withDevice<T>(
   use: (device: Device) => Promise<T>,
 ): Promise<T> {
   if (found === undefined) throw new Error("The stage has no device. Fix: set device: true in its definition.");
-  const { openDevice } = await import("../../tensor/implementations.ts");
+  const { openDevice } = await import("../../science/tensor/implementations.ts");
   const { threads } = params as Partial<DeviceParams>;
   const device = await openDevice(found.name as ConcreteDeviceName, {
     ...definedOnly({ threads }),

@@ -1,10 +1,10 @@
 import type { DeviceTrial, TryDevice } from "../../schemas/device.ts";
-import { asTried, describeDevices } from "../../tensor/implementations.ts";
-import type { DeviceDescription } from "../../tensor/devices.ts";
-import { explainGpuFailure } from "../../tensor/tensorflow/describe.ts";
-import { nvidiaDriver } from "../../tensor/gpus.ts";
+import { asTried, describeDevices } from "../../science/tensor/implementations.ts";
+import type { DeviceDescription } from "../../science/tensor/devices.ts";
+import { explainGpuFailure } from "../../science/tensor/tensorflow/describe.ts";
+import { nvidiaDriver } from "../../science/tensor/gpus.ts";
 
-const PROGRAM = import.meta.resolve("../../tensor/try_out.ts");
+const PROGRAM = import.meta.resolve("../../science/tensor/try_out.ts");
 
 /** A card newer than the libraries first has its kernels compiled, once, which takes minutes. */
 const TIMEOUT_MS = { card: 15 * 60_000, processor: 60_000 };

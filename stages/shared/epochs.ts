@@ -1,6 +1,6 @@
 import type { ImageReader } from "../../artifacts/image_files.ts";
-import { flipped } from "../../diffusion/augmentations/pixels.ts";
-import type { RandomStream } from "../../tensor/random/stream.ts";
+import { flipped } from "../../science/diffusion/augmentations/pixels.ts";
+import type { RandomStream } from "../../science/tensor/random/stream.ts";
 
 /**
  * Returns a training's images of each step, counted from 1, in an array that is filled anew each time; `prepare` reads

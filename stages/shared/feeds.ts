@@ -1,6 +1,11 @@
-import { learnsVariance, makeModelOutput, modelOutputSignature, oneHotLabels } from "../../diffusion/network.ts";
-import type { NetworkSizes } from "../../diffusion/define.ts";
-import type { Device, HostTensors } from "../../tensor/mod.ts";
+import {
+  learnsVariance,
+  makeModelOutput,
+  modelOutputSignature,
+  oneHotLabels,
+} from "../../science/diffusion/network.ts";
+import type { NetworkSizes } from "../../science/diffusion/define.ts";
+import type { Device, HostTensors } from "../../science/tensor/mod.ts";
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 
 /** Wraps numbers as inputs of a device. */

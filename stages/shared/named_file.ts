@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { CheckProblem, StageContext, StageEnd } from "../../contract/stage.ts";
+import type { CheckProblem, StageContext, StageEnd } from "../../engine/contract/stage.ts";
 import { download, type KnownDownload } from "../../std/download.ts";
 import { problemsOf } from "./checks.ts";
 

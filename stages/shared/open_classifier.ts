@@ -1,9 +1,13 @@
 import { layoutOf } from "../../artifacts/classifier.ts";
-import { normalize, type Normalizer } from "../../diffusion/normalizer.ts";
-import { unpackTensors } from "../../diffusion/network.ts";
-import { batchFeatures } from "../../metrics/features/batch_features.ts";
-import { type ClassifierConfig, classifierDimension, classify } from "../../metrics/features/classifier_network.ts";
-import type { Device } from "../../tensor/mod.ts";
+import { normalize, type Normalizer } from "../../science/diffusion/normalizer.ts";
+import { unpackTensors } from "../../science/diffusion/network.ts";
+import { batchFeatures } from "../../science/metrics/features/batch_features.ts";
+import {
+  type ClassifierConfig,
+  classifierDimension,
+  classify,
+} from "../../science/metrics/features/classifier_network.ts";
+import type { Device } from "../../science/tensor/mod.ts";
 
 /** Opens a classifier on a device. @returns a function that computes the features of a batch of images */
 export async function openClassifier(

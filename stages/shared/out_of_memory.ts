@@ -1,5 +1,5 @@
-import type { StageContext, StageEnd } from "../../contract/stage.ts";
-import { lessMemory } from "../../contract/less_memory.ts";
+import type { StageContext, StageEnd } from "../../engine/contract/stage.ts";
+import { lessMemory } from "../../engine/contract/less_memory.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 
 type About = Pick<StageContext, "device"> & { readonly params: object };

@@ -1,5 +1,5 @@
-import type { OwnDefinition } from "../../contract/stage.ts";
-import type { Definitions } from "../../diffusion/define.ts";
+import type { OwnDefinition } from "../../engine/contract/stage.ts";
+import type { Definitions } from "../../science/diffusion/define.ts";
 import type { OwnParam, OwnRecord, Sort } from "../../schemas/definitions.ts";
 import { fileName } from "../../std/file_name.ts";
 

@@ -1,7 +1,7 @@
-import type { InputArtifact, Share, StageContext, StageEnd } from "../../contract/stage.ts";
-import { FormatError } from "../../formats/format_error.ts";
-import { decodeVectors, encodeVectors } from "../../formats/vectors.ts";
-import type { Device } from "../../tensor/mod.ts";
+import type { InputArtifact, Share, StageContext, StageEnd } from "../../engine/contract/stage.ts";
+import { FormatError } from "../../science/formats/format_error.ts";
+import { decodeVectors, encodeVectors } from "../../science/formats/vectors.ts";
+import type { Device } from "../../science/tensor/mod.ts";
 import { withDevice } from "./device.ts";
 import { yieldToMessages } from "./macrotask.ts";
 

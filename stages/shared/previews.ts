@@ -1,5 +1,5 @@
-import type { StageContext } from "../../contract/stage.ts";
-import type { CompiledFunction, Device } from "../../tensor/device.ts";
+import type { StageContext } from "../../engine/contract/stage.ts";
+import type { CompiledFunction, Device } from "../../science/tensor/device.ts";
 
 type PreviewContext = Pick<StageContext, "stop" | "preview" | "warn" | "note"> & {
   readonly params: { readonly preview?: { readonly every: number } | undefined; readonly steps: number };

@@ -1,6 +1,13 @@
 import type { z } from "zod";
 import { factsOf } from "../../artifacts/types.ts";
-import type { BuiltinKind, Facts, InputArtifact, InputPorts, OutputPorts, StageRun } from "../../contract/stage.ts";
+import type {
+  BuiltinKind,
+  Facts,
+  InputArtifact,
+  InputPorts,
+  OutputPorts,
+  StageRun,
+} from "../../engine/contract/stage.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { failedBy, isError } from "./checks.ts";
 import { describeDefinition } from "./describe_definition.ts";

@@ -1,24 +1,24 @@
 import { logLine, splitLog, type TrainLog, type TrainLogEntry } from "../../artifacts/log.ts";
-import type { FileContent, SavedState } from "../../contract/stage.ts";
-import { adamSettings, averagesOf, type EmaOptions, emaSettings } from "../../diffusion/recipe.ts";
-import { gradientStepSignature, makeGradientStep, type TrainingLoss } from "../../diffusion/gradient_step.ts";
-import type { LossHistory } from "../../diffusion/loss_aware_timesteps.ts";
+import type { FileContent, SavedState } from "../../engine/contract/stage.ts";
+import { adamSettings, averagesOf, type EmaOptions, emaSettings } from "../../science/diffusion/recipe.ts";
+import { gradientStepSignature, makeGradientStep, type TrainingLoss } from "../../science/diffusion/gradient_step.ts";
+import type { LossHistory } from "../../science/diffusion/loss_aware_timesteps.ts";
 import {
   countOf,
   initialParameters,
   type Network,
   packParameters,
   trainedParameters,
-} from "../../diffusion/network.ts";
+} from "../../science/diffusion/network.ts";
 import {
   makeTrainStep,
   makeUpdateStep,
   trainStepSignature,
   type UpdateOptions,
   updateStepSignature,
-} from "../../diffusion/train_step.ts";
-import { decodeVectors, encodeVectors, vectorOf } from "../../formats/vectors.ts";
-import { type Device, type HostTensors, randomStream } from "../../tensor/mod.ts";
+} from "../../science/diffusion/train_step.ts";
+import { decodeVectors, encodeVectors, vectorOf } from "../../science/formats/vectors.ts";
+import { type Device, type HostTensors, randomStream } from "../../science/tensor/mod.ts";
 import { scalarFeeds } from "./feeds.ts";
 import type { TrainingParams } from "./training_params.ts";
 

@@ -1,7 +1,7 @@
-import type { StageContext, StageEnd } from "../../contract/stage.ts";
-import type { TrainingLoss } from "../../diffusion/gradient_step.ts";
-import type { UpdateOptions } from "../../diffusion/train_step.ts";
-import type { Device } from "../../tensor/mod.ts";
+import type { StageContext, StageEnd } from "../../engine/contract/stage.ts";
+import type { TrainingLoss } from "../../science/diffusion/gradient_step.ts";
+import type { UpdateOptions } from "../../science/diffusion/train_step.ts";
+import type { Device } from "../../science/tensor/mod.ts";
 import { withDevice } from "./device.ts";
 import { yieldToMessages } from "./macrotask.ts";
 import { decodeState, encodeState, makeStepper, type StepResult, type TrainState, trainSteps } from "./training.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ADAM } from "../../diffusion/recipe.ts";
+import { ADAM } from "../../science/diffusion/recipe.ts";
 import { execution, extent, legacy } from "../../schemas/roles.ts";
 import { AVERAGE_NAME, positiveInt } from "./common_params.ts";
 

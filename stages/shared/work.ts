@@ -1,8 +1,8 @@
 import { type AutoencoderFacts, hasSize, type ImageFacts, type NetworkFacts } from "../../artifacts/facts.ts";
-import type { CheckResult } from "../../contract/stage.ts";
-import { BUILTIN_AUTOENCODER } from "../../diffusion/autoencoders.ts";
-import { countOf } from "../../diffusion/layer_parameters.ts";
-import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
+import type { CheckResult } from "../../engine/contract/stage.ts";
+import { BUILTIN_AUTOENCODER } from "../../science/diffusion/autoencoders.ts";
+import { countOf } from "../../science/diffusion/layer_parameters.ts";
+import { BUILTIN_NETWORK } from "../../science/diffusion/networks.ts";
 import { isOwn, type OwnParam } from "../../schemas/definitions.ts";
 
 /** A training step takes the forward pass, and about twice as much for the gradients of weights and activations. */

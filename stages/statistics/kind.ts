@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { defineKind, type Facts } from "../../contract/stage.ts";
+import { defineKind, type Facts } from "../../engine/contract/stage.ts";
 import { execution, externalFile } from "../../schemas/roles.ts";
 import { problemsOf } from "../shared/checks.ts";
 import { address, positiveInt, resizeParam, sha256, threadsParam } from "../shared/common_params.ts";

@@ -1,10 +1,10 @@
 import { openFeatures } from "../../artifacts/features.ts";
 import { checked } from "../../artifacts/record.ts";
 import { momentsOf, writeStatistics } from "../../artifacts/statistics.ts";
-import type { ContextOf, RunOf, StageEnd } from "../../contract/stage.ts";
-import { chunksOf, statisticsOf } from "../../metrics/statistics.ts";
-import { range } from "../../metrics/vectors.ts";
-import { openFloat64Products } from "../../tensor/onnx/products.ts";
+import type { ContextOf, RunOf, StageEnd } from "../../engine/contract/stage.ts";
+import { chunksOf, statisticsOf } from "../../science/metrics/statistics.ts";
+import { range } from "../../science/metrics/vectors.ts";
+import { openFloat64Products } from "../../science/tensor/onnx/products.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import { namedDownloads, readNamedFile } from "../shared/named_file.ts";
 import { MAX_STATISTICS_BYTES, type statisticsKind } from "./kind.ts";

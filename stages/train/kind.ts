@@ -8,12 +8,12 @@ import {
   readScheduleFacts,
   type ScheduleFacts,
 } from "../../artifacts/facts.ts";
-import { type CheckProblem, defineKind } from "../../contract/stage.ts";
-import type { NetworkSizes } from "../../diffusion/define.ts";
-import { builtinAugmentation, type ChosenAugmentation, conditionsOf } from "../../diffusion/augmentations.ts";
-import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
-import { builtinObjective } from "../../diffusion/objectives.ts";
-import { averagesOf, emaDecayAt } from "../../diffusion/recipe.ts";
+import { type CheckProblem, defineKind } from "../../engine/contract/stage.ts";
+import type { NetworkSizes } from "../../science/diffusion/define.ts";
+import { builtinAugmentation, type ChosenAugmentation, conditionsOf } from "../../science/diffusion/augmentations.ts";
+import { BUILTIN_NETWORK } from "../../science/diffusion/networks.ts";
+import { builtinObjective } from "../../science/diffusion/objectives.ts";
+import { averagesOf, emaDecayAt } from "../../science/diffusion/recipe.ts";
 import { isOwn } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import {

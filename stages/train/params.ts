@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { augmentationParams } from "../../diffusion/augmentations.ts";
-import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
-import { DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../../diffusion/objectives.ts";
-import { samplerParams } from "../../diffusion/samplers.ts";
+import { augmentationParams } from "../../science/diffusion/augmentations.ts";
+import { BUILTIN_NETWORK } from "../../science/diffusion/networks.ts";
+import { DEFAULT_OBJECTIVE, OBJECTIVE_NAMES } from "../../science/diffusion/objectives.ts";
+import { samplerParams } from "../../science/diffusion/samplers.ts";
 import { ownable } from "../../schemas/definitions.ts";
 import { execution, legacy } from "../../schemas/roles.ts";
 import { longRunningParams, positiveInt, precisionParam, weightsParam } from "../shared/common_params.ts";

@@ -1,8 +1,8 @@
 import { gridPng, imagesIn } from "../../artifacts/pictures.ts";
 import type { StoredDecoder } from "../../artifacts/autoencoder.ts";
-import { denormalize } from "../../diffusion/normalizer.ts";
-import type { ContextOf } from "../../contract/stage.ts";
-import type { Device } from "../../tensor/device.ts";
+import { denormalize } from "../../science/diffusion/normalizer.ts";
+import type { ContextOf } from "../../engine/contract/stage.ts";
+import type { Device } from "../../science/tensor/device.ts";
 import { labelsOf, makeDrawer } from "../sample/drawer.ts";
 import { describeProblem } from "../shared/checks.ts";
 import { openView } from "../shared/coder.ts";

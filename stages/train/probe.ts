@@ -1,11 +1,11 @@
-import type { StageRun } from "../../contract/stage.ts";
+import type { StageRun } from "../../engine/contract/stage.ts";
 import { networkOf, type NetworkRecord } from "../../artifacts/checkpoint.ts";
 import { imagesInMemory } from "../../artifacts/image_files.ts";
-import { diffusionLoss } from "../../diffusion/diffusion_loss.ts";
-import { builtinObjective, DEFAULT_OBJECTIVE } from "../../diffusion/objectives.ts";
-import { chainPath } from "../../diffusion/path.ts";
-import { learnsVariance } from "../../diffusion/network.ts";
-import { makeTables } from "../../diffusion/schedule/tables.ts";
+import { diffusionLoss } from "../../science/diffusion/diffusion_loss.ts";
+import { builtinObjective, DEFAULT_OBJECTIVE } from "../../science/diffusion/objectives.ts";
+import { chainPath } from "../../science/diffusion/path.ts";
+import { learnsVariance } from "../../science/diffusion/network.ts";
+import { makeTables } from "../../science/diffusion/schedule/tables.ts";
 import { withDevice } from "../shared/device.ts";
 import { initialState, makeStepper, trainSteps } from "../shared/training.ts";
 import { makeBatches } from "./batches.ts";

@@ -1,9 +1,9 @@
 import type { CheckpointFacts, NetworkFacts } from "../../artifacts/facts.ts";
-import type { CheckProblem } from "../../contract/stage.ts";
-import type { NetworkSizes } from "../../diffusion/define.ts";
-import { describeMisfits, type Shapes, shapesOf } from "../../diffusion/misfits.ts";
-import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
-import { AUGMENTATION_EMBEDDING } from "../../diffusion/unet/plan.ts";
+import type { CheckProblem } from "../../engine/contract/stage.ts";
+import type { NetworkSizes } from "../../science/diffusion/define.ts";
+import { describeMisfits, type Shapes, shapesOf } from "../../science/diffusion/misfits.ts";
+import { BUILTIN_NETWORK } from "../../science/diffusion/networks.ts";
+import { AUGMENTATION_EMBEDDING } from "../../science/diffusion/unet/plan.ts";
 import { isOwn, type OwnParam } from "../../schemas/definitions.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { didYouMean, listNames } from "../../std/did_you_mean.ts";

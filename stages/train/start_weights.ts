@@ -1,7 +1,7 @@
 import { readStart } from "../../artifacts/checkpoint.ts";
-import type { InputArtifact } from "../../contract/stage.ts";
-import { type NamedArrays, type Network, packParameters, unpackParameters } from "../../diffusion/network.ts";
-import { averagesOf } from "../../diffusion/recipe.ts";
+import type { InputArtifact } from "../../engine/contract/stage.ts";
+import { type NamedArrays, type Network, packParameters, unpackParameters } from "../../science/diffusion/network.ts";
+import { averagesOf } from "../../science/diffusion/recipe.ts";
 import type { TrainParams } from "./params.ts";
 import { initialWeights, type TrainVectors } from "../shared/training.ts";
 

@@ -16,14 +16,14 @@ import { DENO_FLAGS, PROGRAM } from "../../engine/cluster/script.ts";
 import { clusterFolder } from "../../engine/cluster/submission.ts";
 import type { Project } from "../support/project.ts";
 import { SlurmCluster, until } from "./support/slurm_cluster.ts";
-import { measure, peakOf, printTable, spread } from "../../bench/support/measure.ts";
-import { COUNT, readOptions, SWITCH } from "../../bench/support/options.ts";
-import { pipelineOf, sweepOf } from "../../bench/support/shapes.ts";
+import { measure, peakOf, printTable, spread } from "../../dev/bench/support/measure.ts";
+import { COUNT, readOptions, SWITCH } from "../../dev/bench/support/options.ts";
+import { pipelineOf, sweepOf } from "../../dev/bench/support/shapes.ts";
 
 const { quick, tries = quick ? 1 : 5 } = await readOptions(import.meta.url, { quick: SWITCH, tries: COUNT.optional() });
 const watchSeconds = quick ? 10 : 125;
 /** The command line with kinds that nodes do not have: for jobs that never start. */
-const CLI = fileURLToPath(import.meta.resolve("../../bench/support/cli.ts"));
+const CLI = fileURLToPath(import.meta.resolve("../../dev/bench/support/cli.ts"));
 const PROGRAMS = ["sbatch", "squeue", "scontrol", "sinfo", "sacctmgr", "scancel"];
 const load = () => loadavg().map((one) => one.toFixed(1)).join(" ");
 

@@ -1,7 +1,7 @@
 import { statfsSync } from "node:fs";
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { finalDigests, runAndCheckPlan } from "../support/check_plan.ts";
-import { encodeNpy } from "../../formats/npy.ts";
+import { encodeNpy } from "../../science/formats/npy.ts";
 import { hasProgram, isRoot, onlyIf } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 

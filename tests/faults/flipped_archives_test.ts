@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
-import { FormatError } from "../../formats/format_error.ts";
-import { decodeNpy, encodeNpy } from "../../formats/npy.ts";
-import { encodeNpz } from "../../formats/npz.ts";
+import { FormatError } from "../../science/formats/format_error.ts";
+import { decodeNpy, encodeNpy } from "../../science/formats/npy.ts";
+import { encodeNpz } from "../../science/formats/npz.ts";
 import { open as openFiles } from "../../stages/dataset/files.ts";
 import type { Items } from "../../stages/dataset/items.ts";
 import { open as openNumpy } from "../../stages/dataset/numpy.ts";

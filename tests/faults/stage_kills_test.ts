@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { encode } from "fast-png";
-import { encodeNpy } from "../../formats/npy.ts";
+import { encodeNpy } from "../../science/formats/npy.ts";
 import type { Json } from "../support/cli_process.ts";
 import { copyTree } from "../support/faults/project.ts";
 import { digestsOf, Project } from "../support/project.ts";
 import { ALL, forEachOf, seededRandom, Tally } from "../support/faults/tally.ts";
-import { findTorch } from "../../tensor/torch/installation.ts";
+import { findTorch } from "../../science/tensor/torch/installation.ts";
 import { childrenOf, killIfThere, onlyIf } from "../support/proc.ts";
 
 /** Kills of each kind of stage, over the data that it takes. */

@@ -3,18 +3,23 @@ import { Buffer } from "node:buffer";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
-import { fromTheirAutoencoder, toTheirAutoencoder } from "../../diffusion/interchange/autoencoder_config.ts";
+import { fromTheirAutoencoder, toTheirAutoencoder } from "../../science/diffusion/interchange/autoencoder_config.ts";
 import {
   fromAutoencoderTensors,
   fromLdmTensors,
   selectLdmTensors,
   toAutoencoderTensors,
-} from "../../diffusion/interchange/autoencoder_tensors.ts";
-import { autoencoderConfigSchema } from "../../diffusion/interchange/autoencoder_schema.ts";
-import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../diffusion/network.ts";
-import { decodeSafetensors, encodeSafetensors, floatsOf, type SafetensorsTensor } from "../../formats/safetensors.ts";
-import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
-import { type Device, openDevice } from "../../tensor/mod.ts";
+} from "../../science/diffusion/interchange/autoencoder_tensors.ts";
+import { autoencoderConfigSchema } from "../../science/diffusion/interchange/autoencoder_schema.ts";
+import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../science/diffusion/network.ts";
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  floatsOf,
+  type SafetensorsTensor,
+} from "../../science/formats/safetensors.ts";
+import { readTorchStateDict } from "../../science/formats/torch/state_dict.ts";
+import { type Device, openDevice } from "../../science/tensor/mod.ts";
 import { autoencoderErrors } from "../support/autoencoders.ts";
 import { exportKind, importKind } from "../support/builtin_kinds.ts";
 import { runPeer, whyNoDiffusers } from "../support/peers.ts";

@@ -1,4 +1,4 @@
-import type { HostTensors } from "../../tensor/device.ts";
+import type { HostTensors } from "../../science/tensor/device.ts";
 import type { ParityCase } from "./fixtures.ts";
 import { roundings, type Rule, ruleFor } from "./tolerances.ts";
 

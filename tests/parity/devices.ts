@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Device } from "../../tensor/device.ts";
-import { type ConcreteDeviceName, DEVICE_NAMES } from "../../tensor/devices.ts";
-import { openEagerDevice } from "../../tensor/eager_device.ts";
-import { IMPLEMENTATIONS, openDevice } from "../../tensor/implementations.ts";
+import type { Device } from "../../science/tensor/device.ts";
+import { type ConcreteDeviceName, DEVICE_NAMES } from "../../science/tensor/devices.ts";
+import { openEagerDevice } from "../../science/tensor/eager_device.ts";
+import { IMPLEMENTATIONS, openDevice } from "../../science/tensor/implementations.ts";
 
 /** TF.js's own `cpu` backend as a device: other tests use it as their reference, so it must give the same results. */
 export const TFJS_CPU = "tfjs-cpu";
@@ -58,7 +58,7 @@ const REFUSED: Readonly<Partial<Record<ParityDeviceName, readonly string[]>>> = 
   wasm: ["maxPool 2x7x6x3", "maxPool3d", "depthwiseConv2d 2x5x6x3", "conv3d 2x4x5x3x2"],
 };
 
-/** Returns true if a device has to refuse a case because of a fault of its backend in `tensor/compositions.ts`. */
+/** True if a device has to refuse a case because of a fault of its backend in `science/tensor/compositions.ts`. */
 export function isRefused(device: string, caseName: string): boolean {
   return REFUSED[device as ParityDeviceName]?.some((start) => caseName.startsWith(start)) ?? false;
 }

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { AutoencoderLossOptions } from "../../diffusion/autoencoder/loss.ts";
-import type { UnetConfig } from "../../diffusion/unet/config.ts";
-import { decodeSafetensors, type SafetensorsTensor } from "../../formats/safetensors.ts";
+import type { AutoencoderLossOptions } from "../../science/diffusion/autoencoder/loss.ts";
+import type { UnetConfig } from "../../science/diffusion/unet/config.ts";
+import { decodeSafetensors, type SafetensorsTensor } from "../../science/formats/safetensors.ts";
 
 const FOLDER = fileURLToPath(new URL("../golden/parity/", import.meta.url));
 
-/** Files of `tests/golden/parity`, as tools/parity/make_fixtures.py names them. */
+/** Files of `tests/golden/parity`, as dev/parity/make_fixtures.py names them. */
 export const FIXTURE_GROUPS = [
   "elementwise",
   "movement",
@@ -68,7 +68,7 @@ export interface ExpectedOutput {
   readonly data: Float64Array;
   /** Terms of the longest sum behind one number. */
   readonly terms: number;
-  /** The scale that errors are measured against: see `sensitivity` in tools/parity/fixture.py. */
+  /** The scale that errors are measured against: see `sensitivity` in dev/parity/fixture.py. */
   readonly scale: number;
 }
 

@@ -1,6 +1,6 @@
 import { assert } from "@std/assert";
-import type { Device } from "../../tensor/device.ts";
-import { keepMask } from "../../tensor/random/keep_mask.ts";
+import type { Device } from "../../science/tensor/device.ts";
+import { keepMask } from "../../science/tensor/random/keep_mask.ts";
 
 const IMAGES = 64;
 const SIZE = 4096;

@@ -8,7 +8,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
-import { printTable } from "../../bench/support/measure.ts";
+import { printTable } from "../../dev/bench/support/measure.ts";
 import { compare, describeError, isWrong } from "./compare.ts";
 import { FLOAT32, isRefused, openParityDevice, PARITY_DEVICES, type ParityDeviceName, whyAbsent } from "./devices.ts";
 import { FIXTURE_GROUPS, loadCases, type ParityCase } from "./fixtures.ts";

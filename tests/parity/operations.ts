@@ -6,23 +6,23 @@ import {
   clipFactor,
   emaStep,
   globalNorm,
-} from "../../diffusion/optimizer.ts";
-import { autoencoderTerms } from "../../diffusion/autoencoder/loss.ts";
-import { autoencoderLossParams } from "../../diffusion/autoencoder/loss_params.ts";
-import { quantize } from "../../diffusion/autoencoder/quantize.ts";
-import { mixed, perImage, simpleLossPerImage } from "../../diffusion/loss.ts";
-import { conv, dense, norm, silu, timeEmbedding, upsample } from "../../diffusion/layers.ts";
-import { predict } from "../../diffusion/network.ts";
-import { attention } from "../../diffusion/blocks.ts";
-import type { NamedTensors } from "../../tensor/device.ts";
-import { keepMask } from "../../tensor/random/keep_mask.ts";
+} from "../../science/diffusion/optimizer.ts";
+import { autoencoderTerms } from "../../science/diffusion/autoencoder/loss.ts";
+import { autoencoderLossParams } from "../../science/diffusion/autoencoder/loss_params.ts";
+import { quantize } from "../../science/diffusion/autoencoder/quantize.ts";
+import { mixed, perImage, simpleLossPerImage } from "../../science/diffusion/loss.ts";
+import { conv, dense, norm, silu, timeEmbedding, upsample } from "../../science/diffusion/layers.ts";
+import { predict } from "../../science/diffusion/network.ts";
+import { attention } from "../../science/diffusion/blocks.ts";
+import type { NamedTensors } from "../../science/tensor/device.ts";
+import { keepMask } from "../../science/tensor/random/keep_mask.ts";
 import { unetOf } from "../support/unet.ts";
 import type { Attributes } from "./fixtures.ts";
 
 type Inputs = Record<string, tf.Tensor>;
 
 /**
- * noiseline's implementation of the reference with the same name in tools/parity/references.py. A single tensor is the
+ * noiseline's implementation of the reference with the same name in dev/parity/references.py. A single tensor is the
  * output `y`.
  */
 export type Operation = (inputs: Inputs, attributes: Attributes) => tf.Tensor | NamedTensors;

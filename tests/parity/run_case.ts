@@ -1,5 +1,12 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Device, HostArray, HostTensors, NamedTensors, PureFunction, Signature } from "../../tensor/device.ts";
+import type {
+  Device,
+  HostArray,
+  HostTensors,
+  NamedTensors,
+  PureFunction,
+  Signature,
+} from "../../science/tensor/device.ts";
 import type { ParityCase } from "./fixtures.ts";
 import { OPERATIONS, tfOperation } from "./operations.ts";
 import { runTraining } from "./run_training.ts";

@@ -1,9 +1,9 @@
-import { diffusionLoss } from "../../diffusion/diffusion_loss.ts";
-import { adamBiasCorrections, emaDecayAt } from "../../diffusion/recipe.ts";
-import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
-import { packParameters, unpackParameters } from "../../diffusion/network.ts";
-import type { Device, HostArray, HostTensors } from "../../tensor/device.ts";
-import type { SafetensorsTensor } from "../../formats/safetensors.ts";
+import { diffusionLoss } from "../../science/diffusion/diffusion_loss.ts";
+import { adamBiasCorrections, emaDecayAt } from "../../science/diffusion/recipe.ts";
+import { makeTrainStep, trainStepSignature } from "../../science/diffusion/train_step.ts";
+import { packParameters, unpackParameters } from "../../science/diffusion/network.ts";
+import type { Device, HostArray, HostTensors } from "../../science/tensor/device.ts";
+import type { SafetensorsTensor } from "../../science/formats/safetensors.ts";
 import { unetOf } from "../support/unet.ts";
 import type { ExpectedOutput, ParityCase } from "./fixtures.ts";
 import { SIMPLE_LOSS } from "../support/objectives.ts";
@@ -84,7 +84,7 @@ export function firstSteps(parityCase: ParityCase, count: number): ParityCase {
 
 /**
  * Splits an attention bias in three: the keys' bias has no effect, and a separate tolerance: see
- * tools/parity/network_cases.py.
+ * dev/parity/network_cases.py.
  */
 function thirds(name: string, bias: Float32Array<ArrayBuffer>): (readonly [string, HostArray])[] {
   const size = bias.length / 3;

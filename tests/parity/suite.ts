@@ -1,6 +1,6 @@
 import { assertMatch, assertRejects } from "@std/assert";
-import type { Device } from "../../tensor/device.ts";
-import { CompileError } from "../../tensor/trace/failure.ts";
+import type { Device } from "../../science/tensor/device.ts";
+import { CompileError } from "../../science/tensor/trace/failure.ts";
 import { compare, describeError, isWrong } from "./compare.ts";
 import { isRefused, isSoftware, openParityDevice, type ParityDeviceName, skipAbsent } from "./devices.ts";
 import { FIXTURE_GROUPS, type FixtureGroup, loadCases } from "./fixtures.ts";

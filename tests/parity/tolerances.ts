@@ -1,4 +1,4 @@
-import type { ConcreteDeviceName } from "../../tensor/devices.ts";
+import type { ConcreteDeviceName } from "../../science/tensor/devices.ts";
 import type { ExpectedOutput } from "./fixtures.ts";
 
 /** Largest relative error of one rounding to float32 (half a unit in the last place). */
@@ -6,7 +6,7 @@ export const UNIT_ROUNDOFF = 2 ** -24;
 
 /**
  * Returns an error in roundings: |got - wanted| / (unit roundoff * sqrt(terms) * scale). The scale is the change of an
- * output that one rounding of every input can cause (see `sensitivity` in tools/parity/fixture.py). Rounding errors are
+ * output that one rounding of every input can cause (see `sensitivity` in dev/parity/fixture.py). Rounding errors are
  * close to independent, so those of a sum of K terms grow like sqrt(K) (Higham & Mary 2019, "A new approach to
  * probabilistic rounding error analysis"), and adding terms one after another, which is the worst order, costs about
  * one such unit.

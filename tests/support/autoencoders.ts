@@ -1,12 +1,12 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { makeAutoencoder } from "../../diffusion/autoencoder/autoencoder.ts";
-import type { AutoencoderConfig } from "../../diffusion/autoencoder/config.ts";
-import builtin from "../../diffusion/autoencoder/network.ts";
-import { CODEBOOK } from "../../diffusion/autoencoder/plan.ts";
-import { nearestCodes } from "../../diffusion/autoencoder/quantize.ts";
-import { type NamedArrays, packParameters, unpackTensors } from "../../diffusion/network.ts";
-import type { SafetensorsTensor } from "../../formats/safetensors.ts";
-import type { Device, NamedTensors, TensorSpec } from "../../tensor/mod.ts";
+import { makeAutoencoder } from "../../science/diffusion/autoencoder/autoencoder.ts";
+import type { AutoencoderConfig } from "../../science/diffusion/autoencoder/config.ts";
+import builtin from "../../science/diffusion/autoencoder/network.ts";
+import { CODEBOOK } from "../../science/diffusion/autoencoder/plan.ts";
+import { nearestCodes } from "../../science/diffusion/autoencoder/quantize.ts";
+import { type NamedArrays, packParameters, unpackTensors } from "../../science/diffusion/network.ts";
+import type { SafetensorsTensor } from "../../science/formats/safetensors.ts";
+import type { Device, NamedTensors, TensorSpec } from "../../science/tensor/mod.ts";
 
 type Example = Readonly<Record<string, Pick<SafetensorsTensor, "shape" | "data">>>;
 

@@ -1,6 +1,6 @@
-import { meanAndDeviation, subsampledDeviation } from "../../metrics/spread.ts";
-import { vectorsOf } from "../../metrics/vectors.ts";
-import { randomStream } from "../../tensor/mod.ts";
+import { meanAndDeviation, subsampledDeviation } from "../../science/metrics/spread.ts";
+import { vectorsOf } from "../../science/metrics/vectors.ts";
+import { randomStream } from "../../science/tensor/mod.ts";
 import { frechetDistance, statisticsOf } from "./plain_metrics.ts";
 
 /** Two sets of `count` vectors N(0, I); the second is shifted by `shift` in each dimension. */

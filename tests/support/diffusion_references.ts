@@ -1,8 +1,8 @@
 /** Formulas of the papers that only tests need: references for the code. */
-import type { AtStep } from "../../diffusion/likelihood_float64.ts";
-import type { Recovery } from "../../diffusion/define.ts";
+import type { AtStep } from "../../science/diffusion/likelihood_float64.ts";
+import type { Recovery } from "../../science/diffusion/define.ts";
 import type { ReverseStep } from "./affine/reverse_step.ts";
-import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
+import type { DiffusionTables } from "../../science/diffusion/schedule/tables.ts";
 
 /**
  * A sample of q(x_t | x_0), Ho et al. 2020 eq. 4.

@@ -1,8 +1,8 @@
-import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
+import type { DiffusionTables } from "../../science/diffusion/schedule/tables.ts";
 
 /** Name of one table of numbers. */
 export type TableName = Exclude<keyof DiffusionTables, "timesteps">;
-import { hasZeroTerminalSnr } from "../../diffusion/schedule/betas.ts";
+import { hasZeroTerminalSnr } from "../../science/diffusion/schedule/betas.ts";
 
 /** The tables that divide by A, which only recovering x_0 from noise needs. */
 const INVERSE_SIGNAL: readonly TableName[] = ["sqrtRecipAlphasCumprod", "sqrtRecipm1AlphasCumprod"];

@@ -1,16 +1,16 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { decodeSafetensors } from "../../formats/safetensors.ts";
-import type { StateDict } from "../../metrics/features/inception_network.ts";
-import { openInception, type Resize } from "../../metrics/features/inception_network.ts";
-import type { Device } from "../../tensor/device.ts";
+import { decodeSafetensors } from "../../science/formats/safetensors.ts";
+import type { StateDict } from "../../science/metrics/features/inception_network.ts";
+import { openInception, type Resize } from "../../science/metrics/features/inception_network.ts";
+import type { Device } from "../../science/tensor/device.ts";
 
 const FOLDER = fileURLToPath(new URL("../golden/inception/", import.meta.url));
 
 /** The network with a 32nd of its channels, as torch saved it. */
 export const NARROW_WEIGHTS = join(FOLDER, "narrow.pth");
 
-/** Returns the outputs of pytorch-fid and torch-fidelity for two images in float64: see tools/fid/make_fixture.py. */
+/** Returns the outputs of pytorch-fid and torch-fidelity for two images in float64: see dev/fid/make_fixture.py. */
 export async function inceptionAnswers(name: "narrow" | "full") {
   const { tensors } = decodeSafetensors(await Deno.readFile(join(FOLDER, `${name}.safetensors`)));
   const { shape: [count, height, width, channels], data } = tensors["images"]!;
@@ -22,7 +22,7 @@ export async function inceptionAnswers(name: "narrow" | "full") {
   return { images, answers };
 }
 
-/** The same as `numbers` in tools/fid/make_fixture.py. */
+/** The same as `numbers` in dev/fid/make_fixture.py. */
 export function numbers(seed: number, count: number): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length: count }, (_, i) => {
     let h = (i + seed * 2 ** 28) >>> 0;
@@ -32,7 +32,7 @@ export function numbers(seed: number, count: number): Float32Array<ArrayBuffer> 
   });
 }
 
-/** The same as `fill` in tools/fid/make_fixture.py: weights of the whole network. */
+/** The same as `fill` in dev/fid/make_fixture.py: weights of the whole network. */
 export async function fullWeights(): Promise<StateDict> {
   const { metadata } = decodeSafetensors(await Deno.readFile(join(FOLDER, "full.safetensors")));
   const shapes = Object.entries(JSON.parse(metadata["shapes"]!) as Record<string, number[]>);

@@ -1,4 +1,4 @@
-import type { LiveRun, LiveStage, Score } from "../../report/live/model.ts";
+import type { LiveRun, LiveStage, Score } from "../../pages/live/model.ts";
 
 /** Runs as a server receives them. */
 

@@ -66,7 +66,7 @@ export async function startUi(project: Project, args: readonly string[] = [], op
 
 /** Returns the detached servers of a project's store. */
 export function findServers({ root }: Project): number[] {
-  const main = fileURLToPath(import.meta.resolve("../../cli/ui/serve.ts"));
+  const main = fileURLToPath(import.meta.resolve("../../pages/server/serve.ts"));
   return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
     try {
       const isServer = Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes(main);

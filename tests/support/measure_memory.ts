@@ -12,12 +12,12 @@
  */
 import { networkOf } from "../../artifacts/checkpoint.ts";
 import { writeImages } from "../../artifacts/images.ts";
-import { makeModelOutput, modelOutputSignature } from "../../diffusion/network.ts";
-import { BUILTIN_NETWORK } from "../../diffusion/networks.ts";
+import { makeModelOutput, modelOutputSignature } from "../../science/diffusion/network.ts";
+import { BUILTIN_NETWORK } from "../../science/diffusion/networks.ts";
 import { initialWeights } from "../../stages/shared/training.ts";
 import { networkWork } from "../../stages/shared/work.ts";
 import { folderArtifact, openInput, openOutput } from "../../engine/process/context.ts";
-import { openDevice } from "../../tensor/implementations.ts";
+import { openDevice } from "../../science/tensor/implementations.ts";
 import { scheduleKind, trainKind } from "./builtin_kinds.ts";
 import { runStage } from "./stage_context.ts";
 

@@ -1,9 +1,9 @@
-import type { MixtureObjective, TargetMixture, TimePoint } from "../../diffusion/define.ts";
-import type { LossOptions } from "../../diffusion/loss_tables.ts";
-import type { Objective } from "../../diffusion/objective.ts";
-import { builtinObjective } from "../../diffusion/objectives.ts";
-import { chainPath, timePoint } from "../../diffusion/path.ts";
-import { type DiffusionTables, makeTables } from "../../diffusion/schedule/tables.ts";
+import type { MixtureObjective, TargetMixture, TimePoint } from "../../science/diffusion/define.ts";
+import type { LossOptions } from "../../science/diffusion/loss_tables.ts";
+import type { Objective } from "../../science/diffusion/objective.ts";
+import { builtinObjective } from "../../science/diffusion/objectives.ts";
+import { chainPath, timePoint } from "../../science/diffusion/path.ts";
+import { type DiffusionTables, makeTables } from "../../science/diffusion/schedule/tables.ts";
 
 export { builtinObjective as objectiveNamed };
 

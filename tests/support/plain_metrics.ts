@@ -1,10 +1,10 @@
-import * as frechet from "../../metrics/frechet.ts";
-import * as kernel from "../../metrics/kernel_distance.ts";
-import * as subsets from "../../metrics/kernel_distance.ts";
-import * as manifold from "../../metrics/manifold.ts";
-import * as statistics from "../../metrics/statistics.ts";
-import type { FeatureVectors } from "../../metrics/vectors.ts";
-import type { Float64Matrix, MatrixProducts } from "../../tensor/matrix.ts";
+import * as frechet from "../../science/metrics/frechet.ts";
+import * as kernel from "../../science/metrics/kernel_distance.ts";
+import * as subsets from "../../science/metrics/kernel_distance.ts";
+import * as manifold from "../../science/metrics/manifold.ts";
+import * as statistics from "../../science/metrics/statistics.ts";
+import type { FeatureVectors } from "../../science/metrics/vectors.ts";
+import type { Float64Matrix, MatrixProducts } from "../../science/tensor/matrix.ts";
 
 /** @throws RangeError when the numbers are not those of a matrix of this size */
 export function matrix(rows: number, columns: number, data: Float64Array): Float64Matrix {

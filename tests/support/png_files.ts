@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { Buffer } from "node:buffer";
 import { crc32, deflateSync } from "node:zlib";
-import type { DeepImage } from "../../formats/byte_image.ts";
+import type { DeepImage } from "../../science/formats/byte_image.ts";
 
 export interface Chunk {
   readonly type: string;

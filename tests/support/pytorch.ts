@@ -13,7 +13,9 @@ export function copyPytorch(project: Project): void {
   for (const name of ["digits", "pytorch-digits", "pytorch-parallel"]) {
     project.copy(`pipelines/${name}.yaml`, `pipelines/${name}.yaml`);
   }
-  for (const name of ["torch_digits.py", "torch_unet.py"]) project.copy(`bench/peers/${name}`, `bench/peers/${name}`);
+  for (const name of ["torch_digits.py", "torch_unet.py"]) {
+    project.copy(`dev/bench/peers/${name}`, `dev/bench/peers/${name}`);
+  }
 }
 
 /** Small numbers, since the question is whether all of it fits together, and one thread beside other tests. */

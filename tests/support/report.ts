@@ -1,4 +1,4 @@
-import type { Report } from "../../report/model.ts";
+import type { Report } from "../../pages/report/model.ts";
 
 /** A report without anything. */
 export const NOTHING: Report = {

@@ -1,11 +1,11 @@
-import { encodePng } from "../../formats/png_encoder.ts";
+import { encodePng } from "../../science/formats/png_encoder.ts";
 import { numbers } from "./inception.ts";
 
 const [HEIGHT, WIDTH, COLOURS] = [24, 16, 3];
 const ROW = WIDTH * COLOURS;
 const SIZE = HEIGHT * ROW;
 
-/** Returns the images that `images` in tools/fid/make_scores.py computes, [count, 24, 16, 3]. */
+/** Returns the images that `images` in dev/fid/make_scores.py computes, [count, 24, 16, 3]. */
 export function scoredImages(seed: number, count: number = 100): Uint8Array<ArrayBuffer> {
   const noise = numbers(seed, count * SIZE).map((value) => Math.floor((value + 0.5) * 256));
   return Uint8Array.from(noise, (value, i) => {

@@ -17,11 +17,11 @@ import type {
   StageEnd,
   StageProgress,
   StageRun,
-} from "../../contract/stage.ts";
+} from "../../engine/contract/stage.ts";
 import type { StageEvent } from "../../engine/process/protocol.ts";
 import { withTypeChecks } from "../../artifacts/types.ts";
 import { isOwn } from "../../schemas/definitions.ts";
-import { onnxNumerics } from "../../tensor/onnx/describe.ts";
+import { onnxNumerics } from "../../science/tensor/onnx/describe.ts";
 
 /** Any built-in kind. Like the registry's own type, this type does not know the kind's params. */
 type AnyKind = Pick<BuiltinKind, "kind" | "entry" | "outputs" | "seeded"> & {

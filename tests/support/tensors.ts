@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals } from "@std/assert";
-import "../../tensor/complete_tfjs.ts";
-import type { Device, HostArray, HostTensors, PureFunction, Signature } from "../../tensor/device.ts";
-import { randomStream } from "../../tensor/random/stream.ts";
+import "../../science/tensor/complete_tfjs.ts";
+import type { Device, HostArray, HostTensors, PureFunction, Signature } from "../../science/tensor/device.ts";
+import { randomStream } from "../../science/tensor/random/stream.ts";
 
 // TF.js advises on standard error, once, to install its native addon; PROD silences advice and changes nothing else.
 tf.env().set("PROD", true);

@@ -1,4 +1,4 @@
-import type { Device, HostArray, HostTensors, PureFunction, Signature } from "../../tensor/device.ts";
+import type { Device, HostArray, HostTensors, PureFunction, Signature } from "../../science/tensor/device.ts";
 import { runEagerly } from "./tensors.ts";
 
 /** Returns a device that runs functions unchanged on TF.js's `cpu` backend, and records the batch sizes. */

@@ -1,6 +1,6 @@
-import { initialParameters, makeNetwork, type NamedArrays, type Network } from "../../diffusion/network.ts";
-import { type UnetConfig, unetSizes } from "../../diffusion/unet/config.ts";
-import unet from "../../diffusion/unet/network.ts";
+import { initialParameters, makeNetwork, type NamedArrays, type Network } from "../../science/diffusion/network.ts";
+import { type UnetConfig, unetSizes } from "../../science/diffusion/unet/config.ts";
+import unet from "../../science/diffusion/unet/network.ts";
 
 /** Returns the U-Net of a configuration. */
 export function unetOf(config: UnetConfig): Network {

@@ -1,5 +1,5 @@
-import type { Path } from "../../diffusion/define.ts";
-import { builtinSampler, samplerParams } from "../../diffusion/samplers.ts";
+import type { Path } from "../../science/diffusion/define.ts";
+import { builtinSampler, samplerParams } from "../../science/diffusion/samplers.ts";
 
 export interface HostWalk {
   readonly path: Path;

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { zipSync } from "fflate";
 import { join } from "node:path";
-import { zipEntries } from "../../formats/archives.ts";
-import { FormatError } from "../../formats/format_error.ts";
+import { zipEntries } from "../../science/formats/archives.ts";
+import { FormatError } from "../../science/formats/format_error.ts";
 
 /** A zip of two files, one of them compressed, in the form for more than 4 GiB. */
 function zip64(): Uint8Array {

@@ -8,7 +8,7 @@ import { extentParam, hasCurve, predecessorsOf, withThreads } from "../../keys/s
 import { addIssues, type Advise } from "../../diagnostic/schema_issues.ts";
 import { CURVE_PORT } from "../../../schemas/log.ts";
 import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
-import type { InputPort, OutputPorts } from "../../../contract/stage.ts";
+import type { InputPort, OutputPorts } from "../../contract/stage.ts";
 import { didYouMean, suggestName } from "../../../std/did_you_mean.ts";
 import {
   INPUT,

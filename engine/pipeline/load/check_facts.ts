@@ -1,4 +1,4 @@
-import type { CheckProblem, Facts } from "../../../contract/stage.ts";
+import type { CheckProblem, Facts } from "../../contract/stage.ts";
 import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
 import { encode } from "../../keys/encode.ts";
 import { keyParams } from "../../keys/keys.ts";

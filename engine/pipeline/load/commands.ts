@@ -1,6 +1,6 @@
 import { globSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import type { BuiltinKind, InputPorts, OutputPorts } from "../../../contract/stage.ts";
+import type { BuiltinKind, InputPorts, OutputPorts } from "../../contract/stage.ts";
 import { ARTIFACT_TYPES } from "../../../schemas/artifacts.ts";
 import { type CommandParams, foundCommandSchema, PLACEHOLDER } from "../../../schemas/command.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";

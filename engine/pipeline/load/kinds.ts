@@ -1,5 +1,5 @@
 import type { TryDevice } from "../../../schemas/device.ts";
-import type { BuiltinKind, DeviceFinding, Facts } from "../../../contract/stage.ts";
+import type { BuiltinKind, DeviceFinding, Facts } from "../../contract/stage.ts";
 import { type Described, describeFiles, type Fit, type Unfit } from "../../process/describe.ts";
 import type { KindFacts, KindsOf } from "../compose/expand.ts";
 import { asMap, findUnfit, isRecord, mapLeaves } from "../source/tree.ts";

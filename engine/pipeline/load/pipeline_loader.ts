@@ -8,7 +8,7 @@ import { type Diagnostic, refuse, type Result, type SourceText } from "../../dia
 import { encode } from "../../keys/encode.ts";
 import { importLate } from "../../../std/import_late.ts";
 import type { Kind, Stage } from "../../keys/stage.ts";
-import type { NpmExternal } from "../../../contract/stage.ts";
+import type { NpmExternal } from "../../contract/stage.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { importsByComputedName } from "../../process/computed_imports.ts";
 import { type ToolkitState, toolkitState } from "../../process/toolkit.ts";

@@ -2,12 +2,12 @@ import { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import factory from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.js";
 import { MathBackendWebGL } from "@tensorflow/tfjs-backend-webgl";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Device } from "../../../tensor/device.ts";
-import { openEagerDevice } from "../../../tensor/eager_device.ts";
-import { connect, fail, type WasmModule } from "../../../tensor/wasm/engine.ts";
-import "../../../tensor/wasm/kernels/register.ts";
-import { adapterName, isSoftware, requestAdapter } from "../../../tensor/webgpu/describe.ts";
-import { openWebgpuDevice } from "../../../tensor/webgpu/device.ts";
+import type { Device } from "../../../science/tensor/device.ts";
+import { openEagerDevice } from "../../../science/tensor/eager_device.ts";
+import { connect, fail, type WasmModule } from "../../../science/tensor/wasm/engine.ts";
+import "../../../science/tensor/wasm/kernels/register.ts";
+import { adapterName, isSoftware, requestAdapter } from "../../../science/tensor/webgpu/describe.ts";
+import { openWebgpuDevice } from "../../../science/tensor/webgpu/device.ts";
 import { type BackendName, bytesOf } from "./protocol.ts";
 
 // Importing the packages registers backends that would start in another way.

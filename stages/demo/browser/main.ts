@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-import type { OwnDefinition } from "../../../contract/stage.ts";
+import type { OwnDefinition } from "../../../engine/contract/stage.ts";
 import { labelsOf } from "../../sample/drawer.ts";
 import type { SamplerParam } from "../../shared/draw/sampler.ts";
 import { makeGallery } from "./gallery.ts";

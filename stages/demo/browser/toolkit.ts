@@ -6,9 +6,9 @@ export {
   defineObjective,
   definePath,
   defineSampler,
-} from "../../../diffusion/define.ts";
-export { mix } from "../../../diffusion/samplers/mix.ts";
+} from "../../../science/diffusion/define.ts";
+export { mix } from "../../../science/diffusion/samplers/mix.ts";
 export * from "../../../schemas/roles.ts";
-export { randomStream } from "../../../tensor/random/stream.ts";
+export { randomStream } from "../../../science/tensor/random/stream.ts";
 /** The page's entry point. */
 export { start } from "./main.ts";

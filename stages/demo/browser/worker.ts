@@ -1,8 +1,8 @@
 import { readAutoencoder, type StoredDecoder } from "../../../artifacts/autoencoder.ts";
 import { readCheckpoint, type StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
-import type { InputArtifact, OwnDefinition } from "../../../contract/stage.ts";
-import { FormatError } from "../../../formats/format_error.ts";
-import { CompileError } from "../../../tensor/trace/failure.ts";
+import type { InputArtifact, OwnDefinition } from "../../../engine/contract/stage.ts";
+import { FormatError } from "../../../science/formats/format_error.ts";
+import { CompileError } from "../../../science/tensor/trace/failure.ts";
 import { describeProblem } from "../../shared/checks.ts";
 import { NonFiniteImages, SamplerError } from "../../shared/draw/walk.ts";
 import { sampleFrames } from "../frames.ts";

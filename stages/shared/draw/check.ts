@@ -1,8 +1,8 @@
 import { type CheckpointFacts, type ImageFacts, readAutoencoderFacts } from "../../../artifacts/facts.ts";
-import type { CheckProblem, Facts } from "../../../contract/stage.ts";
-import { chainPath } from "../../../diffusion/path.ts";
-import { builtinSampler, samplerParams } from "../../../diffusion/samplers.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import type { CheckProblem, Facts } from "../../../engine/contract/stage.ts";
+import { chainPath } from "../../../science/diffusion/path.ts";
+import { builtinSampler, samplerParams } from "../../../science/diffusion/samplers.ts";
+import { makeTables } from "../../../science/diffusion/schedule/tables.ts";
 import { isOwn, ownable } from "../../../schemas/definitions.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
 import { autoencoderWork, decodedSize, networkWork } from "../work.ts";

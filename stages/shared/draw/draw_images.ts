@@ -2,10 +2,16 @@ import { readDecoder } from "../../../artifacts/autoencoder.ts";
 import { describeModel, type StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { openImagesWriter } from "../../../artifacts/image_files.ts";
 import { picturedCount, type View } from "../../../artifacts/pictures.ts";
-import type { InputArtifact, OutputArtifact, OwnDefinition, StageContext, StageEnd } from "../../../contract/stage.ts";
-import { denormalize, joinValues, VALUE_TYPES, type Values } from "../../../diffusion/normalizer.ts";
-import { decodeVectors, encodeVectors, vectorOf } from "../../../formats/vectors.ts";
-import type { Device } from "../../../tensor/mod.ts";
+import type {
+  InputArtifact,
+  OutputArtifact,
+  OwnDefinition,
+  StageContext,
+  StageEnd,
+} from "../../../engine/contract/stage.ts";
+import { denormalize, joinValues, VALUE_TYPES, type Values } from "../../../science/diffusion/normalizer.ts";
+import { decodeVectors, encodeVectors, vectorOf } from "../../../science/formats/vectors.ts";
+import type { Device } from "../../../science/tensor/mod.ts";
 import { failedBy } from "../checks.ts";
 import { openView } from "../coder.ts";
 import {

@@ -1,9 +1,9 @@
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
-import { mix } from "../../../diffusion/samplers/mix.ts";
-import { isBounded, joinValues } from "../../../diffusion/normalizer.ts";
-import { timePoint } from "../../../diffusion/path.ts";
-import { dynamicThreshold } from "../../../diffusion/samplers/dynamic_threshold.ts";
-import type { Device } from "../../../tensor/mod.ts";
+import { mix } from "../../../science/diffusion/samplers/mix.ts";
+import { isBounded, joinValues } from "../../../science/diffusion/normalizer.ts";
+import { timePoint } from "../../../science/diffusion/path.ts";
+import { dynamicThreshold } from "../../../science/diffusion/samplers/dynamic_threshold.ts";
+import type { Device } from "../../../science/tensor/mod.ts";
 import { bindNetwork, encodeLabels, splitOutput } from "../feeds.ts";
 
 /** A network with its parameters, objective and path. */

@@ -1,7 +1,7 @@
 import type { CheckpointFacts } from "../../../artifacts/facts.ts";
-import type { CheckProblem, OwnDefinition } from "../../../contract/stage.ts";
-import type { SamplerDefinition } from "../../../diffusion/define.ts";
-import { builtinSampler, type SamplerParams, SAMPLERS_OF_ANY_PATH } from "../../../diffusion/samplers.ts";
+import type { CheckProblem, OwnDefinition } from "../../../engine/contract/stage.ts";
+import type { SamplerDefinition } from "../../../science/diffusion/define.ts";
+import { builtinSampler, type SamplerParams, SAMPLERS_OF_ANY_PATH } from "../../../science/diffusion/samplers.ts";
 import { isOwn, type OwnParam } from "../../../schemas/definitions.ts";
 import { fileName } from "../../../std/file_name.ts";
 import { problemsOf } from "../checks.ts";

@@ -1,8 +1,8 @@
-import type { CheckProblem } from "../../../contract/stage.ts";
-import type { Path, Prediction, SamplerInputs } from "../../../diffusion/define.ts";
-import { DATA_TIME } from "../../../diffusion/path.ts";
-import { learnsVariance } from "../../../diffusion/network.ts";
-import { firstNotFinite } from "../../../metrics/vectors.ts";
+import type { CheckProblem } from "../../../engine/contract/stage.ts";
+import type { Path, Prediction, SamplerInputs } from "../../../science/diffusion/define.ts";
+import { DATA_TIME } from "../../../science/diffusion/path.ts";
+import { learnsVariance } from "../../../science/diffusion/network.ts";
+import { firstNotFinite } from "../../../science/metrics/vectors.ts";
 import { isError } from "../checks.ts";
 import { encodeLabels } from "../feeds.ts";
 import { yieldToMessages } from "../macrotask.ts";

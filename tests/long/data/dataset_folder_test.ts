@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { encodePng } from "../../../formats/png_encoder.ts";
-import { decodeSafetensors } from "../../../formats/safetensors.ts";
+import { encodePng } from "../../../science/formats/png_encoder.ts";
+import { decodeSafetensors } from "../../../science/formats/safetensors.ts";
 import { Project } from "../../support/project.ts";
 
 const YAML = `name: demo

@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
-import { readTorchStateDict } from "../../../formats/torch/state_dict.ts";
-import type { Resize } from "../../../metrics/features/inception_network.ts";
-import { RESIZES } from "../../../metrics/features/inception_network.ts";
+import { readTorchStateDict } from "../../../science/formats/torch/state_dict.ts";
+import type { Resize } from "../../../science/metrics/features/inception_network.ts";
+import { RESIZES } from "../../../science/metrics/features/inception_network.ts";
 import { openParityDevice, skipAbsent } from "../../parity/devices.ts";
 import { FileServer } from "../../support/file_server.ts";
 import { Project } from "../../support/project.ts";
 import { fullWeights, inceptionAnswers, inceptionErrors, NARROW_WEIGHTS } from "../../support/inception.ts";
 
-// Relative to the largest number: see tests/unit/metrics/inception_test.ts.
+// Relative to the largest number: see tests/unit/science/metrics/inception_test.ts.
 const TOLERANCE = 1e-5;
 
 for (const name of ["onnx", "tensorflow", "wasm", "webgpu"] as const) {

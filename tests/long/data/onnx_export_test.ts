@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { readCheckpoint } from "../../../artifacts/checkpoint.ts";
-import type { InputArtifact } from "../../../contract/stage.ts";
-import { decodeNpy } from "../../../formats/npy.ts";
-import { decodeNpz } from "../../../formats/npz.ts";
+import type { InputArtifact } from "../../../engine/contract/stage.ts";
+import { decodeNpy } from "../../../science/formats/npy.ts";
+import { decodeNpz } from "../../../science/formats/npz.ts";
 import { encodeLabels } from "../../../stages/shared/feeds.ts";
 import { makePredictor } from "../../../stages/shared/draw/predictor.ts";
-import { openDevice } from "../../../tensor/mod.ts";
+import { openDevice } from "../../../science/tensor/mod.ts";
 import { allBlocks } from "../../docs/blocks.ts";
 import { exportKind, scheduleKind } from "../../support/builtin_kinds.ts";
 import { PYTHON, whyNoPeers } from "../../support/peers.ts";

@@ -2,8 +2,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Metrics } from "../../../artifacts/metrics.ts";
-import { encodeNpz } from "../../../formats/npz.ts";
-import { encodePng } from "../../../formats/png_encoder.ts";
+import { encodeNpz } from "../../../science/formats/npz.ts";
+import { encodePng } from "../../../science/formats/png_encoder.ts";
 import { findBlocks, ROOT, splitShell } from "../../docs/blocks.ts";
 import { NARROW_WEIGHTS } from "../../support/inception.ts";
 import { Project } from "../../support/project.ts";
@@ -31,7 +31,7 @@ function valuesOf({ metrics }: Pick<Metrics, "metrics">): Record<string, number>
   return Object.fromEntries(metrics.map(({ name, value }) => [name.replace(`-${EXTRACTOR}`, ""), value]));
 }
 
-// The values that the programs gave for the same folders: see tools/fid/make_scores.py.
+// The values that the programs gave for the same folders: see dev/fid/make_scores.py.
 const PEERS: Record<string, Record<string, number>> = JSON.parse(
   Deno.readTextFileSync(new URL("../../golden/inception/scores.json", import.meta.url)),
 );

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { DEVICE_NAMES } from "../../../tensor/devices.ts";
+import { DEVICE_NAMES } from "../../../science/tensor/devices.ts";
 import type { Json } from "../../support/cli_process.ts";
 import { Project } from "../../support/project.ts";
 import { until } from "../../support/until.ts";
-import { TORCH_VERSION } from "../../../tensor/torch/installation.ts";
+import { TORCH_VERSION } from "../../../science/tensor/torch/installation.ts";
 import { dirname, join } from "node:path";
 import { mkdirSync, writeFileSync } from "node:fs";
 

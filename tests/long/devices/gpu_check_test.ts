@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { findNvidiaCard } from "../../../tensor/gpus.ts";
-import { findTorch } from "../../../tensor/torch/installation.ts";
-import { findInstallation } from "../../../tensor/tensorflow/installation.ts";
+import { findNvidiaCard } from "../../../science/tensor/gpus.ts";
+import { findTorch } from "../../../science/tensor/torch/installation.ts";
+import { findInstallation } from "../../../science/tensor/tensorflow/installation.ts";
 import { onlyIf } from "../../support/proc.ts";
 
 const TOOL = fileURLToPath(new URL("../../gpu/check.ts", import.meta.url));

@@ -1,8 +1,8 @@
 import { assert } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
-import { keepMask, registerHostKeepMask } from "../../../tensor/random/keep_mask.ts";
-import { requestAdapter } from "../../../tensor/webgpu/describe.ts";
-import { openWebgpuDevice } from "../../../tensor/webgpu/device.ts";
+import { keepMask, registerHostKeepMask } from "../../../science/tensor/random/keep_mask.ts";
+import { requestAdapter } from "../../../science/tensor/webgpu/describe.ts";
+import { openWebgpuDevice } from "../../../science/tensor/webgpu/device.ts";
 import { skipTestsUnless } from "../../support/proc.ts";
 import { int32 } from "../../support/tensors.ts";
 

@@ -1,13 +1,17 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
-import { describeTensorflow, tensorflowGrants, tensorflowNumerics } from "../../../tensor/tensorflow/describe.ts";
-import { openTensorflowDevice } from "../../../tensor/tensorflow/device.ts";
-import { findInstallation } from "../../../tensor/tensorflow/installation.ts";
-import { openDevice } from "../../../tensor/mod.ts";
+import {
+  describeTensorflow,
+  tensorflowGrants,
+  tensorflowNumerics,
+} from "../../../science/tensor/tensorflow/describe.ts";
+import { openTensorflowDevice } from "../../../science/tensor/tensorflow/device.ts";
+import { findInstallation } from "../../../science/tensor/tensorflow/installation.ts";
+import { openDevice } from "../../../science/tensor/mod.ts";
 import { skipTestsUnless, skipUnless } from "../../support/proc.ts";
 import { assertParity } from "../../support/tensors.ts";
-import { assertHeldState, assertSameStep } from "../../unit/tensor/small_train_step.ts";
-import { runModule } from "../../unit/tensor/tensorflow_child.ts";
+import { assertHeldState, assertSameStep } from "../../unit/science/tensor/small_train_step.ts";
+import { runModule } from "../../unit/science/tensor/tensorflow_child.ts";
 
 const installation = findInstallation(false);
 const absent = skipTestsUnless(
@@ -56,7 +60,7 @@ test("TensorFlow's threads are those that the process has loaded it with", async
 
 test("a process with the device's grants alone opens it", async () => {
   const program = `
-    import { openDevice } from "tensor/mod.ts";
+    import { openDevice } from "science/tensor/mod.ts";
     import * as tf from "@tensorflow/tfjs-core";
     const device = await openDevice("tensorflow", { threads: 2, numerics: "given" });
     const compiled = await device.compile(({ x }) => ({ y: tf.square(x) }), { x: { shape: [2], dtype: "float32" } });
@@ -74,7 +78,7 @@ test("a process with the device's grants alone opens it", async () => {
 
 test("TensorFlow loads beside a graphics driver that brings another LLVM", async () => {
   const program = `
-    import { openTensorflowDevice } from "tensor/tensorflow/device.ts";
+    import { openTensorflowDevice } from "science/tensor/tensorflow/device.ts";
     const adapter = await navigator.gpu?.requestAdapter();
     const device = await openTensorflowDevice({ gpu: false, threads: 1 });
     console.log(device.name, /libLLVM/.test(Deno.readTextFileSync("/proc/self/maps")));`;
@@ -87,7 +91,7 @@ test("TensorFlow loads beside a graphics driver that brings another LLVM", async
 test("results are the same to the bit with the same number of threads, which the numerics name", async () => {
   assertMatch(describeTensorflow(false).numerics!, new RegExp(`/${navigator.hardwareConcurrency}-threads?$`));
   const program = (threads: number) => `
-    import { openDevice } from "tensor/mod.ts";
+    import { openDevice } from "science/tensor/mod.ts";
     import * as tf from "@tensorflow/tfjs-core";
     const device = await openDevice("tensorflow", { threads: ${threads} });
     const sum = await device.compile(({ x }) => ({ y: tf.sum(x) }), { x: { shape: [1e6], dtype: "float32" } });

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { layOutTfjsNode, standInFiles } from "../../../tensor/setup/tfjs_node_package.ts";
-import { TFJS_NODE_VERSION } from "../../../tensor/tensorflow/installation.ts";
+import { layOutTfjsNode, standInFiles } from "../../../cli/setup/tfjs_node_package.ts";
+import { TFJS_NODE_VERSION } from "../../../science/tensor/tensorflow/installation.ts";
 import { onlyIf } from "../../support/proc.ts";
-import { pretendSetUp, runCli } from "../../unit/tensor/tensorflow_child.ts";
+import { pretendSetUp, runCli } from "../../unit/science/tensor/tensorflow_child.ts";
 
 const LINUX = Deno.build.target === "x86_64-unknown-linux-gnu";
 const SET_UP = ["setup", "tensorflow"];
@@ -96,7 +96,7 @@ Deno.test("a compiler that fails is named with the end of what it said", () =>
   inFolder(async (folder) => {
     const compiler = join(folder, "failing.sh");
     await Deno.writeTextFile(compiler, "for i in $(seq 0 19); do echo line $i; done; exit 3\n");
-    const module = import.meta.resolve("../../../tensor/setup/build_addon.ts");
+    const module = import.meta.resolve("../../../cli/setup/build_addon.ts");
     const script = `import { buildAddon } from "${module}";
       await buildAddon(...Deno.args).catch(({ name, message }) => console.log(name + ": " + message));`;
     await Deno.mkdir(join(folder, "package/binding"), { recursive: true });

@@ -2,19 +2,19 @@ import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { existsSync } from "node:fs";
 import { networkOf } from "../../../artifacts/checkpoint.ts";
-import { diffusionLoss } from "../../../diffusion/diffusion_loss.ts";
-import { attend, norm, silu, upsample } from "../../../diffusion/layers.ts";
-import { builtinObjective, DEFAULT_OBJECTIVE } from "../../../diffusion/objectives.ts";
-import { chainPath } from "../../../diffusion/path.ts";
-import { adamBiasCorrections } from "../../../diffusion/recipe.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { diffusionLoss } from "../../../science/diffusion/diffusion_loss.ts";
+import { attend, norm, silu, upsample } from "../../../science/diffusion/layers.ts";
+import { builtinObjective, DEFAULT_OBJECTIVE } from "../../../science/diffusion/objectives.ts";
+import { chainPath } from "../../../science/diffusion/path.ts";
+import { adamBiasCorrections } from "../../../science/diffusion/recipe.ts";
+import { makeTables } from "../../../science/diffusion/schedule/tables.ts";
 import { scalarFeeds } from "../../../stages/shared/feeds.ts";
 import { initialState, makeStepper } from "../../../stages/shared/training.ts";
-import { openDevice, randomStream } from "../../../tensor/mod.ts";
-import { torchNumerics } from "../../../tensor/torch/describe.ts";
-import { openTorchDevice } from "../../../tensor/torch/device.ts";
-import { findTorch, torchInstallation } from "../../../tensor/torch/installation.ts";
-import { openTorch } from "../../../tensor/torch/library.ts";
+import { openDevice, randomStream } from "../../../science/tensor/mod.ts";
+import { torchNumerics } from "../../../science/tensor/torch/describe.ts";
+import { openTorchDevice } from "../../../science/tensor/torch/device.ts";
+import { findTorch, torchInstallation } from "../../../science/tensor/torch/installation.ts";
+import { openTorch } from "../../../science/tensor/torch/library.ts";
 import { skipTestsUnless } from "../../support/proc.ts";
 import { assertCloseArrays, float32 } from "../../support/tensors.ts";
 import { checkSameBytes } from "../../unit/stages/same_bytes.ts";
@@ -26,7 +26,7 @@ import {
   smallBatch,
   smallState,
   STATE,
-} from "../../unit/tensor/small_train_step.ts";
+} from "../../unit/science/tensor/small_train_step.ts";
 
 const absent = skipTestsUnless("folder" in findTorch(), "device torch is not set up (deno task setup:torch)");
 const test = (name: string, fn: () => Promise<void>) => Deno.test({ name, ignore: absent, fn });

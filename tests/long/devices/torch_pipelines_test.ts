@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { findTorch } from "../../../tensor/torch/installation.ts";
+import { findTorch } from "../../../science/tensor/torch/installation.ts";
 import { cifarArchive } from "../../support/cifar_archive.ts";
 import { skipTestsUnless } from "../../support/proc.ts";
 import { Project } from "../../support/project.ts";

@@ -1,18 +1,18 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import type { Device, HostTensors } from "../../../tensor/device.ts";
-import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
+import type { Device, HostTensors } from "../../../science/tensor/device.ts";
+import { openOnnxDevice } from "../../../science/tensor/onnx/device.ts";
 import {
   adapterName,
   describeWebgpu,
   isSoftware,
   TFJS_WEBGPU_VERSION,
   webgpuNumerics,
-} from "../../../tensor/webgpu/describe.ts";
-import { openWebgpuDevice } from "../../../tensor/webgpu/device.ts";
+} from "../../../science/tensor/webgpu/describe.ts";
+import { openWebgpuDevice } from "../../../science/tensor/webgpu/device.ts";
 import { skipTestsUnless } from "../../support/proc.ts";
 import { assertParity, float32, sampleFeeds, withGradients } from "../../support/tensors.ts";
-import { checkConvolutions } from "../../unit/tensor/convolutions.ts";
+import { checkConvolutions } from "../../unit/science/tensor/convolutions.ts";
 import {
   assertHeldState,
   assertSameStep,
@@ -20,7 +20,7 @@ import {
   SMALL_STEP_INPUTS,
   smallBatch,
   smallState,
-} from "../../unit/tensor/small_train_step.ts";
+} from "../../unit/science/tensor/small_train_step.ts";
 
 const description = await describeWebgpu();
 const ignore = skipTestsUnless(description.available, "no WebGPU adapter");
@@ -40,7 +40,7 @@ Deno.test(
   { ignore },
   async () => {
     const code = `const { IMPLEMENTATIONS } = await import("${
-      import.meta.resolve("../../../tensor/implementations.ts")
+      import.meta.resolve("../../../science/tensor/implementations.ts")
     }");
     await IMPLEMENTATIONS.webgpu.describe({});
     console.log(Deno.env.get("XDG_RUNTIME_DIR"));`;
@@ -172,7 +172,7 @@ Deno.test("device webgpu leaves TF.js's selected backend alone", { ignore }, asy
 Deno.test("device webgpu needs no permission and no unstable flag", { ignore }, async () => {
   const root = new URL("../../../", import.meta.url);
   const program = `
-    import { openWebgpuDevice } from "${new URL("tensor/webgpu/device.ts", root)}";
+    import { openWebgpuDevice } from "${new URL("science/tensor/webgpu/device.ts", root)}";
     import * as tf from "@tensorflow/tfjs-core";
     const device = await openWebgpuDevice();
     const inputs = { x: { shape: [2, 2], dtype: "float32" } };

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { checkOutputs } from "../../../artifacts/types.ts";
-import type { StageContext } from "../../../contract/stage.ts";
+import type { StageContext } from "../../../engine/contract/stage.ts";
 import { NO_PYTHON } from "../../support/commands.ts";
 import { CLONE } from "../../support/cli_process.ts";
 import { PYTHON, runPeer, whyNoPeers } from "../../support/peers.ts";
@@ -42,7 +42,7 @@ Deno.test({
   }`,
   ignore: noNumpy !== undefined,
   fn: async () => {
-    const { code, printed, said } = await runPeer("python_module.py", join(CLONE, "python"));
+    const { code, printed, said } = await runPeer("python_module.py", join(CLONE, "package/python"));
     assertEquals(code, 0, said);
     const told = JSON.parse(printed) as Readonly<Record<string, Told>>;
     const labels = [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4];
@@ -79,7 +79,7 @@ Deno.test({
   name: `the types of the module for Python are strict${noMypy === undefined ? "" : ` (skipped: ${noMypy})`}`,
   ignore: noMypy !== undefined,
   fn: async () => {
-    const args = ["-m", "mypy", "--cache-dir=/dev/null", "python/noiseline"];
+    const args = ["-m", "mypy", "--cache-dir=/dev/null", "package/python/noiseline"];
     const { success, stdout } = await new Deno.Command(PYTHON, { args, cwd: CLONE }).output();
     assert(success, new TextDecoder().decode(stdout));
   },
@@ -97,7 +97,7 @@ Deno.test({
     await Deno.writeTextFile(join(cwd, "outputs/p/score/log/log.jsonl"), '{"step": 1, "loss": 2}\n');
     const code = "import noiseline\np = noiseline.results('p')\nassert 'images' in dir(noiseline)\n" +
       "print(list(p.scores.columns), p.scores['value'].sum(), p.logs.iloc[0].to_dict())";
-    const env = { PYTHONPATH: join(CLONE, "python") };
+    const env = { PYTHONPATH: join(CLONE, "package/python") };
     const { stdout, stderr } = await new Deno.Command(PYTHON, { args: ["-c", code], cwd, env }).output();
     assertEquals(
       new TextDecoder().decode(stdout),
@@ -117,7 +117,7 @@ Deno.test({
     const code = "import noiseline, pydoc\nfrom noiseline import *\nprint(len(pydoc.render_doc(noiseline)) > 1000)\n" +
       "try: noiseline.images\nexcept AttributeError as error: print(error)\n" +
       "try: noiseline.params\nexcept RuntimeError as error: print(error)";
-    const env = { PYTHONPATH: join(CLONE, "python") };
+    const env = { PYTHONPATH: join(CLONE, "package/python") };
     const { stdout, stderr } = await new Deno.Command("python3", { args: ["-S", "-c", code], env }).output();
     assertMatch(
       new TextDecoder().decode(stdout),
@@ -129,7 +129,7 @@ Deno.test({
 
 Deno.test("the module for Python has the version of the toolkit", async () => {
   const { version } = JSON.parse(await Deno.readTextFile(join(CLONE, "deno.json")));
-  for (const path of ["python/noiseline/__init__.py", "pyproject.toml"]) {
+  for (const path of ["package/python/noiseline/__init__.py", "pyproject.toml"]) {
     assertMatch(
       await Deno.readTextFile(join(CLONE, path)),
       new RegExp(`^(__)?version(__)? = "${version}"$`, "m"),

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { zipEntries } from "../../../formats/archives.ts";
+import { zipEntries } from "../../../science/formats/archives.ts";
 import { findBlocks, ROOT } from "../../docs/blocks.ts";
 import { CLONE } from "../../support/cli_process.ts";
 import { Project } from "../../support/project.ts";
@@ -76,7 +76,7 @@ test("the wheel holds what deno publish takes, and has the same bytes twice", as
   assertEquals(await Deno.readFile(first), await Deno.readFile(second));
   const names = await Array.fromAsync(zipEntries(first), ({ name }) => name);
   const paths = names.filter((name) => !name.includes(".dist-info/"))
-    .map((name) => name.startsWith("noiseline/toolkit/") ? name.slice(18) : `python/${name}`);
+    .map((name) => name.startsWith("noiseline/toolkit/") ? name.slice(18) : `package/python/${name}`);
   assertEquals(paths.sort(), (await publishedFiles()).sort());
 });
 

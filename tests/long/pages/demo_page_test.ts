@@ -4,7 +4,7 @@ import { openImages } from "../../../artifacts/image_files.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { folderArtifact, openInput } from "../../../engine/process/context.ts";
 import { makeTemporaryFolder } from "../../../engine/store/folders.ts";
-import { encodeNpy } from "../../../formats/npy.ts";
+import { encodeNpy } from "../../../science/formats/npy.ts";
 import type { DemoData } from "../../../stages/demo/browser/protocol.ts";
 import { renderPage } from "../../../stages/demo/page.ts";
 import { Chromium } from "../../browser/chromium.ts";

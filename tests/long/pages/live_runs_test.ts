@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Site } from "../../../cli/ui/site.ts";
+import { Site } from "../../../pages/server/site.ts";
 import { readFigures, RunReader } from "../../../engine/live/run_reader.ts";
 import { readTail } from "../../../engine/store/reading.ts";
 import { openStore } from "../../../engine/store/store.ts";
 import type { Json } from "../../support/cli_process.ts";
-import { partsOf } from "../../../report/page.ts";
+import { partsOf } from "../../../pages/report/page.ts";
 import { Project } from "../../support/project.ts";
 
 /** A stage that learns nothing but reports a loss: 1, 1/2, 1/3 …, and 2 at the end. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import type { Report } from "../../../report/model.ts";
-import { renderReport } from "../../../report/page.ts";
+import type { Report } from "../../../pages/report/model.ts";
+import { renderReport } from "../../../pages/report/page.ts";
 import { Chromium, findChromium } from "../../browser/chromium.ts";
 import { NOTHING, stage } from "../../support/report.ts";
 

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
-import { encodePng } from "../../../formats/png_encoder.ts";
-import { decodePng } from "../../../formats/png_decoder.ts";
-import { gridCells, imageGrid } from "../../../pictures/image_grid.ts";
-import { renderReport } from "../../../report/page.ts";
+import { encodePng } from "../../../science/formats/png_encoder.ts";
+import { decodePng } from "../../../science/formats/png_decoder.ts";
+import { gridCells, imageGrid } from "../../../science/pictures/image_grid.ts";
+import { renderReport } from "../../../pages/report/page.ts";
 import { Chromium, findChromium } from "../../browser/chromium.ts";
 import { NOTHING } from "../../support/report.ts";
 

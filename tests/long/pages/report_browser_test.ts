@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
-import type { Report } from "../../../report/model.ts";
-import { renderReport } from "../../../report/page.ts";
-import { encodePng } from "../../../formats/png_encoder.ts";
-import { gridCells, imageGrid } from "../../../pictures/image_grid.ts";
+import type { Report } from "../../../pages/report/model.ts";
+import { renderReport } from "../../../pages/report/page.ts";
+import { encodePng } from "../../../science/formats/png_encoder.ts";
+import { gridCells, imageGrid } from "../../../science/pictures/image_grid.ts";
 import { findViolations } from "../../browser/axe.ts";
 import { Chromium, findChromium } from "../../browser/chromium.ts";
 

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 
-import type { FreeObjective } from "../../../diffusion/define.ts";
+import type { FreeObjective } from "../../../science/diffusion/define.ts";
 import type { StageEvent } from "../../../engine/process/protocol.ts";
-import { decodePng } from "../../../formats/png_decoder.ts";
+import { decodePng } from "../../../science/formats/png_decoder.ts";
 import { trainKind } from "../../support/builtin_kinds.ts";
 import { digests, MemoryProgress } from "../../support/stage_context.ts";
 import { freeEps, own } from "../../unit/stages/own_definitions.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { redirectPage } from "../../../cli/ui/start.ts";
+import { redirectPage } from "../../../pages/server/start.ts";
 import { Chromium, findChromium, type Page } from "../../browser/chromium.ts";
 import { findServers, startUi, userOf } from "../../support/live_server.ts";
 import { skipTestsUnless } from "../../support/proc.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { findServer } from "../../../cli/ui/start.ts";
+import { findServer } from "../../../pages/server/start.ts";
 import { findServers, startUi, userOf, Visitor } from "../../support/live_server.ts";
 import { isGoneWithin } from "../../support/proc.ts";
 import { Project } from "../../support/project.ts";

@@ -1,12 +1,12 @@
-import { diffusionLoss } from "../../../diffusion/diffusion_loss.ts";
+import { diffusionLoss } from "../../../science/diffusion/diffusion_loss.ts";
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
-import { makeModelOutput, modelOutputSignature, packParameters } from "../../../diffusion/network.ts";
-import { adamBiasCorrections } from "../../../diffusion/recipe.ts";
-import { makeTrainStep, trainStepSignature } from "../../../diffusion/train_step.ts";
-import type { Device, HostTensors } from "../../../tensor/device.ts";
-import { openDevice } from "../../../tensor/implementations.ts";
-import { randomStream } from "../../../tensor/random/stream.ts";
+import { makeModelOutput, modelOutputSignature, packParameters } from "../../../science/diffusion/network.ts";
+import { adamBiasCorrections } from "../../../science/diffusion/recipe.ts";
+import { makeTrainStep, trainStepSignature } from "../../../science/diffusion/train_step.ts";
+import type { Device, HostTensors } from "../../../science/tensor/device.ts";
+import { openDevice } from "../../../science/tensor/implementations.ts";
+import { randomStream } from "../../../science/tensor/random/stream.ts";
 import { startOf, unetOf } from "../../support/unet.ts";
 import { SIMPLE_LOSS } from "../../support/objectives.ts";
 

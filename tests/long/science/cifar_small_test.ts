@@ -2,12 +2,12 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { findGpus } from "../../../engine/run/slots.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../../formats/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../../science/formats/safetensors.ts";
 import type { Metrics } from "../../../artifacts/metrics.ts";
 import { cifarArchive } from "../../support/cifar_archive.ts";
 import { onlyIf } from "../../support/proc.ts";
 import { Project } from "../../support/project.ts";
-import { fixtureJson, formulaWeights } from "../../unit/diffusion/interchange_weights.ts";
+import { fixtureJson, formulaWeights } from "../../unit/science/diffusion/interchange_weights.ts";
 
 const OPTIONS = ["--profile", "small", "--set", "images.path=cifar-10-binary.tar.gz"];
 

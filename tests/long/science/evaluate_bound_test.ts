@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { makeObjective } from "../../../diffusion/objective.ts";
-import { OBJECTIVES } from "../../../diffusion/objectives.ts";
-import { chainPath } from "../../../diffusion/path.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { makeBetas } from "../../../science/diffusion/schedule/betas.ts";
+import { makeObjective } from "../../../science/diffusion/objective.ts";
+import { OBJECTIVES } from "../../../science/diffusion/objectives.ts";
+import { chainPath } from "../../../science/diffusion/path.ts";
+import { makeTables } from "../../../science/diffusion/schedule/tables.ts";
 import type { Metric, Metrics } from "../../../artifacts/metrics.ts";
 import { boundTerms, sumBound } from "../../../stages/evaluate/bound.ts";
 import { evaluateKind } from "../../support/builtin_kinds.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
-import { assertClose } from "../../unit/diffusion/assert_close.ts";
+import { assertClose } from "../../unit/science/diffusion/assert_close.ts";
 import { smallCheckpoint, smallWorld, trainSmall, withFolder } from "../../unit/stages/small_world.ts";
 
 const path = chainPath(makeTables(makeBetas({ name: "ho/linear", timesteps: 100 })));

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { Metrics } from "../../../artifacts/metrics.ts";
-import { encodePng } from "../../../formats/png_encoder.ts";
+import { encodePng } from "../../../science/formats/png_encoder.ts";
 import { Project } from "../../support/project.ts";
 
 const PIPELINES = ["celebahq", "lsun-church", "celebahq-latent"];

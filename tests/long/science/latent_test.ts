@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import type { Metrics } from "../../../artifacts/metrics.ts";
-import { decodeSafetensors } from "../../../formats/safetensors.ts";
+import { decodeSafetensors } from "../../../science/formats/safetensors.ts";
 import { findBlocks } from "../../docs/blocks.ts";
 import { CLONE } from "../../support/cli_process.ts";
 import { Project } from "../../support/project.ts";

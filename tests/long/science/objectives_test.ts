@@ -4,7 +4,7 @@ import { keyParams } from "../../../engine/keys/keys.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 import { evaluateKind, sampleKind, scheduleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { readCheckpoint } from "../../../artifacts/checkpoint.ts";
-import { OBJECTIVES } from "../../../diffusion/objectives.ts";
+import { OBJECTIVES } from "../../../science/diffusion/objectives.ts";
 import { checkPrediction } from "../../../stages/shared/checks.ts";
 import { objectiveFacts } from "../../../stages/shared/describe_definition.ts";
 import { objectiveNamed } from "../../support/objectives.ts";

@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { readAutoencoder, readDecoder } from "../../../artifacts/autoencoder.ts";
 import { filesOf } from "../../../artifacts/checkpoint.ts";
 import { openImages } from "../../../artifacts/image_files.ts";
-import { decodePng } from "../../../formats/png_decoder.ts";
+import { decodePng } from "../../../science/formats/png_decoder.ts";
 import { knownCells } from "../../../stages/inpaint/drawer.ts";
 import {
   autoencoderKind,

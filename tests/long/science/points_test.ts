@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { encode } from "fast-png";
 import type { Metrics } from "../../../artifacts/metrics.ts";
-import { encodeNpy } from "../../../formats/npy.ts";
-import { decodePng } from "../../../formats/png_decoder.ts";
-import { decodeSafetensors } from "../../../formats/safetensors.ts";
+import { encodeNpy } from "../../../science/formats/npy.ts";
+import { decodePng } from "../../../science/formats/png_decoder.ts";
+import { decodeSafetensors } from "../../../science/formats/safetensors.ts";
 import { Project } from "../../support/project.ts";
 
 /** Runs a pipeline of data that is no image, outside the clone, with few steps. */

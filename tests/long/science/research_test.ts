@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Metrics } from "../../../artifacts/metrics.ts";
-import { decodeSafetensors } from "../../../formats/safetensors.ts";
+import { decodeSafetensors } from "../../../science/formats/safetensors.ts";
 import { CLONE } from "../../support/cli_process.ts";
 import { Project } from "../../support/project.ts";
 

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@st
 import { sampleKind } from "../../support/builtin_kinds.ts";
 import { checkSampler } from "../../../stages/shared/draw/sampler.ts";
 import { readImages } from "../../../artifacts/images.ts";
-import { samplerParams } from "../../../diffusion/samplers.ts";
+import { samplerParams } from "../../../science/diffusion/samplers.ts";
 import { runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { smallWorld, trainSmall, withFolder } from "../../unit/stages/small_world.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { openImagesWriter } from "../../../artifacts/image_files.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
-import { randomStream } from "../../../tensor/mod.ts";
+import { randomStream } from "../../../science/tensor/mod.ts";
 import { featuresKind, scoreKind } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { withFolder } from "../../unit/stages/small_world.ts";

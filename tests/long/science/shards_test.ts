@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { InputArtifact } from "../../../contract/stage.ts";
+import type { InputArtifact } from "../../../engine/contract/stage.ts";
 import { autoencoderKind, encodeKind, featuresKind, neighboursKind, sampleKind } from "../../support/builtin_kinds.ts";
 import {
   digests,

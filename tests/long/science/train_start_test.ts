@@ -3,10 +3,10 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import { readStart } from "../../../artifacts/checkpoint.ts";
-import type { InputArtifact } from "../../../contract/stage.ts";
-import { defineNetwork } from "../../../diffusion/define.ts";
-import { dense, denseParameters, silu, timeEmbedding } from "../../../diffusion/layers.ts";
-import { encodePng } from "../../../formats/png_encoder.ts";
+import type { InputArtifact } from "../../../engine/contract/stage.ts";
+import { defineNetwork } from "../../../science/diffusion/define.ts";
+import { dense, denseParameters, silu, timeEmbedding } from "../../../science/diffusion/layers.ts";
+import { encodePng } from "../../../science/formats/png_encoder.ts";
 import { datasetKind, trainKind } from "../../support/builtin_kinds.ts";
 import {
   digests,

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { checkOutputs } from "../../../artifacts/types.ts";
-import type { StageContext } from "../../../contract/stage.ts";
+import type { StageContext } from "../../../engine/contract/stage.ts";
 import { askedGrants, NO_PYTHON, withoutBox } from "../../support/commands.ts";
 import type { Json } from "../../support/cli_process.ts";
 import { gridPng } from "../../../artifacts/pictures.ts";
@@ -116,8 +116,8 @@ testWithNumpy("the script of docs/other-languages.md runs without noiseline as t
   await using project = new Project({
     files: { "mean.yaml": block("yaml", "uses"), "mean.py": block("python", "mean.py") },
   });
-  for (const { name } of Deno.readDirSync(join(CLONE, "python/noiseline"))) {
-    if (name.endsWith(".py")) project.copy(`python/noiseline/${name}`, `noiseline/${name}`);
+  for (const { name } of Deno.readDirSync(join(CLONE, "package/python/noiseline"))) {
+    if (name.endsWith(".py")) project.copy(`package/python/noiseline/${name}`, `noiseline/${name}`);
   }
   project.write("alone.json", block("json", "alone/samples"));
   assertEquals((await project.cli(["run", "mean.yaml", "digits"])).code, 0);

@@ -21,7 +21,10 @@ Deno.test({
   ignore: why !== undefined,
   fn: async (t) => {
     await using project = new Project();
-    project.write("deno.json", JSON.stringify({ imports: { "noiseline/notebook": join(CLONE, "notebook/mod.ts") } }));
+    project.write(
+      "deno.json",
+      JSON.stringify({ imports: { "noiseline/notebook": join(CLONE, "package/notebook/mod.ts") } }),
+    );
     project.copy("pipelines/smoke.yaml", "pipelines/smoke.yaml");
     project.copy("docs/notebook.ipynb", "notebook.ipynb");
     const script = join(CLONE, "tests/peers/jupyter/notebook.py");
@@ -55,8 +58,8 @@ Deno.test({
     });
 
     await t.step("Python reads the same results", async () => {
-      for (const { name } of Deno.readDirSync(join(CLONE, "python/noiseline"))) {
-        if (name.endsWith(".py")) project.copy(`python/noiseline/${name}`, `noiseline/${name}`);
+      for (const { name } of Deno.readDirSync(join(CLONE, "package/python/noiseline"))) {
+        if (name.endsWith(".py")) project.copy(`package/python/noiseline/${name}`, `noiseline/${name}`);
       }
       const code = "import noiseline\nsmoke = noiseline.results('smoke')\n" +
         "print(smoke.images['sample'].shape, smoke.images['sample'].dtype, sorted(smoke.metrics))\n" +

@@ -75,7 +75,7 @@ test("every way to read the params of a Python program counts", async () => {
     "a.py",
     `import copy, json, pickle, noiseline\nleft = lambda p: print("".join(sorted(p.unread)))\n${lines.join("\n")}\n`,
   );
-  const env = { NOISELINE_STAGE: project.path("stage.json"), PYTHONPATH: `${ROOT}/python` };
+  const env = { NOISELINE_STAGE: project.path("stage.json"), PYTHONPATH: `${ROOT}/package/python` };
   const { success, stdout, stderr } = await new Deno.Command("python3", { args: [project.path("a.py")], env }).output();
   const said = new TextDecoder().decode(stderr);
   assertEquals(success, true, said);

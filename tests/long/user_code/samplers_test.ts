@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { z } from "zod";
 import { readImages } from "../../../artifacts/images.ts";
-import type { CheckProblem, Facts, OwnDefinition } from "../../../contract/stage.ts";
-import { definePath, defineSampler } from "../../../diffusion/define.ts";
-import { mix } from "../../../diffusion/samplers/mix.ts";
+import type { CheckProblem, Facts, OwnDefinition } from "../../../engine/contract/stage.ts";
+import { definePath, defineSampler } from "../../../science/diffusion/define.ts";
+import { mix } from "../../../science/diffusion/samplers/mix.ts";
 import { describeDefinition } from "../../../stages/shared/describe_definition.ts";
 import { evaluateKind, inpaintKind, interpolateKind, sampleKind, scheduleKind } from "../../support/builtin_kinds.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";

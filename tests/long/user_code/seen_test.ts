@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { Site } from "../../../cli/ui/site.ts";
+import { Site } from "../../../pages/server/site.ts";
 import { gridPng } from "../../../artifacts/pictures.ts";
-import { decodePng } from "../../../formats/png_decoder.ts";
-import { renderServed } from "../../../report/mod.ts";
+import { decodePng } from "../../../science/formats/png_decoder.ts";
+import { renderServed } from "../../../pages/mod.ts";
 import { Chromium, findChromium } from "../../browser/chromium.ts";
 import { askedGrants, NO_PYTHON } from "../../support/commands.ts";
 import { Project } from "../../support/project.ts";

@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import { COMMANDS } from "../../../cli/command.ts";
 import { Grants, loadPipeline, requestsOf } from "noiseline/engine";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
-import { listShipped } from "../../../tools/pin_shipped.ts";
+import { listShipped } from "../../../dev/pin_shipped.ts";
 import shipped from "../../../engine/run/shipped.json" with { type: "json" };
 import { CLONE } from "../../support/cli_process.ts";
 import { userOf } from "../../support/live_server.ts";
@@ -167,7 +167,7 @@ async function askedBy(file: string): Promise<string[]> {
   return open.flatMap(({ uses, rights }) => rights.map((right) => `${uses} ${right.replace(/=.*\//, "=")}`));
 }
 
-for (const name of globSync("pipelines/**/*.yaml", { cwd: CLONE }).sort()) {
+for (const name of globSync("pipelines/{*,research/*,templates/*}.yaml", { cwd: CLONE }).sort()) {
   const file = basename(name);
   const program = { "pytorch.yaml": "python3", "pytorch-digits.yaml": "python3", "pytorch-parallel.yaml": "torchrun" }[
     file

@@ -5,7 +5,7 @@
 
 Needs torch, diffusers and safetensors. Fixtures contain no weights, which would be megabytes: group normalisation with
 32 groups needs 128 channels. Instead, weights are computed from name and position by a formula, `formula_weights`,
-which tests/unit/diffusion/interchange_weights.ts implements too.
+which tests/unit/science/diffusion/interchange_weights.ts implements too.
 """
 
 import json

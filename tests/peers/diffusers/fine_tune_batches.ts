@@ -8,11 +8,11 @@
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { openImages } from "../../../artifacts/image_files.ts";
-import type { InputArtifact } from "../../../contract/stage.ts";
-import { chainPath } from "../../../diffusion/path.ts";
-import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import { encodeSafetensors } from "../../../formats/safetensors.ts";
+import type { InputArtifact } from "../../../engine/contract/stage.ts";
+import { chainPath } from "../../../science/diffusion/path.ts";
+import { makeBetas } from "../../../science/diffusion/schedule/betas.ts";
+import { makeTables } from "../../../science/diffusion/schedule/tables.ts";
+import { encodeSafetensors } from "../../../science/formats/safetensors.ts";
 import { makeBatches } from "../../../stages/train/batches.ts";
 import { objectiveNamed } from "../../support/objectives.ts";
 import { smallImages, withFolder } from "../../unit/stages/small_world.ts";

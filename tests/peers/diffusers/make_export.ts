@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { BYTES } from "../../../diffusion/normalizer.ts";
+import { BYTES } from "../../../science/diffusion/normalizer.ts";
 import { dirname, join } from "node:path";
 import {
   makeModelOutput,
@@ -16,18 +16,18 @@ import {
   oneHotLabels,
   packParameters,
   sizeOf,
-} from "../../../diffusion/network.ts";
-import type { ObjectiveName } from "../../../diffusion/objectives.ts";
-import { chainPath } from "../../../diffusion/path.ts";
-import { makeBetas, type ScheduleName } from "../../../diffusion/schedule/betas.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import type { UnetConfig } from "../../../diffusion/unet/config.ts";
+} from "../../../science/diffusion/network.ts";
+import type { ObjectiveName } from "../../../science/diffusion/objectives.ts";
+import { chainPath } from "../../../science/diffusion/path.ts";
+import { makeBetas, type ScheduleName } from "../../../science/diffusion/schedule/betas.ts";
+import { makeTables } from "../../../science/diffusion/schedule/tables.ts";
+import type { UnetConfig } from "../../../science/diffusion/unet/config.ts";
 import { objectiveNamed } from "../../support/objectives.ts";
 import { unetOf } from "../../support/unet.ts";
-import { encodeSafetensors } from "../../../formats/safetensors.ts";
+import { encodeSafetensors } from "../../../science/formats/safetensors.ts";
 import { toDiffusers } from "../../../stages/export/run.ts";
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
-import { type Device, openDevice, randomStream } from "../../../tensor/mod.ts";
+import { type Device, openDevice, randomStream } from "../../../science/tensor/mod.ts";
 
 interface Case {
   readonly model: UnetConfig;

@@ -3,7 +3,7 @@
     python tests/peers/edm/augment.py PATH_OF_EDM tests/golden/edm/augment.json
 
 Needs torch, and a clone of NVlabs/edm. Images and random numbers are linear congruential numbers, which
-tests/unit/metrics/lcg.ts makes too; a "normal" number is a uniform one with variance 1.
+tests/unit/science/metrics/lcg.ts makes too; a "normal" number is a uniform one with variance 1.
 """
 
 import json

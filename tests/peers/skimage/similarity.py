@@ -2,7 +2,7 @@
 
     python tests/peers/skimage/similarity.py tests/golden/metrics/similarity.json
 
-Needs scikit-image. The images are linear congruential numbers; tests/unit/metrics/lcg.ts makes the same.
+Needs scikit-image. The images are linear congruential numbers; tests/unit/science/metrics/lcg.ts makes the same.
 """
 
 import json

@@ -2,7 +2,7 @@
 
     python tests/peers/torch/recipe.py tests/golden/torch/recipe.json
 
-Needs torch and diffusers. The data are linear congruential numbers; tests/unit/metrics/lcg.ts makes the same.
+Needs torch and diffusers. The data are linear congruential numbers; tests/unit/science/metrics/lcg.ts makes the same.
 """
 
 import json

@@ -1,5 +1,5 @@
-import { spaceTimesteps } from "../../../diffusion/schedule/respace.ts";
-import { type DiffusionTables, makeTables } from "../../../diffusion/schedule/tables.ts";
+import { spaceTimesteps } from "../../../science/diffusion/schedule/respace.ts";
+import { type DiffusionTables, makeTables } from "../../../science/diffusion/schedule/tables.ts";
 import { respacedBetas } from "./respaced_betas.ts";
 import type { ReverseStep } from "./reverse_step.ts";
 

@@ -1,4 +1,4 @@
-import type { DiffusionTables } from "../../../diffusion/schedule/tables.ts";
+import type { DiffusionTables } from "../../../science/diffusion/schedule/tables.ts";
 import type { ReverseStep } from "./reverse_step.ts";
 import { spacedTimesteps, type TimestepSpacing } from "./timestep_spacing.ts";
 

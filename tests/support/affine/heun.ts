@@ -1,5 +1,5 @@
-import { edmSigmas } from "../../../diffusion/samplers/heun.ts";
-import type { DiffusionTables } from "../../../diffusion/schedule/tables.ts";
+import { edmSigmas } from "../../../science/diffusion/samplers/heun.ts";
+import type { DiffusionTables } from "../../../science/diffusion/schedule/tables.ts";
 import type { ReverseStep } from "./reverse_step.ts";
 
 export interface EdmOptions {

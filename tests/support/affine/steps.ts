@@ -1,5 +1,5 @@
-import type { SamplerParams } from "../../../diffusion/samplers.ts";
-import type { DiffusionTables } from "../../../diffusion/schedule/tables.ts";
+import type { SamplerParams } from "../../../science/diffusion/samplers.ts";
+import type { DiffusionTables } from "../../../science/diffusion/schedule/tables.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
 import { ancestralSteps } from "./ancestral.ts";
 import { ddimSteps } from "./ddim.ts";

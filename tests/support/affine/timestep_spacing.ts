@@ -1,4 +1,4 @@
-import { roundHalfToEven } from "../../../diffusion/schedule/respace.ts";
+import { roundHalfToEven } from "../../../science/diffusion/schedule/respace.ts";
 
 /** The timesteps that a shortened chain visits. */
 export interface TimestepSpacing {

@@ -8,12 +8,12 @@
 import fc from "fast-check";
 import { Buffer } from "node:buffer";
 import { constants, crc32, deflateSync, gzipSync } from "node:zlib";
-import { FormatError } from "../../../formats/format_error.ts";
-import { decodeIdx } from "../../../formats/idx.ts";
-import { decodeJpeg } from "../../../formats/jpeg/jpeg.ts";
-import { decodeNpz } from "../../../formats/npz.ts";
-import { decodePng } from "../../../formats/png_decoder.ts";
-import { JPEGS } from "../../unit/formats/jpeg_fixtures.ts";
+import { FormatError } from "../../../science/formats/format_error.ts";
+import { decodeIdx } from "../../../science/formats/idx.ts";
+import { decodeJpeg } from "../../../science/formats/jpeg/jpeg.ts";
+import { decodeNpz } from "../../../science/formats/npz.ts";
+import { decodePng } from "../../../science/formats/png_decoder.ts";
+import { JPEGS } from "../../unit/science/formats/jpeg_fixtures.ts";
 import { type Chunk, headerChunk, joinChunks } from "../png_files.ts";
 
 export interface Outcome {

@@ -1,4 +1,4 @@
-import type { StageContext } from "../../../contract/stage.ts";
+import type { StageContext } from "../../../engine/contract/stage.ts";
 
 /** Writes the content that it read, so that any wrong byte shows in all later stages; and one file in a folder. */
 export default async function run({ params, inputs, outputs, note }: StageContext): Promise<void> {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type BuiltinKind, defineKind } from "../../../contract/stage.ts";
+import { type BuiltinKind, defineKind } from "../../../engine/contract/stage.ts";
 import { extent, externalFile } from "../../../schemas/roles.ts";
 
 const files = { type: "files", description: "Text" } as const;

@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { join } from "node:path";
 import { deflateSync, inflateSync } from "node:zlib";
 import { encode } from "fast-png";
-import { FormatError } from "../../../formats/format_error.ts";
+import { FormatError } from "../../../science/formats/format_error.ts";
 import { open as openFiles } from "../../../stages/dataset/files.ts";
 import { decodeImage } from "../../../stages/dataset/image_files.ts";
 import type { Items } from "../../../stages/dataset/items.ts";

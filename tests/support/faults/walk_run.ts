@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { StageContext, StageEnd } from "../../../contract/stage.ts";
+import type { StageContext, StageEnd } from "../../../engine/contract/stage.ts";
 
 /** Walks a chain of hashes: a step that is lost, repeated or taken from another walk changes all later ones. */
 export default async function run(

@@ -1,5 +1,5 @@
 import { main } from "../../../cli/main.ts";
-import type { BuiltinKind } from "../../../contract/stage.ts";
+import type { BuiltinKind } from "../../../engine/contract/stage.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 
 /** The output of the command line and its exit code. */

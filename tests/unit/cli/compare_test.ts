@@ -1,8 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { compareExperiments, comparisonPage, sheetOf } from "../../../cli/results/compare.ts";
-import { type Experiment, experimentsOf } from "../../../cli/results/experiments.ts";
+import { compareExperiments, comparisonPage, sheetOf } from "../../../pages/results/compare.ts";
+import { type Experiment, experimentsOf } from "../../../pages/results/experiments.ts";
 import type { Store } from "../../../engine/store/store.ts";
-import { partsOf } from "../../../report/page.ts";
+import { partsOf } from "../../../pages/report/page.ts";
 import { curve, liveRun, liveStage } from "../../support/live_runs.ts";
 
 const param = (path: string, value: unknown) => ({ path, value, origin: [] });

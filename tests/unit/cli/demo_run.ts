@@ -1,4 +1,4 @@
-import type { StageContext } from "../../../contract/stage.ts";
+import type { StageContext } from "../../../engine/contract/stage.ts";
 
 /** Writes a stand-in for an interactive sampling page. */
 export default async function run({ outputs }: StageContext): Promise<void> {

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { parseAge, parseBytes } from "../../../cli/format/units.ts";
 import { openStore } from "../../../engine/store/store.ts";
-import { type BuiltinKind, defineKind } from "../../../contract/stage.ts";
+import { type BuiltinKind, defineKind } from "../../../engine/contract/stage.ts";
 import { hasProgram, skipUnless } from "../../support/proc.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCliWith } from "./capture.ts";

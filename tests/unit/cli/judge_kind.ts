@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { defineKind } from "../../../contract/stage.ts";
+import { defineKind } from "../../../engine/contract/stage.ts";
 
 /** A kind that writes one figure; tests give it the inputs that they need. */
 export const judgeKind = defineKind({

@@ -1,4 +1,4 @@
-import type { StageContext } from "../../../contract/stage.ts";
+import type { StageContext } from "../../../engine/contract/stage.ts";
 
 /** Writes the sum of its param, the seed and the values that it reads as a metric. */
 export default async function run({ params, inputs, outputs, note, seed }: StageContext): Promise<void> {

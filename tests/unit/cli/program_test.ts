@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { folderMeant } from "../../../cli/main.ts";
-import { programIn, TOOLKIT, withTypedCommands } from "../../../cli/program.ts";
+import { programIn, TOOLKIT, withTypedCommands } from "../../../package/program.ts";
 import { changeFolder, setVariable, testsAlone } from "../../support/own_process.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 

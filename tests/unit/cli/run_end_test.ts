@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { type BuiltinKind, defineKind } from "../../../contract/stage.ts";
+import { type BuiltinKind, defineKind } from "../../../engine/contract/stage.ts";
 import { setOperationHook } from "../../support/operations.ts";
 import { makeFault } from "../../support/faults/arm.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { samplesIn } from "../../../cli/results/samples.ts";
+import { samplesIn } from "../../../pages/results/samples.ts";
 import type { ResultManifest } from "../../../schemas/records.ts";
 
 type Made = Readonly<Record<string, string>>;

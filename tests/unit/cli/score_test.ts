@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
-import { encodeNpz } from "../../../formats/npz.ts";
+import { encodeNpz } from "../../../science/formats/npz.ts";
 import { NARROW_WEIGHTS } from "../../support/inception.ts";
 import { Project } from "../../support/project.ts";
 import { pngsOf, scoredImages } from "../../support/scored_images.ts";

@@ -1,4 +1,4 @@
-import type { StageContext } from "../../../contract/stage.ts";
+import type { StageContext } from "../../../engine/contract/stage.ts";
 
 /** Writes the metrics that its param gives. */
 export default async function run({ params, outputs }: StageContext): Promise<void> {

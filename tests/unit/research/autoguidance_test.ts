@@ -1,16 +1,16 @@
-import { BYTES } from "../../../diffusion/normalizer.ts";
+import { BYTES } from "../../../science/diffusion/normalizer.ts";
 import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals } from "@std/assert";
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
-import { makeNetwork } from "../../../diffusion/network.ts";
-import { makeObjective } from "../../../diffusion/objective.ts";
-import { definedPath } from "../../../diffusion/path.ts";
+import { makeNetwork } from "../../../science/diffusion/network.ts";
+import { makeObjective } from "../../../science/diffusion/objective.ts";
+import { definedPath } from "../../../science/diffusion/path.ts";
 import flow from "../../../pipelines/research/flow.ts";
 import heun from "../../../pipelines/research/flow_heun.ts";
 import velocity from "../../../pipelines/research/velocity.ts";
 import { makePredictor, type PredictorOptions } from "../../../stages/shared/draw/predictor.ts";
 import { tfjsDevice } from "../../support/tfjs_device.ts";
-import { assertAllClose } from "../diffusion/assert_close.ts";
+import { assertAllClose } from "../science/diffusion/assert_close.ts";
 
 const T = 1250;
 const PATH = definedPath(flow, flow.params.parse({}), T);

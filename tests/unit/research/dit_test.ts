@@ -1,11 +1,17 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
-import "../../../tensor/complete_tfjs.ts";
-import type { NetworkSizes } from "../../../diffusion/define.ts";
-import { initialParameters, makeNetwork, type NamedArrays, predict, sizeOf } from "../../../diffusion/network.ts";
+import "../../../science/tensor/complete_tfjs.ts";
+import type { NetworkSizes } from "../../../science/diffusion/define.ts";
+import {
+  initialParameters,
+  makeNetwork,
+  type NamedArrays,
+  predict,
+  sizeOf,
+} from "../../../science/diffusion/network.ts";
 import dit from "../../../pipelines/research/dit.ts";
-import { assertAllClose } from "../diffusion/assert_close.ts";
-import { PseudoRandom } from "../diffusion/pseudo_random.ts";
+import { assertAllClose } from "../science/diffusion/assert_close.ts";
+import { PseudoRandom } from "../science/diffusion/pseudo_random.ts";
 
 await tf.setBackend("cpu");
 

@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Path, Prediction, SamplerDefinition } from "../../../diffusion/define.ts";
-import { makeObjective } from "../../../diffusion/objective.ts";
-import { chainPath, definedPath, timePoint } from "../../../diffusion/path.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import type { Path, Prediction, SamplerDefinition } from "../../../science/diffusion/define.ts";
+import { makeObjective } from "../../../science/diffusion/objective.ts";
+import { chainPath, definedPath, timePoint } from "../../../science/diffusion/path.ts";
+import { makeTables } from "../../../science/diffusion/schedule/tables.ts";
 import flow from "../../../pipelines/research/flow.ts";
 import euler from "../../../pipelines/research/flow_euler.ts";
 import heun from "../../../pipelines/research/flow_heun.ts";
 import velocity from "../../../pipelines/research/velocity.ts";
-import { assertClose } from "../diffusion/assert_close.ts";
-import { PseudoRandom } from "../diffusion/pseudo_random.ts";
+import { assertClose } from "../science/diffusion/assert_close.ts";
+import { PseudoRandom } from "../science/diffusion/pseudo_random.ts";
 
 const UNIFORM = flow.params.parse({});
 const PATH = definedPath(flow, UNIFORM, 1250);

@@ -21,7 +21,7 @@ Deno.test("docs/from-pytorch.md: the program knows each old name of a param, and
 
 Deno.test("docs/from-pytorch.md: the other words are commands, keys of stages and names of the module", () => {
   const schema = read("schemas/pipeline.schema.json");
-  const module = read("python/noiseline/__init__.py");
+  const module = read("package/python/noiseline/__init__.py");
   const names = rows.slice(rows.findIndex(([old]) => old![0]!.includes("wandb"))).flatMap(([, here]) => here!);
   const strange = names.filter((name) => {
     const [first, task, command] = name.split(" ");

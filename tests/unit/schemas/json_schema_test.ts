@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
-import { clusterSchemaText, schemaText } from "../../../tools/generate_schema.ts";
+import { clusterSchemaText, schemaText } from "../../../dev/generate_schema.ts";
 
 const SCHEMA = new URL("../../../schemas/pipeline.schema.json", import.meta.url);
 const PIPELINES = new URL("../../../pipelines/", import.meta.url);
@@ -17,14 +17,14 @@ function complaints(yaml: string): string[] {
 
 Deno.test("schemas/pipeline.schema.json is what the Zod schemas say now", async () => {
   const written = await Deno.readTextFile(SCHEMA).catch(() => "");
-  assert(written === schemaText(), "the file is stale. Run: deno run -A tools/generate_schema.ts");
+  assert(written === schemaText(), "the file is stale. Run: deno run -A dev/generate_schema.ts");
 });
 
 Deno.test("schemas/cluster.schema.json is what the Zod schema says now, and takes the example and no slip in it", async () => {
   const written = await Deno.readTextFile(new URL("../../../schemas/cluster.schema.json", import.meta.url));
-  assert(written === clusterSchemaText(), "the file is stale. Run: deno run -A tools/generate_schema.ts");
+  assert(written === clusterSchemaText(), "the file is stale. Run: deno run -A dev/generate_schema.ts");
   const check = new Ajv2020({ strict: false }).compile(JSON.parse(written));
-  const example = await Deno.readTextFile(new URL("../../../clusters/example.yaml", import.meta.url));
+  const example = await Deno.readTextFile(new URL("../../../pipelines/clusters/example.yaml", import.meta.url));
   assert(check(parse(example)));
   for (const slip of ["partition:", "time: 1h", "cache: /", "kinds:"]) {
     assert(!check(parse(example.replace(slip, slip.replace(/(?=[:/])|(?<=: )/, "x")))), slip);

@@ -7,7 +7,7 @@ import type { fileEntrySchema } from "../../../schemas/records.ts";
 import type * as types from "../../../schemas/types.ts";
 import type * as kinds from "../../support/builtin_kinds.ts";
 import manifest from "../../../deno.json" with { type: "json" };
-import { typesText } from "../../../tools/generate_schema.ts";
+import { typesText } from "../../../dev/generate_schema.ts";
 
 Deno.test("schemas/types.ts is what the Zod schemas say now", async () => {
   const written = await Deno.readTextFile(new URL("../../../schemas/types.ts", import.meta.url));

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { readLog } from "../../../artifacts/log.ts";
 import * as tf from "@tensorflow/tfjs-core";
 import { readImages, writeImages } from "../../../artifacts/images.ts";
-import { defineAutoencoder } from "../../../diffusion/define.ts";
-import { BYTES, type Normalizer } from "../../../diffusion/normalizer.ts";
+import { defineAutoencoder } from "../../../science/diffusion/define.ts";
+import { BYTES, type Normalizer } from "../../../science/diffusion/normalizer.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
 import { autoencoderKind, classifierKind } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";
-import { assertClose } from "../diffusion/assert_close.ts";
+import { assertClose } from "../science/diffusion/assert_close.ts";
 import { none, own, said } from "./own_definitions.ts";
 import { smallImages, withFolder } from "./small_world.ts";
 

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
-import { makeAutoencoder } from "../../../diffusion/autoencoder/autoencoder.ts";
-import { autoencoderLossParams } from "../../../diffusion/autoencoder/loss_params.ts";
-import { type AutoencoderCode, defineAutoencoder, type ImageSizes } from "../../../diffusion/define.ts";
+import { makeAutoencoder } from "../../../science/diffusion/autoencoder/autoencoder.ts";
+import { autoencoderLossParams } from "../../../science/diffusion/autoencoder/loss_params.ts";
+import { type AutoencoderCode, defineAutoencoder, type ImageSizes } from "../../../science/diffusion/define.ts";
 import { describeProblem } from "../../../stages/shared/checks.ts";
 import { checkAutoencoderCode } from "../../../stages/shared/autoencoder_checks.ts";
 import { tryBuild } from "../../../stages/shared/definition_checks.ts";
-import { checkAutoencoder } from "../../../stages/testing/definitions.ts";
+import { checkAutoencoder } from "../../../package/testing/definitions.ts";
 import { none } from "./own_definitions.ts";
 
 const SIZES: ImageSizes = { height: 4, width: 6, channels: 2 };

@@ -6,15 +6,15 @@ import { readAutoencoder, writeAutoencoder } from "../../../artifacts/autoencode
 import { openImages } from "../../../artifacts/image_files.ts";
 import { readImages, writeImages } from "../../../artifacts/images.ts";
 import { readLog } from "../../../artifacts/log.ts";
-import type { InputArtifact } from "../../../contract/stage.ts";
-import { defineAutoencoder } from "../../../diffusion/define.ts";
-import { BYTES, denormalize, type Normalizer } from "../../../diffusion/normalizer.ts";
+import type { InputArtifact } from "../../../engine/contract/stage.ts";
+import { defineAutoencoder } from "../../../science/diffusion/define.ts";
+import { BYTES, denormalize, type Normalizer } from "../../../science/diffusion/normalizer.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
-import { decodePng } from "../../../formats/png_decoder.ts";
-import { decodeSafetensors } from "../../../formats/safetensors.ts";
-import { peakSignalToNoise, structuralSimilarity } from "../../../metrics/similarity.ts";
-import { range } from "../../../metrics/vectors.ts";
-import { collectArtifacts } from "../../../report/collect.ts";
+import { decodePng } from "../../../science/formats/png_decoder.ts";
+import { decodeSafetensors } from "../../../science/formats/safetensors.ts";
+import { peakSignalToNoise, structuralSimilarity } from "../../../science/metrics/similarity.ts";
+import { range } from "../../../science/metrics/vectors.ts";
+import { collectArtifacts } from "../../../pages/report/collect.ts";
 import {
   autoencoderKind,
   decodeKind,
@@ -27,7 +27,7 @@ import {
 } from "../../support/builtin_kinds.ts";
 import { digests, MemoryProgress, runStage, type StageOptions } from "../../support/stage_context.ts";
 import { none, own, said } from "./own_definitions.ts";
-import { assertAllClose } from "../diffusion/assert_close.ts";
+import { assertAllClose } from "../science/diffusion/assert_close.ts";
 import { made, MODEL, trainedOn, TRAINING } from "./small_latents.ts";
 import { SMALL_TRAINING, smallImages, withFolder } from "./small_world.ts";
 

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { flipped } from "../../../diffusion/augmentations/pixels.ts";
-import { builtinObjective } from "../../../diffusion/objectives.ts";
-import { chainPath } from "../../../diffusion/path.ts";
-import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { flipped } from "../../../science/diffusion/augmentations/pixels.ts";
+import { builtinObjective } from "../../../science/diffusion/objectives.ts";
+import { chainPath } from "../../../science/diffusion/path.ts";
+import { makeBetas } from "../../../science/diffusion/schedule/betas.ts";
+import { makeTables } from "../../../science/diffusion/schedule/tables.ts";
 import { fromBuiltin } from "../../../engine/pipeline/load/kinds.ts";
 import { keyParams } from "../../../engine/keys/keys.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";

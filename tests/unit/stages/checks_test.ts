@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 import { evaluateKind, exportKind, sampleKind, scoreKind, trainKind } from "../../support/builtin_kinds.ts";
-import type { CheckProblem, CheckResult } from "../../../contract/stage.ts";
-import { forwardGflop } from "../../../diffusion/unet/work.ts";
-import { assertClose } from "../diffusion/assert_close.ts";
+import type { CheckProblem, CheckResult } from "../../../engine/contract/stage.ts";
+import { forwardGflop } from "../../../science/diffusion/unet/work.ts";
+import { assertClose } from "../science/diffusion/assert_close.ts";
 
 const DIGITS = { count: 100, height: 28, width: 28, channels: 1, classes: 10 };
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { readImages, writeImages } from "../../../artifacts/images.ts";
-import type { InputArtifact } from "../../../contract/stage.ts";
+import type { InputArtifact } from "../../../engine/contract/stage.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
 import { classifierKind, featuresKind } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";

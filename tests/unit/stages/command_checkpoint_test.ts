@@ -1,14 +1,14 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { readCheckpoint } from "../../../artifacts/checkpoint.ts";
-import type { StageContext, StageEnd } from "../../../contract/stage.ts";
+import type { StageContext, StageEnd } from "../../../engine/contract/stage.ts";
 import { folderArtifact, openInput } from "../../../engine/process/context.ts";
-import { unet2dConfigSchema } from "../../../diffusion/interchange/config_schemas.ts";
-import { fromUnet2dConfig } from "../../../diffusion/interchange/unet2d_config.ts";
-import { toUnet2dTensors } from "../../../diffusion/interchange/unet2d_tensors.ts";
-import { sizeOf } from "../../../diffusion/network.ts";
-import { unetParameterSpecs } from "../../../diffusion/unet/plan.ts";
-import { encodeSafetensors } from "../../../formats/safetensors.ts";
+import { unet2dConfigSchema } from "../../../science/diffusion/interchange/config_schemas.ts";
+import { fromUnet2dConfig } from "../../../science/diffusion/interchange/unet2d_config.ts";
+import { toUnet2dTensors } from "../../../science/diffusion/interchange/unet2d_tensors.ts";
+import { sizeOf } from "../../../science/diffusion/network.ts";
+import { unetParameterSpecs } from "../../../science/diffusion/unet/plan.ts";
+import { encodeSafetensors } from "../../../science/formats/safetensors.ts";
 import checkCommand from "../../../stages/command/check.ts";
 import { withFolder } from "./small_world.ts";
 

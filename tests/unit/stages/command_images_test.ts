@@ -1,11 +1,11 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { openImages } from "../../../artifacts/image_files.ts";
-import type { StageContext, StageEnd } from "../../../contract/stage.ts";
+import type { StageContext, StageEnd } from "../../../engine/contract/stage.ts";
 import { folderArtifact, openInput } from "../../../engine/process/context.ts";
-import { encodeNpy } from "../../../formats/npy.ts";
-import { encodeNpz } from "../../../formats/npz.ts";
-import { encodePng } from "../../../formats/png_encoder.ts";
+import { encodeNpy } from "../../../science/formats/npy.ts";
+import { encodeNpz } from "../../../science/formats/npz.ts";
+import { encodePng } from "../../../science/formats/png_encoder.ts";
 import checkCommand from "../../../stages/command/check.ts";
 import { withFolder } from "./small_world.ts";
 

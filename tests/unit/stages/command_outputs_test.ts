@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { parseJson } from "../../../artifacts/record.ts";
-import type { StageContext } from "../../../contract/stage.ts";
+import type { StageContext } from "../../../engine/contract/stage.ts";
 import type { ArtifactType } from "../../../schemas/artifacts.ts";
-import { FormatError } from "../../../formats/format_error.ts";
+import { FormatError } from "../../../science/formats/format_error.ts";
 import checkCommand from "../../../stages/command/check.ts";
 
 import { withFolder } from "./small_world.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { encodeNpy } from "../../../formats/npy.ts";
+import { encodeNpy } from "../../../science/formats/npy.ts";
 import type { DatasetParams } from "../../../stages/dataset/params.ts";
 import { downloadsOf } from "../../../stages/dataset/kind.ts";
 import { CIFAR_CLASS_NAMES, CLASS_NAMES, EMOJI_CATEGORIES } from "../../../artifacts/labels.ts";

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { encode } from "fast-png";
 import { dirname, join } from "node:path";
-import { encodePng } from "../../../formats/png_encoder.ts";
+import { encodePng } from "../../../science/formats/png_encoder.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { digests, runStage } from "../../support/stage_context.ts";
-import { JPEGS, withOrientation } from "../formats/jpeg_fixtures.ts";
+import { JPEGS, withOrientation } from "../science/formats/jpeg_fixtures.ts";
 import { withFolder } from "./small_world.ts";
 
 type Files = Readonly<Record<string, Uint8Array>>;

@@ -4,7 +4,7 @@ import { fetchesFiles, prepareExternalInputs } from "../../../engine/run/externa
 import { fromBuiltin } from "../../../engine/pipeline/load/kinds.ts";
 import type { Stage } from "../../../engine/keys/stage.ts";
 import { openStore } from "../../../engine/store/store.ts";
-import type { BuiltinKind } from "../../../contract/stage.ts";
+import type { BuiltinKind } from "../../../engine/contract/stage.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
 import { withFolder } from "./small_world.ts";
 

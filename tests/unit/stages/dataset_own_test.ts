@@ -3,7 +3,7 @@ import { encode } from "fast-png";
 import { dirname, join } from "node:path";
 import { openImages } from "../../../artifacts/image_files.ts";
 import { readImages } from "../../../artifacts/images.ts";
-import { encodePng } from "../../../formats/png_encoder.ts";
+import { encodePng } from "../../../science/formats/png_encoder.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
 import { digests, runStage } from "../../support/stage_context.ts";
 import { withFolder } from "./small_world.ts";

@@ -2,12 +2,12 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join, resolve } from "node:path";
 import { openImages } from "../../../artifacts/image_files.ts";
 import { readImages } from "../../../artifacts/images.ts";
-import type { InputArtifact } from "../../../contract/stage.ts";
-import { encodeNpy } from "../../../formats/npy.ts";
+import type { InputArtifact } from "../../../engine/contract/stage.ts";
+import { encodeNpy } from "../../../science/formats/npy.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";
 
-/** Made by Python's zipfile and tarfile, NumPy and PyArrow: tools/data/make_source_fixtures.py. */
+/** Made by Python's zipfile and tarfile, NumPy and PyArrow: dev/data/make_source_fixtures.py. */
 const GOLDEN = new URL("../../golden/sources/", import.meta.url).pathname;
 const CLASSES = ["cat", "dog", "owl"];
 

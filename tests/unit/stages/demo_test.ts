@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import { join } from "node:path";
-import { defineNetwork, defineSampler } from "../../../diffusion/define.ts";
+import { defineNetwork, defineSampler } from "../../../science/diffusion/define.ts";
 import { fitPage } from "../../../stages/demo/frames.ts";
 import { isError } from "../../../stages/shared/checks.ts";
-import { wasmNumerics } from "../../../tensor/wasm/describe.ts";
+import { wasmNumerics } from "../../../science/tensor/wasm/describe.ts";
 import { demoKind } from "../../support/builtin_kinds.ts";
 import { digests, runStage, type StageOptions } from "../../support/stage_context.ts";
 import { none, own, said } from "./own_definitions.ts";

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { tryDevice, type TryOptions } from "../../../engine/process/device_trial.ts";
 import { trialOf } from "../../../stages/shared/device_trial.ts";
-import type { DeviceDescription } from "../../../tensor/devices.ts";
+import type { DeviceDescription } from "../../../science/tensor/devices.ts";
 
 const WASM: DeviceDescription = { name: "wasm", available: true, reason: "a wasm", numerics: "wasm/1/2-threads" };
 

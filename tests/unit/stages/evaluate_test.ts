@@ -2,13 +2,13 @@ import { assert, assertEquals } from "@std/assert";
 import type { Metrics } from "../../../artifacts/metrics.ts";
 import { readImages, writeImages } from "../../../artifacts/images.ts";
 import { readLog } from "../../../artifacts/log.ts";
-import { BYTES, type Normalizer } from "../../../diffusion/normalizer.ts";
+import { BYTES, type Normalizer } from "../../../science/diffusion/normalizer.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
 import { averageLosses, drawTimesteps } from "../../../stages/evaluate/evaluator.ts";
 import { evaluateKind, scheduleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { makeBuckets } from "../../../stages/shared/timestep_buckets.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
-import { assertClose } from "../diffusion/assert_close.ts";
+import { assertClose } from "../science/diffusion/assert_close.ts";
 import { SMALL_TRAINING, smallCheckpoint, smallImages, withFolder } from "./small_world.ts";
 
 async function metricsOf({ end, outputs }: StageOutcome): Promise<Metrics> {

@@ -1,17 +1,17 @@
 import { tryDevice } from "../../../engine/process/device_trial.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { decodeNpy } from "../../../formats/npy.ts";
-import { decodeNpz, encodeNpz } from "../../../formats/npz.ts";
+import { decodeNpy } from "../../../science/formats/npy.ts";
+import { decodeNpz, encodeNpz } from "../../../science/formats/npz.ts";
 import type { Metric, Metrics } from "../../../artifacts/metrics.ts";
 import { classifierKind, featuresKind, scoreKind, statisticsKind } from "../../support/builtin_kinds.ts";
-import type { InputArtifact } from "../../../contract/stage.ts";
+import type { InputArtifact } from "../../../engine/contract/stage.ts";
 import { openFeatures } from "../../../artifacts/features.ts";
 import { readImages } from "../../../artifacts/images.ts";
-import { onnxNumerics } from "../../../tensor/onnx/describe.ts";
+import { onnxNumerics } from "../../../science/tensor/onnx/describe.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { tinyGraph } from "../../support/tiny_graph.ts";
-import { assertAllClose, assertClose } from "../diffusion/assert_close.ts";
+import { assertAllClose, assertClose } from "../science/diffusion/assert_close.ts";
 import { smallImages, withFolder } from "./small_world.ts";
 
 const TRAIN = { base: 4, steps: 60, batchSize: 16, learningRate: 1e-2 };

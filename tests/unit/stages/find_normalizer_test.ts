@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { dtypeOf } from "../../../diffusion/normalizer.ts";
+import { dtypeOf } from "../../../science/diffusion/normalizer.ts";
 import { findNormalizer } from "../../../stages/dataset/find_normalizer.ts";
 
 function assertNear(got: number, wanted: number, allowed: number): void {

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
-import type { DeepImage } from "../../../formats/byte_image.ts";
+import type { DeepImage } from "../../../science/formats/byte_image.ts";
 import { fitImage } from "../../../stages/dataset/fit.ts";
 import type { ResizeName } from "../../../stages/dataset/params.ts";
 import resized from "../../golden/resized_pillow.json" with { type: "json" };
 
-/** Made by Pillow 13: tools/data/make_resize_fixtures.py, which has the same pattern. */
+/** Made by Pillow 13: dev/data/make_resize_fixtures.py, which has the same pattern. */
 function pattern([height, width, channels]: readonly number[], depth: number): DeepImage {
   const levels = Array.from({ length: height! * width! * channels! }, (_, i) => {
     const [x, y, c] = [Math.floor(i / channels!) % width!, Math.floor(i / channels! / width!), i % channels!];

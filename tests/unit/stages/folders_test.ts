@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
-import { encodePng } from "../../../formats/png_encoder.ts";
+import { encodePng } from "../../../science/formats/png_encoder.ts";
 import { classesOf } from "../../../stages/dataset/folders.ts";
 import { datasetKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { decodeNpy } from "../../../formats/npy.ts";
+import { decodeNpy } from "../../../science/formats/npy.ts";
 import { featuresKind } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { tinyGraph } from "../../support/tiny_graph.ts";

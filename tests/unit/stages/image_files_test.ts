@@ -11,13 +11,13 @@ import {
   rangeNormalizer,
   VALUE_TYPES,
   type Values,
-} from "../../../diffusion/normalizer.ts";
+} from "../../../science/diffusion/normalizer.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
 import { disableFsync } from "../../../engine/store/files.ts";
 import { ProgressStore, savedSteps } from "../../../engine/store/progress.ts";
-import { FormatError } from "../../../formats/format_error.ts";
-import { encodeNpz } from "../../../formats/npz.ts";
-import { decodePng } from "../../../formats/png_decoder.ts";
+import { FormatError } from "../../../science/formats/format_error.ts";
+import { encodeNpz } from "../../../science/formats/npz.ts";
+import { decodePng } from "../../../science/formats/png_decoder.ts";
 import { withFolder } from "./small_world.ts";
 
 const opened = (folder: string) => openInput(folderArtifact(folder, "images"));

@@ -2,13 +2,13 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { encode } from "fast-png";
 import { dirname, join } from "node:path";
 import { readImages } from "../../../artifacts/images.ts";
-import { encodeNpz } from "../../../formats/npz.ts";
-import type { NpyArray } from "../../../formats/npy.ts";
-import { encodePng } from "../../../formats/png_encoder.ts";
+import { encodeNpz } from "../../../science/formats/npz.ts";
+import type { NpyArray } from "../../../science/formats/npy.ts";
+import { encodePng } from "../../../science/formats/png_encoder.ts";
 import { imagesKind } from "../../support/builtin_kinds.ts";
 import { digests, runStage } from "../../support/stage_context.ts";
 import { pngsOf, scoredImages } from "../../support/scored_images.ts";
-import { JPEGS } from "../formats/jpeg_fixtures.ts";
+import { JPEGS } from "../science/formats/jpeg_fixtures.ts";
 import { withFolder } from "./small_world.ts";
 
 type Files = Readonly<Record<string, Uint8Array>>;

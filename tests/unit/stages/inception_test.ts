@@ -1,15 +1,15 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { decodeNpy } from "../../../formats/npy.ts";
+import { decodeNpy } from "../../../science/formats/npy.ts";
 import type { Metrics } from "../../../artifacts/metrics.ts";
-import type { InputArtifact } from "../../../contract/stage.ts";
+import type { InputArtifact } from "../../../engine/contract/stage.ts";
 import { featuresKind, scoreKind, statisticsKind } from "../../support/builtin_kinds.ts";
 import { distanceName } from "../../../stages/score/figures.ts";
 import { INCEPTION, INCEPTION_WEIGHTS } from "../../../stages/shared/inception.ts";
 import { NARROW_WEIGHTS } from "../../support/inception.ts";
 import { runStage, type StageOutcome } from "../../support/stage_context.ts";
-import { assertAllClose } from "../diffusion/assert_close.ts";
+import { assertAllClose } from "../science/diffusion/assert_close.ts";
 import { smallImages, withFolder } from "./small_world.ts";
 
 const bytes = await Deno.readFile(NARROW_WEIGHTS);

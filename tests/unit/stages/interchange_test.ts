@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { dirname, join } from "node:path";
-import { decodeSafetensors, encodeSafetensors } from "../../../formats/safetensors.ts";
-import type { InputArtifact } from "../../../contract/stage.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../../science/formats/safetensors.ts";
+import type { InputArtifact } from "../../../engine/contract/stage.ts";
 import { exportKind, importKind } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { smallCheckpoint, smallWorld, trainSmall, withFolder } from "./small_world.ts";

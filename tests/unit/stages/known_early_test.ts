@@ -1,8 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { join } from "node:path";
-import { encodeNpy } from "../../../formats/npy.ts";
-import { encodePng } from "../../../formats/png_encoder.ts";
+import { encodeNpy } from "../../../science/formats/npy.ts";
+import { encodePng } from "../../../science/formats/png_encoder.ts";
 import { labelsOfValues } from "../../../stages/dataset/items.ts";
 import { classesOfTable, labelsOfTable } from "../../../stages/dataset/labels.ts";
 

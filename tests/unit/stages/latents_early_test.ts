@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { encodePng } from "../../../formats/png_encoder.ts";
+import { encodePng } from "../../../science/formats/png_encoder.ts";
 import { Project } from "../../support/project.ts";
 import { runCli } from "../cli/capture.ts";
 

@@ -41,16 +41,16 @@ Deno.test("planning loads no tensor engine and no decoder: the kinds do without"
   // `import` reads JSON of a few hundred bytes, to know what network it brings, and `dataset` the header of an array or
   // of an image; `score` knows the least side of SSIM.
   const light = [
-    "formats/byte_image.ts",
-    "formats/format_error.ts",
-    "formats/jpeg/exif_orientation.ts",
-    "formats/jpeg/segments.ts",
-    "formats/npy.ts",
-    "metrics/similarity.ts",
-    "metrics/vectors.ts",
-    "tensor/devices.ts",
+    "science/formats/byte_image.ts",
+    "science/formats/format_error.ts",
+    "science/formats/jpeg/exif_orientation.ts",
+    "science/formats/jpeg/segments.ts",
+    "science/formats/npy.ts",
+    "science/metrics/similarity.ts",
+    "science/metrics/vectors.ts",
+    "science/tensor/devices.ts",
   ];
-  assertEquals(paths.filter((one) => /^(?:formats|tensor|metrics)\//.test(one)).sort(), light);
+  assertEquals(paths.filter((one) => /^science\/(?:formats|tensor|metrics)\//.test(one)).sort(), light);
 });
 
 Deno.test("a command that finds everything up to date has loaded neither kinds nor pages", async () => {
@@ -59,7 +59,7 @@ Deno.test("a command that finds everything up to date has loaded neither kinds n
     const paths = [...await loadedBy(new URL(entry, root))].map((one) => one.replace(root.href, ""));
     assertEquals(paths.includes("cli/io.ts"), true, entry);
     const heavy =
-      /^(?:(?:artifacts|diffusion|formats|metrics|pictures|report|stages|tensor)\/|(?:engine|kinds|mod)\.ts$)/;
+      /^(?:(?:artifacts|pages\/report|science|stages)\/|(?:package\/doors\/(?:engine|kinds)|pages\/mod|mod)\.ts$)/;
     assertEquals(paths.filter((one) => heavy.test(one)), [], entry);
   }
 });

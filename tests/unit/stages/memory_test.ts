@@ -1,17 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
-import "../../../tensor/complete_tfjs.ts";
+import "../../../science/tensor/complete_tfjs.ts";
 import { networkOf } from "../../../artifacts/checkpoint.ts";
-import { lessMemory } from "../../../contract/less_memory.ts";
-import { makeAutoencoder } from "../../../diffusion/autoencoder/autoencoder.ts";
-import builtin from "../../../diffusion/autoencoder/network.ts";
-import { BUILTIN_AUTOENCODER } from "../../../diffusion/autoencoders.ts";
-import { countOf, makeModelOutput, modelOutputSignature, unpackTensors } from "../../../diffusion/network.ts";
-import { type UnetConfig, validateUnetConfig } from "../../../diffusion/unet/config.ts";
-import { BUILTIN_NETWORK } from "../../../diffusion/networks.ts";
-import type { NamedTensors } from "../../../tensor/mod.ts";
-import { liveValues, sizeOf } from "../../../tensor/trace/graph.ts";
-import { trace } from "../../../tensor/trace/trace.ts";
+import { lessMemory } from "../../../engine/contract/less_memory.ts";
+import { makeAutoencoder } from "../../../science/diffusion/autoencoder/autoencoder.ts";
+import builtin from "../../../science/diffusion/autoencoder/network.ts";
+import { BUILTIN_AUTOENCODER } from "../../../science/diffusion/autoencoders.ts";
+import { countOf, makeModelOutput, modelOutputSignature, unpackTensors } from "../../../science/diffusion/network.ts";
+import { type UnetConfig, validateUnetConfig } from "../../../science/diffusion/unet/config.ts";
+import { BUILTIN_NETWORK } from "../../../science/diffusion/networks.ts";
+import type { NamedTensors } from "../../../science/tensor/mod.ts";
+import { liveValues, sizeOf } from "../../../science/tensor/trace/graph.ts";
+import { trace } from "../../../science/tensor/trace/trace.ts";
 import {
   autoencoderKind,
   datasetKind,

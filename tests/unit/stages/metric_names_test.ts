@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { facts as imageFacts, writeImages } from "../../../artifacts/images.ts";
 import { facts as checkpointFacts } from "../../../artifacts/checkpoint.ts";
-import type { BuiltinKind, Facts, InputArtifact } from "../../../contract/stage.ts";
+import type { BuiltinKind, Facts, InputArtifact } from "../../../engine/contract/stage.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
 import { classifierKind, evaluateKind, featuresKind, scoreKind } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";

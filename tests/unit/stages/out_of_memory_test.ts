@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import type { StageContext, StageRun } from "../../../contract/stage.ts";
+import type { StageContext, StageRun } from "../../../engine/contract/stage.ts";
 import { explainMemory } from "../../../stages/shared/out_of_memory.ts";
 
 // As TensorFlow 2.21 reports it through tfjs-node.

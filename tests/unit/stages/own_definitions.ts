@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
-import type { OwnDefinition } from "../../../contract/stage.ts";
-import { defineObjective, type FreeObjective, sortOf } from "../../../diffusion/define.ts";
+import type { OwnDefinition } from "../../../engine/contract/stage.ts";
+import { defineObjective, type FreeObjective, sortOf } from "../../../science/diffusion/define.ts";
 import type { Sort } from "../../../schemas/definitions.ts";
 import type { StageOutcome } from "../../support/stage_context.ts";
 

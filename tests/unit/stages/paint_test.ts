@@ -1,16 +1,16 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { mix, transition } from "../../../diffusion/samplers/mix.ts";
-import { chainPath } from "../../../diffusion/path.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { makeBetas } from "../../../science/diffusion/schedule/betas.ts";
+import { mix, transition } from "../../../science/diffusion/samplers/mix.ts";
+import { chainPath } from "../../../science/diffusion/path.ts";
+import { makeTables } from "../../../science/diffusion/schedule/tables.ts";
 import { inpaintKind, interpolateKind, neighboursKind } from "../../support/builtin_kinds.ts";
 import type { Metrics } from "../../../artifacts/metrics.ts";
 import { keptPixels } from "../../../stages/inpaint/run.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
 import { readImages } from "../../../artifacts/images.ts";
-import { randomStream } from "../../../tensor/mod.ts";
+import { randomStream } from "../../../science/tensor/mod.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
-import { assertClose } from "../diffusion/assert_close.ts";
+import { assertClose } from "../science/diffusion/assert_close.ts";
 import { smallCheckpoint, withFolder } from "./small_world.ts";
 
 async function pixelsOf({ end, outputs }: StageOutcome): Promise<Uint8Array> {

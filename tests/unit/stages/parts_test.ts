@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import fc from "fast-check";
-import type { InputArtifact, StageEnd } from "../../../contract/stage.ts";
+import type { InputArtifact, StageEnd } from "../../../engine/contract/stage.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
 import { type Batch, batchesOfShare, inParts } from "../../../stages/shared/parts.ts";
 import { withFolder } from "./small_world.ts";

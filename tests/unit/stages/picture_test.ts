@@ -2,9 +2,9 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { defineStage } from "noiseline/engine";
 import { testStage } from "noiseline/testing";
 import { z } from "zod";
-import { encodePng } from "../../../formats/png_encoder.ts";
-import { collectArtifacts } from "../../../report/collect.ts";
-import { renderReport } from "../../../report/page.ts";
+import { encodePng } from "../../../science/formats/png_encoder.ts";
+import { collectArtifacts } from "../../../pages/report/collect.ts";
+import { renderReport } from "../../../pages/report/page.ts";
 import { NOTHING } from "../../support/report.ts";
 
 const PNG = encodePng({ width: 2, height: 1, channels: 1, data: Uint8Array.of(0, 255) });

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { resize } from "../../../stages/dataset/pixels.ts";
-import { randomStream } from "../../../tensor/mod.ts";
+import { randomStream } from "../../../science/tensor/mod.ts";
 
 /** Returns bytes of two images of noise, the hardest case for an average. */
 function noise(side: number): Uint8Array<ArrayBuffer> {

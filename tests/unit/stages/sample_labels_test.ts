@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { oneHotLabels } from "../../../diffusion/network.ts";
+import { oneHotLabels } from "../../../science/diffusion/network.ts";
 import { evaluateKind, sampleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";
-import { decodeNpz } from "../../../formats/npz.ts";
+import { decodeNpz } from "../../../science/formats/npz.ts";
 import { unetOf } from "../../support/unet.ts";
 import { digests, MemoryProgress, runStage } from "../../support/stage_context.ts";
 import { type SmallWorld, smallWorld, trainSmall, withFolder } from "./small_world.ts";

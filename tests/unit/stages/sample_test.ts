@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { sampleKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";
-import { BYTES, denormalize } from "../../../diffusion/normalizer.ts";
+import { BYTES, denormalize } from "../../../science/diffusion/normalizer.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
 import {
   digests,

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { decodeSafetensors } from "../../../formats/safetensors.ts";
-import { chainPath, priorKlOfPath } from "../../../diffusion/path.ts";
-import { makeBetas, SCHEDULE_NAMES } from "../../../diffusion/schedule/betas.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { decodeSafetensors } from "../../../science/formats/safetensors.ts";
+import { chainPath, priorKlOfPath } from "../../../science/diffusion/path.ts";
+import { makeBetas, SCHEDULE_NAMES } from "../../../science/diffusion/schedule/betas.ts";
+import { makeTables } from "../../../science/diffusion/schedule/tables.ts";
 import { scheduleParams, toScheduleSpec } from "../../../stages/schedule/params.ts";
 import { validate } from "../../../engine/diagnostic/validate.ts";
 import { rolesOf } from "../../../schemas/roles.ts";
@@ -11,7 +11,7 @@ import { trainKind } from "../../../stages/train/kind.ts";
 import { readScheduleFacts } from "../../../artifacts/facts.ts";
 import { nameOf, readSchedule, scheduleSpecSchema } from "../../../artifacts/schedule.ts";
 import { runStage } from "../../support/stage_context.ts";
-import { assertClose } from "../diffusion/assert_close.ts";
+import { assertClose } from "../science/diffusion/assert_close.ts";
 import { withFolder } from "./small_world.ts";
 import { countCalls } from "../../support/work.ts";
 

@@ -13,13 +13,13 @@ import {
   validate,
 } from "../../../artifacts/schedule.ts";
 import { definitionByDigest } from "../../../artifacts/own_definitions.ts";
-import type { InputArtifact, OwnDefinition } from "../../../contract/stage.ts";
-import { defineNetwork, definePath } from "../../../diffusion/define.ts";
-import { chainPath, pathFacts, tableOf } from "../../../diffusion/path.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import { FormatError } from "../../../formats/format_error.ts";
-import { encodeNpy } from "../../../formats/npy.ts";
-import { decodeSafetensors } from "../../../formats/safetensors.ts";
+import type { InputArtifact, OwnDefinition } from "../../../engine/contract/stage.ts";
+import { defineNetwork, definePath } from "../../../science/diffusion/define.ts";
+import { chainPath, pathFacts, tableOf } from "../../../science/diffusion/path.ts";
+import { makeTables } from "../../../science/diffusion/schedule/tables.ts";
+import { FormatError } from "../../../science/formats/format_error.ts";
+import { encodeNpy } from "../../../science/formats/npy.ts";
+import { decodeSafetensors } from "../../../science/formats/safetensors.ts";
 import { mapFiles, rolesOf } from "../../../schemas/roles.ts";
 import { scheduleKind } from "../../../stages/schedule/kind.ts";
 import { describeDefinition } from "../../../stages/shared/describe_definition.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { makeBetas, SCHEDULE_NAMES, type ScheduleSpec } from "../../../diffusion/schedule/betas.ts";
-import { chainPath } from "../../../diffusion/path.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { makeBetas, SCHEDULE_NAMES, type ScheduleSpec } from "../../../science/diffusion/schedule/betas.ts";
+import { chainPath } from "../../../science/diffusion/path.ts";
+import { makeTables } from "../../../science/diffusion/schedule/tables.ts";
 import { scheduleKind } from "../../../stages/schedule/kind.ts";
 import { plotSchedule } from "../../../stages/schedule/run.ts";
 import { runStage } from "../../support/stage_context.ts";

@@ -4,11 +4,18 @@ import { join } from "node:path";
 import { pixelForm } from "../../../artifacts/features.ts";
 import { openImagesWriter } from "../../../artifacts/image_files.ts";
 import type { Metrics } from "../../../artifacts/metrics.ts";
-import type { Facts, InputArtifact } from "../../../contract/stage.ts";
-import { BYTES, formOf, mapBetween, normalize, VALUE_TYPES, type ValueForm } from "../../../diffusion/normalizer.ts";
+import type { Facts, InputArtifact } from "../../../engine/contract/stage.ts";
+import {
+  BYTES,
+  formOf,
+  mapBetween,
+  normalize,
+  VALUE_TYPES,
+  type ValueForm,
+} from "../../../science/diffusion/normalizer.ts";
 import { folderArtifact, openInput, openOutput } from "../../../engine/process/context.ts";
-import { encodeNpz } from "../../../formats/npz.ts";
-import { randomStream } from "../../../tensor/mod.ts";
+import { encodeNpz } from "../../../science/formats/npz.ts";
+import { randomStream } from "../../../science/tensor/mod.ts";
 import {
   classifierKind,
   featuresKind,
@@ -17,7 +24,7 @@ import {
   statisticsKind,
 } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";
-import { assertClose } from "../diffusion/assert_close.ts";
+import { assertClose } from "../science/diffusion/assert_close.ts";
 import { said } from "./own_definitions.ts";
 import { withFolder } from "./small_world.ts";
 

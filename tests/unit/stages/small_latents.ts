@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { InputArtifact } from "../../../contract/stage.ts";
+import type { InputArtifact } from "../../../engine/contract/stage.ts";
 import { sampleKind, scheduleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { runStage, type StageOptions } from "../../support/stage_context.ts";
 import { SMALL_TRAINING } from "./small_world.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
-import { BUILTIN_NETWORK } from "../../../diffusion/networks.ts";
-import { averagesOf, emaDecayAt } from "../../../diffusion/recipe.ts";
+import { BUILTIN_NETWORK } from "../../../science/diffusion/networks.ts";
+import { averagesOf, emaDecayAt } from "../../../science/diffusion/recipe.ts";
 import { frozenBy } from "../../../stages/train/start.ts";
 import { learningRateAt } from "../../../stages/shared/training.ts";
 import { encodeKind, scheduleKind, trainKind } from "../../support/builtin_kinds.ts";

@@ -2,14 +2,14 @@ import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { dirname, join } from "node:path";
 import { readCheckpoint } from "../../../artifacts/checkpoint.ts";
-import { toUnet2dTensors } from "../../../diffusion/interchange/unet2d_tensors.ts";
-import { unpackParameters } from "../../../diffusion/network.ts";
-import type { UnetConfig } from "../../../diffusion/unet/config.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../../formats/safetensors.ts";
+import { toUnet2dTensors } from "../../../science/diffusion/interchange/unet2d_tensors.ts";
+import { unpackParameters } from "../../../science/diffusion/network.ts";
+import type { UnetConfig } from "../../../science/diffusion/unet/config.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../../science/formats/safetensors.ts";
 import { BATCH, encodeBatches, STEPS } from "../../peers/diffusers/fine_tune_batches.ts";
 import { importKind, scheduleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";
-import { formulaWeights } from "../diffusion/interchange_weights.ts";
+import { formulaWeights } from "../science/diffusion/interchange_weights.ts";
 import { smallImages, withFolder } from "./small_world.ts";
 
 /** Made by tests/peers/diffusers/fine_tune.py with diffusers 0.42.1 and torch 2.15.0, in float64. */

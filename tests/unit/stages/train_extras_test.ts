@@ -3,7 +3,7 @@ import { lossByBucket } from "../../../stages/shared/timestep_buckets.ts";
 import { learningRateAt } from "../../../stages/shared/training.ts";
 import { trainKind } from "../../support/builtin_kinds.ts";
 import { digests, MemoryProgress } from "../../support/stage_context.ts";
-import { assertAllClose } from "../diffusion/assert_close.ts";
+import { assertAllClose } from "../science/diffusion/assert_close.ts";
 import { smallWorld, trainSmall, withFolder } from "./small_world.ts";
 
 Deno.test("learningRateAt() warms up, decays until its horizon, and stays at the floor", () => {

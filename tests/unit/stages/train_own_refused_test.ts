@@ -9,7 +9,7 @@ import {
   type NetworkCode,
   sortOf,
   type TimePoint,
-} from "../../../diffusion/define.ts";
+} from "../../../science/diffusion/define.ts";
 import { describeDefinition } from "../../../stages/shared/describe_definition.ts";
 import { scheduleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { freeEps, none, own, said, vLike } from "./own_definitions.ts";

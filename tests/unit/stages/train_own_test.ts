@@ -2,9 +2,9 @@ import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@st
 import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import { facts, readCheckpoint, validate } from "../../../artifacts/checkpoint.ts";
-import { defineNetwork, defineObjective, definePath } from "../../../diffusion/define.ts";
-import { dense, denseParameters, silu, timeEmbedding } from "../../../diffusion/layers.ts";
-import unet from "../../../diffusion/unet/network.ts";
+import { defineNetwork, defineObjective, definePath } from "../../../science/diffusion/define.ts";
+import { dense, denseParameters, silu, timeEmbedding } from "../../../science/diffusion/layers.ts";
+import unet from "../../../science/diffusion/unet/network.ts";
 
 import { exportKind, scheduleKind } from "../../support/builtin_kinds.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { decodeSafetensors, encodeSafetensors } from "../../../formats/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../../science/formats/safetensors.ts";
 import { readCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { digests, MemoryProgress } from "../../support/stage_context.ts";
-import { onnxNumerics } from "../../../tensor/onnx/describe.ts";
+import { onnxNumerics } from "../../../science/tensor/onnx/describe.ts";
 import { checkSameBytes } from "./same_bytes.ts";
 import { smallWorld, trainSmall, withFolder } from "./small_world.ts";
 

@@ -1,18 +1,18 @@
-import { diffusionLoss } from "../../../diffusion/diffusion_loss.ts";
+import { diffusionLoss } from "../../../science/diffusion/diffusion_loss.ts";
 import { assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
-import "../../../tensor/complete_tfjs.ts";
-import { ADAM } from "../../../diffusion/recipe.ts";
-import { makeNetwork } from "../../../diffusion/network.ts";
-import { dense, denseParameters } from "../../../diffusion/layers.ts";
-import { adamStep } from "../../../diffusion/optimizer.ts";
-import { adamSettings } from "../../../diffusion/recipe.ts";
+import "../../../science/tensor/complete_tfjs.ts";
+import { ADAM } from "../../../science/diffusion/recipe.ts";
+import { makeNetwork } from "../../../science/diffusion/network.ts";
+import { dense, denseParameters } from "../../../science/diffusion/layers.ts";
+import { adamStep } from "../../../science/diffusion/optimizer.ts";
+import { adamSettings } from "../../../science/diffusion/recipe.ts";
 import { trainParams } from "../../../stages/train/params.ts";
 import { learningRateAt, makeStepper, trainSteps } from "../../../stages/shared/training.ts";
-import { openDevice } from "../../../tensor/implementations.ts";
+import { openDevice } from "../../../science/tensor/implementations.ts";
 import { SIMPLE_LOSS } from "../../support/objectives.ts";
-import { assertAllClose } from "../diffusion/assert_close.ts";
-import { lcgValues } from "../metrics/lcg.ts";
+import { assertAllClose } from "../science/diffusion/assert_close.ts";
+import { lcgValues } from "../science/metrics/lcg.ts";
 import oracle from "../../golden/torch/recipe.json" with { type: "json" };
 
 /**

@@ -1,22 +1,22 @@
-import { BYTES } from "../../../diffusion/normalizer.ts";
+import { BYTES } from "../../../science/diffusion/normalizer.ts";
 import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { z } from "zod";
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
-import { defineSampler, type SamplerDefinition } from "../../../diffusion/define.ts";
-import { makeNetwork, oneHotLabels } from "../../../diffusion/network.ts";
-import { makeObjective } from "../../../diffusion/objective.ts";
-import { OBJECTIVES } from "../../../diffusion/objectives.ts";
-import { chainPath } from "../../../diffusion/path.ts";
-import { builtinSampler, samplerParams } from "../../../diffusion/samplers.ts";
-import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { defineSampler, type SamplerDefinition } from "../../../science/diffusion/define.ts";
+import { makeNetwork, oneHotLabels } from "../../../science/diffusion/network.ts";
+import { makeObjective } from "../../../science/diffusion/objective.ts";
+import { OBJECTIVES } from "../../../science/diffusion/objectives.ts";
+import { chainPath } from "../../../science/diffusion/path.ts";
+import { builtinSampler, samplerParams } from "../../../science/diffusion/samplers.ts";
+import { makeBetas } from "../../../science/diffusion/schedule/betas.ts";
+import { makeTables } from "../../../science/diffusion/schedule/tables.ts";
 import { makePredictor, type PredictorOptions } from "../../../stages/shared/draw/predictor.ts";
 import { NonFiniteImages, openSampler, SamplerError } from "../../../stages/shared/draw/walk.ts";
 import { failedBy } from "../../../stages/shared/checks.ts";
 import { tfjsDevice } from "../../support/tfjs_device.ts";
-import { assertAllClose } from "../diffusion/assert_close.ts";
+import { assertAllClose } from "../science/diffusion/assert_close.ts";
 
 const path = chainPath(makeTables(makeBetas({ name: "ho/linear", timesteps: 100 })));
 

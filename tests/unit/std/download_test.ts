@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { ProgressUpdate, StageEnd } from "../../../contract/stage.ts";
+import type { ProgressUpdate, StageEnd } from "../../../engine/contract/stage.ts";
 import { download } from "../../../std/download.ts";
 import { FileServer } from "../../support/file_server.ts";
 import { until } from "../../support/until.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadCluster } from "../../../../engine/cluster/cluster_file.ts";
 import { formatDiagnostic, formatSpan } from "../../../../engine/diagnostic/format.ts";
@@ -214,9 +214,10 @@ test("a project's file asks for the right to say what is run, by its digest, and
   );
 });
 
-test("loadCluster() takes the example, which has everything that a file may say", () => {
-  const folder = new URL("../../../../pipelines", import.meta.url).pathname;
-  const loaded = loadCluster("example", { folder }, KINDS);
+test("loadCluster() takes the example, which has everything that a file may say", async () => {
+  const example = new URL("../../../../pipelines/clusters/example.yaml", import.meta.url);
+  await using at = await place({ "example.yaml": readFileSync(example, "utf8") });
+  const loaded = at.load("example");
   assert(loaded.ok);
   assertEquals(Object.keys(loaded.value.settings).sort(), Object.keys(clusterFileSchema.shape).sort());
 });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
-import { Site } from "../../../../cli/ui/site.ts";
+import { Site } from "../../../../pages/server/site.ts";
 import { MAX_PLANNED, type RunRecord } from "../../../../schemas/records.ts";
 import { readFigures, RunReader } from "../../../../engine/live/run_reader.ts";
 import { readTail } from "../../../../engine/store/reading.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { StagePreview } from "../../../../contract/stage.ts";
+import type { StagePreview } from "../../../../engine/contract/stage.ts";
 import { makeContext } from "../../../../engine/process/context.ts";
 import type { StageEvent } from "../../../../engine/process/protocol.ts";
 

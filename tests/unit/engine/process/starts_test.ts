@@ -22,15 +22,13 @@ const STARTS: Readonly<Record<string, string>> = {
   "engine/process/python.ts: loadModules": "a Python, after its grant",
   "engine/cluster/slurm/ask.ts: execFile": "Slurm's commands, from the folder /",
   "cli/package.ts: Deno.Command": "Deno, on the toolkit's own code",
-  "cli/ui/start.ts: Deno.Command":
+  "pages/server/start.ts: Deno.Command":
     "Deno, on the toolkit's own code; on a terminal the user's browser, of an absolute folder of the PATH",
-  "notebook/mod.ts: spawn": "Deno, on the toolkit's own code",
-  "tensor/setup/build_addon.ts: Deno.Command": "a compiler from PyPI, in `setup`",
+  "package/notebook/mod.ts: spawn": "Deno, on the toolkit's own code",
+  "cli/setup/build_addon.ts: Deno.Command": "a compiler from PyPI, in `setup`",
 };
 
-const SHIPPED =
-  "{artifacts,cli,contract,diffusion,engine,formats,metrics,notebook,package,pictures,report,schemas,stages,std," +
-  "tensor}/**/*.ts";
+const SHIPPED = "{artifacts,cli,engine,package,pages,schemas,science,stages,std}/**/*.ts";
 
 Deno.test("every place that starts a process is known, with what a hostile project can make it start", () => {
   const found = new Set<string>();
@@ -51,5 +49,5 @@ Deno.test("no module starts a process by another name", () => {
     const text = Deno.readTextFileSync(join(CLONE, path));
     return /node:child_process|Deno\["Command"\]|\{[^}]*\bCommand\b[^}]*\} = Deno|Deno\.run\b|node:cluster/.test(text);
   });
-  assertEquals(names.sort(), ["engine/cluster/slurm/ask.ts", "notebook/mod.ts"]);
+  assertEquals(names.sort(), ["engine/cluster/slurm/ask.ts", "package/notebook/mod.ts"]);
 });

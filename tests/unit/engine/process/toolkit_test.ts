@@ -2,7 +2,7 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { dirname, join } from "node:path";
 import { TOOLKIT_FOLDERS } from "../../../../engine/process/own_frames.ts";
 import { toolkitState } from "../../../../engine/process/toolkit.ts";
-import { LAYERS } from "../../../../tools/layers/rules.ts";
+import { LAYERS } from "../../../../dev/layers/rules.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 Deno.test("the state of the toolkit is another once any of its code or its version is", async () => {
@@ -45,7 +45,8 @@ Deno.test("a toolkit that changed since this process began is not settled", asyn
 });
 
 Deno.test("the toolkit has every folder whose code the engine and the stages may run", () => {
-  const folders = [LAYERS["engine"]!, LAYERS["stages"]!, LAYERS["metrics"]!].flatMap(({ imports }) => imports);
+  const folders = [LAYERS["engine"]!, LAYERS["stages"]!, LAYERS["science/metrics"]!].flatMap(({ imports }) => imports)
+    .map((name) => name.split("/")[0]!);
   const missing = folders.filter((name) => !name.includes(".") && !TOOLKIT_FOLDERS.includes(name));
   assertEquals(missing, []);
 });

@@ -7,7 +7,7 @@ import { loadPipeline } from "../../../../engine/pipeline/load/load_pipeline.ts"
 import { Planner } from "../../../../engine/plan/planner.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { execution, externalFile, legacy } from "../../../../schemas/roles.ts";
-import { type BuiltinKind, defineKind } from "../../../../contract/stage.ts";
+import { type BuiltinKind, defineKind } from "../../../../engine/contract/stage.ts";
 import { setVariable } from "../../../support/own_process.ts";
 import { grantsIn } from "./grants.ts";
 import { applyEdit, type Edit, MEANINGLESS } from "./edits.ts";

@@ -1,4 +1,4 @@
-import type { StageContext, StageEnd } from "../../../../contract/stage.ts";
+import type { StageContext, StageEnd } from "../../../../engine/contract/stage.ts";
 import { inParts } from "../../../../stages/shared/parts.ts";
 
 /** The work of shards and stages, in order. */

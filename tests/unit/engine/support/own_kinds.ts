@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { defineKind } from "../../../../contract/stage.ts";
+import { defineKind } from "../../../../engine/contract/stage.ts";
 import { ownable } from "../../../../schemas/definitions.ts";
 import { execution, extent } from "../../../../schemas/roles.ts";
 

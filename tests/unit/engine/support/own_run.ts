@@ -1,4 +1,4 @@
-import type { StageContext, StageEnd } from "../../../../contract/stage.ts";
+import type { StageContext, StageEnd } from "../../../../engine/contract/stage.ts";
 
 /**
  * Writes the definitions that the stage received, each with the names of its functions, and the content of its inputs.

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type BuiltinKind, defineKind } from "../../../../contract/stage.ts";
+import { type BuiltinKind, defineKind } from "../../../../engine/contract/stage.ts";
 import { extent, externalFile } from "../../../../schemas/roles.ts";
 import { selectKind } from "../../../support/builtin_kinds.ts";
 import { TINY_KINDS } from "./tiny_kinds.ts";

@@ -1,4 +1,4 @@
-import type { StageContext, StageEnd } from "../../../../contract/stage.ts";
+import type { StageContext, StageEnd } from "../../../../engine/contract/stage.ts";
 import { walked } from "./search_kinds.ts";
 
 /** Steps after which a state is saved. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type BuiltinKind, defineKind } from "../../../../contract/stage.ts";
+import { type BuiltinKind, defineKind } from "../../../../engine/contract/stage.ts";
 import { drawKind, learnKind, trackKind } from "./own_kinds.ts";
 import { execution, extent, externalFile, legacy } from "../../../../schemas/roles.ts";
 

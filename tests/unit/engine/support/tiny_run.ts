@@ -1,4 +1,4 @@
-import type { StageContext, StageEnd } from "../../../../contract/stage.ts";
+import type { StageContext, StageEnd } from "../../../../engine/contract/stage.ts";
 
 interface TinyParams {
   readonly text: string;

@@ -5,8 +5,8 @@ import { defineNetwork, defineObjective, definePath, defineSampler, mix, type Sa
 import { dense, denseParameters } from "noiseline/layers";
 import { checkNetwork, checkObjective, checkPath, checkSampler } from "noiseline/testing";
 import { z } from "zod";
-import { OBJECTIVES } from "../../../../diffusion/objectives.ts";
-import { builtinSampler, samplerParams } from "../../../../diffusion/samplers.ts";
+import { OBJECTIVES } from "../../../../science/diffusion/objectives.ts";
+import { builtinSampler, samplerParams } from "../../../../science/diffusion/samplers.ts";
 
 const params = z.strictObject({});
 

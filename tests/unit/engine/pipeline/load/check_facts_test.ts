@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { loadPipeline } from "../../../../../engine/pipeline/load/load_pipeline.ts";
 import { BUILTIN_KINDS } from "../../../../../stages/mod.ts";
-import type { BuiltinKind, Facts } from "../../../../../contract/stage.ts";
+import type { BuiltinKind, Facts } from "../../../../../engine/contract/stage.ts";
 import { extent } from "../../../../../schemas/roles.ts";
 import { makeTempFolder } from "../../support/temp.ts";
 

@@ -2,7 +2,7 @@ import { assertEquals, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
 import { join } from "node:path";
 import { z } from "zod";
-import { defineKind } from "../../../../../contract/stage.ts";
+import { defineKind } from "../../../../../engine/contract/stage.ts";
 import { keysOfActions } from "../../../../../engine/keys/keys.ts";
 import { actionsOf } from "../../../../../engine/keys/action.ts";
 import { loadPipeline } from "../../../../../engine/pipeline/load/load_pipeline.ts";

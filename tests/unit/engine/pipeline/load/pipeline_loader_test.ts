@@ -11,7 +11,7 @@ import { diagnosticToJson, formatDiagnostic } from "../../../../../engine/diagno
 import type { Diagnostic } from "../../../../../engine/diagnostic/diagnostic.ts";
 import type { Pipeline } from "../../../../../engine/pipeline/pipeline.ts";
 import { Planner } from "../../../../../engine/plan/planner.ts";
-import type { BuiltinKind } from "../../../../../contract/stage.ts";
+import type { BuiltinKind } from "../../../../../engine/contract/stage.ts";
 import { openFreshStore } from "../../support/manifest.ts";
 import { makeTempFolder } from "../../support/temp.ts";
 import { TINY_KINDS } from "../../support/tiny_kinds.ts";

@@ -7,7 +7,7 @@ interface Module {
 }
 
 Deno.test("whoever uses no shared cache loads neither it nor its client", async () => {
-  const args = ["info", "--json", "engine.ts"];
+  const args = ["info", "--json", "package/doors/engine.ts"];
   const { stdout } = await new Deno.Command(Deno.execPath(), { args, cwd: CLONE, stderr: "null" }).output();
   const { modules, roots } = JSON.parse(new TextDecoder().decode(stdout)) as { modules: Module[]; roots: string[] };
   const byName = new Map(modules.map((module) => [module.specifier, module]));
