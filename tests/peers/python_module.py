@@ -50,7 +50,7 @@ def start(code, inputs):
     for name in outputs:
         (folder / name).mkdir()
     brief = {"params": {}, "seed": 0, "inputs": inputs, "outputs": outputs, "progress": None, "lock": None, "code": str(folder)}
-    brief["noiseline"] = "0.0.1" if code == "" else json.loads((Path(LIBRARY).parent / "deno.json").read_text())["version"]
+    brief["noiseline"] = "0.0.1" if code == "" else json.loads((Path(LIBRARY).parent.parent / "deno.json").read_text())["version"]
     (folder / "stage.json").write_text(json.dumps(brief))
     env = {**os.environ, "PYTHONPATH": LIBRARY, "NOISELINE_STAGE": str(folder / "stage.json")}
     program = [sys.executable, "-c", "import json, noiseline, numpy as np\n" + code]

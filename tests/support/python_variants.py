@@ -26,6 +26,11 @@ def plain(tokens):
     return [ENDS.get(one.type, one.string) for one in tokens if one.type not in LAYOUT]
 
 
+def rows_of(text):
+    """Returns the lines as the tokenizer counts them: a form feed ends none."""
+    return [f"{line}\n" for line in text.split("\n")]
+
+
 def offset_of(lines, place):
     return lines[place[0] - 1] + place[1]
 
@@ -33,7 +38,7 @@ def offset_of(lines, place):
 def relaid(text, tokens, draw):
     """Returns the text with more comments, blank lines, spaces and broken lines, which change no tree."""
     lines = [0]
-    for line in text.splitlines(keepends=True):
+    for line in rows_of(text):
         lines.append(lines[-1] + len(line))
     edits, depth, inside = [], 0, 0
     for before, one in zip(tokens, tokens[1:]):
@@ -88,7 +93,7 @@ def changed(text, tokens, draw):
         lines = text.split("\n")
         row = draw.randrange(len(lines))
         return "\n".join(lines[:row] + lines[row + 1 :])
-    one, rows = draw.choice(tokens), text.splitlines(keepends=True)
+    one, rows = draw.choice(tokens), rows_of(text)
     start = sum(map(len, rows[: one.start[0] - 1])) + one.start[1]
     end = sum(map(len, rows[: one.end[0] - 1])) + one.end[1]
     other = draw.choice(tokens).string if how == 4 else draw.choice(["", "1.", "not ", "a", "-", "f'{a}'", "0x1f"])

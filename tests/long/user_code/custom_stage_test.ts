@@ -304,6 +304,14 @@ export default defineStage({
       '(async () => { await outputs.out.write("b.txt", "b"); throw new Error("left over"); })();',
       /left over/,
     ],
+    // Its rejection comes at the end of a turn in which timers are due.
+    late: [
+      `await outputs.out.write("c.txt", "c");
+    Promise.reject(new Error("left over"));
+    let turn = Promise.resolve();
+    for (let i = 0; i < 200; i++) turn = turn.then(() => { for (const end = Date.now() + 1; Date.now() < end;); });`,
+      /left over/,
+    ],
     outside: ['await outputs.out.write("../b.txt", "b");', /Output file "\.\.\/b\.txt": wanted a relative path/],
   };
   await using project = new Project({

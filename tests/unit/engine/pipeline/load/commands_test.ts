@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { loadPipeline } from "noiseline/engine";
 import { BUILTIN_KINDS } from "../../../../../stages/mod.ts";
+import { hasProgram } from "../../../../support/proc.ts";
 import { Project } from "../../../../support/project.ts";
 
 const load = async (project: Project, written: string, { rest = "", folder = "." } = {}) => {
@@ -15,7 +16,8 @@ const WRONG: Readonly<Record<string, readonly [written: string, ...told: string[
     "stages.a.with.run[0]",
     '"pythn"',
     "a program that is on your PATH, or the path of one",
-    'did you mean "python"?',
+    // Debian has no other name.
+    `did you mean "${hasProgram("python") ? "python" : "python3"}"?`,
   ],
   "a path where nothing is": [
     "{ run: [./none], outputs: { out: files } }",
