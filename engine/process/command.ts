@@ -17,6 +17,7 @@ import { MAX_LINE, streamLines } from "./lines.ts";
 import type { NodeOrder } from "./node.ts";
 import { isPython, programHere } from "./python.ts";
 import { failed, type InputMessage, programEventSchema, type StageOutcome, type StartMessage } from "./protocol.ts";
+import { LIBRARY_SETTINGS } from "./runtime.ts";
 import { type Place, SMALLER, type Spread, StartedProgram, type Starter, starterAt } from "./start_program.ts";
 import { findStray } from "./stray_modules.ts";
 
@@ -29,11 +30,15 @@ const NOT_READ = "it did not read these params, so other values of them change n
  */
 const RANK_KILLED = /^(?:Failures:|Root Cause)[^]*?exitcode *: -(?!15 )(\d+) .*/m;
 
+const LAUNCHERS = /^(torchrun|accelerate)$/;
+
 interface CommandOptions extends WorkerOptions {
   /** The folder of the pipeline, that of its project, and the store. */
   readonly home: string;
   readonly project: string;
   readonly store: string;
+  /** The processors that the stage asks for, on each of its nodes. */
+  readonly cpus?: number | undefined;
   /** Set for a program that runs on several nodes. */
   readonly spread?: Spread | undefined;
 }
@@ -107,7 +112,7 @@ function layOut(
     readonly folders: readonly string[];
   },
 ): Place {
-  const { readable, writable, project, store, spread, memoryLimit } = options;
+  const { readable, writable, project, store, spread, memoryLimit, cpus } = options;
   const work = join(folder, "work");
   // Sources above the pipeline's folder lie above the program's too.
   const above = Math.max(0, ...Object.keys(params.sources).map((name) => name.split("/").lastIndexOf("..") + 1));
@@ -157,12 +162,21 @@ function layOut(
       // Lines that are still in a buffer would be lost when the program is stopped.
       PYTHONUNBUFFERED: "1",
       CUDA_VISIBLE_DEVICES: "",
+      GOMP_SPINCOUNT: LIBRARY_SETTINGS.GOMP_SPINCOUNT,
+      ...cpus !== undefined && threadsOf(params, cpus, spread?.nodes),
       ...env,
       ...Object.fromEntries(Object.entries(params.env).map(([name, value]) => [name, String(value)])),
       ...params.tasks === undefined ? {} : meeting(params.tasks, spread?.nodes ?? 1),
       ...{ NOISELINE_STAGE: brief, NOISELINE_EVENTS: "3" },
     },
   };
+}
+
+/** Returns the variable by which libraries take as many threads as there are processors for each process. */
+function threadsOf({ run, tasks }: FoundCommand, cpus: number, nodes = 1): Record<string, string> {
+  // A launcher that starts processes by its own arguments chooses their threads too.
+  if (tasks === undefined && LAUNCHERS.test(basename(run[0]!))) return {};
+  return { OMP_NUM_THREADS: `${Math.max(1, Math.floor(cpus * nodes / (tasks ?? 1)))}` };
 }
 
 /** Returns the variables by which `torchrun` starts so many processes on so many nodes. */

@@ -122,6 +122,7 @@ export class LocalExecutor implements Executor, Disposable {
       return program.kind === "module" ? await runInChild(program, told, options) : await runCommand(program, told, {
         ...options,
         ...{ home: pipeline.folder, project: projectOf(pipeline.folder), store: store.root, spread: order.spread },
+        cpus: stage.resources.cpu,
       });
     } finally {
       if (restoreMetadata(folder).length > 0) order.emit({ type: "warn", message: CHANGED_WHAT_IT_READS });

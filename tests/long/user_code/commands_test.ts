@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { checkOutputs } from "../../../artifacts/types.ts";
 import type { StageContext } from "../../../engine/contract/stage.ts";
 import { askedGrants, NO_PYTHON, withoutBox } from "../../support/commands.ts";
@@ -287,6 +287,27 @@ test("a program sees the variables that are declared, and no cards that are not"
   const seen = JSON.parse(project.read("outputs/demo/a/env.json"));
   assertEquals([seen.SECRET, seen.CUDA_VISIBLE_DEVICES, seen.OMP_NUM_THREADS], [undefined, "", "2"]);
   assertMatch(seen.PYTHONPATH, /\/lib$/);
+});
+
+Deno.test("programs take turns unless they say how many processors they need, and are told what they have", async () => {
+  await using project = new Project({});
+  const stage = (id: string, more: string) => {
+    const print =
+      `(date +%s%N; printenv OMP_NUM_THREADS || echo unset; sleep 0.3; date +%s%N; : ${more.length}) > \${outputs.out}/${id}.txt`;
+    return `  ${id}: { uses: command, with: { run: [sh, -c, '${print}'], outputs: { out: files } }${more} }\n`;
+  };
+  const timesAfter = async (more: string) => {
+    project.write("p.yaml", `name: demo\nstages:\n${stage("a", more)}${stage("b", more)}`);
+    const granted = await askedGrants(project, "p.yaml");
+    const { code, stderr } = await project.cli(["run", "p.yaml", ...granted]);
+    assertEquals(code, 0, stderr);
+    return ["a", "b"].map((id) => project.read(`outputs/demo/${id}/${id}.txt`).trim().split("\n")).sort();
+  };
+  const [first, second] = await timesAfter("");
+  assert(first![2]! < second![0]!, `${first} overlaps ${second}`);
+  assertEquals([first![1], second![1]], ["unset", "unset"]);
+  const told = await timesAfter(", resources: { cpu: 1 }");
+  assertEquals(told.map(([, threads]) => threads), ["1", "1"]);
 });
 
 test("figures and pictures of a program are shown, and a bad line is only logged", async () => {
