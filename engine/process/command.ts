@@ -30,6 +30,7 @@ const NOT_READ = "it did not read these params, so other values of them change n
  */
 const RANK_KILLED = /^(?:Failures:|Root Cause)[^]*?exitcode *: -(?!15 )(\d+) .*/m;
 
+/** Programs that start several processes, as many as their own arguments or files say. */
 const LAUNCHERS = /^(torchrun|accelerate)$/;
 
 interface CommandOptions extends WorkerOptions {
