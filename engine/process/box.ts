@@ -64,6 +64,11 @@ const CARDS = /^(nvidia.*|nvhost.*|nvmap|dri|kfd|dxg|infiniband)$/;
 /** The most sockets that are covered: any user of the machine may make more, and a command line has an end. */
 const MOST_SOCKETS = 1_000;
 
+/** Folders of programs, settings and devices, whatever is mounted there. */
+const OF_MACHINE = /^\/(usr|opt|nix|gnu|etc|s?bin|lib(32|64|x32)?|proc|sys|dev)(\/|$)/;
+/** Folders that a system has for itself at the root of its disk; other disks may be mounted in these. */
+const OF_SYSTEM = /^\/(var|boot|tmp|snap|System|Library|Applications|private|cores)$/;
+
 const found = new Map<boolean, Box | undefined>();
 
 /** Returns the part of a box that is the same for all commands; undefined where there is no bubblewrap that works. */
@@ -92,11 +97,24 @@ function foldersAt(paths: readonly (string | undefined)[]): string[] {
   return [...new Set(real)].filter((path) => path !== "/" && statIfThere(path)?.isDirectory);
 }
 
-/** Returns the folders that are people's and running programs' own, and those of other disks. */
-export function privateFolders(): string[] {
+function isOfSystem(path: string): boolean {
+  return OF_MACHINE.test(path) || OF_SYSTEM.test(path);
+}
+
+/** Returns the folders of many people or programs, none of which a box shows as a whole without a grant. */
+function sharedFolders(): string[] {
   const home = Deno.env.get("HOME");
   const ofUser = [home, home && join(home, ".local"), Deno.env.get("XDG_RUNTIME_DIR")];
-  return foldersAt(["/home", "/root", "/run", "/mnt", "/media", "/srv", ...mountPoints(), ...ofUser]);
+  return foldersAt(["/home", "/root", "/run", "/mnt", "/media", "/srv", ...ofUser]);
+}
+
+/**
+ * Returns the folders that are people's and running programs' own, and those of other disks. At the root of the disk
+ * all folders count that a system does not have itself: people keep data in `/data` or `/scratch`.
+ */
+export function privateFolders(): string[] {
+  const atRoot = namesIn("/").map((name) => `/${name}`).filter((path) => !isOfSystem(path));
+  return [...new Set([...sharedFolders(), ...foldersAt([...atRoot, ...mountPoints()])])];
 }
 
 /**
@@ -113,7 +131,10 @@ export function box(options: BoxOptions): Box | undefined {
   const empty = private_.filter((path) => !closed.some((other) => other !== path && isWithin(path, other)));
   // Neither a closed folder as a whole is there again, nor one that holds it, unless it is granted.
   const isLost = (path: string) => closed.some((one) => isWithin(path, one)) && !holdsClosed(path);
-  const holdsClosed = (path: string) => closed.some((one) => isWithin(one, path));
+  // A project or an installed program may well have a disk, or a folder at the root, for itself.
+  const shared = [...scratch, ...sharedFolders()];
+  const holdsClosed = (path: string) =>
+    closed.some((one) => isWithin(one, path) && (one !== path || shared.includes(one)));
   const results = statIfThere(store)?.isDirectory ? [store] : [];
   const shown: string[] = [];
   const show = (paths: readonly string[], isGranted = false) =>
@@ -207,14 +228,11 @@ function linkedCaches(prefix: string, library: string): string[] {
   return caches;
 }
 
-/** Folders that belong to the machine, whatever is mounted there. */
-const OF_MACHINE = ["/usr", "/opt", "/nix", "/gnu", "/etc", "/bin", "/sbin", "/lib", "/lib64", "/proc", "/sys", "/dev"];
-
 /** Returns where other disks and folders of a network are mounted, which people keep their data on. */
 function mountPoints(): string[] {
   const points = readProc("/proc/self/mountinfo").split("\n").map((line) => line.split(" ")[4] ?? "/");
   const plain = points.map((one) => one.replace(/\\(\d{3})/g, (_, code) => String.fromCharCode(parseInt(code, 8))));
-  return [...new Set(plain)].filter((one) => one !== "/" && !OF_MACHINE.some((place) => isWithin(one, place)));
+  return [...new Set(plain)].filter((one) => one !== "/" && !OF_MACHINE.test(one));
 }
 
 function linkAt(path: string): string | undefined {

@@ -8,7 +8,7 @@ import { basename, dirname, isAbsolute, join, normalize } from "node:path";
 import { type FoundCommand, PLACEHOLDER } from "../../schemas/command.ts";
 import type { CommandProgram } from "../keys/program.ts";
 import { copyFile, makeFolder, writeNew } from "../store/files.ts";
-import { isThere, realPath, statIfThere } from "../store/reading.ts";
+import { isThere, statIfThere } from "../store/reading.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { namesIn } from "./process_tree.ts";
 import { parseJson } from "../store/records.ts";
@@ -19,7 +19,7 @@ import { isPython, programHere } from "./python.ts";
 import { failed, type InputMessage, programEventSchema, type StageOutcome, type StartMessage } from "./protocol.ts";
 import { LIBRARY_SETTINGS } from "./runtime.ts";
 import { type Place, SMALLER, type Spread, StartedProgram, type Starter, starterAt } from "./start_program.ts";
-import { findStray } from "./stray_modules.ts";
+import { explainExit, inOwnNames, type Outside, undeclared, undeclaredData } from "./command_failure.ts";
 
 /** The time to end after SIGTERM of a program that saves nothing. */
 const SHORT_GRACE_MS = 10_000;
@@ -38,6 +38,8 @@ interface CommandOptions extends WorkerOptions {
   readonly home: string;
   readonly project: string;
   readonly store: string;
+  /** The data of the stage by name, where the user has it: a program may get copies. */
+  readonly data: Outside["data"];
   /** The processors that the stage asks for, on each of its nodes. */
   readonly cpus?: number | undefined;
   /** Set for a program that runs on several nodes. */
@@ -238,11 +240,19 @@ async function runOnce(
     readonly how: Starter | Spread;
     readonly folders: readonly string[];
   },
-  { resumes, params, steps, run }: FoundCommand,
+  { resumes, params, steps, run, sources }: FoundCommand,
   place: Place,
   options: CommandOptions,
 ): Promise<StageOutcome> {
   const { timeoutMs, log, stop, kill, home, emit } = options;
+  // A folder whose time is newer was made, or added to, by the program itself, which only one without a box can do.
+  const isContained = "contains" in how && how.contains;
+  const outside: Outside = {
+    home,
+    data: options.data,
+    isContained,
+    before: isContained ? Infinity : Date.now() - 2_000,
+  };
   using program = new StartedProgram(order === undefined ? argv : [], place, how, { timeoutMs, kill }, order);
   const { child } = program;
   child.onAbort(stop, () => {
@@ -253,6 +263,7 @@ async function runOnce(
   let [step, isLeft, said, words] = [0, false, undefined as StageOutcome | undefined, undefined as string | undefined];
   let first: number | undefined;
   let unread: readonly string[] | undefined;
+  const ownNames = (text: string) => inOwnNames(text, place.cwd, sources);
   const listen = async (stdout: ReadableStream<Uint8Array>) => {
     for await (const line of streamLines(stdout, MAX_LINE)) {
       const event = parseJson(line, programEventSchema);
@@ -261,8 +272,12 @@ async function runOnce(
       else if (event.type === "left") isLeft = true;
       else if (event.type === "unread") unread = unread?.filter((one) => event.params.includes(one)) ?? event.params;
       else if (event.type === "ended") first ??= event.code || undefined;
-      else if (event.type === "crashed") words = withCrash(words, event.message);
-      else if (event.type === "modules") {
+      else if (event.type === "crashed") words = withCrash(words, ownNames(event.message));
+      else if (event.type === "outside") {
+        if (said !== undefined) continue;
+        said = undeclaredData(event.path, outside);
+        if (said !== undefined) child.killAfter(0);
+      } else if (event.type === "modules") {
         said ??= event.files.length === 0 ? undefined : undeclared("loaded", event.files[0]!);
       } else {
         if (event.type === "saved") {
@@ -275,7 +290,8 @@ async function runOnce(
     }
   };
   let killed: RegExpExecArray | undefined;
-  const ended = await program.waitForEnd(listen, (text) => {
+  const ended = await program.waitForEnd(listen, (said) => {
+    const text = ownNames(said);
     // Its launcher may say so in pieces, and the launchers of other nodes more than is kept.
     killed ??= RANK_KILLED.exec(`${log.tail()}\n${text}`) ?? undefined;
     log.keep(text);
@@ -289,7 +305,9 @@ async function runOnce(
   const by = ended.signal ?? named;
   const isGuess = ended.signal === null && killed === undefined;
   if (by !== undefined) return describeLoss(child, { code, signal: by, isGuess }, killed?.[0] ?? log.tail(), SMALLER);
-  if (code !== 0) return explainExit(code, words ?? log.tail(), { home, folders });
+  if (code !== 0) {
+    return explainExit(code, words ?? log.tail(), { ...outside, folders });
+  }
   if (ended.left.length === 0 && !isLeft) {
     const declared = [...Object.keys(params), ...steps === undefined ? [] : ["steps"]];
     const ignored = declared.filter((one) =>
@@ -306,42 +324,4 @@ async function runOnce(
 function withCrash(before: string | undefined, message: string): string {
   if (before === undefined || before.length > 8_000) return before ?? message;
   return `${before}\n${message.split(":", 1)[0]}: ${message.slice(message.lastIndexOf("\n") + 1)}`;
-}
-
-/** Explains why a program ended with a code other than 0, as far as its last words tell. */
-function explainExit(
-  code: number,
-  said: string,
-  { home, folders }: Readonly<{ home: string; folders: readonly string[] }>,
-): StageOutcome {
-  const module = /No module named '([\w.]+)'/.exec(said)?.[1]?.replaceAll(".", "/");
-  const [, python, shell] = /No such file or directory: '(.+?)'|(\S+): No such file or directory/.exec(said) ?? [];
-  const files = [module && `${module}.py`, module && `${module}/__init__.py`, python ?? shell].filter((one) => one);
-  const file = files.find((one) => !isAbsolute(one!) && statIfThere(realPath(join(home, one!)))?.isFile);
-  if (file !== undefined) return undeclared("reads", file, `\n${said}`);
-  const stray = module === undefined ? undefined : findStray(module.split("/")[0]!, folders);
-  if (stray !== undefined) {
-    const fix = "add it to sources, or install it in the Python's own environment: what PYTHONPATH, packages of your " +
-      "account and editable installs lead to is in no key";
-    return failed(`it imports ${stray}, which is not among its sources\n${said}`, fix);
-  }
-  const beyond = [python, shell].find((one) => one?.startsWith("/") && statIfThere(one) !== undefined);
-  if (beyond !== undefined) {
-    const fix = `add \`data: { NAME: ${beyond} }\` beside run, so that its content is in the key; for folders of ` +
-      "programs add `sees: [FOLDER]`";
-    return failed(`it reads ${beyond}, which is not among its data, so it is not in its box\n${said}`, fix);
-  }
-  if (/Read-only file system/.test(said)) {
-    const fix = "write to the folders of its outputs, of its progress, or the one in which it starts";
-    return failed(`it wrote where it may not\n${said}`, fix);
-  }
-  if (said === "") return failed(`it exited with code ${code} and printed nothing`, "let it print why, then run again");
-  return { status: "crashed", message: `it exited with code ${code}`, stack: said };
-}
-
-function undeclared(how: string, file: string, said = ""): StageOutcome {
-  const fix = how === "reads"
-    ? `add ${JSON.stringify(file)} to sources`
-    : "add it to sources, or install it as a package";
-  return failed(`it ${how} ${file}, which is not among its sources${said}`, fix);
 }

@@ -90,6 +90,8 @@ export const programEventSchema = z.union([
   z.strictObject({ type: z.literal("failed"), message, fix: message }),
   /** Params that it has not read. */
   z.strictObject({ type: z.literal("unread"), params: z.array(word) }),
+  /** A file that it opens, or a folder that it lists, where nothing is but what its stage names. */
+  z.strictObject({ type: z.literal("outside"), path: message }),
   /** An error that ends one of the ranks that it has started. */
   z.strictObject({ type: z.literal("crashed"), message }),
   /** Modules outside its folder that it loaded. */

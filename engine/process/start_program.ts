@@ -41,17 +41,18 @@ export interface Starter {
 
 /** Returns what programs are started with at a place. @param temporary a folder of theirs alone, on this machine */
 export function starterAt(place: Place, temporary: string): Starter {
+  // A Python tells which other folders it lists, and without a box it looks itself at what it opens.
+  const open = [place.project, ...place.readable, ...place.writable];
+  const watched = (contained: boolean) => JSON.stringify({ contained, closed: privateFolders(), open });
   // A socket's path has at most 107 bytes: that of a store may be longer.
-  const contained = box({ ...place, temporary, env: { ...place.vars, TMPDIR: "/tmp" } });
+  const env = { ...place.vars, TMPDIR: "/tmp", NOISELINE_WATCHED: watched(true) };
+  const contained = box({ ...place, temporary, env });
   const left = keepDescriptors() ? contained?.left : KEPT_OPEN;
   if (contained !== undefined) {
     const note = left && `bubblewrap cannot take all rights: ${left}`;
     return { argv: [...REDIRECT, ...contained.argv], contains: true, note };
   }
-  // Nothing hides the rest from a program without a box: a Python looks itself at what it opens.
-  const open = [place.project, ...place.readable, ...place.writable];
-  const watched = JSON.stringify({ closed: privateFolders(), open });
-  const vars = Object.entries({ ...place.vars, TMPDIR: temporary, NOISELINE_WATCHED: watched }).map(([name, value]) =>
+  const vars = Object.entries({ ...env, TMPDIR: temporary, NOISELINE_WATCHED: watched(false) }).map(([name, value]) =>
     `${name}=${value}`
   );
   return { argv: ["/usr/bin/env", ...vars, ...REDIRECT], contains: false, note: UNCONTAINED };

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { FoundCommand } from "../../schemas/command.ts";
 import type { StageRun } from "../contract/stage.ts";
 import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 import type { Action } from "../keys/action.ts";
@@ -122,7 +123,7 @@ export class LocalExecutor implements Executor, Disposable {
       return program.kind === "module" ? await runInChild(program, told, options) : await runCommand(program, told, {
         ...options,
         ...{ home: pipeline.folder, project: projectOf(pipeline.folder), store: store.root, spread: order.spread },
-        cpus: stage.resources.cpu,
+        ...{ cpus: stage.resources.cpu, data: (start.params as FoundCommand).data },
       });
     } finally {
       if (restoreMetadata(folder).length > 0) order.emit({ type: "warn", message: CHANGED_WHAT_IT_READS });

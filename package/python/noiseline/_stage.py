@@ -16,7 +16,7 @@ import time
 import traceback
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional, Type, Union
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional, Set, Type, Union
 
 _file = os.environ.get("NOISELINE_STAGE")
 #: All that noiseline tells this program; None for a program that it has not started.
@@ -248,25 +248,50 @@ def check_lock(path: str) -> None:
             fail(f"{sys.executable} {has} {name}, and the lock names {version}", "install what the lock names into it")
 
 
-def _watch(closed: List[str], allowed: List[str]) -> None:
-    """Ends the program when it opens a file to read that its stage does not declare, in folders that a box would hide.
+#: The audit events of listing a folder. `Path.glob` looks first if the folder is there, so it tells of itself.
+LISTING = ("os.listdir", "os.scandir", "pathlib.Path.glob", "pathlib.Path.rglob")
 
-    Files that the program has made itself since are its own. Readers in native code, such as HDF5's, open unseen."""
-    began = time.time() - 2
+
+def _watch(contained: bool, closed: List[str], allowed: List[str]) -> None:
+    """Tells of the folders that the program lists and its stage does not declare, where a box hides what is there.
+
+    Without a box such a file ends the program when it opens it, but for what the program has made itself since. Readers
+    in native code, such as HDF5's, open unseen."""
+    began, here = time.time() - 2, os.getcwd()
+    told: Set[str] = set()
     hidden, open_ = (
         tuple(os.path.join(os.path.realpath(one), "") for one in paths)
         for paths in (closed, [*allowed, sys.prefix, sys.base_prefix, *filter(None, sys.path)])
     )
 
+    def is_outside(path: str) -> bool:
+        if os.path.join(path, "").startswith(open_):
+            return False
+        real = os.path.join(os.path.realpath(path), "")
+        return real.startswith(hidden) and not real.startswith(open_)
+
+    def look_at_file(path: str) -> None:
+        if is_outside(path) and os.path.isfile(path) and os.stat(path).st_mtime < began:
+            _say(type="outside", path=path)
+            sys.exit(1)
+
+    def look_at_folder(path: str) -> None:
+        if path in told or path in sys.path or len(told) >= 1000:
+            return
+        is_there = os.path.exists(path)
+        if not is_there or is_outside(path):
+            told.add(path)
+            _say(type="outside", path=path if is_there or os.path.isabs(path) else os.path.relpath(path, here))
+
     def look(event: str, args: Any) -> None:
-        if event != "open" or not isinstance(args[0], (str, bytes)) or ((args[2] or 0) & 3) == os.O_WRONLY:
+        is_open = event == "open" and not contained
+        if not (is_open or event in LISTING) or not isinstance(args[0], (str, bytes, os.PathLike)):
             return
-        path = os.path.abspath(os.fsdecode(args[0]))
-        if path.startswith(open_) or (path := os.path.realpath(path)).startswith(open_) or not path.startswith(hidden):
-            return
-        if os.path.isfile(path) and os.stat(path).st_mtime < began:
-            fix = f"add `data: {{ NAME: {path} }}` beside run, so that its content is in the key"
-            fail(f"it reads {path}, which is not among its data", fix)
+        path = os.fsdecode(args[0])
+        if not is_open:
+            look_at_folder(path)
+        elif ((args[2] or 0) & 3) != os.O_WRONLY:
+            look_at_file(os.path.abspath(path))
 
     sys.addaudithook(look)
 
@@ -280,7 +305,7 @@ def start(version: str, params: Params) -> None:
         fail(what, f"pip install noiseline=={theirs}, or start Python without -I and -E: the stage brings its own module")
     if "NOISELINE_WATCHED" in os.environ:
         watched = json.loads(os.environ["NOISELINE_WATCHED"])
-        _watch(watched["closed"], watched["open"])
+        _watch(watched["contained"], watched["closed"], watched["open"])
     if str(os.getpid()) == _main:
         atexit.register(_report, params)
         if "LOCAL_RANK" in os.environ:

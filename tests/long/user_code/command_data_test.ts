@@ -162,3 +162,120 @@ Deno.test({
     assertStringIncludes(stderr, `data: { NAME: ${file} }`);
   },
 });
+
+/** Has a Python script instead of the shell, and runs it where there seems to be no box too. */
+function scripted(project: Project, script: string) {
+  project.write("p/a.py", `import noiseline\n${script}\n(noiseline.outputs['out'] / 'told.txt').write_text('a')\n`);
+  const written = project.read("p/p.yaml").replace(/run: .*/, "run: [python3, a.py]\n      sources: [a.py]");
+  project.write("p/p.yaml", written);
+  const { cwd, env } = atProject(project);
+  const unboxed = { cwd, env: { ...env, ...withoutBox(project) } };
+  return NO_BOX === undefined ? [atProject(project), unboxed] : [unboxed];
+}
+
+/** Scripts that read what is not declared, and what the error and its fix say. */
+const WANTS: readonly (readonly [script: string, message: RegExp, fix: RegExp])[] = [
+  [
+    "import os; os.listdir('HOME/pics/deep')",
+    /it lists HOME\/pics\/deep, which is/,
+    /data: { NAME: HOME\/pics\/deep }/,
+  ],
+  ["import glob; glob.glob('HOME/pics/deep/*.txt')", /it lists HOME\/pics\/deep,/, /{ NAME: HOME\/pics\/deep }/],
+  ["from pathlib import Path; list(Path('HOME/pics/deep').rglob('*'))", /it lists HOME\/pics\/deep,/, /{ NAME: HOME/],
+  ["import glob; glob.glob('sub/*')", /it lists sub, which is not among its data/, /data: { NAME: sub }/],
+  ["import os; os.listdir('../home/pics')", /it lists \.\.\/home\/pics, which/, /data: { NAME: \.\.\/home\/pics }/],
+  ["open('../home/notes.md')", /it reads \.\.\/home\/notes\.md, which/, /data: { NAME: \.\.\/home\/notes\.md }/],
+  ["open('HOME/one.txt')", /it reads HOME\/one\.txt, which it gets as data\["one"\]/, /noiseline\.data\["one"\], or/],
+  [
+    "open('HOME/many/a.txt')",
+    /which it gets as data\["many"\]/,
+    /noiseline\.data\["many"\] \/ "a\.txt", or write \$\{data\.many}/,
+  ],
+  ["import os; os.listdir('HOME/many')", /it lists HOME\/many, which it gets as/, /noiseline\.data\["many"\], or/],
+  ["raise ValueError('no')", /File "a\.py", line 2/, /./],
+];
+
+Deno.test({
+  name: `an undeclared file or folder ends a Python with the line to add${
+    NO_PYTHON === undefined ? "" : ` (skipped: ${NO_PYTHON})`
+  }`,
+  ignore: NO_PYTHON !== undefined,
+  fn: async () => {
+    for (const [script, message, fix] of WANTS) {
+      await using project = atHome("{ one: ~/one.txt, many: ~/many }", "true");
+      for (const name of ["home/one.txt", "home/many/a.txt", "p/sub/a.txt"]) project.write(name, "a");
+      const old = ["one.txt", "many/a.txt", "many", "pics/deep", "notes.md"].map((name) =>
+        project.path(`home/${name}`)
+      );
+      for (const path of old) Deno.utimeSync(path, 1e9, 1e9);
+      const home = project.path("home");
+      const places = scripted(project, script.replaceAll("HOME", home));
+      for (const at of places) {
+        const { code, stderr } = await project.cli(
+          ["run", "p.yaml", ...await askedGrants(project, "p.yaml", at), "--force", "a"],
+          at,
+        );
+        assertEquals(code, 1, `${script}: ${stderr}`);
+        const told = stderr.replaceAll(home, "HOME");
+        assertMatch(told, message, script);
+        assertMatch(told, fix, script);
+      }
+    }
+  },
+});
+
+Deno.test({
+  name: `a Python lists what it may: its data, its inputs, what it made and what is nowhere${
+    NO_PYTHON === undefined ? "" : ` (skipped: ${NO_PYTHON})`
+  }`,
+  ignore: NO_PYTHON !== undefined,
+  fn: async () => {
+    await using project = atHome("{ pics: ~/pics }", "true");
+    const script = "import glob, os, tempfile\nassert len(os.listdir(noiseline.data['pics'])) == 3\n" +
+      "os.makedirs('made/sub'); assert os.listdir('made') == ['sub']; assert glob.glob('none/*') == []\n" +
+      "with tempfile.TemporaryDirectory() as t: assert os.listdir(t) == []\nglob.glob('/tmp/*'); os.listdir('.')";
+    for (const at of scripted(project, script)) {
+      const grants = await askedGrants(project, "p.yaml", at);
+      const { code, stderr } = await project.cli(["run", "p.yaml", ...grants, "--force", "a"], at);
+      assertEquals(code, 0, stderr);
+    }
+  },
+});
+
+const AT_ROOT = `/noiseline-test-${crypto.randomUUID()}`;
+/** Why no folder can be made at the root of the disk; undefined if one can. */
+function noRoot(): string | undefined {
+  try {
+    Deno.mkdirSync(AT_ROOT);
+    Deno.removeSync(AT_ROOT);
+    return undefined;
+  } catch {
+    return "no right to make a folder in /";
+  }
+}
+const NO_ROOT = NO_BOX ?? noRoot();
+
+Deno.test({
+  name: `folders at the root are not there unless declared${NO_ROOT === undefined ? "" : ` (skipped: ${NO_ROOT})`}`,
+  ignore: NO_ROOT !== undefined,
+  fn: async () => {
+    await using project = atHome(`{ pics: ${AT_ROOT}/pics }`, `(cat \${data.pics}/a.txt; echo; ls ${AT_ROOT})`);
+    try {
+      for (const name of ["pics", "own"]) Deno.mkdirSync(`${AT_ROOT}/${name}`, { recursive: true });
+      for (const name of ["pics", "own"]) Deno.writeTextFileSync(`${AT_ROOT}/${name}/a.txt`, "read");
+      const { code, stderr } = await run(project);
+      assertEquals(code, 0, stderr);
+      assertEquals(told(project), ["read"]);
+      // A container may have its project there, alone.
+      Deno.copyFileSync(project.path("p/p.yaml"), `${AT_ROOT}/p.yaml`);
+      Deno.writeTextFileSync(`${AT_ROOT}/deno.json`, "{}");
+      const at = { cwd: AT_ROOT, env: homeOf(project) };
+      const own = await project.cli(["run", "p.yaml", ...await askedGrants(project, "p.yaml", at)], at);
+      assertEquals(own.code, 0, own.stderr);
+      const listed = Deno.readTextFileSync(`${AT_ROOT}/outputs/demo/a/told.txt`);
+      assertMatch(listed, /own/);
+    } finally {
+      Deno.removeSync(AT_ROOT, { recursive: true });
+    }
+  },
+});

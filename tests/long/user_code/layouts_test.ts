@@ -17,7 +17,7 @@ import noiseline
 there = importlib.import_module(os.environ["MODULE"]).__name__
 if os.environ["FILE"]:
     open(os.environ["FILE"])
-seen = sorted(os.listdir(os.environ["SEEN"])) if os.path.isdir(os.environ["SEEN"]) else []
+seen = sorted(os.popen("ls -A " + os.environ["SEEN"]).read().split()) if os.path.isdir(os.environ["SEEN"]) else []
 (noiseline.outputs["out"] / "told.txt").write_text("\\n".join([sys.executable, sys.prefix, there, *seen]))
 `;
 
