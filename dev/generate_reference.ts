@@ -25,7 +25,10 @@ const IN_KEY = {
 };
 
 const code = (text: string) => text === "" ? "" : `\`${text}\``;
-const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll(/\s+/g, " ").trim();
+/** Outside code, Markdown takes `<name>` for a tag of HTML, which GitHub leaves out. */
+const cell = (text: string) =>
+  text.replaceAll("|", "\\|").replaceAll(/`[^`]*`|<(?=\w)/g, (found) => found === "<" ? "&lt;" : found)
+    .replaceAll(/\s+/g, " ").trim();
 
 /** Returns a table in Markdown; nothing if it has no rows. */
 function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {

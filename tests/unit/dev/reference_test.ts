@@ -12,3 +12,10 @@ Deno.test("the reference says what the schemas, the commands and the table of me
   assertEquals(stale, [], "run deno task generate");
   assertEquals(globSync("**/*.md", { cwd: REFERENCE }).sort(), Object.keys(pages).sort());
 });
+
+Deno.test("no text of the reference is taken for HTML, which GitHub would leave out", async () => {
+  const prose = Object.entries(await referencePages()).map(([name, text]) => {
+    return [name, text.replaceAll(/^```[^]*?^```|`[^`\n]*`|<!--.*-->/gm, "")] as const;
+  });
+  assertEquals(prose.filter(([, text]) => /<\w/.test(text)).map(([name]) => name), []);
+});
