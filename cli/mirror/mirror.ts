@@ -1,13 +1,14 @@
 import { abortable, delay } from "@std/async";
 import type { Diagnostic, EngineEvent, RunFinished } from "noiseline/core";
 import { planRecordOf } from "noiseline/engine";
+import { paramName } from "noiseline/report";
 import type { RunEnd } from "../../pages/results/page.ts";
 
 /** The facts of a run that are known at its start. */
 export interface MirroredRun {
   readonly runId: string;
   readonly pipeline: string;
-  /** Params that decide results, such as `train.with.steps`, as JSON or plain text. */
+  /** Params that decide results, such as `train.steps`, as JSON or plain text. */
   readonly params: Readonly<Record<string, string>>;
   readonly startedMs: number;
 }
@@ -99,8 +100,10 @@ export class Mirror {
   /** Yields the messages of a run to the tracker, in order, as the run reports them. */
   async *#messages({ runId, plan }: Event<"run-started">): AsyncGenerator<() => Promise<void>, void> {
     const { tracker } = this;
-    const params = planRecordOf(plan).stages.flatMap(({ id, params }) =>
-      params.map(({ path, value }) => [`${id}.${path}`, typeof value === "string" ? value : JSON.stringify(value)])
+    const params = planRecordOf(plan).stages.flatMap(({ id, kind, params }) =>
+      params.map(({ path, value }) => {
+        return [paramName(id, path, kind), typeof value === "string" ? value : JSON.stringify(value)];
+      })
     );
     const run = { runId, pipeline: plan.pipeline.name, params: Object.fromEntries(params), startedMs: Date.now() };
     yield () => tracker.begin(run);

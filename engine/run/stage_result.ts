@@ -52,31 +52,36 @@ export function endOf(
         ? undefined
         : failedBy({ message: `${change} changed after planning; its result is discarded`, fix });
     case "lost":
-      return definedOnly({ again: "lost" as const, message: outcome.message, fix: outcome.fix });
+      return definedOnly({ again: "lost" as const, message: outcome.message, fix: withStep(outcome.fix, keptStep) });
     default:
-      return { ...toResult(outcome, planned, keptStep > 0), ...definedOnly({ device: planned.device }) };
+      return { ...toResult(outcome, planned, keptStep), ...definedOnly({ device: planned.device }) };
   }
 }
 
-/**
- * Converts the outcome of a stage's code to the result that a run reports.
- * @param kept true if there are states that the stage can continue from
- */
+/** Adds to a fix the step that the next run goes on from, if one is saved. */
+function withStep(fix: string | undefined, keptStep: number): string | undefined {
+  const goOn = keptStep > 0 ? `run again to go on from step ${keptStep}` : undefined;
+  return [fix, goOn].filter((one) => one !== undefined).join("; ") || undefined;
+}
+
+/** Converts the outcome of a stage's code to the result that a run reports. */
 function toResult(
   outcome: Exclude<StageOutcome, { status: "complete" | "lost" }>,
   planned: PlannedAction,
-  kept: boolean,
+  keptStep: number,
 ): StageResult {
   if (outcome.status === "interrupted") {
     const { kind, params } = planned.stage;
     if (isForced(planned)) return { ...INTERRUPTED, message: "a forced stage starts over" };
-    if (kind.command === undefined || params["resumes"] === true) return INTERRUPTED;
+    const saves = kind.command === undefined || params["resumes"] === true;
+    if (saves) return definedOnly({ ...INTERRUPTED, message: withStep(undefined, keptStep) });
     return { ...INTERRUPTED, message: "it starts over next time: without resumes: true a program saves nothing" };
   }
-  if (outcome.status === "failed") return failedBy(outcome);
+  if (outcome.status === "failed") return failedBy({ ...outcome, fix: withStep(outcome.fix, keptStep) });
   const { message } = outcome;
   if (outcome.status === "timeout") {
-    return failedBy({ message, fix: `raise timeout of ${planned.stage.entry}${kept ? "; its progress is kept" : ""}` });
+    return failedBy({ message, fix: withStep(`raise timeout of ${planned.stage.entry}`, keptStep) });
   }
-  return failedBy({ message: outcome.stack.includes(message) ? outcome.stack : `${message}\n${outcome.stack}` });
+  const shown = outcome.stack.includes(message) ? outcome.stack : `${message}\n${outcome.stack}`;
+  return failedBy({ message: shown, fix: withStep(undefined, keptStep) });
 }

@@ -32,7 +32,7 @@ function editOf(
 
 /**
  * Lets results that other code has made serve for stages, since the user says that the edits do not matter. The last
- * one that the stage has shown is taken, if only its code was edited since; else the one that there is.
+ * one that the stage has shown is taken if only its code was edited since, else the one that fits if there is no other.
  * @param wanted the beginning of the resolved key of the result to take
  */
 export function keepResults(
@@ -64,10 +64,9 @@ export function keepResults(
       filesOf(one).every((file) => store.objects.has(file))
     );
     const last = store.lastShown(pipeline.name, id)?.resolvedKey;
-    const only = fitting.length === 1 ? last ?? fitting[0]!.resolvedKey : last;
-    const chosen = fitting.find(({ resolvedKey }) =>
-      wanted === undefined ? resolvedKey === only : resolvedKey.startsWith(wanted)
-    );
+    const chosen = wanted === undefined
+      ? fitting.find(({ resolvedKey }) => resolvedKey === last) ?? (fitting.length === 1 ? fitting[0] : undefined)
+      : fitting.find(({ resolvedKey }) => resolvedKey.startsWith(wanted));
     const others = fitting.filter((one) => one !== chosen).map(({ resolvedKey }) => resolvedKey);
     if (chosen === undefined) {
       const names = others.map((key) => key.slice(0, 12)).join(", ");

@@ -33,10 +33,19 @@ function placeOverride(text: string, dotted: string, root: Entries): DocumentPat
   }
   const stages = asMap(root["stages"]);
   if (!Object.hasOwn(stages, first)) {
+    const made = /^([^[/.=]+)(?:\[[^\]]*\]|\/[^.=]*)\.([^=+]+)/.exec(text.replace(/^~/, ""));
+    if (made !== null && Object.hasOwn(stages, made[1]!)) {
+      const message = `the params of "${first}" are those of stage "${made[1]}", from which the pipeline makes it`;
+      return problem(text, message, `did you mean "${made[1]}.${made[2]!.trim()}"?`);
+    }
     const known = [...Object.keys(stages), "vars", "seed"];
     return problem(text, `the pipeline has no stage "${first}"`, suggestName(first, known));
   }
   if (rest.length === 0) return problem(text, `"${first}" is a stage; name one of its params`, HOW);
+  if (rest.length > 1 && rest[0] === "with" && !Object.hasOwn(asMap(asMap(stages[first])["with"]), "with")) {
+    const meant = [first, ...rest.slice(1)].join(".");
+    return problem(text, `stage "${first}" has no param "with"`, `did you mean "${meant}"?`);
+  }
   return ["stages", first, "with", ...rest];
 }
 
@@ -127,6 +136,35 @@ function declaredParams(root: Entries, id: string): string[] {
   return [...Object.keys(asMap(params)).map((name) => `params.${name}`), ...others];
 }
 
+/** Finds a number or boolean in whose place another scalar stands. @returns its name and both values */
+function findOtherType(before: unknown, after: unknown, name: string): [string, unknown, unknown] | undefined {
+  if (isRecord(before) && isRecord(after)) {
+    const found = Object.keys(before).map((key) => findOtherType(before[key], after[key], `${name}.${key}`));
+    return found.find((one) => one !== undefined);
+  }
+  const scalar = ["string", "number", "boolean"].includes(typeof after) && !String(after).includes("${");
+  const typed = typeof before === "number" || typeof before === "boolean";
+  return typed && scalar && typeof after !== typeof before ? [name, before, after] : undefined;
+}
+
+/**
+ * Refuses another type for a number or boolean that the file gives to a program of the user's: the program would fail
+ * after an hour, or compute something else. A number may replace a text (`none`, then 0.1), and null or a list anything.
+ */
+function checkType(file: Entries, changed: Entries, [root, stage]: DocumentPath, text: string) {
+  const id = String(stage);
+  if (root !== "stages") return undefined;
+  for (const name of declaredParams(file, id)) {
+    const path = ["stages", id, "with", ...name.split(".")];
+    const found = findOtherType(getPath(file, path).value, getPath(changed, path).value, `${id}.${name}`);
+    if (found === undefined) continue;
+    const [where, before, after] = found;
+    const message = `the file declares "${where}" as the ${typeof before} ${showValue(before)}`;
+    return problem(text, message, `give a ${typeof before}, or change the file`, showValue(after));
+  }
+  return undefined;
+}
+
 /** Refuses a param that the file does not declare: its program would not read it, and would compute all the same. */
 function checkDeclared(file: Entries, changed: Entries, [root, stage]: DocumentPath, text: string) {
   const [id, plain] = [String(stage), (name: string) => name.replace(/^params\./, "")];
@@ -157,7 +195,8 @@ export function applyOverrides(value: unknown, texts: readonly string[]) {
   for (const text of texts) {
     const changed = { ...root };
     const applied = applyOne(changed, text);
-    const refused = "severity" in applied ? applied : checkDeclared(value, changed, applied, text);
+    const refused = "severity" in applied ? applied : checkDeclared(value, changed, applied, text) ??
+      checkType(value, changed, applied, text);
     if (refused !== undefined) {
       problems.push(refused);
       continue;

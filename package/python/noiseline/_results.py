@@ -31,11 +31,17 @@ def table(rows: Iterable[Row]) -> Any:
 class Results(NamedTuple):
     """The results of a pipeline, each by stage, or by stage and output: "digits/train".
 
-    images: arrays as `noiseline.images` opens them. metrics: lists of figures. curves: lists of the lines of logs."""
+    images: arrays as `noiseline.images` opens them. metrics: lists of figures. curves: lists of the lines of logs.
+    folders: the folders that hold files, for all else, such as checkpoints."""
 
     images: Dict[str, Any]
     metrics: Dict[str, List[Row]]
     curves: Dict[str, List[Row]]
+    folders: Dict[str, Path]
+
+    def __repr__(self) -> str:
+        parts = (f"{name}: {', '.join(found) or 'none'}" for name, found in self._asdict().items())
+        return f"Results({'; '.join(parts)})"
 
     @property
     def scores(self) -> Any:
@@ -67,4 +73,6 @@ def results(name: str, folder: Union[str, Path] = "outputs") -> Results:
         from ._images import images
 
         pictured.update({at: images(place / at) for at in shown})
-    return Results(pictured, Named(metrics), Named({at: lines(at) for at in with_file("log.jsonl")}))
+    curves = Named({at: lines(at) for at in with_file("log.jsonl")})
+    folders = Named({at: place / at for at, names in sorted(found.items()) if names and at != "."})
+    return Results(pictured, Named(metrics), curves, folders)

@@ -96,12 +96,14 @@ Deno.test({
     await Deno.writeTextFile(join(cwd, "outputs/p/score/metrics.json"), JSON.stringify({ format: 1, metrics }));
     await Deno.writeTextFile(join(cwd, "outputs/p/score/log/log.jsonl"), '{"step": 1, "loss": 2}\n');
     const code = "import noiseline\np = noiseline.results('p')\nassert 'images' in dir(noiseline)\n" +
-      "print(list(p.scores.columns), p.scores['value'].sum(), p.logs.iloc[0].to_dict())";
+      "print(list(p.scores.columns), p.scores['value'].sum(), p.logs.iloc[0].to_dict())\n" +
+      "print(p, (p.folders['score/log'] / 'log.jsonl').is_file())";
     const env = { PYTHONPATH: join(CLONE, "package/python") };
     const { stdout, stderr } = await new Deno.Command(PYTHON, { args: ["-c", code], cwd, env }).output();
     assertEquals(
       new TextDecoder().decode(stdout),
-      "['stage', 'name', 'value', 'count'] 3.5 {'stage': 'score/log', 'step': 1, 'loss': 2}\n",
+      "['stage', 'name', 'value', 'count'] 3.5 {'stage': 'score/log', 'step': 1, 'loss': 2}\n" +
+        "Results(images: none; metrics: score; curves: score/log; folders: score, score/log) True\n",
       new TextDecoder().decode(stderr),
     );
     await Deno.remove(cwd, { recursive: true });

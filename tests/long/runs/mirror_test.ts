@@ -48,7 +48,7 @@ mirrorTest(
     const [file] = project.list(`wandb/${folder}`).filter((name) => name.endsWith(".wandb"));
     const told = await readBack("wandb", project.path("wandb", folder!, file!));
     assertEquals([told.kinds.slice(0, 2), told.kinds.at(-1)], [["header", "run"], "exit"]);
-    assertEquals([told.project, told.exit, told.config["train.with.steps"]], ["mirrored", 0, "40"]);
+    assertEquals([told.project, told.exit, told.config["train.steps"]], ["mirrored", 0, "40"]);
     const losses = told.history.filter((row: Record<string, unknown>) => "train/loss" in row);
     assertEquals(losses.at(-1)["train/step"], 40);
     assertEquals(
@@ -133,7 +133,7 @@ mirrorTest("MLflow's own server gets runs, also what it missed while it was away
   assertMatch(stderr, /mirror mlflow=\S+ does not answer: status 503/);
   assertEquals(stderr.includes("did not get"), false, stderr);
   const [run, ...more] = await readBack("mlflow", mlflow.address, "mirrored");
-  assertEquals([more.length, run.status, run.params["train.with.steps"]], [0, "FINISHED", "40"]);
+  assertEquals([more.length, run.status, run.params["train.steps"]], [0, "FINISHED", "40"]);
   assertEquals(run.history["train/loss"].at(-1)[0], 40);
   assert(Object.keys(run.history).some((name) => name.endsWith("L_simple")));
   assertEquals([run.files, run.previews], [

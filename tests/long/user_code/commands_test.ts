@@ -251,9 +251,10 @@ for (const contained of [true, false]) {
     running.signal("SIGTERM");
     const { code, events } = await running.outcome();
     assertEquals(code, 130);
-    assertEquals(events.find(({ type }) => type === "stage-finished")?.state, "interrupted");
     // It saved the step that it was in, whichever that was.
     const last = told(project).at(-1);
+    const { state, message } = events.find(({ type }) => type === "stage-finished")!;
+    assertEquals([state, message], ["interrupted", `run again to go on from ${last}`]);
     await project.cli(args, { env });
     assertEquals(project.read("outputs/demo/count/total.txt"), totalOf(43));
     const steps = told(project).filter((line) => line.startsWith("step"));

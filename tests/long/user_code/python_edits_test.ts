@@ -71,6 +71,18 @@ test("the result of a program is kept for an edit of its sources, and for nothin
   assertEquals((await stateOf(project)).split(",")[0], "run");
 });
 
+test("the one result that fits is kept, though the stage has shown another since", async (project) => {
+  await run(project);
+  const set = ["--set", "a.steps=20"];
+  const grants = await askedGrants(project, "p.yaml");
+  assertEquals((await project.cli(["run", "p.yaml", ...set, ...grants])).code, 0);
+  project.write("other.py", 'text = "b"\n');
+  const { code, json, stderr } = await project.cli(["keep", "p.yaml", "a", "--json"]);
+  assertEquals(code, 0, stderr);
+  assertEquals(json.kept.map(({ others }: Json) => others), [[]]);
+  assertEquals((await run(project)).ran, []);
+});
+
 /** Gives the result of a stage the keys from when all sources counted by their bytes, and forgets all else about it. */
 function makeFormer(project: Project): string {
   const store = project.path(".noiseline");

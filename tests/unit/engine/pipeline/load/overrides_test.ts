@@ -132,6 +132,11 @@ const REFUSED: [text: string, message: string, fix: string][] = [
   ["~train.constructor", "there is nothing to remove", "use one of"],
   ["constructor.x=1", 'no stage "constructor"', "use one of"],
   ["vars.constructor=1", 'no var "constructor"', "use one of"],
+  ["train.with.steps=3", 'stage "train" has no param "with"', 'did you mean "train.steps"?'],
+  ["train.with.model.depth=3", 'stage "train" has no param "with"', 'did you mean "train.model.depth"?'],
+  ["train[lr=0.1].steps=3", "from which the pipeline makes it", 'did you mean "train.steps"?'],
+  ["~train[lr=0.1].steps", "from which the pipeline makes it", 'did you mean "train.steps"?'],
+  ["train/inner.steps=3", "from which the pipeline makes it", 'did you mean "train.steps"?'],
 ];
 
 for (const [text, message, fix] of REFUSED) {
@@ -176,6 +181,28 @@ Deno.test("applyOverrides() takes no param of a program that the file does not d
   assertEquals(refused(...texts).length, 2);
   const { stages } = applyOverrides(COMMAND, texts).value as typeof COMMAND;
   assertEquals([stages.guest, stages.none.with], [COMMAND.stages.guest, { run: ["a"], steps: 5 }]);
+});
+
+Deno.test("applyOverrides() takes no other type for a number or boolean that a program reads", () => {
+  const root = {
+    stages: {
+      guest: { uses: "command", with: { run: ["a"], params: { lr: 0.1, ema: true, net: { w: 2 }, how: "a" } } },
+    },
+  };
+  const cases: [text: string, declared: string, fix: string, got: string][] = [
+    ["guest.params.lr=fast", '"guest.params.lr" as the number 0.1', "give a number", '"fast"'],
+    ["guest.params.lr=true", '"guest.params.lr" as the number 0.1', "give a number", "true"],
+    ["guest.params.ema=1", '"guest.params.ema" as the boolean true', "give a boolean", "1"],
+    ["guest.params.net.w=big", '"guest.params.net.w" as the number 2', "give a number", '"big"'],
+    ["guest.params={ lr: slow }", '"guest.params.lr" as the number 0.1', "give a number", '"slow"'],
+  ];
+  for (const [text, declared, fix, got] of cases) {
+    const [problem] = applyOverrides(root, [text]).problems;
+    assertStringIncludes(problem?.message ?? "", `the file declares ${declared}`);
+    assertEquals([problem?.fix, problem?.got], [`${fix}, or change the file`, got]);
+  }
+  const taken = ["guest.params.lr=null", "guest.params.lr=[1, 2]", "guest.params.how=3", "guest.params.lr=${vars.lr}"];
+  assertEquals(applyOverrides(root, taken).problems, []);
 });
 
 Deno.test("applyOverrides() leaves params that are declared, and what a schema knows, to be set", () => {
