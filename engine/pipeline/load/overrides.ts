@@ -149,7 +149,7 @@ function findOtherType(before: unknown, after: unknown, name: string): [string, 
 
 /**
  * Refuses another type for a number or boolean that the file gives to a program of the user's: the program would fail
- * after an hour, or compute something else. A number may replace a text (`none`, then 0.1), and null or a list anything.
+ * after an hour, or compute something else. A number may replace a text (`none`, then 0.1); null or a list, anything.
  */
 function checkType(file: Entries, changed: Entries, [root, stage]: DocumentPath, text: string) {
   const id = String(stage);
