@@ -50,6 +50,8 @@ const DEFINED: Readonly<Record<Sort | "stage", Defined>> = {
   sampler: ["a sampler", (file) => `sampler: { uses: ${file} } in the params of a sample stage`, "sample"],
 };
 
+const NATIVE = "you trust its code with native devices, such as onnx";
+
 /** Valid names: they become ids, file names and parts of references. */
 const NAME = /^[a-z][a-z0-9_-]*$/;
 const MAX_LENGTH = 60;
@@ -183,9 +185,9 @@ function writeAllOrNothing(folder: string, files: NewFiles): void {
 
 /**
  * @param use how a pipeline refers to the new file
- * @param kind the kind of stage that loads the file and asks for its rights
+ * @param asks for what run asks once, and the option that gives it
  */
-function create(name: string, written: string, makeFiles: (at: string) => NewFiles, use?: string, kind?: string) {
+function create(name: string, written: string, makeFiles: (at: string) => NewFiles, use?: string, asks?: string[]) {
   checkName(name);
   const folder = resolve(written);
   try {
@@ -205,10 +207,8 @@ function create(name: string, written: string, makeFiles: (at: string) => NewFil
         ...paths.map((path) => `wrote ${path}`),
         "\nnext:",
         ...next.map((command) => `  ${command}`),
-        ...use === undefined ? [] : [
-          `\nin a pipeline beside it: ${use}`,
-          `run asks once whether you trust its code with native devices, such as onnx, or is given: --grant ${kind}:native`,
-        ],
+        ...use === undefined ? [] : [`\nin a pipeline beside it: ${use}`],
+        ...asks === undefined ? [] : [`run asks once whether ${asks[0]}; without a terminal, add --grant ${asks[1]}`],
       ],
     };
   } catch (error) {
@@ -231,7 +231,13 @@ export function makeCommand(): AnyCommand {
   for (const [sort, [what, use, kind]] of Object.entries(DEFINED)) {
     const about = `Write NAME.ts with ${what} and NAME_test.ts with its test.`;
     const write = printingAnswer((name: string, { folder }: { readonly folder: string }) =>
-      create(name, folder, (at) => filesOf(sort, name, at), use?.(`./${name}.ts`), kind)
+      create(
+        name,
+        folder,
+        (at) => filesOf(sort, name, at),
+        use?.(`./${name}.ts`),
+        kind === undefined ? undefined : [NATIVE, `${kind}:native`],
+      )
     );
     command.addCommand(subcommand(sort, about, "the name of its files").action(write));
   }
@@ -240,7 +246,10 @@ export function makeCommand(): AnyCommand {
   const pipeline = subcommand("pipeline", "Write NAME.yaml with a pipeline.", "its name and that of the file")
     .addOption(template)
     .action(
-      printingAnswer((name, { template, folder }) => create(name, folder, (at) => pipelineFiles(name, template, at))),
+      printingAnswer((name, { template, folder }) => {
+        const asks = template === "pytorch" ? ["it may start python3", "train:run=python3"] : undefined;
+        return create(name, folder, (at) => pipelineFiles(name, template, at), undefined, asks);
+      }),
     );
   return command.addCommand(pipeline);
 }

@@ -30,8 +30,8 @@ const NOT_READ = "it did not read these params, so other values of them change n
  */
 const RANK_KILLED = /^(?:Failures:|Root Cause)[^]*?exitcode *: -(?!15 )(\d+) .*/m;
 
-/** Programs that start several processes, as many as their own arguments or files say. */
-const LAUNCHERS = /^(torchrun|accelerate)$/;
+/** Words that name a program which starts several processes, as many as its own arguments or files say. */
+const LAUNCHERS = /^(torchrun|accelerate|accelerate\.commands\.launch|torch\.distributed\.(run|launch))$/;
 
 interface CommandOptions extends WorkerOptions {
   /** The folder of the pipeline, that of its project, and the store. */
@@ -178,8 +178,11 @@ function layOut(
 /** Returns the variable by which libraries take as many threads as there are processors for each process. */
 function threadsOf({ run, tasks }: FoundCommand, cpus: number, nodes = 1): Record<string, string> {
   // A launcher that starts processes by its own arguments chooses their threads too.
-  if (tasks === undefined && LAUNCHERS.test(basename(run[0]!))) return {};
-  return { OMP_NUM_THREADS: `${Math.max(1, Math.floor(cpus * nodes / (tasks ?? 1)))}` };
+  const isLauncher = LAUNCHERS.test(basename(run[0]!)) ||
+    run.some((word, i) => run[i - 1] === "-m" && LAUNCHERS.test(word));
+  if (tasks === undefined && isLauncher) return {};
+  const own = Math.min(cpus, navigator.hardwareConcurrency);
+  return { OMP_NUM_THREADS: `${Math.max(1, Math.floor(own * nodes / (tasks ?? 1)))}` };
 }
 
 /** Returns the variables by which `torchrun` starts so many processes on so many nodes. */

@@ -309,6 +309,29 @@ Deno.test("programs take turns unless they say how many processors they need, an
   assertEquals([first![1], second![1]], ["unset", "unset"]);
   const told = await timesAfter(", resources: { cpu: 1 }");
   assertEquals(told.map(([, threads]) => threads), ["1", "1"]);
+  const most = await timesAfter(", resources: { cpu: 1024 }");
+  assertEquals(most.map(([, threads]) => Number(threads)), [
+    navigator.hardwareConcurrency,
+    navigator.hardwareConcurrency,
+  ]);
+});
+
+test("a launcher that is started as a module chooses the threads of its processes itself", async () => {
+  await using project = new Project({});
+  const sources = ["torch/__init__.py", "torch/distributed/__init__.py", "torch/distributed/run.py"];
+  for (const source of sources) project.write(source, "");
+  project.write(
+    sources[2]!,
+    "import os, noiseline\n(noiseline.outputs['out'] / 'a.txt').write_text(str(os.environ.get('OMP_NUM_THREADS')))\n",
+  );
+  const with_ = `{ run: [python3, -m, torch.distributed.run], sources: ["torch/**/*.py"], outputs: { out: files } }`;
+  project.write(
+    "p.yaml",
+    `name: demo\nstages:\n  a: { uses: command, with: ${with_}, resources: { cpu: 1 } }\n`,
+  );
+  const { code, stderr } = await project.cli(["run", "p.yaml", "--grant", "a:run=python3"]);
+  assertEquals(code, 0, stderr);
+  assertEquals(project.read("outputs/demo/a/a.txt"), "None");
 });
 
 test("figures and pictures of a program are shown, and a bad line is only logged", async () => {

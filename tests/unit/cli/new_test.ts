@@ -91,7 +91,7 @@ Deno.test("new writes each sort of definition with its test, and says where a pi
     assertEquals([text.includes("new_"), text.length > 500], [false, true]);
   }
   const said = await runCli("new", "sampler", "again", "--folder", folder.path);
-  assertStringIncludes(said.out, "or is given: --grant sample:native\n");
+  assertStringIncludes(said.out, "without a terminal, add --grant sample:native\n");
   const again = await runCli("new", "path", "my_path", "--folder", folder.path);
   assertMatch(again.error, /my_path\.ts, my_path_test\.ts exist already in /);
 });
@@ -106,8 +106,9 @@ for (const template of ["pytorch", "sweep", "search", "latent", "fine-tune"]) {
     ignore: lacks !== undefined,
     fn: async () => {
       await using folder = await makeTempFolder();
-      const { code, error } = await runCli("new", "pipeline", "mine", "--template", template, "--folder", folder.path);
-      assertEquals(code, 0, error);
+      const made = await runCli("new", "pipeline", "mine", "--template", template, "--folder", folder.path);
+      assertEquals(made.code, 0, made.error);
+      assertEquals(made.out.includes("--grant train:run=python3"), template === "pytorch");
       const beside = template === "pytorch" ? ["train.py"] : [];
       assertEquals(names(folder.path), ["deno.json", "mine.yaml", ...beside]);
       const text = Deno.readTextFileSync(join(folder.path, "mine.yaml"));
