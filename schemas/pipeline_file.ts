@@ -125,10 +125,13 @@ const scalar = z.union([z.string(), z.number(), z.boolean()]);
  */
 export const conditionSchema: z.ZodType<Condition, Condition> = z.union([
   z.boolean(),
-  z.strictObject({ value: scalar, in: z.array(scalar).min(1) }),
+  z.strictObject({
+    value: scalar.describe("The value to look for, such as ${vars.guided} or ${matrix.axis}"),
+    in: z.array(scalar).min(1).describe("The values that keep the stage"),
+  }),
   z.strictObject({
     get all() {
-      return z.array(conditionSchema);
+      return z.array(conditionSchema).describe("Conditions that must all hold");
     },
   }),
 ]);
@@ -158,13 +161,16 @@ export const stageSchema = z.strictObject({
   retries: z.int().min(0).max(10).default(0).describe("Retries after a worker was killed; never after an error"),
 });
 
-const part = z.unknown().optional();
+const part = (name: string) => z.unknown().optional().describe(`Changes of the pipeline's ${name}; null removes`);
 /** A profile cannot change the name of a pipeline, which is its identity. */
-const profileSchema = z.strictObject({ description: part, seed: part, vars: part, stages: part, matrix: part });
+const profileSchema = z.strictObject({
+  ...{ description: part("description"), seed: part("seed"), vars: part("vars"), stages: part("stages") },
+  matrix: part("matrix"),
+});
 
 export const pipelineFileSchema = z.strictObject({
   name: z.string().regex(ID_PATTERN, { error: idError }).max(64, { error: idError }).describe("Folder of the outputs"),
-  description: z.string().optional(),
+  description: z.string().optional().describe("A text for readers of the file; it changes no key"),
   seed: seedSchema.default(0).describe("Root of all randomness of seeded kinds"),
   vars: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.unknown()).default({}).describe(
     "Values for ${vars.name}",
@@ -182,7 +188,7 @@ export const pipelineFileSchema = z.strictObject({
   profiles: z.record(z.string(), profileSchema).optional().describe(
     "Changes that --profile applies",
   ),
-  stages: z.record(z.string(), stageSchema),
+  stages: z.record(z.string(), stageSchema).describe("The stages by id, in any order"),
 });
 
 /** A pipeline file after its structure was checked; params are still those that the user wrote. */

@@ -90,9 +90,12 @@ export type Resources = {
 
 /** A condition under which a stage is in the pipeline (`when`). */
 export type Condition = boolean | {
+  /** The value to look for, such as ${vars.guided} or ${matrix.axis} */
   value: string | number | boolean;
+  /** The values that keep the stage */
   in: (string | number | boolean)[];
 } | {
+  /** Conditions that must all hold */
   all: Condition[];
 };
 
@@ -181,6 +184,7 @@ export type StageFileInput = {
 export type PipelineFileInput = {
   /** Folder of the outputs */
   name: string;
+  /** A text for readers of the file; it changes no key */
   description?: string | undefined;
   /** Root of all randomness of seeded kinds */
   seed?: number | undefined;
@@ -198,12 +202,18 @@ export type PipelineFileInput = {
   extends?: string | string[] | undefined;
   /** Changes that --profile applies */
   profiles?: Record<string, {
+    /** Changes of the pipeline's description; null removes */
     description?: unknown | undefined;
+    /** Changes of the pipeline's seed; null removes */
     seed?: unknown | undefined;
+    /** Changes of the pipeline's vars; null removes */
     vars?: unknown | undefined;
+    /** Changes of the pipeline's stages; null removes */
     stages?: unknown | undefined;
+    /** Changes of the pipeline's matrix; null removes */
     matrix?: unknown | undefined;
   }> | undefined;
+  /** The stages by id, in any order */
   stages: Record<string, StageFileInput>;
 };
 
@@ -358,7 +368,7 @@ export type KindTable = {
       kind?: "kl" | "vq" | undefined;
       /** Width of the first level */
       channels?: number | undefined;
-      /** Width of each level in channels */
+      /** Width of each level, as a multiple of `channels` */
       multipliers?: number[] | undefined;
       /** Residual blocks per level of the encoder; the decoder has one more */
       blocks?: number | undefined;
@@ -401,9 +411,9 @@ export type KindTable = {
     adam?: {
       /** Decay of the mean of the gradients */
       beta1?: number | undefined;
-      /** Decay of the mean of their squares */
+      /** Decay of the mean of the squared gradients */
       beta2?: number | undefined;
-      /** Added to the root of that mean */
+      /** Added to the root of the mean of the squared gradients */
       epsilon?: number | undefined;
       /** Shrink each parameter by learningRate times this at each step, apart from its gradient: AdamW */
       weightDecay?: number | undefined;
@@ -508,7 +518,7 @@ export type KindTable = {
     model?: {
       /** Width of the first level */
       channels?: number | undefined;
-      /** Width of each level in channels */
+      /** Width of each level, as a multiple of `channels` */
       multipliers?: number[] | undefined;
       /** Residual blocks per level */
       blocks?: number | undefined;
@@ -557,9 +567,9 @@ export type KindTable = {
     adam?: {
       /** Decay of the mean of the gradients */
       beta1?: number | undefined;
-      /** Decay of the mean of their squares */
+      /** Decay of the mean of the squared gradients */
       beta2?: number | undefined;
-      /** Added to the root of that mean */
+      /** Added to the root of the mean of the squared gradients */
       epsilon?: number | undefined;
       /** Shrink each parameter by learningRate times this at each step, apart from its gradient: AdamW */
       weightDecay?: number | undefined;
@@ -595,7 +605,7 @@ export type KindTable = {
      * min-SNR of Hang et al. 2023
      */
     weighting?: "simple" | "vlb" | "min-snr" | undefined;
-    /** For weighting min-snr: the largest signal-to-noise ratio that counts */
+    /** For weighting min-snr: gamma, the largest signal-to-noise ratio that counts */
     minSnrGamma?: number | undefined;
     /**
      * Variance of the reverse step. learned: predicted by the network, in twice as many output channels

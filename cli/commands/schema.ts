@@ -43,7 +43,7 @@ function paramsSchema({ params, definitions = {} }: BuiltinKind): Schema {
   const { $schema: _schema, ...bare } = z.toJSONSchema(params, { io: "input" }) as Schema;
   const all = allowInterpolation(bare);
   const own = (sort: string): Schema => ({
-    ...{ type: "object", description: `A ${sort} of your own, with its params`, required: ["uses"] },
+    ...{ type: "object", description: `Your own ${sort} file, with its params`, required: ["uses"] },
     properties: { uses: { ...OWN, description: `File that exports the ${sort}` } },
   });
   const [written] = all["anyOf"] as { readonly properties: Record<string, Schema> }[];

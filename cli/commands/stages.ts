@@ -42,8 +42,7 @@ function toJson(all: BuiltinKind) {
 
 /** Describes the params of a kind, and which of them user definitions may replace. */
 export function paramsOf({ params, definitions = {} }: BuiltinKind): ReturnType<typeof describeParams> {
-  const own = (sort: string) =>
-    `or ${sort === "objective" ? "an" : "a"} ${sort} of your own: { uses: ./${sort}.ts, … }`;
+  const own = (sort: string) => `or ${/^[ao]/.test(sort) ? "an" : "a"} ${sort} of your own: { uses: ./${sort}.ts, … }`;
   const whole = definitions[""] === undefined ? [] : [{
     ...{ name: "uses", type: "string", role: "identity" as const },
     description: `Your own ${definitions[""]} file, instead of the params above; its params stand beside this one`,

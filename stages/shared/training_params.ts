@@ -21,8 +21,10 @@ const beta = () => z.number().min(0).lt(1);
 
 const adamParams = z.strictObject({
   beta1: beta().default(ADAM.beta1).describe("Decay of the mean of the gradients"),
-  beta2: beta().default(ADAM.beta2).describe("Decay of the mean of their squares"),
-  epsilon: z.number().min(1e-16).max(1).default(ADAM.epsilon).describe("Added to the root of that mean"),
+  beta2: beta().default(ADAM.beta2).describe("Decay of the mean of the squared gradients"),
+  epsilon: z.number().min(1e-16).max(1).default(ADAM.epsilon).describe(
+    "Added to the root of the mean of the squared gradients",
+  ),
   weightDecay: z.number().min(0).max(1).default(ADAM.weightDecay).describe(
     "Shrink each parameter by learningRate times this at each step, apart from its gradient: AdamW",
   ),

@@ -48,7 +48,9 @@ export const trainParams = z.strictObject({
     "simple",
   ),
   minSnrGamma: legacy(
-    z.number().positive().default(5).describe("For weighting min-snr: the largest signal-to-noise ratio that counts"),
+    z.number().positive().default(5).describe(
+      "For weighting min-snr: gamma, the largest signal-to-noise ratio that counts",
+    ),
     5,
   ),
   variance: legacy(

@@ -10,7 +10,9 @@ const kind = z.enum(["kl", "vq"]);
 export const autoencoderParams = z.strictObject({
   kind: kind.default("kl").describe("Latents with a Gaussian each (kl), or of a codebook (vq)"),
   channels: upTo(4096).default(128).describe("Width of the first level"),
-  multipliers: z.array(upTo(64)).min(1).max(MAX_LEVELS).default([1, 2, 4]).describe("Width of each level in channels"),
+  multipliers: z.array(upTo(64)).min(1).max(MAX_LEVELS).default([1, 2, 4]).describe(
+    "Width of each level, as a multiple of `channels`",
+  ),
   blocks: upTo(16).default(2).describe("Residual blocks per level of the encoder; the decoder has one more"),
   attention: z.array(z.int().min(0).max(MAX_LEVELS - 1)).max(MAX_LEVELS).default([]).describe(
     "Levels with self-attention, from 0, which has the images' resolution; the lowest resolution always has it once",

@@ -42,7 +42,9 @@ const details = {
 /** Params of the U-Net of Ho et al. 2020, appendix B. */
 export const unetParams = z.strictObject({
   channels: upTo(4096).default(128).describe("Width of the first level"),
-  multipliers: z.array(upTo(64)).min(1).max(8).default([1, 2, 2, 2]).describe("Width of each level in channels"),
+  multipliers: z.array(upTo(64)).min(1).max(8).default([1, 2, 2, 2]).describe(
+    "Width of each level, as a multiple of `channels`",
+  ),
   blocks: upTo(16).default(2).describe("Residual blocks per level"),
   attention: z.array(upTo(4096)).max(8).default([16]).describe("Resolutions with self-attention"),
   ...details,

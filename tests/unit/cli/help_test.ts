@@ -1,5 +1,4 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { BUILTIN_KINDS, describeParams } from "noiseline/engine";
 import { join } from "node:path";
 import { definitionOf } from "../engine/support/own_kinds.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
@@ -48,13 +47,6 @@ Deno.test("stages shows a nested param with its defaults, and suggests a name fo
   const wrong = await runCli("stages", "train.modle");
   assertEquals(wrong.code, 2);
   assertStringIncludes(wrong.error, 'unknown param of train "modle"\n  fix:    did you mean "model"?');
-});
-
-Deno.test("every param of every kind, nested ones included, has a description", () => {
-  const params = Object.values(BUILTIN_KINDS).flatMap(({ kind, params }) =>
-    describeParams(params).map(({ name, description }) => ({ name: `${kind}.${name}`, description }))
-  );
-  assertEquals(params.filter(({ description }) => description.replace(/^\[.*\] /, "") === ""), []);
 });
 
 Deno.test("every command has a module and a task, and every task a description of its own", () => {

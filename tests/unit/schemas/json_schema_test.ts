@@ -31,6 +31,33 @@ Deno.test("schemas/cluster.schema.json is what the Zod schema says now, and take
   }
 });
 
+/** A JSON Schema, as far as the next test reads it. */
+interface Node {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly [key: string]: unknown;
+}
+
+/** Returns the places of fields without a description, in all that is within a schema. */
+function undescribed(node: unknown, at: string): string[] {
+  if (typeof node !== "object" || node === null) return [];
+  const { properties = {}, if: _, ...rest } = node as Node;
+  return [
+    ...Object.entries(properties).flatMap(([name, one]) => [
+      ...((one.description ?? "").length > 3 || at.endsWith("/then") ? [] : [`${at}/${name}`]),
+      ...undescribed(one, `${at}/${name}`),
+    ]),
+    ...Object.entries(rest).flatMap(([key, one]) =>
+      undescribed(one, /^(?:\d+|anyOf|oneOf)$/.test(key) ? at : `${at}/${key}`)
+    ),
+  ];
+}
+
+Deno.test("editors show a description of every field, and of every param of every kind", () => {
+  const { anyOf: _, ...file } = JSON.parse(schemaText());
+  assertEquals([...undescribed(file, ""), ...undescribed(JSON.parse(clusterSchemaText()), "cluster")], []);
+});
+
 for (const { name } of [...Deno.readDirSync(PIPELINES)].sort((a, b) => a.name < b.name ? -1 : 1)) {
   if (!name.endsWith(".yaml")) continue;
   Deno.test(`the JSON Schema accepts pipelines/${name}`, async () => {
