@@ -9,7 +9,7 @@ import type { CurveGroup, LogRow, Report } from "./model.ts";
 import { SCRIPT } from "./script.ts";
 import { groupCurves } from "./charts.ts";
 import { type Section, sectionsOf } from "./sections.ts";
-import { STYLE } from "./style.ts";
+import style from "./style.css" with { type: "text" };
 import { Html, markup, scriptJson, type Shown } from "./text.ts";
 
 /** Renders a report as one HTML file that opens from disk: it contains all pictures, data and the plotting library. */
@@ -64,7 +64,7 @@ const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sc
 
 /** The files that a server provides under these names for its pages, which contain neither style nor script. */
 export const ASSETS = {
-  "/style.css": `${plotStyle}\n${STYLE}`,
+  "/style.css": `${plotStyle}\n${style}`,
   "/app.js": `${plotScript}\n${morphScript}\n(() => {${SCRIPT}${CLIENT}})();\n`,
 } as const;
 
@@ -72,10 +72,10 @@ export const ASSETS = {
 export function renderPage(page: Page): string {
   const shown = { ...page, sections: page.sections.filter(({ body }) => body.length > 0) };
   const policy = markup`<meta http-equiv="Content-Security-Policy" content="${new Html(POLICY)}">`;
-  const style = new Html(`<style>${plotStyle}</style><style>${STYLE}</style>`);
+  const styles = new Html(`<style>${plotStyle}</style><style>${style}</style>`);
   const safe = plotScript.replaceAll("</script", "<\\/script");
   const script = new Html(`<script>${safe}</script><script>(() => {${SCRIPT}})();</script>`);
-  return assemble(shown, { head: markup`${policy}${style}`, body: markup``, script });
+  return assemble(shown, { head: markup`${policy}${styles}`, body: markup``, script });
 }
 
 /**
