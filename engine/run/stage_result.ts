@@ -60,8 +60,9 @@ export function endOf(
 
 /** Adds to a fix the step that the next run goes on from, if one is saved. */
 function withStep(fix: string | undefined, keptStep: number): string | undefined {
-  const goOn = keptStep > 0 ? `run again to go on from step ${keptStep}` : undefined;
-  return [fix, goOn].filter((one) => one !== undefined).join("; ") || undefined;
+  if (keptStep === 0) return fix;
+  const again = fix === undefined || fix.endsWith("run again") ? fix ?? "run again" : `${fix}; run again`;
+  return `${again} to go on from step ${keptStep}`;
 }
 
 /** Converts the outcome of a stage's code to the result that a run reports. */
