@@ -28,7 +28,7 @@ const PURE_ROOMS = [
 const ENGINE = ["engine", "engine/contract"];
 
 const REPORT: Layer = {
-  imports: ["pages/report", "pages/live", "artifacts", "science/formats", "science/pictures", "std"],
+  imports: ["pages/report", "pages/live", "pages/browser", "artifacts", "science/formats", "science/pictures", "std"],
   types: ["schemas", "engine/contract"],
   packages: ["@dagrejs/dagre", "uplot", "idiomorph", "yaml", "zod"],
   fix: "a page is made of artifacts and values that are passed in; let pages/results/ find them",
@@ -129,6 +129,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     deno: true,
     fix: "what runs from a registry is small, and loads the rest from files",
   },
+  "pages/browser": {
+    imports: ["pages/browser", "pages/report"],
+    types: ["science/pictures"],
+    packages: ["uplot", "idiomorph"],
+    fix: "a script of a page runs in a browser, on what the page holds",
+  },
   "pages/report": REPORT,
   "pages/live": REPORT,
   pages: {
@@ -205,6 +211,6 @@ export const ENTRIES: readonly string[] = [
  */
 export function layerOf(path: string): string {
   const own =
-    /^(science\/(tensor\/torch|[^/]+)|engine\/contract|package\/(doors|testing|notebook)|pages\/(report|live)|cli\/setup)(?=\/)/;
+    /^(science\/(tensor\/torch|[^/]+)|engine\/contract|package\/(doors|testing|notebook)|pages\/(report|live|browser)|cli\/setup)(?=\/)/;
   return own.exec(path)?.[0] ?? (path === "package/worker.ts" ? path : path.split("/")[0]!);
 }

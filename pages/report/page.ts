@@ -4,9 +4,9 @@ import plotScript from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import plotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import morphScript from "idiomorph/dist/idiomorph.min.js" with { type: "text" };
 import { ICON } from "../../std/icon.ts";
-import { CLIENT } from "../live/client.ts";
+import liveScript from "../browser/live.js" with { type: "text" };
+import reportScript from "../browser/report.js" with { type: "text" };
 import type { CurveGroup, LogRow, Report } from "./model.ts";
-import { SCRIPT } from "./script.ts";
 import { groupCurves } from "./charts.ts";
 import { type Section, sectionsOf } from "./sections.ts";
 import style from "./style.css" with { type: "text" };
@@ -65,7 +65,7 @@ const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sc
 /** The files that a server provides under these names for its pages, which contain neither style nor script. */
 export const ASSETS = {
   "/style.css": `${plotStyle}\n${style}`,
-  "/app.js": `${plotScript}\n${morphScript}\n(() => {${SCRIPT}${CLIENT}})();\n`,
+  "/app.js": `${plotScript}\n${morphScript}\n${liveScript}`,
 } as const;
 
 /** Renders a page as one file that opens from disk. */
@@ -74,7 +74,7 @@ export function renderPage(page: Page): string {
   const policy = markup`<meta http-equiv="Content-Security-Policy" content="${new Html(POLICY)}">`;
   const styles = new Html(`<style>${plotStyle}</style><style>${style}</style>`);
   const safe = plotScript.replaceAll("</script", "<\\/script");
-  const script = new Html(`<script>${safe}</script><script>(() => {${SCRIPT}})();</script>`);
+  const script = new Html(`<script>${safe}</script><script>${reportScript}</script>`);
   return assemble(shown, { head: markup`${policy}${styles}`, body: markup``, script });
 }
 
