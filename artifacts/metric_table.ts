@@ -10,7 +10,16 @@ interface KnownMetric {
   readonly best?: "lowest" | "highest";
   /** False for metrics that never head a page. */
   readonly heads?: false;
+  /** The section of a page that tells it, if it is not that of scores. */
+  readonly section?: "likelihood";
+  /** Returns the caveat of a value of so few images over features of so many dimensions, which its note begins with. */
+  readonly caveat?: (count: number, dimension: number) => string | undefined;
 }
+
+// With fewer images than dimensions the covariance is singular, and the distance mostly reflects the number of images.
+const fewImages = (count: number, dimension: number) =>
+  count > dimension ? undefined : `${count} images for ${dimension} dimensions: the value is biased upwards by far; ` +
+    "compare it only with values of the same numbers of images";
 
 /**
  * The metrics whose meaning is known, in the order in which they head a page: how good samples are, then how well the
@@ -22,12 +31,14 @@ export const METRICS: readonly KnownMetric[] = [
     name: "FID",
     meaning: "Fréchet distance between Inception features of samples and of real images",
     best: "lowest",
+    caveat: fewImages,
   },
   {
     pattern: /^FD-/,
     name: "FD-EXTRACTOR",
     meaning: "Fréchet distance between features of samples and of real images",
     best: "lowest",
+    caveat: fewImages,
   },
   {
     pattern: /^(energy-distance|sliced-W)/,
@@ -52,6 +63,7 @@ export const METRICS: readonly KnownMetric[] = [
     name: "L_simple",
     meaning: "The loss of training, on images that were held out",
     best: "lowest",
+    section: "likelihood",
   },
   {
     pattern: /^precision/,
@@ -111,7 +123,10 @@ export const METRICS: readonly KnownMetric[] = [
   },
 ];
 
-/** Returns which value of a metric is the best, if that is known. */
-export function goalOf(metric: string): "lowest" | "highest" | undefined {
-  return METRICS.find(({ pattern }) => pattern.test(metric))?.best;
+/** Returns what is known of a metric. */
+export function knownMetric(name: string): KnownMetric | undefined {
+  return METRICS.find(({ pattern }) => pattern.test(name));
 }
+
+/** The words before the standard error of a bound, which has no place in its record but the end of its note. */
+export const BEFORE_ERROR = "; standard error over images ";

@@ -19,9 +19,6 @@ export const imageSetSchema = z.strictObject({
   source: z.record(z.string(), z.unknown()),
 });
 
-/** The words in the note of a distance that the number of images makes too large. */
-export const IS_BIASED = "the value is biased upwards by far";
-
 /** One number, with everything that is needed to compare it with another. */
 export const metricSchema = z.strictObject({
   name: z.string().min(1),

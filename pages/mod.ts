@@ -10,7 +10,6 @@ export { curvePlaces, curveTitle, objectiveOf } from "./report/charts.ts";
 export { pictures } from "./report/frames.ts";
 export { bestOf, cellsOf, searchBody, searchTables, trialNames } from "./report/rungs.ts";
 export { encodePath, entryOf, link, markup, paramName, shorten, type Shown, table } from "./report/text.ts";
-export { IS_BIASED } from "../artifacts/metrics.ts";
 export {
   collectArtifacts,
   type Collected,

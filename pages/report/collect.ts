@@ -4,6 +4,7 @@ import { gridPng, imagesIn, picturedCount } from "../../artifacts/pictures.ts";
 import { classNamesOf } from "../../artifacts/labels.ts";
 import { readLog } from "../../artifacts/log.ts";
 import { readPicture } from "../../artifacts/picture.ts";
+import { BEFORE_ERROR } from "../../artifacts/metric_table.ts";
 import { type Metric, readMetrics } from "../../artifacts/metrics.ts";
 import { parseRecord, readJson } from "../../artifacts/record.ts";
 import { validate as readSelection } from "../../artifacts/selection.ts";
@@ -326,7 +327,7 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
 
 /** Returns a metric with the standard error that `evaluate` states in its note. */
 function withError(metric: Metric): Metric {
-  const deviation = Number(/; standard error over images (\S+)$/.exec(metric.note ?? "")?.[1]);
+  const deviation = Number(metric.note?.split(BEFORE_ERROR)[1]);
   return deviation > 0 ? { deviation, ...metric } : metric;
 }
 

@@ -1,4 +1,4 @@
-import { goalOf, METRICS } from "../../artifacts/metric_table.ts";
+import { knownMetric, METRICS } from "../../artifacts/metric_table.ts";
 import type { Metric } from "../../artifacts/metrics.ts";
 import { meanOverSeeds, shortNumber, withDeviation } from "../../std/figures.ts";
 import type { ReportMetrics } from "./model.ts";
@@ -15,7 +15,7 @@ export function rankOf(column: string): number {
 
 /** Returns true if a figure with value `a` is better than with `b`; never for figures that are neither. */
 export function isBetter(column: string, a: number, b: number): boolean {
-  const goal = goalOf(nameIn(column));
+  const goal = knownMetric(nameIn(column))?.best;
   return goal === "lowest" ? a < b : goal === "highest" && a > b;
 }
 
@@ -66,6 +66,6 @@ export function summarize(
 
 /** Says which values of a figure are better, if any are. */
 export function betterOf(name: string): string | undefined {
-  const goal = goalOf(name);
+  const goal = knownMetric(name)?.best;
   return goal && `${goal === "lowest" ? "lower" : "higher"} is better`;
 }

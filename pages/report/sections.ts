@@ -1,3 +1,4 @@
+import { knownMetric } from "../../artifacts/metric_table.ts";
 import type { Metric } from "../../artifacts/metrics.ts";
 import { withDeviation } from "../../std/figures.ts";
 import { chartedFigures, curvePlaces, groupCurves, timestepCharts } from "./charts.ts";
@@ -32,7 +33,9 @@ export function sectionsOf(report: Report): Section[] {
     grouped(captioned(all.filter((one) => !overview.shown.has(one))))
   );
   const [likelihoods, scores] = [true, false].map((wanted) =>
-    metrics.filter(({ record }) => record.metrics.some(({ name }) => name === "L_simple") === wanted)
+    metrics.filter(({ record }) =>
+      record.metrics.some(({ name }) => knownMetric(name)?.section === "likelihood") === wanted
+    )
   );
   const demos = report.demos.map(({ title, href }) =>
     markup`<p><a href="${href}">Interactive sampling page of <code>${title}</code></a>: works in any browser, offline.</p>`

@@ -4,9 +4,9 @@ import {
   type Collection,
   type CollectOptions,
   encodeEvents,
-  IS_BIASED,
   type ScalarEvent,
 } from "noiseline/report";
+import { knownMetric } from "../../artifacts/metric_table.ts";
 import { meanOverSeeds } from "../../std/figures.ts";
 import { metricName, type MetricRow } from "./metric_rows.ts";
 import { type Experiment, isComparable, nameOf, withoutResults } from "./experiments.ts";
@@ -53,18 +53,22 @@ export function common(names: readonly string[], isAll = false): string {
 
 function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
   return metrics.flatMap(({ title, record }) =>
-    record.metrics.map(({ name, value, count, timesteps, label, deviation, note }) => ({
-      stage: title,
-      metric: name,
-      value,
-      deviation,
-      count,
-      timesteps: timesteps === undefined ? undefined : `${timesteps.from}-${timesteps.to - 1}`,
-      label,
-      caveat: note?.includes(IS_BIASED) ? note : undefined,
-      // The step of the measured network, or of the network that generated the images.
-      step: (record.model ?? record.images["fake"]?.source.model)?.step,
-    }))
+    record.metrics.map(({ name, value, count, timesteps, label, deviation, note }) => {
+      const caveat = knownMetric(name)?.caveat?.(count, record.features?.dimension ?? 0);
+      return {
+        stage: title,
+        metric: name,
+        value,
+        deviation,
+        count,
+        timesteps: timesteps === undefined ? undefined : `${timesteps.from}-${timesteps.to - 1}`,
+        label,
+        // Other figures of the name, such as one that is extrapolated, have no such note.
+        caveat: caveat && note?.startsWith(caveat) ? note : undefined,
+        // The step of the measured network, or of the network that generated the images.
+        step: (record.model ?? record.images["fake"]?.source.model)?.step,
+      };
+    })
   );
 }
 

@@ -1,5 +1,6 @@
 import { describeModel, readCheckpoint } from "../../artifacts/checkpoint.ts";
 import { openImages } from "../../artifacts/image_files.ts";
+import { BEFORE_ERROR } from "../../artifacts/metric_table.ts";
 import { describeImageSet, type Metric, writeMetrics } from "../../artifacts/metrics.ts";
 import { jsonText } from "../../artifacts/record.ts";
 import type { ContextOf, StageEnd } from "../../engine/contract/stage.ts";
@@ -61,8 +62,8 @@ export default runOf(evaluateKind, async (context) => {
     const figures = sumBound(bound, { terms, priors, buckets });
     const shares = makeBuckets(timesteps, Math.min(perImage, MOST_RATE_POINTS));
     const points = rateDistortion(bound, { scores: boundScores, images: count, buckets: shares });
-    const note = `upper bound; variance ${variance}; ${perImage} of ${timesteps} timesteps per image; ` +
-      `standard error over images ${figures.standardError.toPrecision(2)}`;
+    const note = `upper bound; variance ${variance}; ${perImage} of ${timesteps} timesteps per image` +
+      `${BEFORE_ERROR}${figures.standardError.toPrecision(2)}`;
     // The parts add up to the whole.
     metrics.push(
       { name: bits, value: figures.total, count, note },

@@ -1,7 +1,8 @@
 import { type ExtractorInfo, openFeatures, pixelForm, pixelPreprocessing } from "../../artifacts/features.ts";
 import { type ImageReader, type LabelNumbers, openImages } from "../../artifacts/image_files.ts";
 import { classNamesOf, labelNumber } from "../../artifacts/labels.ts";
-import { describeImageSet, type ImageSet, IS_BIASED, type Metric } from "../../artifacts/metrics.ts";
+import { knownMetric } from "../../artifacts/metric_table.ts";
+import { describeImageSet, type ImageSet, type Metric } from "../../artifacts/metrics.ts";
 import { readStatistics } from "../../artifacts/statistics.ts";
 import type { InputArtifact } from "../../engine/contract/stage.ts";
 import { mapBetween, normalize, type ValueForm } from "../../science/diffusion/normalizer.ts";
@@ -70,12 +71,9 @@ async function frechetFigure({ real, fake }: Sets, { params, seed, products, onP
   const value = await distanceOf({ real, fake }, products);
   const { dimension } = real.extractor;
   const count = Math.min(real.count, fake.count);
-  // With fewer images than dimensions the covariance is singular, and the distance mostly reflects the number of
-  // images.
-  const notes = count > dimension ? [] : [
-    `${count} images for ${dimension} dimensions: ${IS_BIASED}; compare it only with ` +
-    "values of the same numbers of images",
-  ];
+  const name = frechetName({ real, fake });
+  const caveat = knownMetric(name)?.caveat?.(count, dimension);
+  const notes = caveat === undefined ? [] : [caveat];
   if (real.extractor.name === PIXEL_FEATURES && (real.form && fake.form) === undefined) {
     notes.push("a file of mu and sigma does not say its normaliser: the value holds if both sets have the same");
   }
@@ -90,7 +88,7 @@ async function frechetFigure({ real, fake }: Sets, { params, seed, products, onP
     notes.push(`the deviation is by ${params.bootstrap} divisions of both sets, and says nothing of the bias`);
   }
   const note = notes.join("; ") || undefined;
-  return { name: frechetName({ real, fake }), value, count, ...definedOnly({ deviation, note }) };
+  return { name, value, count, ...definedOnly({ deviation, note }) };
 }
 
 async function extrapolatedFigure({ real, fake }: Sets, { seed, products, onProgress }: ScoreOptions) {

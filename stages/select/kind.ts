@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { readMetricsFacts } from "../../artifacts/facts.ts";
-import { goalOf } from "../../artifacts/metric_table.ts";
+import { knownMetric } from "../../artifacts/metric_table.ts";
 import { defineKind } from "../../engine/contract/stage.ts";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
@@ -58,7 +58,7 @@ export const selectKind = defineKind({
     return {
       problems: !names.includes(metric)
         ? [{ param: ["metric"], message, got: metric, wanted, fix }]
-        : goal === undefined && goalOf(metric) === undefined
+        : goal === undefined && knownMetric(metric)?.best === undefined
         ? [{ severity: "warning", param: ["metric"], message: guess, fix: "write goal: lowest, or goal: highest" }]
         : [],
       ...best === undefined || candidates === undefined ? {} : { facts: { best: candidates } },

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { goalOf } from "../../artifacts/metric_table.ts";
+import { knownMetric } from "../../artifacts/metric_table.ts";
 import { readLog } from "../../artifacts/log.ts";
 import { readMetrics } from "../../artifacts/metrics.ts";
 import { parseJson } from "../../artifacts/record.ts";
@@ -16,7 +16,7 @@ const modelSchema = z.object({ step: z.number(), weights: z.string() });
 
 export default (async ({ params, inputs, outputs, note, warn }) => {
   const { metric, best } = params;
-  const goal = params.goal ?? goalOf(metric) ?? "lowest";
+  const goal = params.goal ?? knownMetric(metric)?.best ?? "lowest";
   const found: { candidate: number; value: number | null; model?: unknown }[] = [];
   for (const [candidate, artifact] of inputs.metrics.entries()) {
     const lost = await lossOf(artifact, metric);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { folderArtifact, openInput } from "../../../engine/process/context.ts";
 import { formatDiagnostic } from "../../../engine/diagnostic/format.ts";
 import { loadPipeline } from "../../../engine/pipeline/load/load_pipeline.ts";
-import { goalOf } from "../../../artifacts/metric_table.ts";
+import { knownMetric } from "../../../artifacts/metric_table.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 import { selectKind } from "../../support/builtin_kinds.ts";
 import { digests, runStage } from "../../support/stage_context.ts";
@@ -183,7 +183,7 @@ Deno.test("without a goal, it is what is known of the metric; of others it warns
   const loaded = await load(SWEEP);
   assert(loaded.ok);
   assertEquals(loaded.warnings, []);
-  assertEquals(["FD-classifier", "L_simple", "PSNR", "recall", "far"].map(goalOf), [
+  assertEquals(["FD-classifier", "L_simple", "PSNR", "recall", "far"].map((name) => knownMetric(name)?.best), [
     ...["lowest", "lowest", "highest", "highest"] as const,
     undefined,
   ]);
