@@ -23,7 +23,7 @@ import type { ImagesInfo } from "../schemas/types.ts";
 import { definedOnly } from "../std/defined_only.ts";
 import type { ImageSize } from "./facts.ts";
 import { writeCopies } from "./image_copies.ts";
-import { picturedCount, writePicture } from "./pictures.ts";
+import { gridPng, picturedCount } from "./pictures.ts";
 import { fileOf, readJson, writeJson } from "./record.ts";
 import { bytesOf, readAt, readRows, writeAll } from "./rows.ts";
 
@@ -360,8 +360,8 @@ export function openImagesWriter(
       const described: ImagesInfo = { ...rest, ...recordOf(form), ...counts.length > 1 && { files: counts } };
       await writeJson(output, INFO_FILE, described, imagesInfoSchema);
       using images = openFiles(described, (name) => join(output.folder, name));
-      const stored = () => images.rows(range(0, Math.min(written, picturedCount(info))));
-      await writePicture(output, picture, shown ?? { values: stored(), size: info, form });
+      const values = shown?.values ?? images.rows(range(0, Math.min(written, picturedCount(info))));
+      await output.write(picture, gridPng([values], shown?.size ?? info, shown?.form ?? form));
       await writeCopies(output, images, copies);
       return described;
     },

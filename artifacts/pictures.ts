@@ -1,10 +1,8 @@
-import type { OutputArtifact } from "../engine/contract/stage.ts";
 import { BYTES, isBounded, normalize, type ValueForm, type Values } from "../science/diffusion/normalizer.ts";
 import { imageGrid } from "../science/pictures/image_grid.ts";
 import { linePlots, pointPlots } from "../science/pictures/plots.ts";
 import { encodePng } from "../science/formats/png_encoder.ts";
 import { quantile } from "../science/metrics/spread.ts";
-import { definedOnly } from "../std/defined_only.ts";
 import type { ImageSize } from "./facts.ts";
 
 /** Number of images or signals, and of points, that a set's picture shows. */
@@ -20,16 +18,10 @@ const [DARKEST, LIGHTEST] = [0.01, 0.99];
 
 type GridSize = ImageSize & { readonly columns?: number };
 
-/** Images as a picture shows them. */
-interface Shown {
-  /** [n, H, W, C]. */
-  readonly values: Values;
+/** Shows stored values as other images, as a decoder shows latents. */
+export interface View {
   readonly size: Readonly<Record<"height" | "width" | "channels", number>>;
   readonly form: ValueForm;
-}
-
-/** Shows stored values as other images, as a decoder shows latents. */
-export interface View extends Omit<Shown, "values"> {
   /** @param pieces [n, h, w, c] each @returns values of as many images as there are in all */
   show(pieces: readonly Values[]): Promise<Values>;
 }
@@ -37,16 +29,6 @@ export interface View extends Omit<Shown, "values"> {
 /** Returns how many images of a set its picture shows. Points, images of one pixel, are pictured together. */
 export function picturedCount({ height, width }: ImageSize): number {
   return height * width === 1 ? PICTURED_POINTS : PICTURED;
-}
-
-/** Writes one picture of several images, as `gridPng` makes it. */
-export async function writePicture(
-  output: OutputArtifact,
-  name: string,
-  { values, size, form }: Shown,
-  columns?: number,
-): Promise<void> {
-  await output.write(name, gridPng(imagesIn(values, size), { ...size, ...definedOnly({ columns }) }, form));
 }
 
 /** Splits values [n, H, W, C] into those of each image. */
@@ -58,10 +40,11 @@ export function imagesIn<V extends Values>(values: V, size: ImageSize): V[] {
 /**
  * Returns several images as one PNG, row by row. Images of height 1 are signals, plotted as lines; those of one pixel
  * are points, of which each column is one plot.
- * @param images values [H, W, C] each
+ * @param pieces values [n, H, W, C] each, in the order of the images
  */
-export function gridPng(images: readonly Values[], size: GridSize, form: ValueForm = BYTES) {
+export function gridPng(pieces: readonly Values[], size: GridSize, form: ValueForm = BYTES) {
   const { channels, columns } = size;
+  const images = pieces.flatMap((piece) => imagesIn(piece, size));
   if (size.height === 1) {
     const [lines, step] = [Math.min(channels, MOST_LINES), Math.ceil(size.width / MOST_PLACES)];
     const drawn = images.map((image) =>

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { imagesInfoSchema, openImages } from "../../artifacts/image_files.ts";
-import { gridPng, imagesIn, picturedCount } from "../../artifacts/pictures.ts";
+import { gridPng, picturedCount } from "../../artifacts/pictures.ts";
 import { classNamesOf } from "../../artifacts/labels.ts";
 import { readLog } from "../../artifacts/log.ts";
 import { readPicture } from "../../artifacts/picture.ts";
@@ -190,7 +190,7 @@ async function drawClasses({ artifact, keepDrawn }: Item, info: z.output<typeof 
   const count = Math.min(most, first.length);
   const chosen = Array.from({ length: count }, (_, i) => first[Math.floor(i * first.length / count)]!);
   const names = classNamesOf(info.source) ?? [];
-  const png = gridPng(imagesIn(images.rows(chosen), info), info, images);
+  const png = gridPng([images.rows(chosen)], info, images);
   const shown = labelsOf(chosen.map((i) => String(names[labels[i]!] ?? labels[i])), count);
   return { source: keepDrawn(png, digest), labels: shown, ...gridOf(info, count) };
 }
@@ -214,7 +214,7 @@ export async function drawImages({ path, ...artifact }: Collected["artifact"]): 
   const size = info.height * info.width * info.channels;
   const count = Math.min(info.count, picturedCount(info));
   if (count * size > MOST_DRAWN) throw new RangeError(`images of ${size} values are too large to be drawn`);
-  return gridPng(imagesIn(images.rows(Array.from({ length: count }, (_, i) => i)), info), info, images);
+  return gridPng([images.rows(Array.from({ length: count }, (_, i) => i))], info, images);
 }
 
 /** Adds the first images of a set, by class if they have classes. */

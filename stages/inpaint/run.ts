@@ -1,8 +1,8 @@
 import { readCheckpoint } from "../../artifacts/checkpoint.ts";
 import type { ImageSize } from "../../artifacts/facts.ts";
 import { openImages } from "../../artifacts/image_files.ts";
-import { imageAt, imagesIn, type View, writePicture } from "../../artifacts/pictures.ts";
-import { denormalize, joinValues, type Values } from "../../science/diffusion/normalizer.ts";
+import { gridPng, imageAt, imagesIn, type View } from "../../artifacts/pictures.ts";
+import { denormalize, type Values } from "../../science/diffusion/normalizer.ts";
 import { range } from "../../science/metrics/vectors.ts";
 import type { ContextOf } from "../../engine/contract/stage.ts";
 import { openSamples, sampleOnDevice } from "../shared/draw/draw_images.ts";
@@ -48,7 +48,7 @@ export default runOf(inpaintKind, async (context) => {
       // Three images for each: the original, the image without the part, and the inpainted image.
       const threes = imagesIn(await view.show(pairs), view.size)
         .flatMap((image, i) => i % 2 === 0 ? [image, without(image)] : [image]);
-      await writePicture(outputs.samples, "inpainting.png", { ...view, values: joinValues(threes) }, 12);
+      await outputs.samples.write("inpainting.png", gridPng(threes, { ...view.size, columns: 12 }, view.form));
     },
   });
 });

@@ -1,6 +1,6 @@
 import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
-import { imageAt, writePicture } from "../../artifacts/pictures.ts";
+import { gridPng, imageAt } from "../../artifacts/pictures.ts";
 import type { ContextOf } from "../../engine/contract/stage.ts";
 import type { Values } from "../../science/diffusion/normalizer.ts";
 import { mix } from "../../science/diffusion/samplers/mix.ts";
@@ -40,8 +40,8 @@ export default runOf(interpolateKind, async (context) => {
         }
       }
       await writer.finish();
-      const shown = { ...view, values: await view.show(rowsShown) };
-      await writePicture(outputs.samples, "interpolation.png", shown, points + 2);
+      const picture = gridPng([await view.show(rowsShown)], { ...view.size, columns: points + 2 }, view.form);
+      await outputs.samples.write("interpolation.png", picture);
     },
   });
 });

@@ -1,7 +1,6 @@
 import { type ImageReader, openImages } from "../../artifacts/image_files.ts";
-import { writePicture } from "../../artifacts/pictures.ts";
+import { gridPng } from "../../artifacts/pictures.ts";
 import { describeImageSet, type Metric, writeMetrics } from "../../artifacts/metrics.ts";
-import { joinValues } from "../../science/diffusion/normalizer.ts";
 import { addNeighbours, noNeighbours } from "../../science/metrics/neighbours.ts";
 import { quantile } from "../../science/metrics/spread.ts";
 import { range } from "../../science/metrics/vectors.ts";
@@ -103,8 +102,8 @@ export default runOf(neighboursKind, async (context) => {
       samples.rows([sample]),
       ...Array.from(indices.subarray(sample * k, (sample + 1) * k), (index) => training.rows([index])),
     ]);
-    const shown = { values: joinValues(rows.flat()), size: training.info, form: training };
-    await writePicture(outputs.metrics, "neighbours.png", shown, 2 * (k + 1));
+    const picture = gridPng(rows.flat(), { ...training.info, columns: 2 * (k + 1) }, training);
+    await outputs.metrics.write("neighbours.png", picture);
   });
 });
 

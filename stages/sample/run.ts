@@ -1,8 +1,8 @@
 import { describeModel, labelFacts, readCheckpoint } from "../../artifacts/checkpoint.ts";
-import { imagesIn, writePicture } from "../../artifacts/pictures.ts";
+import { gridPng, imagesIn } from "../../artifacts/pictures.ts";
 import type { StageEnd } from "../../engine/contract/stage.ts";
 import type { Path } from "../../science/diffusion/define.ts";
-import { joinValues, type Values } from "../../science/diffusion/normalizer.ts";
+import type { Values } from "../../science/diffusion/normalizer.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { openSamples, sampleOnDevice } from "../shared/draw/draw_images.ts";
 import { runOf } from "../shared/run_of.ts";
@@ -49,7 +49,7 @@ export default runOf(sampleKind, async (context) => {
           const [image, frame] = [Math.floor(at / trajectory.frames), at % trajectory.frames];
           return shots[(part * trajectory.frames + frame) * trajectory.images + image]!;
         });
-        await writePicture(outputs.samples, name, { ...view, values: joinValues(strip) }, trajectory.frames);
+        await outputs.samples.write(name, gridPng(strip, { ...view.size, columns: trajectory.frames }, view.form));
       }
     },
   });

@@ -1,4 +1,4 @@
-import { gridPng, imagesIn } from "../../artifacts/pictures.ts";
+import { gridPng } from "../../artifacts/pictures.ts";
 import type { StoredDecoder } from "../../artifacts/autoencoder.ts";
 import { denormalize } from "../../science/diffusion/normalizer.ts";
 import type { ContextOf } from "../../engine/contract/stage.ts";
@@ -61,5 +61,5 @@ async function draw(
   const values = denormalize(images, form);
   const size = decoder?.imagesOf(sizes) ?? sizes;
   const view = decoder && await openView(decoder, size, options);
-  return gridPng(imagesIn(await view?.show([values]) ?? values, size), size, decoder?.form ?? form);
+  return gridPng([await view?.show([values]) ?? values], size, decoder?.form ?? form);
 }
