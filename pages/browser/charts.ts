@@ -8,7 +8,8 @@ declare const uPlot: typeof Plot;
 
 export interface Chart {
   readonly plot: Plot;
-  readonly holder: HTMLElement;
+  /** The name of its horizontal axis. */
+  readonly x: string;
   readonly group: Group;
   readonly name: string;
 }
@@ -16,12 +17,8 @@ export interface Chart {
 /** The data of the page. */
 export const data: Group[] = JSON.parse(byId("data")!.textContent);
 
-export let charts: readonly Chart[] = [];
-
-/** Forgets charts whose places are no longer in the page. */
-export function forgetRemoved(): void {
-  charts = charts.filter(({ holder }) => holder.isConnected);
-}
+/** The charts by their elements, the children of their places. */
+export const charts = new WeakMap<Element, Chart>();
 
 // The library's own labels have three decimals at most, and name the ends of a logarithmic axis, which are no round
 // numbers.
@@ -63,26 +60,21 @@ function wordsOf({ dataset: { ticks } }: HTMLElement) {
   };
 }
 
-/** Returns the ends of error bars; on a logarithmic axis, some reach below all that it shows. */
-export const barsIn = (plot: Plot, bars: readonly Bar[] = []) =>
-  bars.map(({ step, value, length }) =>
-    [step, Math.max(value - length, plot.scales["y"]!.min!), value + length] as const
-  );
+/**
+ * Returns the paths of error bars; on a logarithmic axis, some reach below all that it shows.
+ * @param at returns the place of a value
+ */
+export const barPaths = (plot: Plot, bars: readonly Bar[] = [], at: (value: number, axis: "x" | "y") => number) =>
+  bars.map(({ step, value, length }) => {
+    const [x, low] = [at(step, "x"), at(Math.max(value - length, plot.scales["y"]!.min!), "y")];
+    return `M${x} ${low}V${at(value + length, "y")}m-4 0h8M${x - 4} ${low}h8`;
+  });
 
 function drawBars(plot: Plot, series: readonly Line[]): void {
   for (const { bars, color } of series) {
-    plot.ctx.beginPath();
-    for (const [step, ...ends] of barsIn(plot, bars)) {
-      const x = plot.valToPos(step, "x", true);
-      const [low, high] = ends.map((end) => plot.valToPos(end, "y", true)) as [number, number];
-      for (
-        const [x0, y0, x1, y1] of [[x, low, x, high], [x - 4, low, x + 4, low], [x - 4, high, x + 4, high]] as const
-      ) {
-        plot.ctx.moveTo(x0, y0);
-        plot.ctx.lineTo(x1, y1);
-      }
-    }
-    Object.assign(plot.ctx, { strokeStyle: color, lineWidth: 1.5 * devicePixelRatio }).stroke();
+    Object.assign(plot.ctx, { strokeStyle: color, lineWidth: 1.5 * devicePixelRatio });
+    const paths = barPaths(plot, bars, (value, axis) => plot.valToPos(value, axis, true));
+    for (const path of paths) plot.ctx.stroke(new Path2D(path));
   }
 }
 
@@ -145,13 +137,12 @@ function drawChart(holder: HTMLElement, group: Group, name: string): void {
     data,
     element,
   );
-  charts = [...charts, { plot, holder, group, name }];
+  charts.set(element, { plot, x, group, name });
   element.insertAdjacentHTML("beforeend", figureButtons(true).text);
 }
 
 export function drawIn(holder: HTMLElement): void {
-  for (const { plot } of charts.filter((chart) => chart.holder === holder)) plot.destroy();
-  charts = charts.filter((chart) => chart.holder !== holder);
+  for (const element of holder.children) charts.get(element)?.plot.destroy();
   holder.replaceChildren();
   const { curve, only, runs } = holder.dataset;
   const group: Group | undefined = runs

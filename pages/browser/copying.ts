@@ -1,5 +1,5 @@
 import type Plot from "uplot/dist/uPlot.d.ts";
-import { barsIn, type Chart, charts } from "./charts.ts";
+import { barPaths, type Chart, charts } from "./charts.ts";
 import { all, css, make } from "./dom.ts";
 import { childOf, linesOf, titleOf } from "./series.ts";
 
@@ -27,24 +27,23 @@ const textAt = (x: number, y: number, words: string | number, more = 'text-ancho
 
 /** An axis with its marks, as the library keeps them. */
 type Drawn = Plot.Axis & { readonly _splits?: number[]; readonly _values?: (string | number)[] };
-type Three = [number, number, number];
 
 /** The height of a chart's title. */
 const TITLE = 14;
 
 /** Draws a chart anew from its data, with its legend below it. */
-function svgOfChart({ plot, holder, group, name }: Chart): string {
+function svgOfChart({ plot, x, group, name }: Chart): string {
   const { series } = linesOf(group, name);
   const legend = group.runs.length > 1 ? series : [];
   const { left, top, width, height } = plot.bbox;
-  const [x0, y1, w, h] = [left, top, width, height].map((one) => one / devicePixelRatio) as [number, ...Three];
-  const y0 = y1 + TITLE;
+  const [x0, y0] = [left / devicePixelRatio, top / devicePixelRatio + TITLE];
+  const [w, h] = [width / devicePixelRatio, height / devicePixelRatio];
   const below = plot.height + TITLE;
-  const [across, down] = [(x: number) => x0 + plot.valToPos(x, "x"), (y: number) => y0 + plot.valToPos(y, "y")];
+  const placeOf = (value: number, axis: "x" | "y") => (axis === "x" ? x0 : y0) + plot.valToPos(value, axis);
   const axes: readonly Drawn[] = plot.axes;
   const parts = axes.flatMap(({ _splits = [], _values = [] }, i) =>
     _splits.map((at, k) => {
-      const place = i === 0 ? across(at) : down(at);
+      const place = placeOf(at, i === 0 ? "x" : "y");
       const words = _values[k] ?? "";
       const [line, label] = i === 0
         ? [`M${place} ${y0}v${h}`, textAt(place, y0 + h + 16, words)]
@@ -53,15 +52,11 @@ function svgOfChart({ plot, holder, group, name }: Chart): string {
     })
   );
   const bars = series.flatMap(({ bars, color }) =>
-    barsIn(plot, bars).map(([step, from, to]) => {
-      const [x, low, high] = [across(step), down(from), down(to)];
-      const d = `M${x} ${low}V${high}m-4 0h8M${x - 4} ${low}h8`;
-      return `<path d="${d}" stroke="${color}" stroke-width="1.5"/>`;
-    })
+    barPaths(plot, bars, placeOf).map((d) => `<path d="${d}" stroke="${color}" stroke-width="1.5"/>`)
   );
   const lines = series.map(({ values, color, dash = [], width = 2 }) => {
     const points = values.flatMap((value, i) =>
-      value === null ? [] : [`${across(plot.data[0]![i]!).toFixed(1)} ${down(value).toFixed(1)}`]
+      value === null ? [] : [`${placeOf(plot.data[0]![i]!, "x").toFixed(1)} ${placeOf(value, "y").toFixed(1)}`]
     );
     const d = points.length === 1 ? `M${points[0]}h.1` : `M${points.join("L")}`;
     const stroke = `stroke="${color}" stroke-width="${width}" stroke-linecap="round" stroke-dasharray="${dash}"`;
@@ -72,16 +67,14 @@ function svgOfChart({ plot, holder, group, name }: Chart): string {
     const line = `<path d="M${x0} ${y}h26" stroke="${color}" stroke-width="2" stroke-dasharray="${dash}"/>`;
     return line + textAt(x0 + 34, y + 4, childOf(label), "");
   });
-  const words = textAt(x0 + w / 2, y0 + h + 36, holder.dataset["x"] ?? "step") +
+  const words = textAt(x0 + w / 2, y0 + h + 36, x) +
     textAt(plot.width / 2, 18, titleOf(group, name), 'text-anchor="middle" font-weight="600"');
   const all = [...parts, ...bars, ...lines, ...entries, words].join("");
   return svgStart(plot.width, below + 20 * legend.length) +
     `<g font-family="sans-serif" font-size="12" fill="${css("--soft")}">${all}</g></svg>`;
 }
 
-const STYLED = [
-  ...["fill", "stroke", "stroke-width", "stroke-dasharray", "marker-end", "font-family", "font-size", "font-weight"],
-];
+const STYLED = "fill stroke stroke-width stroke-dasharray marker-end font-family font-size font-weight".split(" ");
 
 /** Returns a drawing of the page, which takes its style with it. */
 function svgOfDrawing(svg: SVGSVGElement): string {
@@ -104,7 +97,7 @@ async function textOfSource(source: string): Promise<string> {
 const imageIn = (figure: Element, more = "") => figure.querySelector<HTMLImageElement>(`img:not([hidden])${more}`);
 
 function svgIn(figure: Element): string | Promise<string> {
-  const chart = charts.find(({ plot }) => figure.contains(plot.root));
+  const chart = charts.get(figure);
   const drawing = figure.querySelector("svg");
   return chart ? svgOfChart(chart) : drawing ? svgOfDrawing(drawing) : textOfSource(imageIn(figure)!.src);
 }

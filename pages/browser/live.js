@@ -225,10 +225,7 @@
 
   // pages/browser/charts.ts
   var data = JSON.parse(byId("data").textContent);
-  var charts = [];
-  function forgetRemoved() {
-    charts = charts.filter(({ holder }) => holder.isConnected);
-  }
+  var charts = /* @__PURE__ */ new WeakMap();
   var short = (value2) => String(Number(value2.toPrecision(4)));
   function isRound(value2) {
     const first = value2 / 10 ** Math.floor(Math.log10(value2));
@@ -269,45 +266,21 @@
       values: (_, splits) => splits.map((i) => words[i])
     };
   }
-  var barsIn = (plot, bars = []) => bars.map(({ step, value: value2, length }) => [
-    step,
-    Math.max(value2 - length, plot.scales["y"].min),
-    value2 + length
-  ]);
+  var barPaths = (plot, bars = [], at) => bars.map(({ step, value: value2, length }) => {
+    const [x, low] = [
+      at(step, "x"),
+      at(Math.max(value2 - length, plot.scales["y"].min), "y")
+    ];
+    return `M${x} ${low}V${at(value2 + length, "y")}m-4 0h8M${x - 4} ${low}h8`;
+  });
   function drawBars(plot, series) {
     for (const { bars, color } of series) {
-      plot.ctx.beginPath();
-      for (const [step, ...ends] of barsIn(plot, bars)) {
-        const x = plot.valToPos(step, "x", true);
-        const [low, high] = ends.map((end) => plot.valToPos(end, "y", true));
-        for (const [x0, y0, x1, y1] of [
-          [
-            x,
-            low,
-            x,
-            high
-          ],
-          [
-            x - 4,
-            low,
-            x + 4,
-            low
-          ],
-          [
-            x - 4,
-            high,
-            x + 4,
-            high
-          ]
-        ]) {
-          plot.ctx.moveTo(x0, y0);
-          plot.ctx.lineTo(x1, y1);
-        }
-      }
       Object.assign(plot.ctx, {
         strokeStyle: color,
         lineWidth: 1.5 * devicePixelRatio
-      }).stroke();
+      });
+      const paths = barPaths(plot, bars, (value2, axis2) => plot.valToPos(value2, axis2, true));
+      for (const path of paths) plot.ctx.stroke(new Path2D(path));
     }
   }
   function widthIn(holder) {
@@ -412,20 +385,16 @@
         }))
       ]
     }, data2, element);
-    charts = [
-      ...charts,
-      {
-        plot,
-        holder,
-        group,
-        name
-      }
-    ];
+    charts.set(element, {
+      plot,
+      x,
+      group,
+      name
+    });
     element.insertAdjacentHTML("beforeend", figureButtons(true).text);
   }
   function drawIn(holder) {
-    for (const { plot } of charts.filter((chart) => chart.holder === holder)) plot.destroy();
-    charts = charts.filter((chart) => chart.holder !== holder);
+    for (const element of holder.children) charts.get(element)?.plot.destroy();
     holder.replaceChildren();
     const { curve, only, runs: runs2 } = holder.dataset;
     const group = runs2 ? {
@@ -457,25 +426,23 @@
   var xml = (text) => String(text).replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
   var textAt = (x, y, words, more = 'text-anchor="middle"') => `<text x="${x}" y="${y}" ${more}>${xml(words)}</text>`;
   var TITLE = 14;
-  function svgOfChart({ plot, holder, group, name }) {
+  function svgOfChart({ plot, x, group, name }) {
     const { series } = linesOf(group, name);
     const legend = group.runs.length > 1 ? series : [];
     const { left, top, width: width2, height } = plot.bbox;
-    const [x0, y1, w, h] = [
-      left,
-      top,
-      width2,
-      height
-    ].map((one) => one / devicePixelRatio);
-    const y0 = y1 + TITLE;
-    const below = plot.height + TITLE;
-    const [across, down] = [
-      (x) => x0 + plot.valToPos(x, "x"),
-      (y) => y0 + plot.valToPos(y, "y")
+    const [x0, y0] = [
+      left / devicePixelRatio,
+      top / devicePixelRatio + TITLE
     ];
+    const [w, h] = [
+      width2 / devicePixelRatio,
+      height / devicePixelRatio
+    ];
+    const below = plot.height + TITLE;
+    const placeOf = (value2, axis2) => (axis2 === "x" ? x0 : y0) + plot.valToPos(value2, axis2);
     const axes = plot.axes;
     const parts = axes.flatMap(({ _splits = [], _values = [] }, i) => _splits.map((at, k) => {
-      const place = i === 0 ? across(at) : down(at);
+      const place = placeOf(at, i === 0 ? "x" : "y");
       const words2 = _values[k] ?? "";
       const [line, label] = i === 0 ? [
         `M${place} ${y0}v${h}`,
@@ -486,18 +453,10 @@
       ];
       return `<path d="${line}" stroke="${css("--line")}"/>${label}`;
     }));
-    const bars = series.flatMap(({ bars: bars2, color }) => barsIn(plot, bars2).map(([step, from, to]) => {
-      const [x, low, high] = [
-        across(step),
-        down(from),
-        down(to)
-      ];
-      const d = `M${x} ${low}V${high}m-4 0h8M${x - 4} ${low}h8`;
-      return `<path d="${d}" stroke="${color}" stroke-width="1.5"/>`;
-    }));
+    const bars = series.flatMap(({ bars: bars2, color }) => barPaths(plot, bars2, placeOf).map((d) => `<path d="${d}" stroke="${color}" stroke-width="1.5"/>`));
     const lines = series.map(({ values, color, dash = [], width: width3 = 2 }) => {
       const points = values.flatMap((value2, i) => value2 === null ? [] : [
-        `${across(plot.data[0][i]).toFixed(1)} ${down(value2).toFixed(1)}`
+        `${placeOf(plot.data[0][i], "x").toFixed(1)} ${placeOf(value2, "y").toFixed(1)}`
       ]);
       const d = points.length === 1 ? `M${points[0]}h.1` : `M${points.join("L")}`;
       const stroke = `stroke="${color}" stroke-width="${width3}" stroke-linecap="round" stroke-dasharray="${dash}"`;
@@ -508,7 +467,7 @@
       const line = `<path d="M${x0} ${y}h26" stroke="${color}" stroke-width="2" stroke-dasharray="${dash}"/>`;
       return line + textAt(x0 + 34, y + 4, childOf(label), "");
     });
-    const words = textAt(x0 + w / 2, y0 + h + 36, holder.dataset["x"] ?? "step") + textAt(plot.width / 2, 18, titleOf(group, name), 'text-anchor="middle" font-weight="600"');
+    const words = textAt(x0 + w / 2, y0 + h + 36, x) + textAt(plot.width / 2, 18, titleOf(group, name), 'text-anchor="middle" font-weight="600"');
     const all2 = [
       ...parts,
       ...bars,
@@ -518,18 +477,7 @@
     ].join("");
     return svgStart(plot.width, below + 20 * legend.length) + `<g font-family="sans-serif" font-size="12" fill="${css("--soft")}">${all2}</g></svg>`;
   }
-  var STYLED = [
-    ...[
-      "fill",
-      "stroke",
-      "stroke-width",
-      "stroke-dasharray",
-      "marker-end",
-      "font-family",
-      "font-size",
-      "font-weight"
-    ]
-  ];
+  var STYLED = "fill stroke stroke-width stroke-dasharray marker-end font-family font-size font-weight".split(" ");
   function svgOfDrawing(svg) {
     const copy = svg.cloneNode(true);
     const copies = all("*", copy);
@@ -547,7 +495,7 @@
   }
   var imageIn = (figure, more = "") => figure.querySelector(`img:not([hidden])${more}`);
   function svgIn(figure) {
-    const chart = charts.find(({ plot }) => figure.contains(plot.root));
+    const chart = charts.get(figure);
     const drawing = figure.querySelector("svg");
     return chart ? svgOfChart(chart) : drawing ? svgOfDrawing(drawing) : textOfSource(imageIn(figure).src);
   }
@@ -889,10 +837,9 @@
 
   // pages/browser/live.ts
   var MOST_POINTS = 2e3;
-  var isElement = (node) => node instanceof Element;
   var callbacks = {
     // Charts update themselves.
-    beforeNodeMorphed: (node) => !(isElement(node) && node.matches(".charts")),
+    beforeNodeMorphed: (node) => !(node instanceof Element && node.matches(".charts")),
     // Settings of the reader are kept.
     beforeAttributeUpdated: (name, node) => !([
       "open",
@@ -909,7 +856,6 @@
       morphStyle: "outerHTML",
       callbacks
     });
-    forgetRemoved();
     showChosen();
     fitAll();
     showFrames();
@@ -939,7 +885,13 @@
     for (const holder of all("[data-curve]")) {
       if (holder.dataset["curve"] !== stage) continue;
       if (isNew) drawIn(holder);
-      else for (const chart of charts) if (chart.holder === holder) chart.plot.setData(linesOf(group, chart.name).data);
+      else {
+        for (const chart of [
+          ...holder.children
+        ].map((one) => charts.get(one))) {
+          chart?.plot.setData(linesOf(group, chart.name).data);
+        }
+      }
     }
   }
   function fit(image) {

@@ -1,7 +1,7 @@
 /** The script of a page from a server, which applies the changes that the server sends. */
 import type { Idiomorph as Library } from "idiomorph/dist/idiomorph.d.ts";
 import "./report.ts";
-import { charts, data, drawIn, forgetRemoved } from "./charts.ts";
+import { charts, data, drawIn } from "./charts.ts";
 import { all, byId, make, on } from "./dom.ts";
 import { showFrames } from "./frames.ts";
 import { markPlot } from "./grids.ts";
@@ -12,10 +12,9 @@ declare const Idiomorph: typeof Library;
 
 const MOST_POINTS = 2000;
 
-const isElement = (node: Node): node is Element => node instanceof Element;
 const callbacks = {
   // Charts update themselves.
-  beforeNodeMorphed: (node: Node) => !(isElement(node) && node.matches(".charts")),
+  beforeNodeMorphed: (node: Node) => !(node instanceof Element && node.matches(".charts")),
   // Settings of the reader are kept.
   beforeAttributeUpdated: (name: string, node: Element) =>
     !(["open", "style"].includes(name) || ["value", "checked"].includes(name) && node.matches("input")),
@@ -25,7 +24,6 @@ function merge({ id, html }: Readonly<Record<"id" | "html", string>>): void {
   const old = byId(id);
   if (old === null) return;
   Idiomorph.morph(old, html, { morphStyle: "outerHTML", callbacks });
-  forgetRemoved();
   showChosen();
   fitAll();
   showFrames();
@@ -47,7 +45,9 @@ function addRows({ stage, run, href, rows }: Pick<Run, "href" | "rows"> & Readon
   for (const holder of all("[data-curve]")) {
     if (holder.dataset["curve"] !== stage) continue;
     if (isNew) drawIn(holder);
-    else for (const chart of charts) if (chart.holder === holder) chart.plot.setData(linesOf(group, chart.name).data);
+    else {for (const chart of [...holder.children].map((one) => charts.get(one))) {
+        chart?.plot.setData(linesOf(group, chart.name).data);
+      }}
   }
 }
 

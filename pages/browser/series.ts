@@ -56,11 +56,7 @@ function smooth(steps: readonly number[], values: readonly number[], weight: num
  * near each other look alike.
  */
 const COLORS = ["--blue", "--orange", "--green", "--purple", "--text", "--gold", "--sky", "--red"];
-const DASHES: readonly (readonly [style: string, dash: number[]])[] = [
-  ["solid", []],
-  ["dashed", [12, 9]],
-  ["dotted", [3, 6]],
-];
+const DASHES: [style: string, dash: number[]][] = [["solid", []], ["dashed", [12, 9]], ["dotted", [3, 6]]];
 
 export function stylesOf(runs: readonly Run[]) {
   const own = runs.map(({ label }) => label.replace(/~?\bseed=[^~, ]*,? ?/, ""));
