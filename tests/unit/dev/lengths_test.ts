@@ -13,7 +13,7 @@ class Maker { make() { return () => ${bodyOf(200)}; } }
     Deno.lint.runPlugin(plugin, file, code).map(({ id, range: [start] }) => [id, code.slice(start, start + 12)]);
   assertEquals(findingsIn("engine/some.ts"), [
     ["lengths/function", "function lon"],
-    ["lengths/function", "() { return "],
+    ["lengths/function", "make() { ret"],
     ["lengths/function", "() => {\n  wo"],
   ]);
   assertEquals(findingsIn("tests/unit/some_test.ts"), []);
