@@ -61,7 +61,7 @@ export function endOf(
 /** Adds to a fix the step that the next run goes on from, if one is saved. */
 function withStep(fix: string | undefined, keptStep: number): string | undefined {
   if (keptStep === 0) return fix;
-  const again = fix === undefined || fix.endsWith("run again") ? fix ?? "run again" : `${fix}; run again`;
+  const again = fix === undefined ? "run again" : fix.endsWith("run again") ? fix : `${fix}; run again`;
   return `${again} to go on from step ${keptStep}`;
 }
 
