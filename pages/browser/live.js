@@ -884,13 +884,13 @@
     const isNew = before !== shapeOf(group);
     for (const holder of all("[data-curve]")) {
       if (holder.dataset["curve"] !== stage) continue;
-      if (isNew) drawIn(holder);
-      else {
-        for (const chart of [
-          ...holder.children
-        ].map((one) => charts.get(one))) {
-          chart?.plot.setData(linesOf(group, chart.name).data);
-        }
+      if (isNew) {
+        drawIn(holder);
+        continue;
+      }
+      for (const element of holder.children) {
+        const chart = charts.get(element);
+        chart?.plot.setData(linesOf(group, chart.name).data);
       }
     }
   }
